@@ -1,0 +1,166 @@
+// Package bearer makes and reads the strings that clients hold: access and
+// refresh tokens.
+//
+// A bearer is
+//
+//	fob_at_ or fob_rt_ + base64url without padding of 99 bytes:
+//	version 1 | kid 1 | expiry 5 | subject 16 | client 8 | authorization 16 | generation 4 | secret 32 | tag 16
+//
+// The locator (subject, client, authorization) is the whole key of the item in
+// the table, so that verifying needs no index. The secret is an HMAC over what
+// the bearer names and a random id that only the item knows: whoever holds the
+// mint key and the item can make the same string again, whoever lacks either
+// cannot. The item keeps the secret's SHA-256 alone, so a copy of the tables
+// holds no usable token. The tag is an HMAC under a second key, the check key,
+// over all that precedes it: what was not made by us is refused before any read,
+// and a function that only verifies never holds the mint key.
+//
+// The package is pure: no clock, no store, no randomness. It does not judge
+// expiry (revocation accepts a token whose time has passed) and knows nothing of
+// epochs or of what the locator points to.
+package bearer
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"strings"
+
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// Kind tells an access token from a refresh token. It enters the secret and the
+// tag, so a bearer cannot change its kind by changing its prefix.
+type Kind uint8
+
+const (
+	Access  Kind = 1
+	Refresh Kind = 2
+)
+
+func (k Kind) String() string {
+	switch k {
+	case Access:
+		return "access_token"
+	case Refresh:
+		return "refresh_token"
+	}
+	return "unknown"
+}
+
+func (k Kind) prefix() string {
+	if k == Refresh {
+		return "fob_rt_"
+	}
+	return "fob_at_"
+}
+
+// A Bearer is the string as the client holds it. It is never stored and never
+// logged; see secret.Text.
+type Bearer struct{ secret.Text }
+
+// FromClient wraps a string that arrived from outside, genuine or not.
+func FromClient(s string) Bearer { return Bearer{secret.New(s)} }
+
+// Locator names an Authorization's item: cut hashes of the subject, the client
+// and everything the token asserts.
+type Locator struct {
+	Subject       [16]byte
+	Client        [8]byte
+	Authorization [16]byte
+}
+
+// RID is the random id of an Authorization's item. It enters each secret and
+// never leaves the table, so that an item made anew has other tokens.
+type RID [16]byte
+
+// Hash is the SHA-256 of a bearer's secret, all that is stored of it.
+type Hash [32]byte
+
+// Name is what identifies one bearer: for one RID, equal Names give equal
+// strings.
+type Name struct {
+	Kind       Kind
+	KID        uint8 // key id, 1 to 255
+	Expiry     int64 // Unix seconds, below 2^40
+	Locator    Locator
+	Generation uint32
+}
+
+// Token is a bearer whose tag has been verified: we made it, or somebody who
+// holds the check key did. Only the stored Hash tells which.
+type Token struct {
+	Name
+	Hash Hash
+
+	secret [32]byte
+}
+
+var (
+	// ErrInvalid says that the string is no bearer of ours: malformed, altered,
+	// of another kind than its prefix, or under a retired key.
+	ErrInvalid = errors.New("bearer: not a token of this ring")
+
+	// ErrUnknownKey says that the string is well formed but names a key id that
+	// the ring does not have. A newer ring may have it.
+	ErrUnknownKey = errors.New("bearer: unknown key id")
+)
+
+const (
+	version   = 1
+	prefixLen = 7
+	tagLen    = 16
+	rawLen    = 1 + 1 + 5 + 16 + 8 + 16 + 4 + 32 + tagLen
+	textLen   = prefixLen + (rawLen*4+2)/3
+
+	// MaxExpiry is the last expiry that fits into a bearer, in Unix seconds.
+	MaxExpiry = 1<<40 - 1
+)
+
+var encoding = base64.RawURLEncoding.Strict()
+
+// parse reads the layout and verifies nothing but the form.
+func parse(text string) (Token, []byte, bool) {
+	if len(text) != textLen {
+		return Token{}, nil, false
+	}
+	var t Token
+	body, isAccess := strings.CutPrefix(text, Access.prefix())
+	if isAccess {
+		t.Kind = Access
+	} else if body, isAccess = strings.CutPrefix(text, Refresh.prefix()); isAccess {
+		t.Kind = Refresh
+	} else {
+		return Token{}, nil, false
+	}
+	raw, err := encoding.DecodeString(body)
+	// Strict still skips CR and LF, so two strings could mean one token.
+	if err != nil || len(raw) != rawLen || encoding.EncodeToString(raw) != body || raw[0] != version {
+		return Token{}, nil, false
+	}
+	rest := raw[1:]
+	next := func(n int) []byte {
+		b := rest[:n]
+		rest = rest[n:]
+		return b
+	}
+	t.KID = next(1)[0]
+	t.Expiry = int64(binary.BigEndian.Uint64(append([]byte{0, 0, 0}, next(5)...))) //nolint:gosec // 40 bits
+	copy(t.Locator.Subject[:], next(16))
+	copy(t.Locator.Client[:], next(8))
+	copy(t.Locator.Authorization[:], next(16))
+	t.Generation = binary.BigEndian.Uint32(next(4))
+	copy(t.secret[:], next(32))
+	return t, raw, true
+}
+
+// appendUntagged writes all bytes before the tag.
+func (n Name) appendUntagged(b []byte, secret [32]byte) []byte {
+	b = append(b, version, n.KID)
+	b = append(b, binary.BigEndian.AppendUint64(nil, uint64(n.Expiry))[3:]...) //nolint:gosec // 0 to MaxExpiry
+	b = append(b, n.Locator.Subject[:]...)
+	b = append(b, n.Locator.Client[:]...)
+	b = append(b, n.Locator.Authorization[:]...)
+	b = binary.BigEndian.AppendUint32(b, n.Generation)
+	return append(b, secret[:]...)
+}

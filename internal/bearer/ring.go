@@ -1,0 +1,294 @@
+package bearer
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"strconv"
+)
+
+// State is what a key may do. A key moves down this list and never up.
+type State string
+
+const (
+	// Prepublished: verifies, so that instances that learn of the activation a
+	// minute apart accept each other's tokens.
+	Prepublished State = "prepublished"
+	// Active: verifies and makes new tokens. A ring has exactly one.
+	Active State = "active"
+	// VerifyOnly: verifies, and returns tokens made under it.
+	VerifyOnly State = "verify-only"
+	// Retired: its tokens are inactive.
+	Retired State = "retired"
+)
+
+// minKeyText is the fewest characters of a key's text. 32 of 62 characters are
+// 190 bits.
+const minKeyText = 32
+
+type key [32]byte
+
+// CheckRing verifies bearers. It is what introspection and revocation hold. A
+// ring is immutable; a changed one is parsed anew.
+type CheckRing struct {
+	issuerEpoch uint64
+	active      uint8
+	states      map[uint8]State
+	keys        map[uint8]key
+}
+
+// ParseCheckRing reads the check secret:
+//
+//	{"issuer_epoch": 0, "states": {"1": "active"}, "1": "<text of at least 32 characters>"}
+//
+// It refuses a ring without exactly one active key, a key without a state or a
+// state without a key, and key texts that are short or doubled. Its errors name
+// key ids and never key texts.
+func ParseCheckRing(check []byte) (*CheckRing, error) {
+	members, err := parseMembers(check)
+	if err != nil {
+		return nil, fmt.Errorf("check secret: %w", err)
+	}
+	r := &CheckRing{states: map[uint8]State{}}
+	var errs []error
+	states := map[string]State{}
+	if raw, ok := members["issuer_epoch"]; !ok || json.Unmarshal(raw, &r.issuerEpoch) != nil {
+		errs = append(errs, errors.New("issuer_epoch must be a whole number from 0"))
+	}
+	if raw, ok := members["states"]; !ok || json.Unmarshal(raw, &states) != nil {
+		errs = append(errs, errors.New("states must be an object from key id to state"))
+	}
+	delete(members, "issuer_epoch")
+	delete(members, "states")
+	r.keys, err = parseKeys("fob check", members)
+	errs = append(errs, err)
+
+	for id, state := range states {
+		kid, err := parseKID(id)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if _, ok := r.keys[kid]; !ok {
+			errs = append(errs, fmt.Errorf("key %d has a state and no text", kid))
+		}
+		switch state {
+		case Active:
+			if r.active != 0 {
+				errs = append(errs, fmt.Errorf("keys %d and %d are both active", r.active, kid))
+			}
+			r.active = kid
+		case Prepublished, VerifyOnly, Retired:
+		default:
+			errs = append(errs, fmt.Errorf("key %d: unknown state", kid))
+		}
+		r.states[kid] = state
+	}
+	for kid := range r.keys {
+		if _, ok := r.states[kid]; !ok {
+			errs = append(errs, fmt.Errorf("key %d has a text and no state", kid))
+		}
+	}
+	if r.active == 0 {
+		errs = append(errs, errors.New("no key is active"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("check secret: %w", err)
+	}
+	return r, nil
+}
+
+// IssuerEpoch is the deployment's kill switch: what was issued under a lower one
+// is inactive.
+func (r *CheckRing) IssuerEpoch() uint64 { return r.issuerEpoch }
+
+// Verifies reports whether tokens under kid can be active.
+func (r *CheckRing) Verifies(kid uint8) bool {
+	s, known := r.states[kid]
+	return known && s != Retired
+}
+
+// Open verifies form and tag of a bearer in constant time. Its errors are
+// ErrInvalid and ErrUnknownKey; both return the zero Token. Expiry is left to
+// the caller.
+func (r *CheckRing) Open(b Bearer) (Token, error) {
+	t, raw, ok := parse(b.Reveal())
+	if !ok {
+		return Token{}, ErrInvalid
+	}
+	if _, known := r.states[t.KID]; !known {
+		return Token{}, ErrUnknownKey
+	}
+	tag := r.tag(t.Kind, t.KID, raw[:rawLen-tagLen])
+	if subtle.ConstantTimeCompare(tag, raw[rawLen-tagLen:]) != 1 || !r.Verifies(t.KID) {
+		return Token{}, ErrInvalid
+	}
+	t.Hash = sha256.Sum256(t.secret[:])
+	return t, nil
+}
+
+// tag = first 16 bytes of HMAC-SHA-256(check key, "fob tag 1", kind, all bytes
+// before it).
+func (r *CheckRing) tag(kind Kind, kid uint8, untagged []byte) []byte {
+	k := r.keys[kid]
+	h := hmac.New(sha256.New, k[:])
+	writeField(h, []byte("fob tag 1"))
+	writeField(h, []byte{byte(kind)})
+	writeField(h, untagged)
+	return h.Sum(nil)[:tagLen]
+}
+
+// MintRing makes bearers, and verifies them too. Only the token function holds
+// it.
+type MintRing struct {
+	*CheckRing
+	mint map[uint8]key
+}
+
+// ParseMintRing reads the mint secret, {"1": "<text>"}, beside the check secret.
+// The active key must be in both, and no text may stand in both.
+func ParseMintRing(mint, check []byte) (*MintRing, error) {
+	checkRing, err := ParseCheckRing(check)
+	if err != nil {
+		return nil, err
+	}
+	members, err := parseMembers(mint)
+	if err != nil {
+		return nil, fmt.Errorf("mint secret: %w", err)
+	}
+	checkMembers, err := parseMembers(check)
+	if err != nil {
+		return nil, fmt.Errorf("check secret: %w", err)
+	}
+	for id, text := range members {
+		for checkID, checkText := range checkMembers {
+			if string(text) == string(checkText) {
+				return nil, fmt.Errorf("mint secret: key %q repeats key %q of the check secret", id, checkID)
+			}
+		}
+	}
+	keys, err := parseKeys("fob mint", members)
+	if err != nil {
+		return nil, fmt.Errorf("mint secret: %w", err)
+	}
+	if _, ok := keys[checkRing.active]; !ok {
+		return nil, fmt.Errorf("mint secret: the active key %d is missing", checkRing.active)
+	}
+	return &MintRing{CheckRing: checkRing, mint: keys}, nil
+}
+
+// ActiveKID is the key id for new tokens.
+func (r *MintRing) ActiveKID() uint8 { return r.active }
+
+// Seal makes the bearer of a Name within the item rid, and the Hash that the
+// item keeps. Equal arguments give equal strings. It reports false when the ring
+// cannot make tokens under n.KID.
+func (r *MintRing) Seal(n Name, rid RID) (Bearer, Hash, bool) {
+	mintKey, ok := r.mint[n.KID]
+	if !ok || !r.Verifies(n.KID) || n.Expiry < 0 || n.Expiry > MaxExpiry {
+		return Bearer{}, Hash{}, false
+	}
+	secret := deriveSecret(mintKey, n, rid)
+	raw := n.appendUntagged(make([]byte, 0, rawLen), secret)
+	raw = append(raw, r.tag(n.Kind, n.KID, raw)...)
+	return FromClient(n.Kind.prefix() + encoding.EncodeToString(raw)), sha256.Sum256(secret[:]), true
+}
+
+// MintedWithin reports whether t's secret is the one that Seal gives its Name
+// within rid: whether the item rid once issued t, even if it has forgotten t's
+// hash since.
+func (r *MintRing) MintedWithin(t Token, rid RID) bool {
+	mintKey, ok := r.mint[t.KID]
+	if !ok {
+		return false
+	}
+	secret := deriveSecret(mintKey, t.Name, rid)
+	return subtle.ConstantTimeCompare(secret[:], t.secret[:]) == 1
+}
+
+// deriveSecret = HMAC-SHA-256(mint key, kind, locator, rid, generation, expiry).
+func deriveSecret(k key, n Name, rid RID) (secret [32]byte) {
+	h := hmac.New(sha256.New, k[:])
+	writeField(h, []byte("fob secret 1"))
+	writeField(h, []byte{byte(n.Kind)})
+	writeField(h, n.Locator.Subject[:])
+	writeField(h, n.Locator.Client[:])
+	writeField(h, n.Locator.Authorization[:])
+	writeField(h, rid[:])
+	writeField(h, binary.BigEndian.AppendUint32(nil, n.Generation))
+	writeField(h, binary.BigEndian.AppendUint64(nil, uint64(n.Expiry))) //nolint:gosec // 0 to MaxExpiry
+	h.Sum(secret[:0])
+	return secret
+}
+
+// writeField hashes b behind its length, so that no two lists of fields are the
+// same bytes.
+func writeField(h hash.Hash, b []byte) {
+	var length [4]byte
+	binary.BigEndian.PutUint32(length[:], uint32(len(b))) //nolint:gosec // fields are short
+	h.Write(length[:])
+	h.Write(b)
+}
+
+// parseMembers keeps the decoder's own message to itself: it quotes the input.
+func parseMembers(text []byte) (map[string]json.RawMessage, error) {
+	members := map[string]json.RawMessage{}
+	if json.Unmarshal(text, &members) != nil {
+		return nil, errors.New("not a JSON object")
+	}
+	return members, nil
+}
+
+func parseKID(id string) (uint8, error) {
+	n, err := strconv.ParseUint(id, 10, 8)
+	if err != nil || n == 0 || strconv.FormatUint(n, 10) != id {
+		return 0, errors.New("a key id is a whole number from 1 to 255")
+	}
+	return uint8(n), nil
+}
+
+func parseKeys(label string, members map[string]json.RawMessage) (map[uint8]key, error) {
+	keys := make(map[uint8]key, len(members))
+	seen := make(map[key]uint8, len(members))
+	var errs []error
+	for id, raw := range members {
+		kid, err := parseKID(id)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		var text string
+		if json.Unmarshal(raw, &text) != nil || len(text) < minKeyText {
+			errs = append(errs, fmt.Errorf("key %d must be a text of at least %d characters", kid, minKeyText))
+			continue
+		}
+		h := sha256.New()
+		writeField(h, []byte(label))
+		writeField(h, []byte(text))
+		var k key
+		h.Sum(k[:0])
+		if other, doubled := seen[k]; doubled {
+			errs = append(errs, fmt.Errorf("keys %d and %d are the same", min(kid, other), max(kid, other)))
+		}
+		seen[k] = kid
+		keys[kid] = k
+	}
+	return keys, errors.Join(errs...)
+}
+
+// Derive makes 32 bytes from the active mint key for a use other than tokens,
+// named by label. The laptop's demo clients and user get their secrets this way,
+// so that instances that share a ring agree on them.
+func (r *MintRing) Derive(label string) (out [32]byte) {
+	k := r.mint[r.active]
+	h := hmac.New(sha256.New, k[:])
+	writeField(h, []byte("fob derive 1"))
+	writeField(h, []byte(label))
+	h.Sum(out[:0])
+	return out
+}
