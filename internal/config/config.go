@@ -1,0 +1,103 @@
+// Package config reads what a function is told by its environment: one struct
+// for each function, all faults reported at once. The environment holds names
+// and references, never a secret.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Token configures functions/token.
+type Token struct {
+	Base
+	// UsersTable holds users and the counters of wrong passwords.
+	UsersTable string `env:"FOB_USERS_TABLE,required,notEmpty"`
+	// MintSecret is the ARN of the secret with the mint keys.
+	MintSecret string `env:"FOB_MINT_SECRET"`
+}
+
+// Revoke configures functions/revoke.
+type Revoke struct{ Base }
+
+// Introspect configures functions/introspect.
+type Introspect struct {
+	Base
+	// Issuer is the iss of answers (RFC 7662 §2.2), an https URL without query and
+	// fragment. Empty means the address that the gateway says the request came to.
+	Issuer string `env:"FOB_ISSUER"`
+}
+
+// Base is what every function needs.
+type Base struct {
+	// TokensTable holds Authorizations and the state of subjects.
+	TokensTable string `env:"FOB_TOKENS_TABLE,required,notEmpty"`
+	// ClientsTable holds clients and resource scopes.
+	ClientsTable string `env:"FOB_CLIENTS_TABLE,required,notEmpty"`
+	// CheckSecret is the ARN of the secret with the check keys.
+	CheckSecret string `env:"FOB_CHECK_SECRET"`
+	// KeysFile is a file with the whole key ring, read in place of the secrets: for
+	// sam local, where there is no Secrets Manager.
+	KeysFile string `env:"FOB_KEYS_FILE"`
+}
+
+// Read fills a C from the environment.
+func Read[C Token | Revoke | Introspect]() (C, error) { return read[C](nil) }
+
+func read[C Token | Revoke | Introspect](environment map[string]string) (C, error) {
+	var c C
+	errs := []error{env.ParseWithOptions(&c, env.Options{Environment: environment})}
+	switch c := any(c).(type) {
+	case Token:
+		errs = append(errs, c.faults())
+		if c.KeysFile == "" && c.MintSecret == "" {
+			errs = append(errs, errors.New("FOB_MINT_SECRET is empty, and there is no FOB_KEYS_FILE"))
+		}
+	case Revoke:
+		errs = append(errs, c.faults())
+	case Introspect:
+		errs = append(errs, c.faults(), validateIssuer(c.Issuer))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return c, fmt.Errorf("configuration: %w", err)
+	}
+	return c, nil
+}
+
+func (b Base) faults() error {
+	if b.KeysFile == "" && b.CheckSecret == "" {
+		return errors.New("FOB_CHECK_SECRET is empty, and there is no FOB_KEYS_FILE")
+	}
+	return nil
+}
+
+// validateIssuer holds the issuer to RFC 8414 §2.
+func validateIssuer(issuer string) error {
+	if issuer == "" {
+		return nil
+	}
+	u, err := url.Parse(issuer)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil {
+		return errors.New("FOB_ISSUER must be an https URL without query and fragment")
+	}
+	return nil
+}
+
+// EnvNames lists the environment variables that the struct v reads, sorted. The
+// template is held to it.
+func EnvNames(v any) ([]string, error) {
+	params, err := env.GetFieldParams(v)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, p := range params {
+		names = append(names, p.Key)
+	}
+	slices.Sort(names)
+	return names, nil
+}

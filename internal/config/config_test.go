@@ -1,0 +1,66 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var complete = map[string]string{
+	"FOB_TOKENS_TABLE": "t", "FOB_CLIENTS_TABLE": "c", "FOB_USERS_TABLE": "u",
+	"FOB_CHECK_SECRET": "arn:check", "FOB_MINT_SECRET": "arn:mint",
+}
+
+func with(changes map[string]string) map[string]string {
+	m := maps.Clone(complete)
+	maps.Copy(m, changes)
+	return m
+}
+
+func TestRead(t *testing.T) {
+	c, err := read[Token](complete)
+	if err != nil || c.TokensTable != "t" || c.ClientsTable != "c" || c.UsersTable != "u" || c.CheckSecret != "arn:check" || c.MintSecret != "arn:mint" {
+		t.Errorf("read[Token] = %+v, %v", c, err)
+	}
+	if _, err := read[Revoke](complete); err != nil {
+		t.Errorf("read[Revoke]: %v", err)
+	}
+	i, err := read[Introspect](with(map[string]string{"FOB_ISSUER": "https://id.example.com/prod"}))
+	if err != nil || i.Issuer != "https://id.example.com/prod" {
+		t.Errorf("read[Introspect] = %+v, %v", i, err)
+	}
+	f, err := read[Token](with(map[string]string{"FOB_CHECK_SECRET": "", "FOB_MINT_SECRET": "", "FOB_KEYS_FILE": "keys.json"}))
+	if err != nil || f.KeysFile != "keys.json" {
+		t.Errorf("read[Token] with a key file = %+v, %v", f, err)
+	}
+}
+
+// A deployment that lacks several settings hears of all of them at once.
+func TestReadReportsEveryFault(t *testing.T) {
+	_, err := read[Token](map[string]string{"FOB_TOKENS_TABLE": ""})
+	if err == nil {
+		t.Fatal("read[Token] accepted an empty environment")
+	}
+	for _, name := range []string{"FOB_TOKENS_TABLE", "FOB_CLIENTS_TABLE", "FOB_USERS_TABLE", "FOB_CHECK_SECRET", "FOB_MINT_SECRET"} {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("no word of %s in: %v", name, err)
+		}
+	}
+}
+
+func TestReadRefusesIssuer(t *testing.T) {
+	for _, issuer := range []string{"http://id.example.com", "id.example.com", "https://", "https://h/?q", "https://h/#f", "https://h?", "https://u@h", "::"} {
+		if _, err := read[Introspect](with(map[string]string{"FOB_ISSUER": issuer})); err == nil {
+			t.Errorf("FOB_ISSUER %q was accepted", issuer)
+		}
+	}
+}
+
+func TestEnvNames(t *testing.T) {
+	got, err := EnvNames(&Token{})
+	want := []string{"FOB_CHECK_SECRET", "FOB_CLIENTS_TABLE", "FOB_KEYS_FILE", "FOB_MINT_SECRET", "FOB_TOKENS_TABLE", "FOB_USERS_TABLE"}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("EnvNames = %q, %v; want %q", got, err, want)
+	}
+}
