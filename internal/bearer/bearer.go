@@ -93,7 +93,7 @@ type Token struct {
 	Name
 	Hash Hash
 
-	secret [32]byte
+	secret *[32]byte // a pointer, so that a Token printed by mistake does not show it
 }
 
 var (
@@ -150,7 +150,7 @@ func parse(text string) (Token, []byte, bool) {
 	copy(t.Locator.Client[:], next(8))
 	copy(t.Locator.Authorization[:], next(16))
 	t.Generation = binary.BigEndian.Uint32(next(4))
-	copy(t.secret[:], next(32))
+	t.secret = (*[32]byte)(next(32))
 	return t, raw, true
 }
 

@@ -222,6 +222,7 @@ func TestParseRings(t *testing.T) {
 		"array":                `[]`,
 		"no epoch":             `{"states": {"1": "active"}, "1": "` + checkText1 + `"}`,
 		"negative epoch":       `{"issuer_epoch": -1, "states": {"1": "active"}, "1": "` + checkText1 + `"}`,
+		"epoch null":           `{"issuer_epoch": null, "states": {"1": "active"}, "1": "` + checkText1 + `"}`,
 		"epoch as text":        `{"issuer_epoch": "0", "states": {"1": "active"}, "1": "` + checkText1 + `"}`,
 		"no states":            `{"issuer_epoch": 0, "1": "` + checkText1 + `"}`,
 		"no key":               `{"issuer_epoch": 0, "states": {"1": "active"}}`,
@@ -239,7 +240,7 @@ func TestParseRings(t *testing.T) {
 		"key that is a number": `{"issuer_epoch": 0, "states": {"1": "active"}, "1": 12345678901234567890123456789012}`,
 	} {
 		r, err := ParseCheckRing([]byte(check))
-		if err == nil || r != nil {
+		if !errors.Is(err, ErrBadRing) || r != nil {
 			t.Errorf("%s: accepted", what)
 			continue
 		}
@@ -250,13 +251,14 @@ func TestParseRings(t *testing.T) {
 	for what, mint := range map[string]string{
 		"not JSON":              `x`,
 		"active key missing":    `{"2": "` + mintText2 + `"}`,
+		"no key":                `{}`,
 		"short":                 `{"1": "short"}`,
 		"doubled":               `{"1": "` + mintText1 + `", "2": "` + mintText1 + `"}`,
 		"the check key's text":  `{"1": "` + checkText1 + `"}`,
 		"key id that is a name": `{"1": "` + mintText1 + `", "x": "` + mintText2 + `"}`,
 	} {
 		r, err := ParseMintRing([]byte(mint), []byte(good))
-		if err == nil || r != nil {
+		if !errors.Is(err, ErrBadRing) || r != nil {
 			t.Errorf("mint secret, %s: accepted", what)
 			continue
 		}
@@ -286,7 +288,7 @@ func FuzzOpen(f *testing.F) {
 			}
 			return
 		}
-		raw := got.appendUntagged(nil, got.secret)
+		raw := got.appendUntagged(nil, *got.secret)
 		raw = append(raw, r.tag(got.Kind, got.KID, raw)...)
 		if again := got.Kind.prefix() + encoding.EncodeToString(raw); again != s {
 			t.Fatalf("Open accepted %q, which we would write %q", s, again)
@@ -317,5 +319,43 @@ func TestOpenAllocations(t *testing.T) {
 	}
 	if got := testing.AllocsPerRun(100, func() { _, _ = r.Open(good) }); got > 20 {
 		t.Errorf("a genuine token costs %v allocations, want at most 20", got)
+	}
+}
+
+// A verify-only key without its mint key would end live logins as tampered.
+func TestMintRingIsComplete(t *testing.T) {
+	for state, ok := range map[State]bool{VerifyOnly: false, Prepublished: false, Retired: true} {
+		_, err := ParseMintRing(
+			secretJSON(t, map[string]string{"2": mintText2}),
+			secretJSON(t, map[string]any{
+				"issuer_epoch": 0, "states": map[string]State{"1": state, "2": Active}, "1": checkText1, "2": checkText2,
+			}))
+		if (err == nil) != ok {
+			t.Errorf("mint secret without a %s key: %v", state, err)
+		}
+	}
+}
+
+// Neither an opened token nor a ring gives its secrets away when it is printed.
+func TestNothingPrints(t *testing.T) {
+	r := ring2(t, Active, VerifyOnly)
+	n, rid := goldenName(Access)
+	text, _, _ := r.Seal(n, rid)
+	opened, err := r.Open(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type holder struct {
+		token Token
+		ring  *MintRing
+		deep  MintRing
+	}
+	printed := fmt.Sprintf("%v %+v %#v %v %+v %+v %+v", opened, opened, opened, r, *r, *r.CheckRing, holder{opened, r, *r})
+	for what, b := range map[string][]byte{"secret": opened.secret[:], "mint key": r.mint[1][:], "check key": r.keys[1][:]} {
+		for _, form := range []string{fmt.Sprint(b), fmt.Sprintf("%x", b), strings.Trim(fmt.Sprintf("%#v", b), "[]byte{}")} {
+			if strings.Contains(printed, strings.Trim(form, "[]")) {
+				t.Errorf("the %s was printed", what)
+			}
+		}
 	}
 }

@@ -31,7 +31,17 @@ const (
 // 190 bits.
 const minKeyText = 32
 
-type key [32]byte
+// key is behind a pointer so that a ring printed by mistake shows addresses: fmt
+// asks no methods of unexported fields.
+type key = *[32]byte
+
+// ErrBadRing is matched by the errors of the two Parse functions: the secrets
+// hold something that must not be served with. Trying again will not help.
+var ErrBadRing = errors.New("unusable key ring")
+
+func badRing(which string, err error) error {
+	return fmt.Errorf("%w: %s secret: %w", ErrBadRing, which, err)
+}
 
 // CheckRing verifies bearers. It is what introspection and revocation hold. A
 // ring is immutable; a changed one is parsed anew.
@@ -52,12 +62,13 @@ type CheckRing struct {
 func ParseCheckRing(check []byte) (*CheckRing, error) {
 	members, err := parseMembers(check)
 	if err != nil {
-		return nil, fmt.Errorf("check secret: %w", err)
+		return nil, badRing("check", err)
 	}
 	r := &CheckRing{states: map[uint8]State{}}
 	var errs []error
 	states := map[string]State{}
-	if raw, ok := members["issuer_epoch"]; !ok || json.Unmarshal(raw, &r.issuerEpoch) != nil {
+	// null would leave the epoch at 0 and revive what a higher one ended.
+	if raw, ok := members["issuer_epoch"]; !ok || string(raw) == "null" || json.Unmarshal(raw, &r.issuerEpoch) != nil {
 		errs = append(errs, errors.New("issuer_epoch must be a whole number from 0"))
 	}
 	if raw, ok := members["states"]; !ok || json.Unmarshal(raw, &states) != nil {
@@ -98,7 +109,7 @@ func ParseCheckRing(check []byte) (*CheckRing, error) {
 		errs = append(errs, errors.New("no key is active"))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("check secret: %w", err)
+		return nil, badRing("check", err)
 	}
 	return r, nil
 }
@@ -106,6 +117,13 @@ func ParseCheckRing(check []byte) (*CheckRing, error) {
 // IssuerEpoch is the deployment's kill switch: what was issued under a lower one
 // is inactive.
 func (r *CheckRing) IssuerEpoch() uint64 { return r.issuerEpoch }
+
+// Knows reports whether the ring has kid, retired or not. What another instance
+// made under a key that this ring does not know may be newer than the ring.
+func (r *CheckRing) Knows(kid uint8) bool {
+	_, known := r.states[kid]
+	return known
+}
 
 // Verifies reports whether tokens under kid can be active.
 func (r *CheckRing) Verifies(kid uint8) bool {
@@ -121,7 +139,7 @@ func (r *CheckRing) Open(b Bearer) (Token, error) {
 	if !ok {
 		return Token{}, ErrInvalid
 	}
-	if _, known := r.states[t.KID]; !known {
+	if !r.Knows(t.KID) {
 		return Token{}, ErrUnknownKey
 	}
 	tag := r.tag(t.Kind, t.KID, raw[:rawLen-tagLen])
@@ -151,7 +169,9 @@ type MintRing struct {
 }
 
 // ParseMintRing reads the mint secret, {"1": "<text>"}, beside the check secret.
-// The active key must be in both, and no text may stand in both.
+// Every key that is not retired must be in both: without its mint key a token
+// could not be returned, and would look like one that somebody edited. No text
+// may stand in both.
 func ParseMintRing(mint, check []byte) (*MintRing, error) {
 	checkRing, err := ParseCheckRing(check)
 	if err != nil {
@@ -159,25 +179,27 @@ func ParseMintRing(mint, check []byte) (*MintRing, error) {
 	}
 	members, err := parseMembers(mint)
 	if err != nil {
-		return nil, fmt.Errorf("mint secret: %w", err)
+		return nil, badRing("mint", err)
 	}
 	checkMembers, err := parseMembers(check)
 	if err != nil {
-		return nil, fmt.Errorf("check secret: %w", err)
+		return nil, badRing("check", err)
 	}
 	for id, text := range members {
 		for checkID, checkText := range checkMembers {
 			if string(text) == string(checkText) {
-				return nil, fmt.Errorf("mint secret: key %q repeats key %q of the check secret", id, checkID)
+				return nil, badRing("mint", fmt.Errorf("key %q repeats key %q of the check secret", id, checkID))
 			}
 		}
 	}
 	keys, err := parseKeys("fob mint", members)
 	if err != nil {
-		return nil, fmt.Errorf("mint secret: %w", err)
+		return nil, badRing("mint", err)
 	}
-	if _, ok := keys[checkRing.active]; !ok {
-		return nil, fmt.Errorf("mint secret: the active key %d is missing", checkRing.active)
+	for kid, state := range checkRing.states {
+		if _, ok := keys[kid]; !ok && state != Retired {
+			return nil, badRing("mint", fmt.Errorf("the %s key %d is missing", state, kid))
+		}
 	}
 	return &MintRing{CheckRing: checkRing, mint: keys}, nil
 }
@@ -208,7 +230,7 @@ func (r *MintRing) MintedWithin(t Token, rid RID) bool {
 		return false
 	}
 	secret := deriveSecret(mintKey, t.Name, rid)
-	return subtle.ConstantTimeCompare(secret[:], t.secret[:]) == 1
+	return t.secret != nil && subtle.ConstantTimeCompare(secret[:], t.secret[:]) == 1
 }
 
 // deriveSecret = HMAC-SHA-256(mint key, kind, locator, rid, generation, expiry).
@@ -254,7 +276,7 @@ func parseKID(id string) (uint8, error) {
 
 func parseKeys(label string, members map[string]json.RawMessage) (map[uint8]key, error) {
 	keys := make(map[uint8]key, len(members))
-	seen := make(map[key]uint8, len(members))
+	seen := make(map[[32]byte]uint8, len(members))
 	var errs []error
 	for id, raw := range members {
 		kid, err := parseKID(id)
@@ -270,12 +292,12 @@ func parseKeys(label string, members map[string]json.RawMessage) (map[uint8]key,
 		h := sha256.New()
 		writeField(h, []byte(label))
 		writeField(h, []byte(text))
-		var k key
+		k := new([32]byte)
 		h.Sum(k[:0])
-		if other, doubled := seen[k]; doubled {
+		if other, doubled := seen[*k]; doubled {
 			errs = append(errs, fmt.Errorf("keys %d and %d are the same", min(kid, other), max(kid, other)))
 		}
-		seen[k] = kid
+		seen[*k] = kid
 		keys[kid] = k
 	}
 	return keys, errors.Join(errs...)
