@@ -1,0 +1,68 @@
+package oauth
+
+import (
+	"context"
+	"crypto/subtle"
+	"strings"
+
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// AuthMethod is how a request showed who its client is (RFC 6749 §2.3.1, RFC
+// 7591 §2 token_endpoint_auth_method).
+type AuthMethod uint8
+
+const (
+	NoCredentials AuthMethod = iota
+	ClientIDOnly             // client_id in the body: a public client
+	SecretBasic              // client_secret_basic
+	SecretPost               // client_secret_post
+)
+
+// Credentials are what a request showed to authenticate its client.
+type Credentials struct {
+	Method AuthMethod
+	ID     ClientID
+	Secret secret.Text
+}
+
+// All failures of client authentication read the same: the answer does not tell
+// which clients exist.
+func errInvalidClient() error { return refuse(InvalidClient, "client authentication failed") }
+
+// authenticate proves the client of a request, public clients by their id alone.
+// With fresh the registration is read past the cache.
+func authenticate(ctx context.Context, clients *ClientCache, cred Credentials, fresh bool) (Client, error) {
+	if cred.Method == NoCredentials || !plausibleClientID(cred.ID) {
+		return Client{}, errInvalidClient()
+	}
+	read := clients.Client
+	if fresh {
+		read = clients.FreshClient
+	}
+	c, found, err := read(ctx, cred.ID)
+	if err != nil {
+		return Client{}, err
+	}
+	hash := HashClientSecret(cred.Secret)
+	matched := 0
+	for _, s := range c.Secrets {
+		matched |= subtle.ConstantTimeCompare(s.Hash[:], hash[:])
+	}
+	ok := found && !c.Disabled
+	if c.Public {
+		ok = ok && cred.Method == ClientIDOnly
+	} else {
+		ok = ok && cred.Method != ClientIDOnly && matched == 1
+	}
+	if !ok {
+		return Client{}, errInvalidClient()
+	}
+	EventOf(ctx).Client = c.ID
+	return c, nil
+}
+
+// plausibleClientID spares the store the ids that Validate refuses.
+func plausibleClientID(id ClientID) bool {
+	return id != "" && len(id) <= maxClientID && !strings.ContainsFunc(string(id), notPrintableASCII)
+}

@@ -1,0 +1,201 @@
+package oauth
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/fob-oauth/fob/internal/scope"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// GrantType is a grant_type of the token endpoint.
+type GrantType string
+
+const (
+	PasswordGrant          GrantType = "password"           // RFC 6749 §4.3
+	ClientCredentialsGrant GrantType = "client_credentials" // RFC 6749 §4.4
+	RefreshTokenGrant      GrantType = "refresh_token"      // RFC 6749 §6
+)
+
+// GrantTypes are all that a client can be registered for.
+func GrantTypes() []GrantType {
+	return []GrantType{PasswordGrant, ClientCredentialsGrant, RefreshTokenGrant}
+}
+
+// Defaults of a client's settings, used where the setting is zero. Times are
+// seconds.
+const (
+	DefaultAccessLifetime    = 3600
+	DefaultRefreshIdle       = 30 * 24 * 3600
+	DefaultRefreshAbsolute   = 90 * 24 * 3600
+	DefaultMaxAuthorizations = 25
+
+	maxAccessLifetime    = 30 * 24 * 3600
+	maxRefreshAbsolute   = 366 * 24 * 3600
+	maxMaxAuthorizations = 10_000
+	maxClientID          = 128 // bytes
+	maxClientSecrets     = 2
+	maxAudiences         = 20
+)
+
+// Client is a registered application (RFC 6749 §2).
+type Client struct {
+	ID      ClientID
+	Version uint64 // grows with every write; zero is a client not saved yet
+	Created int64  // Unix seconds
+
+	// Epoch is the client's kill switch. It begins at Created, so that a client
+	// removed and registered again does not revive old tokens.
+	Epoch    uint64
+	Disabled bool
+
+	// Public clients, such as mobile apps, have no secret (RFC 6749 §2.1).
+	Public  bool
+	Secrets []ClientSecret // at most two, for rotation
+
+	Grants        []GrantType
+	Scopes        scope.Set // it may ask for these; devices need no registration
+	DefaultScopes scope.Set // given when it asks for none; part of Scopes
+	Audiences     []string  // of its tokens; empty means its own id
+	Introspects   []string  // audiences whose access tokens it may introspect
+
+	AccessLifetime    int64 // seconds; zero means the default
+	RefreshIdle       int64 // seconds; zero means the default
+	RefreshAbsolute   int64 // seconds; zero means the default
+	MaxAuthorizations int   // live at once for each subject; zero means the default
+}
+
+// ClientSecret is the SHA-256 of a secret of 256 bits, or of one brought along
+// from another system.
+type ClientSecret struct {
+	Hash    [32]byte
+	Created int64 // Unix seconds
+}
+
+// NewClientSecret draws a secret of 256 bits. Its alphabet is the same raw and
+// form-encoded, so clients that forget RFC 6749 §2.3.1 still work.
+func NewClientSecret() secret.Text {
+	var b [32]byte
+	_, _ = rand.Read(b[:])
+	return secret.New(base64.RawURLEncoding.EncodeToString(b[:]))
+}
+
+// HashClientSecret is how a client secret is stored. One round is enough for 256
+// random bits.
+func HashClientSecret(s secret.Text) [32]byte { return sha256.Sum256([]byte(s.Reveal())) }
+
+// Allows reports whether the client is registered for the grant.
+func (c Client) Allows(g GrantType) bool { return slices.Contains(c.Grants, g) }
+
+func (c Client) audiences() []string {
+	if len(c.Audiences) == 0 {
+		return []string{string(c.ID)}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(c.Audiences)))
+}
+
+func (c Client) accessLifetime() int64  { return orDefault(c.AccessLifetime, DefaultAccessLifetime) }
+func (c Client) refreshIdle() int64     { return orDefault(c.RefreshIdle, DefaultRefreshIdle) }
+func (c Client) refreshAbsolute() int64 { return orDefault(c.RefreshAbsolute, DefaultRefreshAbsolute) }
+func (c Client) maxAuthorizations() int {
+	return orDefault(c.MaxAuthorizations, DefaultMaxAuthorizations)
+}
+
+func orDefault[N int | int64](n, otherwise N) N {
+	if n == 0 {
+		return otherwise
+	}
+	return n
+}
+
+// Validate reports every fault of a client that is about to be saved.
+func (c Client) Validate() error {
+	var errs []error
+	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	id := string(c.ID)
+	switch {
+	case !plausibleClientID(c.ID):
+		fault("a client id has 1 to %d printable ASCII characters without spaces", maxClientID)
+	case strings.HasPrefix(id, userIDPrefix), strings.HasPrefix(id, scope.DevicePrefix):
+		fault("a client id must not begin with %s or %s", userIDPrefix, scope.DevicePrefix)
+	}
+	switch {
+	case c.Public && len(c.Secrets) > 0:
+		fault("a public client has no secret")
+	case !c.Public && (len(c.Secrets) == 0 || len(c.Secrets) > maxClientSecrets):
+		fault("a confidential client has one or two secrets")
+	}
+	for _, g := range c.Grants {
+		if !slices.Contains(GrantTypes(), g) {
+			fault("grant %q is not supported; there are %s, %s and %s", g, PasswordGrant, ClientCredentialsGrant, RefreshTokenGrant)
+		}
+	}
+	if c.Public && c.Allows(ClientCredentialsGrant) {
+		fault("a public client cannot use %s (RFC 6749 section 4.4)", ClientCredentialsGrant)
+	}
+	if c.Public && len(c.Introspects) > 0 {
+		fault("a public client cannot introspect")
+	}
+	if c.Scopes.Device() != "" || c.DefaultScopes.Device() != "" {
+		fault("device scopes are not registered: every client may use them")
+	}
+	for _, s := range c.DefaultScopes.Ordinary() {
+		if !c.Scopes.Contains(s) {
+			fault("default scope %q is not one of the client's scopes", s)
+		}
+	}
+	if len(c.Audiences) > maxAudiences || len(c.Introspects) > maxAudiences {
+		fault("at most %d audiences", maxAudiences)
+	}
+	for _, a := range slices.Concat(c.Audiences, c.Introspects) {
+		if a == "" || len(a) > 256 || strings.ContainsFunc(a, notPrintableASCII) {
+			fault("audience %q: 1 to 256 printable ASCII characters without spaces", a)
+		}
+	}
+	inRange := func(what string, n, most int64) {
+		if n < 0 || n > most {
+			fault("%s: 1 to %d", what, most)
+		}
+	}
+	inRange("access token lifetime in seconds", c.AccessLifetime, maxAccessLifetime)
+	inRange("refresh token idle time in seconds", c.RefreshIdle, maxRefreshAbsolute)
+	inRange("refresh token lifetime in seconds", c.RefreshAbsolute, maxRefreshAbsolute)
+	inRange("live authorizations of a subject", int64(c.MaxAuthorizations), maxMaxAuthorizations)
+	if c.refreshIdle() < c.accessLifetime() {
+		// It would be idle while its user still works with an access token.
+		fault("the refresh token idle time must not be shorter than the access token lifetime")
+	}
+	return errors.Join(errs...)
+}
+
+// ResourceScopes are all scopes that exist, each with the roles of which a user
+// must have one; no roles means that any subject may have it.
+type ResourceScopes struct {
+	Version uint64 // grows with every write; zero if none were ever saved
+	Roles   map[string][]string
+}
+
+// Validate reports every fault of scopes that are about to be saved.
+func (s ResourceScopes) Validate() error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(s.Roles)) {
+		set, err := scope.Of(name)
+		switch {
+		case err != nil && !strings.HasPrefix(name, scope.DevicePrefix):
+			errs = append(errs, fmt.Errorf("scope %q: %w", name, err))
+		case err != nil, set.Device() != "":
+			errs = append(errs, fmt.Errorf("scope %q: the prefix %s is reserved", name, scope.DevicePrefix))
+		}
+		for _, role := range s.Roles[name] {
+			errs = append(errs, validateRole(role))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,49 @@
+package oauth
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code is an error code of RFC 6749 §5.2, or of the RFC named beside it.
+type Code string
+
+const (
+	InvalidRequest       Code = "invalid_request"
+	InvalidClient        Code = "invalid_client"
+	InvalidGrant         Code = "invalid_grant"
+	UnauthorizedClient   Code = "unauthorized_client"
+	UnsupportedGrantType Code = "unsupported_grant_type"
+	InvalidScope         Code = "invalid_scope"
+
+	// TemporarilyUnavailable (RFC 6749 §4.1.2.1) says that we could not find out.
+	TemporarilyUnavailable Code = "temporarily_unavailable"
+	// ServerError (RFC 6749 §4.1.2.1) is for what should not happen.
+	ServerError Code = "server_error"
+)
+
+// Error is a refusal that the client may see. Description is fixed text within
+// the characters of RFC 6749 §5.2 and never repeats input.
+type Error struct {
+	Code        Code
+	Description string
+}
+
+func (e *Error) Error() string { return string(e.Code) + ": " + e.Description }
+
+func refuse(code Code, description string) error { return &Error{code, description} }
+
+// ErrUnavailable is matched by every error that means "I could not find out":
+// a store or a key source that is down, throttled or too slow. Nothing may turn
+// it into an answer about a token.
+var ErrUnavailable = errors.New("temporarily unavailable")
+
+// Unavailable wraps err so that it matches ErrUnavailable. Stores wrap every
+// failure to reach what they keep.
+func Unavailable(doing string, err error) error {
+	return fmt.Errorf("%s: %w: %w", doing, ErrUnavailable, err)
+}
+
+// ErrConflict is returned by the registries' Save methods when the entry was
+// changed, made or removed since it was read. The caller reads again.
+var ErrConflict = errors.New("changed by somebody else meanwhile")

@@ -1,0 +1,63 @@
+package oauth
+
+import (
+	"context"
+	"encoding/hex"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+)
+
+// Outcome is what became of a request, one word for the log and the metrics.
+type Outcome string
+
+const (
+	Issued    Outcome = "issued"    // a new access token
+	Returned  Outcome = "returned"  // the current access token once more
+	Refreshed Outcome = "refreshed" // by a refresh token
+	Replayed  Outcome = "replayed"  // a rotated refresh token came back: Authorization ended
+	Revoked   Outcome = "revoked"   // also when there was nothing to revoke
+	Active    Outcome = "active"
+	Inactive  Outcome = "inactive"
+	Denied    Outcome = "denied" // the client or the user was refused
+	Failed    Outcome = "failed" // we could not find out, or broke
+)
+
+// Event is what one request tells the operator. It is filled along the way by
+// the goroutine that serves the request, and written once when it ends. It holds
+// no bearer, secret, username or form value.
+type Event struct {
+	Client  ClientID
+	Grant   GrantType
+	Outcome Outcome
+	Code    Code
+	// Locator is the beginning of the subject's and the client's key: enough to
+	// find the item, not enough to be a token.
+	Locator string
+
+	StoreCalls int     // calls to the store, not counting the SDK's retries
+	ReadUnits  float64 // capacity units consumed
+	WriteUnits float64
+
+	Raced    int // writes lost to another request for the same Authorization
+	Tampered int // items that were edited from outside
+}
+
+func (e *Event) at(loc bearer.Locator) {
+	e.Locator = hex.EncodeToString(loc.Subject[:4]) + "-" + hex.EncodeToString(loc.Client[:4])
+}
+
+type eventKey struct{}
+
+// WithEvent makes EventOf(ctx) return e.
+func WithEvent(ctx context.Context, e *Event) context.Context {
+	return context.WithValue(ctx, eventKey{}, e)
+}
+
+// EventOf returns the event of the request that ctx belongs to, or one that
+// nobody reads.
+func EventOf(ctx context.Context) *Event {
+	if e, ok := ctx.Value(eventKey{}).(*Event); ok {
+		return e
+	}
+	return new(Event)
+}

@@ -1,0 +1,193 @@
+package oauth_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// Knowledge that is behind the record is read again before it is judged, so a
+// token that another instance issued a moment ago is never taken for dead.
+func TestStaleKnowledge(t *testing.T) {
+	t.Run("client", func(t *testing.T) {
+		w := newWorld(t)
+		w.login("backend", "alice", "device_a") // the issuer's cache knows epoch n
+		w.introspect("backend", bearer.FromClient("x"))
+		w.editClient("backend", func(c *oauth.Client) { c.Epoch++ })
+		fresh := *w.issuer // another instance, with caches of its own
+		fresh.Clients = oauth.NewClientCache(w.clients, fresh.Now)
+		r, err := fresh.Token(w.context(), oauth.TokenRequest{Credentials: w.credentials("backend"), Form: formOf(w.passwordForm("alice", "device_a"))})
+		w.must(err)
+		w.wantActive("backend", r.AccessToken, true)
+		if again := w.login("backend", "alice", "device_a"); !same(again.AccessToken, r.AccessToken) {
+			t.Error("an instance with an old registration replaced a newer token")
+		}
+	})
+	t.Run("issuer", func(t *testing.T) {
+		w := newWorld(t)
+		w.ring.set(t, func(r *ring) { r.epoch++ })
+		ahead := newRing(t)
+		ahead.set(t, func(r *ring) { r.epoch++ })
+		ahead.publish()
+		fresh := *w.issuer
+		fresh.Keys = mintKeys{ahead}
+		r, err := fresh.Token(w.context(), oauth.TokenRequest{Credentials: w.credentials("backend"), Form: formOf(w.passwordForm("alice", "device_a"))})
+		w.must(err)
+		w.ring.err = errors.New("down")
+		if _, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: w.credentials("backend"), Token: r.AccessToken}); !errors.Is(err, oauth.ErrUnavailable) {
+			t.Errorf("behind, and cannot find out: %v; want ErrUnavailable", err)
+		}
+		if _, err := w.token("backend", w.passwordForm("alice", "device_a")...); !errors.Is(err, oauth.ErrUnavailable) {
+			t.Errorf("minted on a stale epoch: %v", err)
+		}
+		w.ring.err = nil
+		w.wantActive("backend", r.AccessToken, true)
+		if again := w.login("backend", "alice", "device_a"); !same(again.AccessToken, r.AccessToken) {
+			t.Error("an instance with an old epoch replaced a newer token")
+		}
+	})
+	t.Run("a record from a future that never was", func(t *testing.T) {
+		w := newWorld(t)
+		r := w.login("backend", "alice", "device_a")
+		w.edit(w.records(w.userSubject("alice"))[0], func(r *oauth.Record) { r.Epochs.Client += 1000 })
+		w.wantActive("backend", r.AccessToken, false)
+		if again := w.login("backend", "alice", "device_a"); same(again.AccessToken, r.AccessToken) {
+			t.Error("it was returned")
+		}
+	})
+}
+
+// Cases A70, A71: keys that come and go.
+func TestKeyStates(t *testing.T) {
+	w := newWorld(t)
+	old := w.login("backend", "alice", "device_a")
+	w.ring.set(t, func(r *ring) { r.states["1"], r.states["2"] = bearer.VerifyOnly, bearer.Active })
+	w.ring.publish()
+	if r := w.login("backend", "alice", "device_a"); !same(r.AccessToken, old.AccessToken) {
+		t.Error("under a verify-only key the token was not returned")
+	}
+	w.wantActive("backend", old.AccessToken, true)
+
+	// One instance is ahead: its token names a key that this one does not know.
+	ahead := newRing(t)
+	ahead.set(t, func(r *ring) {
+		r.states["1"], r.states["2"], r.states["3"] = bearer.VerifyOnly, bearer.VerifyOnly, bearer.Active
+	})
+	ahead.publish()
+	fresh := *w.issuer
+	fresh.Keys = mintKeys{ahead}
+	r, err := fresh.Token(w.context(), oauth.TokenRequest{Credentials: w.credentials("backend"), Form: formOf(w.passwordForm("alice", "device_b"))})
+	w.must(err)
+	w.wantActive("backend", r.AccessToken, false) // the source has no such key either
+	w.ring.set(t, func(r *ring) { r.states["3"] = bearer.Prepublished })
+	w.wantActive("backend", r.AccessToken, true)
+}
+
+// instance is another one on the same tables, with caches of its own and a key
+// ring of its own.
+func (w *world) instance(r *ring) *world {
+	other := &world{t: w.t, tokens: w.tokens, clients: w.clients, users: w.users, hasher: w.hasher, ring: r}
+	issuer, verifier := *w.issuer, *w.verifier
+	issuer.Clients, issuer.Keys = oauth.NewClientCache(w.clients, issuer.Now), mintKeys{r}
+	verifier.Clients, verifier.Keys = oauth.NewClientCache(w.clients, verifier.Now), checkKeys{r}
+	other.issuer, other.verifier = &issuer, &verifier
+	return other
+}
+
+// An instance whose ring lacks a key must not take the tokens under it for dead,
+// whatever order an operator turned the keys in.
+func TestRingWithoutTheKey(t *testing.T) {
+	w := newWorld(t)
+	ahead := newRing(t)
+	ahead.set(t, func(r *ring) { r.states["1"], r.states["2"] = bearer.VerifyOnly, bearer.Active })
+	ahead.publish()
+	w.ring.set(t, func(r *ring) { r.states["1"], r.states["2"] = bearer.VerifyOnly, bearer.Active }) // not published
+	newer := w.instance(ahead)
+
+	r := newer.login("app", "alice", "device_a")
+	if again := w.login("app", "alice", "device_a"); !same(again.AccessToken, r.AccessToken) || !same(again.RefreshToken, r.RefreshToken) {
+		t.Error("an instance with an older ring replaced a live token")
+	}
+
+	older := w.instance(newRing(t))
+	older.ring.set(t, func(r *ring) { r.states["1"], r.states["2"] = bearer.VerifyOnly, bearer.Active })
+	if _, err := older.refresh("app", r.RefreshToken); err != nil {
+		t.Errorf("an instance with an older ring refused a live refresh token: %v", err)
+	}
+
+	// The source is down: nobody knows, so nobody says that it is dead.
+	down := w.instance(newRing(t))
+	down.ring.err = errors.New("down")
+	if _, err := down.token("app", w.passwordForm("alice", "device_a")...); !errors.Is(err, oauth.ErrUnavailable) {
+		t.Errorf("login on an instance that cannot know the key: %v", err)
+	}
+	if err := down.revoke("app", r.AccessToken); !errors.Is(err, oauth.ErrUnavailable) {
+		t.Errorf("revoke on an instance that cannot know the key: %v", err)
+	}
+}
+
+// A record may be dead by one epoch and ahead of us by another. Whoever replaces
+// it on what they know would mint a token that is dead at birth.
+func TestDeadAndAhead(t *testing.T) {
+	w := newWorld(t)
+	ahead := newRing(t)
+	ahead.set(t, func(r *ring) { r.epoch = 1 })
+	ahead.publish()
+	newer := w.instance(ahead)
+	newer.login("backend", "alice", "device_a")
+	w.ring.set(t, func(r *ring) { r.epoch = 1 }) // not published: the ring at hand is of epoch 0
+	w.editClient("backend", func(c *oauth.Client) { c.Epoch++ })
+	w.advance(10)
+	r := w.login("backend", "alice", "device_a")
+	newer.wantActive("backend", r.AccessToken, true)
+}
+
+// A disabled user's password must not be confirmed by the answer to a bad scope.
+func TestDisabledUserAndBadScope(t *testing.T) {
+	w := newWorld(t)
+	yes := true
+	w.must(w.tokens.Raise(t.Context(), w.userSubject("alice"), oauth.StateChange{Disabled: &yes}))
+	for _, s := range []string{"unknown", "admin", "read"} {
+		_, err := w.token("backend", w.passwordForm("alice", s)...)
+		wantCode(t, err, oauth.InvalidGrant)
+	}
+	_, err := w.token("backend", w.passwordForm("bob", "admin")...)
+	wantCode(t, err, oauth.InvalidScope)
+}
+
+// A race in the last start is no proof either: what won was written after we
+// read what we know.
+func TestWinnerOfARaceIsNotTakenForDead(t *testing.T) {
+	w := newWorld(t)
+	w.login("backend", "alice", "device_a")
+	w.edit(w.records(w.userSubject("alice"))[0], func(r *oauth.Record) { r.Epochs.Client += 1000 }) // ahead for good: three starts
+	winner := w.records(w.userSubject("alice"))[0]
+	winner.Nonce[1]++
+	winner.Epochs.Subject = 7 // made under an epoch that was raised after our read
+	lost := &losing{Tokens: w.tokens, winner: winner}
+	w.issuer.Tokens = lost
+	if r, err := w.token("backend", w.passwordForm("alice", "device_a")...); !errors.Is(err, oauth.ErrUnavailable) {
+		t.Errorf("overwrote the winner of a race: %v, %v", r.Scope, err)
+	}
+	if lost.saves != 1 {
+		t.Errorf("%d writes, want the one that lost", lost.saves)
+	}
+}
+
+// losing lets the first Save lose to winner.
+type losing struct {
+	oauth.Tokens
+	winner oauth.Record
+	saves  int
+}
+
+func (l *losing) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (oauth.Record, bool, error) {
+	l.saves++
+	if l.saves == 1 {
+		return l.winner, true, nil
+	}
+	return l.Tokens.Save(ctx, r, seen)
+}

@@ -1,0 +1,191 @@
+package oauth_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// Logging in: the cases A62 to A65, N25.
+
+func (w *world) tryPassword(user, password, source string) error {
+	w.t.Helper()
+	_, err := w.issuer.Token(w.context(), oauth.TokenRequest{
+		Credentials: w.credentials("backend"),
+		Form:        oauth.Form{"grant_type": "password", "username": user, "password": password, "scope": "read"},
+		Source:      source,
+	})
+	return err
+}
+
+func TestA62UnknownAndWrongAreTheSame(t *testing.T) {
+	w := newWorld(t)
+	yes := true
+	w.must(w.tokens.Raise(t.Context(), w.userSubject("bob"), oauth.StateChange{Disabled: &yes}))
+	w.must(w.tryPassword("alice", "password-of-alice", "s")) // warms the caches
+	type trace struct {
+		text  string
+		runs  int64
+		calls int
+	}
+	look := func(user, password string) trace {
+		before := w.hasher.runs.Load()
+		err := w.tryPassword(user, password, "s")
+		wantCode(t, err, oauth.InvalidGrant)
+		return trace{err.Error(), w.hasher.runs.Load() - before, w.event.StoreCalls}
+	}
+	wrong, unknown := look("alice", "wrong"), look("nobody", "wrong")
+	if wrong != unknown || wrong.runs != 1 {
+		t.Errorf("wrong %+v, unknown %+v", wrong, unknown)
+	}
+	if disabled := look("bob", "password-of-bob"); disabled.text != wrong.text {
+		t.Errorf("a disabled user reads %q", disabled.text)
+	}
+}
+
+func TestA63PasswordLengths(t *testing.T) {
+	w := newWorld(t)
+	for n, want := range map[int]oauth.Code{1025: oauth.InvalidRequest, 1024: oauth.InvalidGrant, 200: oauth.InvalidGrant, 64: oauth.InvalidGrant} {
+		before := w.hasher.runs.Load()
+		wantCode(t, w.tryPassword("alice", strings.Repeat("x", n), "s"), want)
+		if ran := w.hasher.runs.Load() > before; ran != (want == oauth.InvalidGrant) {
+			t.Errorf("%d bytes: hashed %v", n, ran)
+		}
+	}
+}
+
+func TestA64Throttle(t *testing.T) {
+	w := newWorld(t)
+	hashed := func(user, password, source string) (ok, ran bool) {
+		before := w.hasher.runs.Load()
+		err := w.tryPassword(user, password, source)
+		if err != nil {
+			wantCode(t, err, oauth.InvalidGrant)
+		}
+		return err == nil, w.hasher.runs.Load() > before
+	}
+	want := func(what, user, password, source string, wantOK, wantRan bool) {
+		t.Helper()
+		if ok, ran := hashed(user, password, source); ok != wantOK || ran != wantRan {
+			t.Errorf("%s: ok %v, hashed %v; want %v, %v", what, ok, ran, wantOK, wantRan)
+		}
+	}
+	for range 10 {
+		want("within the patience", "alice", "wrong", "a", false, true)
+	}
+	want("throttled, even with the right password", "alice", "password-of-alice", "a", false, false)
+	want("another source", "alice", "password-of-alice", "b", true, true)
+	want("another name", "bob", "password-of-bob", "a", true, true)
+	w.advance(1)
+	want("after a second", "alice", "wrong", "a", false, true)
+	w.advance(1)
+	want("the delay doubles", "alice", "wrong", "a", false, false)
+	w.advance(1)
+	want("after two seconds", "alice", "wrong", "a", false, true)
+	for range 20 { // a try that was refused for the delay does not count
+		want("refused", "alice", "wrong", "a", false, false)
+	}
+	w.advance(4)
+	want("the right one resets", "alice", "password-of-alice", "a", true, true)
+	want("reset", "alice", "wrong", "a", false, true)
+	want("reset", "alice", "wrong", "a", false, true)
+
+	for range 30 { // the delay never grows past 15 minutes
+		w.advance(900)
+		want("15 minutes apart", "bob", "wrong", "c", false, true)
+	}
+	if ok, ran := hashed("bob", "wrong", "c"); ok || ran {
+		t.Error("the long delay does not hold")
+	}
+	w.advance(24 * 3600)
+	want("nothing is locked for good", "bob", "password-of-bob", "c", true, true)
+}
+
+func TestA64ThrottleOfTheName(t *testing.T) {
+	w := newWorld(t)
+	w.advance(-w.clock.Load() % 3600) // the beginning of a window
+	for i := range 100 {
+		wantCode(t, w.tryPassword("alice", "wrong", "source-"+string(rune('a'+i%26))+string(rune('a'+i/26))), oauth.InvalidGrant)
+	}
+	before := w.hasher.runs.Load()
+	wantCode(t, w.tryPassword("alice", "password-of-alice", "elsewhere"), oauth.InvalidGrant)
+	if w.hasher.runs.Load() != before {
+		t.Error("hashed while the name is throttled")
+	}
+	w.advance(30)
+	w.must(w.tryPassword("alice", "password-of-alice", "elsewhere"))
+}
+
+func TestA65Rehash(t *testing.T) {
+	w := newWorld(t)
+	before := w.user("alice")
+	w.hasher.outdated.Store(true)
+	r := w.login("backend", "alice", "device_a")
+	after := w.user("alice")
+	if after.Version <= before.Version || after.ID != before.ID {
+		t.Errorf("version %d after %d", after.Version, before.Version)
+	}
+	w.hasher.outdated.Store(false)
+	w.wantActive("backend", r.AccessToken, true)
+	if again := w.login("backend", "alice", "device_a"); !same(again.AccessToken, r.AccessToken) {
+		t.Error("a rehash changed the token")
+	}
+}
+
+// passwd is what the operator's program does: hash first, epoch second.
+func (w *world) passwd(user, password string) {
+	w.t.Helper()
+	u := w.user(user)
+	hash, err := w.hasher.Hash(secret.New(password))
+	w.must(err)
+	u.PasswordHash = hash
+	u, err = w.users.SaveUser(w.t.Context(), u)
+	w.must(err)
+	w.must(w.tokens.Raise(w.t.Context(), w.userSubject(user), oauth.StateChange{UserVersion: u.Version}))
+}
+
+// A password that is changed while the old one is being hashed leaves no token
+// behind, and neither do roles that are taken away.
+func TestPasswordChangedDuringLogin(t *testing.T) {
+	w := newWorld(t)
+	w.hasher.during = func() {
+		w.hasher.during = nil
+		w.passwd("alice", "new")
+	}
+	err := w.tryPassword("alice", "password-of-alice", "s")
+	wantCode(t, err, oauth.InvalidGrant)
+	if n := len(w.records(w.userSubject("alice"))); n != 0 {
+		t.Errorf("%d records were left behind", n)
+	}
+	w.must(w.tryPassword("alice", "new", "s"))
+
+	w.hasher.during = func() {
+		w.hasher.during = nil
+		u := w.user("alice")
+		u.Roles = nil
+		u, err := w.users.SaveUser(t.Context(), u)
+		w.must(err)
+		w.must(w.tokens.Raise(t.Context(), w.userSubject("alice"), oauth.StateChange{UserVersion: u.Version}))
+	}
+	_, err = w.token("backend", "grant_type", "password", "username", "alice", "password", "new", "scope", "admin")
+	wantCode(t, err, oauth.InvalidScope)
+}
+
+// The Users table came back from an old backup and the Tokens table did not: the
+// password in it may have been changed since, so it proves nothing.
+func TestUserOlderThanItsState(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.tokens.Raise(t.Context(), w.userSubject("alice"), oauth.StateChange{UserVersion: w.user("alice").Version + 99}))
+	wantCode(t, w.tryPassword("alice", "password-of-alice", "s"), oauth.InvalidGrant)
+}
+
+func TestUserStoreDown(t *testing.T) {
+	w := newWorld(t)
+	w.issuer.Users = downUsers{w.users}
+	if err := w.tryPassword("alice", "password-of-alice", "s"); !errors.Is(err, oauth.ErrUnavailable) {
+		t.Errorf("users down: %v", err)
+	}
+}

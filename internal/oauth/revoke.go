@@ -1,0 +1,64 @@
+package oauth
+
+import (
+	"context"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+)
+
+// RevokeRequest is one request to the revocation endpoint (RFC 7009 §2.1). The
+// hint is not in it: a bearer says of itself what it is.
+type RevokeRequest struct {
+	Credentials Credentials
+	Token       bearer.Bearer
+}
+
+// Revoke ends the Authorization that a token of the caller belongs to: that
+// device's, with its access and refresh tokens, and nothing else. It costs one
+// conditional delete and no read.
+//
+// nil means that the token is inactive now, whether or not there was anything to
+// end: an unknown, malformed or dead token is no error (RFC 7009 §2.2), and a
+// token of a generation that was forgotten does not end its successors. A token
+// whose time has passed still ends its Authorization: the phone that logs out
+// may have slept. Another client's token is refused and stays active. When the
+// outcome is in doubt the error matches ErrUnavailable.
+func (v *Verifier) Revoke(ctx context.Context, req RevokeRequest) error {
+	event := EventOf(ctx)
+	client, err := authenticate(ctx, v.Clients, req.Credentials, false)
+	if err != nil {
+		return err
+	}
+	if req.Token.Len() == 0 {
+		return refuse(InvalidRequest, "token is missing")
+	}
+	event.Outcome = Revoked
+	t, ok, err := v.open(ctx, req.Token)
+	if err != nil || !ok {
+		return err
+	}
+	// The tag proves for whom the token was made, so this needs no read, and does
+	// not tell whether that token is alive.
+	if t.Locator.Client != ClientKey(client.ID) {
+		return refuseForeign(client)
+	}
+	left, ended, err := v.Tokens.End(ctx, t.Locator, EndCondition{Client: client.ID, Kind: t.Kind, Hash: t.Hash})
+	if err != nil || ended {
+		return err
+	}
+	// What stands does not hold this token: a later generation, which lives on. Or
+	// the key of two client ids met.
+	if left.Authorization.Client != client.ID {
+		return refuseForeign(client)
+	}
+	return nil
+}
+
+// refuseForeign tells an authenticated client that it holds somebody else's
+// token (RFC 7009 §2.1). A public client has proved nothing and learns nothing.
+func refuseForeign(client Client) error {
+	if client.Public {
+		return nil
+	}
+	return refuse(InvalidGrant, "the token was issued to another client")
+}

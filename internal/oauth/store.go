@@ -1,0 +1,212 @@
+package oauth
+
+import (
+	"context"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// The stores. Rules for all methods of all of them:
+//
+//   - Absence is found == false with a nil error. An error means that the store
+//     could not find out, and must match ErrUnavailable.
+//   - Reads must be strongly consistent: they see every write that returned
+//     before they began.
+//   - A write must be durable when it returns nil. When it returns an error it
+//     may or may not have happened; the caller may call again with the same
+//     arguments, except for Save.
+//   - Methods may be called concurrently, and must give up when ctx ends.
+//   - Each method must count its calls with EventOf(ctx).
+
+// SubjectState is what stands beside a subject's records. Absent means the zero
+// value.
+type SubjectState struct {
+	Epoch    uint64
+	Disabled bool
+
+	// UserVersion is the lowest User.Version whose password and roles may still
+	// prove anything: a login that read an older one starts over.
+	UserVersion uint64
+}
+
+// Reading is what Tokens.Read finds.
+type Reading struct {
+	Record Record
+	Found  bool
+	State  SubjectState
+}
+
+// Tokens keeps one Record for each Authorization, and one state for each subject.
+type Tokens interface {
+	// Read returns the record at loc and the state of its subject. The two must
+	// be read in one call to the store; they need not be one snapshot. A record
+	// that was damaged from outside must come back as found, with its Nonce, so
+	// that it can be replaced; a state that cannot be read whole is an error.
+	Read(ctx context.Context, loc bearer.Locator) (Reading, error)
+
+	// Save puts r at r.Locator() in one atomic step, if what stands there carries
+	// the nonce seen, or if nothing stands there when seen is zero. It returns
+	// what stands there afterwards: r itself when it was saved, now or by an
+	// earlier try whose reply was lost (the store must tell by r.Nonce); else the
+	// record that won, or found == false if there is none any more. Losing is not
+	// an error. Save must not retry with another condition than the caller's, and
+	// while seen is zero not at all unless the first try certainly did nothing: a
+	// record that was made, handed out and ended meanwhile would come back. Then
+	// it must look what stands, and return that.
+	Save(ctx context.Context, r Record, seen Nonce) (stands Record, found bool, err error)
+
+	// End deletes the record at loc in one atomic step if it fulfils the
+	// condition. ended is true also when nothing stands there any more: an absent
+	// Authorization is inactive. Otherwise stands is the record that is left.
+	End(ctx context.Context, loc bearer.Locator, when EndCondition) (stands Record, ended bool, err error)
+
+	// List returns the records of a subject, of one client only unless client is
+	// empty, dead ones included, in no order. One whose fields do not give the key
+	// under which it stands must be left out: somebody edited it.
+	List(ctx context.Context, subject Subject, client ClientID) ([]Record, error)
+}
+
+// EndCondition says which record End may delete. Exactly one of Nonce and Hash
+// is set.
+type EndCondition struct {
+	// Nonce: the record as it was read and no later one.
+	Nonce Nonce
+
+	// Hash: the record of Client that holds a token of Kind with this hash in its
+	// current or previous slot.
+	Client ClientID
+	Kind   bearer.Kind
+	Hash   bearer.Hash
+}
+
+// Met reports whether a record that stands fulfils the condition. It is the
+// definition; stores translate it.
+func (c EndCondition) Met(r Record) bool {
+	if c.Nonce != (Nonce{}) {
+		return r.Nonce == c.Nonce
+	}
+	if r.Authorization.Client != c.Client {
+		return false
+	}
+	cur, prev := r.Access, r.AccessPrev
+	if c.Kind == bearer.Refresh {
+		cur, prev = r.Refresh, r.RefreshPrev
+	}
+	return cur.Generation > 0 && sameHash(cur.Hash, c.Hash) || prev.Generation > 0 && sameHash(prev.Hash, c.Hash)
+}
+
+// Subjects turns the kill switches of single subjects.
+type Subjects interface {
+	// Raise adds one to the subject's epoch, and applies the rest of the change,
+	// in one atomic step. Called twice it raises twice, which does no harm.
+	Raise(ctx context.Context, subject Subject, change StateChange) error
+}
+
+// StateChange is what goes with a raised epoch.
+type StateChange struct {
+	// UserVersion, if not zero, becomes the state's if it is higher.
+	UserVersion uint64
+	// Disabled, if not nil, becomes the state's.
+	Disabled *bool
+}
+
+// Clients reads registrations. See ClientCache for the one that requests use.
+type Clients interface {
+	Client(ctx context.Context, id ClientID) (c Client, found bool, err error)
+	// ResourceScopes returns all of them; none is an empty map.
+	ResourceScopes(ctx context.Context) (ResourceScopes, error)
+}
+
+// ClientRegistry is what an operator does with clients and resource scopes.
+type ClientRegistry interface {
+	Clients
+
+	// SaveClient creates c if c.Version is zero and no such client exists, or
+	// replaces the one of that very Version. It returns c with its new Version,
+	// see NextVersion, or ErrConflict.
+	SaveClient(ctx context.Context, c Client) (Client, error)
+	RemoveClient(ctx context.Context, id ClientID) (existed bool, err error)
+	// ListClients returns all, sorted by ID.
+	ListClients(ctx context.Context) ([]Client, error)
+	// SaveResourceScopes replaces all of them if they are still of that Version,
+	// or returns ErrConflict.
+	SaveResourceScopes(ctx context.Context, s ResourceScopes) error
+}
+
+// Users is what a login needs. A team that has its own users implements this.
+type Users interface {
+	// Login returns the user of that name, compared byte for byte, and the two
+	// counters, in one call to the store.
+	Login(ctx context.Context, username string, pair, name CounterKey) (Login, error)
+
+	// CountFailure adds one to each counter and sets its Last to now; each may be
+	// swept from its ttl on. Times are Unix seconds.
+	CountFailure(ctx context.Context, now int64, counters ...ExpiringCounter) error
+
+	// ClearFailures forgets a counter.
+	ClearFailures(ctx context.Context, counter CounterKey) error
+
+	// SaveUser creates u if u.Version is zero and no such name exists, or
+	// replaces the user of that very Version. It returns u with its new Version,
+	// see NextVersion, or ErrConflict.
+	SaveUser(ctx context.Context, u User) (User, error)
+}
+
+// NextVersion is the Version after seen: higher, and no lower than the time, so
+// that what is saved after a table was restored from a backup is newer than
+// everything that was there before.
+func NextVersion(seen uint64, now time.Time) uint64 {
+	return max(seen+1, uint64(max(0, now.Unix())))
+}
+
+// Login is what Users.Login finds.
+type Login struct {
+	User       User
+	Found      bool
+	Pair, Name Counter
+}
+
+// Counter counts wrong passwords. The zero Counter has counted none.
+type Counter struct {
+	Count int
+	Last  int64 // Unix seconds
+}
+
+// ExpiringCounter is a counter to add to, and when it may be swept.
+type ExpiringCounter struct {
+	Key CounterKey
+	TTL int64 // Unix seconds
+}
+
+// UserRegistry is what an operator does with users.
+type UserRegistry interface {
+	User(ctx context.Context, username string) (u User, found bool, err error)
+	SaveUser(ctx context.Context, u User) (User, error)
+	// ListUsers returns all, sorted by Username.
+	ListUsers(ctx context.Context) ([]User, error)
+}
+
+// Passwords hashes passwords slowly. Its errors are faults of the hash or of the
+// machine, never a wrong password.
+type Passwords interface {
+	Hash(password secret.Text) (secret.Text, error)
+
+	// Verify compares a password with a hash. outdated asks for a new Hash of the
+	// same password. For the empty hash it must report false after the same work.
+	Verify(password, hash secret.Text) (ok, outdated bool, err error)
+}
+
+// Keys gives the key ring in force: R is *bearer.CheckRing or *bearer.MintRing.
+// Errors must match ErrUnavailable.
+type Keys[R any] interface {
+	// Ring returns a ring that is at most 60 seconds old by the wall clock.
+	Ring(ctx context.Context) (R, error)
+	// Reload reads the ring past the cache.
+	Reload(ctx context.Context) (R, error)
+	// ReloadForUnknownKey is Reload for a key id that the ring lacks. Since
+	// anybody can send one, it must reach the source at most once a minute and
+	// otherwise return the ring at hand.
+	ReloadForUnknownKey(ctx context.Context) (R, error)
+}

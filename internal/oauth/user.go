@@ -1,0 +1,92 @@
+package oauth
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/fob-oauth/fob/internal/scope"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+const (
+	// MaxUsername is the most bytes of a username.
+	MaxUsername = 256
+	// MaxPassword is the most bytes of a password, so that hashing one is bounded.
+	MaxPassword = 1024
+	maxRoles    = 100
+)
+
+// anyUserVersion is for what proves itself by something else than a user's
+// password and roles.
+const anyUserVersion = math.MaxUint64
+
+// User is somebody who logs in with a password.
+type User struct {
+	Username     string      // for login alone, compared byte for byte
+	ID           string      // u_..., random, never changed and never used again: the sub
+	Version      uint64      // grows by one with every write; zero is a user not saved yet
+	PasswordHash secret.Text // as Passwords made it
+	Roles        []string
+	Created      int64 // Unix seconds
+}
+
+// NewUserID draws the id of a new user.
+func NewUserID() string { return userIDPrefix + strings.ToLower(rand.Text()) }
+
+// userIDPrefix is refused at the start of client ids, so that a sub is never
+// both.
+const userIDPrefix = "u_"
+
+// Validate reports every fault of a user that is about to be saved.
+func (u User) Validate() error {
+	var errs []error
+	switch {
+	case u.Username == "" || len(u.Username) > MaxUsername:
+		errs = append(errs, fmt.Errorf("a username has 1 to %d bytes", MaxUsername))
+	case !utf8.ValidString(u.Username) || strings.ContainsFunc(u.Username, isControl):
+		errs = append(errs, errors.New("a username is UTF-8 without control characters"))
+	}
+	if !strings.HasPrefix(u.ID, userIDPrefix) || len(u.ID) <= len(userIDPrefix) {
+		errs = append(errs, errors.New("a user id begins with "+userIDPrefix))
+	}
+	if u.PasswordHash.Len() == 0 {
+		errs = append(errs, errors.New("a user needs a password"))
+	}
+	if len(u.Roles) > maxRoles {
+		errs = append(errs, fmt.Errorf("a user has at most %d roles", maxRoles))
+	}
+	for _, role := range u.Roles {
+		errs = append(errs, validateRole(role))
+	}
+	return errors.Join(errs...)
+}
+
+func validateRole(role string) error {
+	if role == "" || len(role) > 128 || strings.ContainsFunc(role, notPrintableASCII) {
+		return fmt.Errorf("role %q: 1 to 128 printable ASCII characters without spaces", role)
+	}
+	if strings.HasPrefix(role, scope.DevicePrefix) {
+		return fmt.Errorf("role %q: the prefix %s is reserved", role, scope.DevicePrefix)
+	}
+	return nil
+}
+
+// ValidatePassword holds a password to what a login can send: 1 to MaxPassword
+// bytes of UTF-8 without NUL.
+func ValidatePassword(p secret.Text) error {
+	switch s := p.Reveal(); {
+	case s == "" || len(s) > MaxPassword:
+		return fmt.Errorf("a password has 1 to %d bytes", MaxPassword)
+	case !utf8.ValidString(s) || strings.ContainsRune(s, 0):
+		return errors.New("a password is UTF-8 without NUL")
+	}
+	return nil
+}
+
+func notPrintableASCII(c rune) bool { return c <= ' ' || c > '~' }
+
+func isControl(c rune) bool { return c < ' ' || c == 0x7f }

@@ -1,0 +1,53 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+)
+
+// Verifier is what revocation and introspection work with: everything that it
+// takes to judge a token, and nothing that could make one.
+type Verifier struct {
+	Tokens  Tokens
+	Clients *ClientCache
+	Keys    Keys[*bearer.CheckRing]
+	Now     func() time.Time
+}
+
+// open verifies a presented token. ok is false for what is not ours.
+func (v *Verifier) open(ctx context.Context, b bearer.Bearer) (t bearer.Token, ok bool, err error) {
+	t, err = openBearer(ctx, v.Keys, b)
+	if errors.Is(err, bearer.ErrInvalid) {
+		return bearer.Token{}, false, nil
+	}
+	if err != nil {
+		return bearer.Token{}, false, err
+	}
+	EventOf(ctx).at(t.Locator)
+	return t, true, nil
+}
+
+// openBearer verifies a bearer, with a newer ring if it names a key that this
+// one lacks. It returns bearer.ErrInvalid for what is not ours.
+func openBearer[R interface {
+	Open(bearer.Bearer) (bearer.Token, error)
+}](ctx context.Context, keys Keys[R], b bearer.Bearer) (bearer.Token, error) {
+	ring, err := keys.Ring(ctx)
+	if err != nil {
+		return bearer.Token{}, err
+	}
+	t, err := ring.Open(b)
+	if !errors.Is(err, bearer.ErrUnknownKey) {
+		return t, err
+	}
+	if ring, err = keys.ReloadForUnknownKey(ctx); err != nil {
+		return bearer.Token{}, err
+	}
+	if t, err = ring.Open(b); err != nil {
+		return bearer.Token{}, bearer.ErrInvalid
+	}
+	return t, nil
+}

@@ -1,0 +1,344 @@
+package oauth_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/memory"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/scope"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// world is a whole fob on the memory store, with a clock that stands still.
+type world struct {
+	t       testing.TB
+	tokens  *memory.Tokens
+	clients *memory.Clients
+	users   *memory.Users
+	hasher  *plainHasher
+	ring    *ring
+	clock   atomic.Int64 // Unix seconds
+
+	issuer   *oauth.Issuer
+	verifier *oauth.Verifier
+	event    *oauth.Event // of the last call
+}
+
+func newWorld(t testing.TB) *world {
+	w := &world{
+		t: t, tokens: memory.NewTokens(), clients: memory.NewClients(), users: memory.NewUsers(),
+		hasher: &plainHasher{}, ring: newRing(t),
+	}
+	w.clock.Store(1_800_000_000)
+	now := func() time.Time { return time.Unix(w.clock.Load(), 0) }
+	w.issuer = &oauth.Issuer{
+		Tokens: w.tokens, Clients: oauth.NewClientCache(w.clients, now), Users: w.users,
+		Passwords: w.hasher, Keys: mintKeys{w.ring}, Now: now,
+	}
+	w.verifier = &oauth.Verifier{
+		Tokens: w.tokens, Clients: oauth.NewClientCache(w.clients, now), Keys: checkKeys{w.ring}, Now: now,
+	}
+
+	w.must(w.clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{
+		"read": nil, "write": nil, "admin": {"boss", "root"},
+	}}))
+	for _, c := range []oauth.Client{
+		{ID: "backend", Secrets: secretOf("backend"), Grants: oauth.GrantTypes(), Scopes: scopes(t, "read write admin"), DefaultScopes: scopes(t, "read")},
+		{ID: "other", Secrets: secretOf("other"), Grants: oauth.GrantTypes(), Scopes: scopes(t, "read write"), DefaultScopes: scopes(t, "read")},
+		{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}, Scopes: scopes(t, "read write"), DefaultScopes: scopes(t, "read")},
+		{ID: "api", Secrets: secretOf("api"), Introspects: []string{"backend", "app"}},
+		{ID: "stranger", Secrets: secretOf("stranger"), Introspects: []string{"elsewhere"}},
+	} {
+		w.saveClient(c)
+	}
+	w.addUser("alice", "boss")
+	w.addUser("bob")
+	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func scopes(t testing.TB, s string) scope.Set {
+	t.Helper()
+	set, err := scope.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func secretOf(id oauth.ClientID) []oauth.ClientSecret {
+	return []oauth.ClientSecret{{Hash: oauth.HashClientSecret(secret.New("secret-of-" + string(id)))}}
+}
+
+func (w *world) saveClient(c oauth.Client) {
+	w.t.Helper()
+	if c.Created == 0 {
+		c.Created, c.Epoch = w.clock.Load(), uint64(w.clock.Load())
+	}
+	w.must(c.Validate())
+	_, err := w.clients.SaveClient(w.t.Context(), c)
+	w.must(err)
+}
+
+// editClient changes a registration, which the caches learn within ten seconds.
+func (w *world) editClient(id oauth.ClientID, edit func(*oauth.Client)) {
+	w.t.Helper()
+	c, found, err := w.clients.Client(w.t.Context(), id)
+	w.must(err)
+	if !found {
+		w.t.Fatalf("no client %s", id)
+	}
+	edit(&c)
+	_, err = w.clients.SaveClient(w.t.Context(), c)
+	w.must(err)
+}
+
+func (w *world) addUser(name string, roles ...string) oauth.User {
+	w.t.Helper()
+	hash, err := w.hasher.Hash(secret.New("password-of-" + name))
+	w.must(err)
+	u, err := w.users.SaveUser(w.t.Context(), oauth.User{Username: name, ID: oauth.NewUserID(), PasswordHash: hash, Roles: roles})
+	w.must(err)
+	return u
+}
+
+func (w *world) user(name string) oauth.User {
+	w.t.Helper()
+	u, found, err := w.users.User(w.t.Context(), name)
+	w.must(err)
+	if !found {
+		w.t.Fatalf("no user %s", name)
+	}
+	return u
+}
+
+func (w *world) advance(seconds int64) { w.clock.Add(seconds) }
+
+func (w *world) credentials(client oauth.ClientID) oauth.Credentials {
+	if client == "app" {
+		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: client}
+	}
+	return oauth.Credentials{Method: oauth.SecretBasic, ID: client, Secret: secret.New("secret-of-" + string(client))}
+}
+
+func (w *world) context() context.Context {
+	w.event = new(oauth.Event)
+	return oauth.WithEvent(w.t.Context(), w.event)
+}
+
+// token asks for a token; form is pairs of name and value.
+func (w *world) token(client oauth.ClientID, form ...string) (oauth.TokenResponse, error) {
+	w.t.Helper()
+	return w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: w.credentials(client), Form: formOf(form), Source: "192.0.2.1"})
+}
+
+func formOf(pairs []string) oauth.Form {
+	f := oauth.Form{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			f[pairs[i]] = pairs[i+1]
+		}
+	}
+	return f
+}
+
+func (w *world) passwordForm(user, scope string, more ...string) []string {
+	return append([]string{"grant_type", "password", "username", user, "password", "password-of-" + user, "scope", scope}, more...)
+}
+
+// login is a password grant that must succeed.
+func (w *world) login(client oauth.ClientID, user, scope string) oauth.TokenResponse {
+	w.t.Helper()
+	r, err := w.token(client, w.passwordForm(user, scope)...)
+	w.must(err)
+	if r.AccessToken.Len() == 0 || r.ExpiresIn < 1 {
+		w.t.Fatalf("login answered %+v", r)
+	}
+	return r
+}
+
+func (w *world) refresh(client oauth.ClientID, b bearer.Bearer, more ...string) (oauth.TokenResponse, error) {
+	w.t.Helper()
+	return w.token(client, append([]string{"grant_type", "refresh_token", "refresh_token", b.Reveal()}, more...)...)
+}
+
+func (w *world) revoke(client oauth.ClientID, b bearer.Bearer) error {
+	return w.verifier.Revoke(w.context(), oauth.RevokeRequest{Credentials: w.credentials(client), Token: b})
+}
+
+func (w *world) introspect(client oauth.ClientID, b bearer.Bearer) oauth.Introspection {
+	w.t.Helper()
+	i, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: w.credentials(client), Token: b})
+	w.must(err)
+	return i
+}
+
+func (w *world) wantActive(client oauth.ClientID, b bearer.Bearer, want bool) {
+	w.t.Helper()
+	if got := w.introspect(client, b); got.Active != want {
+		w.t.Errorf("active = %v for %s, want %v", got.Active, client, want)
+	}
+}
+
+func wantCode(t testing.TB, err error, want oauth.Code) {
+	t.Helper()
+	e, ok := errors.AsType[*oauth.Error](err)
+	if !ok || e.Code != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+func same(a, b bearer.Bearer) bool { return a.Equal(b.Text) }
+
+// records are all that stand for a subject.
+func (w *world) records(s oauth.Subject) []oauth.Record {
+	w.t.Helper()
+	all, err := w.tokens.List(w.t.Context(), s, "")
+	w.must(err)
+	return all
+}
+
+func (w *world) userSubject(name string) oauth.Subject {
+	return oauth.Subject{Kind: oauth.UserSubject, ID: w.user(name).ID}
+}
+
+// edit changes a record in the store behind fob's back.
+func (w *world) edit(r oauth.Record, change func(*oauth.Record)) {
+	w.t.Helper()
+	seen := r.Nonce
+	change(&r)
+	r.Nonce[0]++
+	_, _, err := w.tokens.Save(w.t.Context(), r, seen)
+	w.must(err)
+}
+
+// plainHasher stands in for argon2id where its cost is not the point. It counts.
+type plainHasher struct {
+	runs     atomic.Int64
+	outdated atomic.Bool
+	during   func() // called within Verify, if set
+}
+
+func (*plainHasher) Hash(p secret.Text) (secret.Text, error) {
+	return secret.New("plain:" + p.Reveal()), nil
+}
+
+func (h *plainHasher) Verify(p, hash secret.Text) (bool, bool, error) {
+	h.runs.Add(1)
+	if h.during != nil {
+		h.during()
+	}
+	return hash.Equal(secret.New("plain:" + p.Reveal())), h.outdated.Load(), nil
+}
+
+// ring is a key source whose content and failures a test sets.
+type ring struct {
+	mu      sync.Mutex
+	mint    map[string]string
+	states  map[string]bearer.State
+	epoch   uint64
+	cached  []byte // the check secret as instances know it until they reload
+	err     error
+	fetches int
+}
+
+func newRing(t testing.TB) *ring {
+	r := &ring{mint: map[string]string{}, states: map[string]bearer.State{}}
+	r.set(t, func(r *ring) { r.states["1"] = bearer.Active })
+	r.publish()
+	return r
+}
+
+// set changes the source; instances see it when they reload, or at publish.
+func (r *ring) set(t testing.TB, change func(*ring)) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(r)
+	for kid := range r.states {
+		r.mint[kid] = "test-mint-key-test-mint-key-test-mint-key-" + kid
+	}
+}
+
+func (r *ring) publish() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cached = r.check()
+}
+
+func (r *ring) check() []byte {
+	m := map[string]any{"issuer_epoch": r.epoch, "states": maps.Clone(r.states)}
+	for kid := range r.states {
+		m[kid] = "test-check-key-test-check-key-test-check-key-" + kid
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func (r *ring) get(reload bool) (mint, check []byte, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if reload {
+		r.fetches++
+		if r.err != nil {
+			return nil, nil, oauth.Unavailable("fetch the test ring", r.err)
+		}
+		r.cached = r.check()
+	}
+	mint, err = json.Marshal(r.mint)
+	return mint, r.cached, err
+}
+
+type mintKeys struct{ *ring }
+
+func (k mintKeys) fetch(reload bool) (*bearer.MintRing, error) {
+	mint, check, err := k.get(reload)
+	if err != nil {
+		return nil, err
+	}
+	return bearer.ParseMintRing(mint, check)
+}
+func (k mintKeys) Ring(context.Context) (*bearer.MintRing, error)   { return k.fetch(false) }
+func (k mintKeys) Reload(context.Context) (*bearer.MintRing, error) { return k.fetch(true) }
+func (k mintKeys) ReloadForUnknownKey(context.Context) (*bearer.MintRing, error) {
+	return k.fetch(true)
+}
+
+type checkKeys struct{ *ring }
+
+func (k checkKeys) fetch(reload bool) (*bearer.CheckRing, error) {
+	_, check, err := k.get(reload)
+	if err != nil {
+		return nil, err
+	}
+	return bearer.ParseCheckRing(check)
+}
+func (k checkKeys) Ring(context.Context) (*bearer.CheckRing, error)   { return k.fetch(false) }
+func (k checkKeys) Reload(context.Context) (*bearer.CheckRing, error) { return k.fetch(true) }
+func (k checkKeys) ReloadForUnknownKey(context.Context) (*bearer.CheckRing, error) {
+	return k.fetch(true)
+}
+
+// downUsers is a user store that cannot be reached.
+type downUsers struct{ oauth.Users }
+
+func (downUsers) Login(context.Context, string, oauth.CounterKey, oauth.CounterKey) (oauth.Login, error) {
+	return oauth.Login{}, oauth.Unavailable("test", errors.New("down"))
+}
