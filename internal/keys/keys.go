@@ -1,0 +1,149 @@
+// Package keys fetches the key ring, from AWS Secrets Manager or from a file,
+// and keeps it for at most a minute.
+//
+// It knows where the texts lie and how old they may be. What they mean is
+// package bearer's business, and no key text appears in its errors.
+package keys
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+const (
+	// maxAge is how long a ring is believed: a retired key or a raised issuer
+	// epoch takes effect within it.
+	maxAge = 60 * time.Second
+	// renewAge is when a ring is fetched anew. In the time between the two a source
+	// that is down for a moment goes unnoticed.
+	renewAge = 45 * time.Second
+	// patience bounds a fetch while there is still a ring to serve with: a source
+	// that hangs must not eat up the request's time.
+	patience = 2 * time.Second
+	// retryAfter spares requests in that time from waiting for the source each.
+	retryAfter = 5 * time.Second
+	// unknownKeyPause is the least time between two fetches for the sake of key
+	// ids that the ring lacks: anybody can send one.
+	unknownKeyPause = time.Minute
+)
+
+var errFetchFailed = errors.New("the last fetch of the ring failed")
+
+// Cache implements oauth.Keys over a function that fetches the ring.
+type Cache[R any] struct {
+	fetch func(context.Context) (R, error)
+	now   func() time.Time
+
+	// turn is held while fields below are used, fetches included: requests that
+	// need a ring while one is fetched wait for it instead of fetching too. A
+	// channel, because waiting must end with the request's context.
+	turn    chan struct{}
+	ring    R
+	has     bool
+	fetched time.Time // wall clock, taken before the fetch
+	failed  time.Time // when the last fetch that failed had failed
+	unknown time.Time // of the last fetch for an unknown key id
+}
+
+// NewCache returns a cache that has fetched nothing yet.
+func NewCache[R any](fetch func(context.Context) (R, error), now func() time.Time) *Cache[R] {
+	return &Cache[R]{fetch: fetch, now: now, turn: make(chan struct{}, 1)}
+}
+
+// Ring returns a ring that is at most 60 seconds old by the wall clock.
+func (c *Cache[R]) Ring(ctx context.Context) (R, error) {
+	var none R
+	if err := c.lock(ctx); err != nil {
+		return none, err
+	}
+	defer c.unlock()
+	now := c.now().Round(0)
+	if c.has && within(now, c.fetched, renewAge) {
+		return c.ring, nil
+	}
+	usable := c.has && within(now, c.fetched, maxAge)
+	if usable && within(now, c.failed, retryAfter) {
+		return c.ring, nil
+	}
+	if usable {
+		hurried, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		_ = c.load(hurried)
+		return c.ring, nil
+	}
+	if err := c.load(ctx); err != nil {
+		return none, err
+	}
+	return c.ring, nil
+}
+
+// Reload fetches the ring now. A ring that is merely young does not help whoever
+// knows that it is behind, so a failed fetch is an error.
+func (c *Cache[R]) Reload(ctx context.Context) (R, error) {
+	var none R
+	if err := c.lock(ctx); err != nil {
+		return none, err
+	}
+	defer c.unlock()
+	if err := c.load(ctx); err != nil {
+		return none, err
+	}
+	return c.ring, nil
+}
+
+// ReloadForUnknownKey fetches the ring unless it did so within a minute; then it
+// returns the ring at hand. If that one fetch failed and none has succeeded
+// since, the answer is still not known.
+func (c *Cache[R]) ReloadForUnknownKey(ctx context.Context) (R, error) {
+	var none R
+	if err := c.lock(ctx); err != nil {
+		return none, err
+	}
+	defer c.unlock()
+	now := c.now().Round(0)
+	if within(now, c.unknown, unknownKeyPause) {
+		if !c.has || c.fetched.Before(c.unknown) {
+			return none, oauth.Unavailable("look for an unknown key", errFetchFailed)
+		}
+		return c.ring, nil
+	}
+	c.unknown = now
+	if err := c.load(ctx); err != nil {
+		return none, err
+	}
+	return c.ring, nil
+}
+
+// load needs the turn.
+func (c *Cache[R]) load(ctx context.Context) error {
+	now := c.now().Round(0)
+	ring, err := c.fetch(ctx)
+	if err != nil {
+		c.failed = c.now().Round(0)
+		return oauth.Unavailable("fetch the key ring", err)
+	}
+	c.ring, c.has, c.fetched = ring, true, now
+	return nil
+}
+
+func (c *Cache[R]) lock(ctx context.Context) error {
+	select {
+	case c.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return oauth.Unavailable("wait for the key ring", ctx.Err())
+	}
+}
+
+func (c *Cache[R]) unlock() { <-c.turn }
+
+// within reports whether then lies less than d before now. Times are wall clock:
+// the monotonic one stands still while a function is frozen. What lies in the
+// future, after the clock was set back, is not believed.
+func within(now, then time.Time, d time.Duration) bool {
+	age := now.Sub(then)
+	return 0 <= age && age < d
+}

@@ -1,0 +1,264 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+var (
+	_ oauth.Keys[*bearer.CheckRing] = (*Cache[*bearer.CheckRing])(nil)
+	_ oauth.Keys[*bearer.MintRing]  = (*Cache[*bearer.MintRing])(nil)
+)
+
+// source counts fetches; each ring is the number of the fetch.
+type source struct {
+	fetches int
+	err     error
+	now     time.Time
+}
+
+func (s *source) fetch(context.Context) (int, error) {
+	s.fetches++
+	return s.fetches, s.err
+}
+
+func (s *source) clock() time.Time { return s.now }
+
+func newSource() (*source, *Cache[int]) {
+	s := &source{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	return s, NewCache(s.fetch, s.clock)
+}
+
+func TestRingIsKeptForAMinute(t *testing.T) {
+	s, c := newSource()
+	want := func(when string, ring, fetches int) {
+		t.Helper()
+		got, err := c.Ring(t.Context())
+		if err != nil || got != ring || s.fetches != fetches {
+			t.Errorf("%s: Ring = %d, %v after %d fetches; want %d after %d", when, got, err, s.fetches, ring, fetches)
+		}
+	}
+	want("at start", 1, 1)
+	s.now = s.now.Add(renewAge - 1)
+	want("young", 1, 1)
+	s.now = s.now.Add(1)
+	want("due", 2, 2)
+
+	s.err = errors.New("down")
+	s.now = s.now.Add(renewAge)
+	want("due, source down", 2, 3)
+	s.now = s.now.Add(retryAfter - 1)
+	want("too early to try again", 2, 3)
+	s.now = s.now.Add(1)
+	want("tried again", 2, 4)
+	s.now = s.now.Add(maxAge - renewAge - retryAfter)
+	if got, err := c.Ring(t.Context()); !errors.Is(err, oauth.ErrUnavailable) || got != 0 {
+		t.Errorf("too old: Ring = %d, %v; want ErrUnavailable", got, err)
+	}
+	s.err = nil
+	want("source back", 6, 6)
+
+	s.now = s.now.Add(-time.Hour)
+	want("clock set back", 7, 7)
+}
+
+func TestReloadIsNeverOld(t *testing.T) {
+	s, c := newSource()
+	if _, err := c.Ring(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Reload(t.Context()); got != 2 || err != nil {
+		t.Errorf("Reload = %d, %v", got, err)
+	}
+	s.err = errors.New("down")
+	if got, err := c.Reload(t.Context()); !errors.Is(err, oauth.ErrUnavailable) || got != 0 {
+		t.Errorf("Reload from a source that is down = %d, %v", got, err)
+	}
+	if got, err := c.Ring(t.Context()); got != 2 || err != nil {
+		t.Errorf("a failed Reload spoiled the ring: %d, %v", got, err)
+	}
+}
+
+// Case A71: a thousand tokens with a key id that nobody has cost one fetch.
+func TestUnknownKeysCostOneFetchAMinute(t *testing.T) {
+	s, c := newSource()
+	if _, err := c.Ring(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		if got, err := c.ReloadForUnknownKey(t.Context()); got != 2 || err != nil {
+			t.Fatalf("ReloadForUnknownKey = %d, %v", got, err)
+		}
+	}
+	if s.fetches != 2 {
+		t.Errorf("%d fetches, want 2", s.fetches)
+	}
+	s.now = s.now.Add(unknownKeyPause)
+	if got, err := c.ReloadForUnknownKey(t.Context()); got != 3 || err != nil {
+		t.Errorf("a minute later: %d, %v", got, err)
+	}
+}
+
+// Whether an unknown key is ours stays unknown while the source is down: 200 at
+// /revoke for a token that may live would be a lie.
+func TestUnknownKeyWhileTheSourceIsDown(t *testing.T) {
+	s, c := newSource()
+	if _, err := c.Ring(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.err = errors.New("down")
+	for range 100 {
+		s.now = s.now.Add(100 * time.Millisecond)
+		if got, err := c.ReloadForUnknownKey(t.Context()); !errors.Is(err, oauth.ErrUnavailable) || got != 0 {
+			t.Fatalf("ReloadForUnknownKey = %d, %v; want ErrUnavailable", got, err)
+		}
+	}
+	if s.fetches != 2 {
+		t.Errorf("%d fetches, want 2", s.fetches)
+	}
+	s.err = nil
+	if _, err := c.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.ReloadForUnknownKey(t.Context()); got != 3 || err != nil || s.fetches != 3 {
+		t.Errorf("after a good fetch: %d, %v, %d fetches", got, err, s.fetches)
+	}
+}
+
+// A source that hangs must leave the request time to be answered.
+func TestHangingSourceGoesUnnoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang, fetches := false, 0
+		c := NewCache(func(ctx context.Context) (int, error) {
+			fetches++
+			if hang {
+				<-ctx.Done()
+				return 0, ctx.Err()
+			}
+			return fetches, nil
+		}, time.Now)
+		if _, err := c.Ring(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		hang = true
+		time.Sleep(renewAge)
+		began := time.Now()
+		for range 10 {
+			if got, err := c.Ring(t.Context()); got != 1 || err != nil {
+				t.Fatalf("Ring = %d, %v", got, err)
+			}
+		}
+		if waited := time.Since(began); waited > patience || fetches != 2 {
+			t.Errorf("ten requests waited %v, for %d fetches", waited, fetches-1)
+		}
+	})
+}
+
+func TestWaitingEndsWithTheContext(t *testing.T) {
+	release := make(chan struct{})
+	entered := make(chan struct{})
+	c := NewCache(func(context.Context) (int, error) {
+		close(entered)
+		<-release
+		return 1, nil
+	}, time.Now)
+	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = c.Ring(context.Background()) })
+	<-entered
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, call := range []func(context.Context) (int, error){c.Ring, c.Reload, c.ReloadForUnknownKey} {
+		if _, err := call(ctx); !errors.Is(err, oauth.ErrUnavailable) {
+			t.Errorf("waited for a fetch past the end of the request: %v", err)
+		}
+	}
+	close(release)
+	wg.Wait()
+}
+
+func TestNewFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.json")
+	// Instances that begin together agree on one ring.
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			if err := NewFile(path); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	first, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := NewFile(path); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := os.ReadFile(path); err != nil || string(again) != string(first) {
+		t.Errorf("a second NewFile changed the file, %v", err)
+	}
+	if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v; want 0600", info.Mode(), err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+
+	mint, err := MintSource(aws.Config{}, path, "", "")(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	check, err := CheckSource(aws.Config{}, path, "")(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _, ok := mint.Seal(bearer.Name{Kind: bearer.Access, KID: mint.ActiveKID(), Expiry: 1}, bearer.RID{})
+	if _, err := check.Open(b); err != nil || !ok {
+		t.Errorf("the two rings of one file do not fit: %v", err)
+	}
+}
+
+func TestFileFaults(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := MintFromFile(filepath.Join(dir, "none"))(t.Context()); err == nil {
+		t.Error("a missing file was read")
+	}
+	path := filepath.Join(dir, "broken")
+	if err := os.WriteFile(path, []byte(`{"mint": {"1": "x"}, "check": `), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := MintFromFile(path)(t.Context()); err == nil {
+		t.Error("a broken file was read")
+	}
+	if err := NewFile(filepath.Join(dir, "no", "such", "folder")); err == nil {
+		t.Error("a file was made in no folder")
+	}
+}
+
+func TestGenerate(t *testing.T) {
+	a, err := Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _, _ := a.Seal(bearer.Name{Kind: bearer.Access, KID: a.ActiveKID(), Expiry: 1}, bearer.RID{})
+	if _, err := b.Open(text); err == nil {
+		t.Error("two generated rings are the same")
+	}
+}

@@ -1,0 +1,174 @@
+package keys
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+)
+
+// CheckSource fetches the check ring: from a key file if there is one, else from
+// the secret with that ARN.
+func CheckSource(cfg aws.Config, keyFile, checkARN string) func(context.Context) (*bearer.CheckRing, error) {
+	if keyFile != "" {
+		return checkFromFile(keyFile)
+	}
+	sm := newSecretsManager(cfg)
+	return func(ctx context.Context) (*bearer.CheckRing, error) {
+		check, err := fetchSecret(ctx, sm, checkARN)
+		if err != nil {
+			return nil, err
+		}
+		return bearer.ParseCheckRing(check)
+	}
+}
+
+// MintSource fetches the mint ring in the same way. A key is added to the mint secret first
+// and named by the check secret later; reading them the other way round, the
+// check secret never names a key that we hold too old a mint secret for.
+func MintSource(cfg aws.Config, keyFile, mintARN, checkARN string) func(context.Context) (*bearer.MintRing, error) {
+	if keyFile != "" {
+		return MintFromFile(keyFile)
+	}
+	sm := newSecretsManager(cfg)
+	return func(ctx context.Context) (*bearer.MintRing, error) {
+		check, err := fetchSecret(ctx, sm, checkARN)
+		if err != nil {
+			return nil, err
+		}
+		mint, err := fetchSecret(ctx, sm, mintARN)
+		if err != nil {
+			return nil, err
+		}
+		return bearer.ParseMintRing(mint, check)
+	}
+}
+
+// newSecretsManager gives each try of a call a time: a function that was frozen
+// often holds dead connections.
+func newSecretsManager(cfg aws.Config) *secretsmanager.Client {
+	return secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) {
+		if build, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
+			o.HTTPClient = build.WithTimeout(3 * time.Second)
+		}
+	})
+}
+
+func fetchSecret(ctx context.Context, sm *secretsmanager.Client, arn string) ([]byte, error) {
+	out, err := sm.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(arn)})
+	if err != nil {
+		return nil, fmt.Errorf("get secret %s: %w", arn, err)
+	}
+	if out.SecretString == nil {
+		return nil, fmt.Errorf("get secret %s: it has no text", arn)
+	}
+	return []byte(*out.SecretString), nil
+}
+
+// file is the key ring on a laptop: the two secrets as they are in Secrets
+// Manager, in one file.
+type file struct {
+	Mint  json.RawMessage `json:"mint"`
+	Check json.RawMessage `json:"check"`
+}
+
+func checkFromFile(path string) func(context.Context) (*bearer.CheckRing, error) {
+	return func(context.Context) (*bearer.CheckRing, error) {
+		f, err := readFile(path)
+		if err != nil {
+			return nil, err
+		}
+		return bearer.ParseCheckRing(f.Check)
+	}
+}
+
+// MintFromFile reads the whole ring of a key file.
+func MintFromFile(path string) func(context.Context) (*bearer.MintRing, error) {
+	return func(context.Context) (*bearer.MintRing, error) {
+		f, err := readFile(path)
+		if err != nil {
+			return nil, err
+		}
+		return bearer.ParseMintRing(f.Mint, f.Check)
+	}
+}
+
+func readFile(path string) (file, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the operator names it
+	if err != nil {
+		return file{}, fmt.Errorf("read key file: %w", err)
+	}
+	var f file
+	// The decoder's message would quote the text.
+	if json.Unmarshal(text, &f) != nil {
+		return file{}, fmt.Errorf("read key file %s: not a JSON object with mint and check", path)
+	}
+	return f, nil
+}
+
+// NewFile writes a ring with one generated key to path, readable by its owner
+// alone, unless there is a file already. Instances that begin together agree:
+// the file appears whole or not at all, and the first one stays.
+func NewFile(path string) error {
+	if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	text, err := generate()
+	if err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(path), ".fob-keys-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("make key file: %w", err)
+	}
+	defer os.Remove(temp.Name())
+	_, err = temp.Write(text)
+	if err := errors.Join(err, temp.Close()); err != nil {
+		return fmt.Errorf("write key file: %w", err)
+	}
+	if err := os.Link(temp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make key file: %w", err)
+	}
+	return nil
+}
+
+// Generate makes a ring with one new key that lives as long as the process.
+func Generate() (*bearer.MintRing, error) {
+	text, err := generate()
+	if err != nil {
+		return nil, err
+	}
+	var f file
+	if err := json.Unmarshal(text, &f); err != nil {
+		return nil, errors.New("generated key ring does not parse")
+	}
+	return bearer.ParseMintRing(f.Mint, f.Check)
+}
+
+func generate() ([]byte, error) {
+	text := func() string { return rand.Text() + rand.Text() } // 260 bits
+	mint, err := json.Marshal(map[string]string{"1": text()})
+	if err != nil {
+		return nil, err
+	}
+	check, err := json.Marshal(map[string]any{
+		"issuer_epoch": 0,
+		"states":       map[string]bearer.State{"1": bearer.Active},
+		"1":            text(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return json.MarshalIndent(file{mint, check}, "", "  ")
+}
