@@ -1,0 +1,547 @@
+package dynamo_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fob-oauth/fob/internal/dynamo"
+	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/storetest"
+)
+
+// Here a script answers in place of an engine, below the SDK: what no engine
+// does on request, such as throttling. Time is synctest's, so pauses cost none.
+
+// script is the network. Each request gets the next answer, and the last one is
+// repeated.
+type script struct {
+	answers []answer
+
+	mu       sync.Mutex // guards what follows
+	requests []request
+}
+
+type answer func(request) (*http.Response, error)
+
+type request struct {
+	Operation string
+	Text      []byte
+	Body      map[string]any
+}
+
+func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
+	var r request
+	_, r.Operation, _ = strings.Cut(req.Header.Get("X-Amz-Target"), ".")
+	var err error
+	if r.Text, err = io.ReadAll(req.Body); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(r.Text, &r.Body); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.answers[min(len(s.requests), len(s.answers)-1)]
+	s.requests = append(s.requests, r)
+	return a(r)
+}
+
+// count is how often an operation was asked for.
+func (s *script) count(operation string) (n int) {
+	for _, r := range s.requests {
+		if r.Operation == operation {
+			n++
+		}
+	}
+	return n
+}
+
+// says answers with a status and a body.
+func says(status int, body string) answer {
+	return func(request) (*http.Response, error) {
+		return &http.Response{
+			StatusCode: status,
+			Header:     http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
+			Body:       io.NopCloser(strings.NewReader(body)),
+		}, nil
+	}
+}
+
+func ok(body string) answer { return says(http.StatusOK, body) }
+
+// fails answers with an exception of the API.
+func fails(exception string) answer {
+	return says(http.StatusBadRequest, fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"scripted"}`, exception))
+}
+
+func isDown(request) (*http.Response, error) { return nil, syscall.ECONNRESET }
+
+// scripted returns stores on a script, with tables called tokens, clients, users.
+func scripted(answers ...answer) (*script, storetest.Stores) {
+	s := &script{answers: answers}
+	cfg := dynamotest.Config("http://dynamodb.invalid")
+	cfg.HTTPClient = &http.Client{Transport: s}
+	return s, storesOn(dynamo.NewClient(cfg), dynamo.Tables{Tokens: "tokens", Clients: "clients", Users: "users"})
+}
+
+func storesOn(db *dynamodb.Client, names dynamo.Tables) storetest.Stores {
+	tokens, users := dynamo.NewTokens(db, names.Tokens), dynamo.NewUsers(db, names.Users)
+	return storetest.Stores{
+		Tokens: tokens, Subjects: tokens, Clients: dynamo.NewClients(db, names.Clients), Users: users, UserRegistry: users,
+	}
+}
+
+// inBubble runs a test under synctest with an event that counts.
+func inBubble(t *testing.T, test func(t *testing.T, ctx context.Context, event *oauth.Event)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var event oauth.Event
+		test(t, oauth.WithEvent(t.Context(), &event), &event)
+	})
+}
+
+func TestEveryOutageOfEveryMethodIsUnavailable(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		answer   answer
+		requests int  // of each call
+		inDoubt  bool // whether a write took effect
+	}{
+		{"throttled", fails("ThrottlingException"), 3, false},
+		{"too little capacity", fails("ProvisionedThroughputExceededException"), 3, false},
+		{"over the account's limit", fails("RequestLimitExceeded"), 3, false},
+		{"500", says(http.StatusInternalServerError, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}`), 3, true},
+		{"503", says(http.StatusServiceUnavailable, "an HTML page"), 3, true},
+		{"connection reset", isDown, 3, true},
+		{"nonsense", ok("<html>"), 0, true},
+		{"in conflict with a transaction", fails("TransactionConflictException"), 0, false},
+		{"not allowed", fails("AccessDeniedException"), 1, false},
+		{"no table", fails("ResourceNotFoundException"), 1, false},
+		{"invalid", fails("ValidationException"), 1, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, m := range storetest.Methods(storetest.Stores{}) {
+				inBubble(t, func(t *testing.T, ctx context.Context, event *oauth.Event) {
+					network, stores := scripted(c.answer)
+					err := methodOf(stores, m.Name).Call(ctx)
+					if !errors.Is(err, oauth.ErrUnavailable) {
+						t.Errorf("%s = %v; want ErrUnavailable", m.Name, err)
+					}
+					calls, requests := 1, c.requests
+					if m.Name == "Tokens.Save" && c.inDoubt {
+						// The record is not made twice: one write, and the tries of a read.
+						calls, requests = 2, requests+1
+					}
+					if event.StoreCalls != calls {
+						t.Errorf("%s counted %d calls, want %d", m.Name, event.StoreCalls, calls)
+					}
+					if n := len(network.requests); c.requests > 0 && n != requests || n > 4 {
+						t.Errorf("%s sent %d requests, want %d", m.Name, n, requests)
+					}
+					if puts := network.count("PutItem"); m.Name == "Tokens.Save" && c.inDoubt && puts != 1 {
+						t.Errorf("%s tried %d times to make a record", m.Name, puts)
+					}
+				})
+			}
+		})
+	}
+}
+
+func methodOf(s storetest.Stores, name string) storetest.Method {
+	for _, m := range storetest.Methods(s) {
+		if m.Name == name {
+			return m
+		}
+	}
+	panic("no method " + name)
+}
+
+func TestThrottledTwiceIsNoOutage(t *testing.T) {
+	inBubble(t, func(t *testing.T, ctx context.Context, event *oauth.Event) {
+		network, stores := scripted(fails("ThrottlingException"), fails("ThrottlingException"),
+			ok(`{"ConsumedCapacity":{"TableName":"tokens","CapacityUnits":1}}`))
+		r := storetest.Record("ipad")
+		start := time.Now()
+		stands, found, err := stores.Tokens.Save(ctx, r, oauth.Nonce{})
+		if err != nil || !found || stands.Nonce != r.Nonce {
+			t.Errorf("Save = found %v, %v", found, err)
+		}
+		if len(network.requests) != 3 || event.StoreCalls != 1 || event.WriteUnits != 1 {
+			t.Errorf("%d requests, %d calls, %v write units; want 3, 1, 1", len(network.requests), event.StoreCalls, event.WriteUnits)
+		}
+		if d := time.Since(start); d < 75*time.Millisecond || d > 150*time.Millisecond {
+			t.Errorf("the pauses took %v", d)
+		}
+	})
+}
+
+// unprocessed is the answer that leaves the keys out that its request asked for
+// and keep does not name, and has items for the rest.
+func unprocessed(keep ...string) answer {
+	return func(r request) (*http.Response, error) {
+		var in struct {
+			RequestItems map[string]struct {
+				Keys []map[string]map[string]string
+			}
+		}
+		if err := json.Unmarshal(r.Text, &in); err != nil {
+			return nil, err
+		}
+		out := struct {
+			Responses       map[string][]map[string]map[string]string
+			UnprocessedKeys map[string]any
+		}{map[string][]map[string]map[string]string{}, map[string]any{}}
+		for table, asked := range in.RequestItems {
+			var left []map[string]map[string]string
+			for _, key := range asked.Keys {
+				processed := false
+				for _, prefix := range keep {
+					processed = processed || strings.HasPrefix(key["sk"]["S"], prefix)
+				}
+				if !processed {
+					left = append(left, key)
+					continue
+				}
+				key["epoch"] = map[string]string{"N": "7"}
+				out.Responses[table] = append(out.Responses[table], key)
+			}
+			if len(left) > 0 {
+				out.UnprocessedKeys[table] = map[string]any{"Keys": left}
+			}
+		}
+		text, err := json.Marshal(out)
+		if err != nil {
+			return nil, err
+		}
+		return ok(string(text))(r)
+	}
+}
+
+func TestUnprocessedKeysAreNeverAbsent(t *testing.T) {
+	r := storetest.Record("ipad")
+	for _, left := range []struct {
+		name string
+		keep []string
+	}{{"all", nil}, {"the state", []string{"A#"}}, {"the record", []string{"S"}}} {
+		t.Run(left.name+" for ever", func(t *testing.T) {
+			inBubble(t, func(t *testing.T, ctx context.Context, event *oauth.Event) {
+				network, stores := scripted(unprocessed(left.keep...))
+				_, err := stores.Tokens.Read(ctx, r.Locator())
+				if !errors.Is(err, oauth.ErrUnavailable) {
+					t.Errorf("Read = %v; want ErrUnavailable", err)
+				}
+				if n := len(network.requests); n != 4 || event.StoreCalls != n {
+					t.Errorf("%d requests, %d calls; want 4", n, event.StoreCalls)
+				}
+			})
+		})
+		t.Run(left.name+" at first", func(t *testing.T) {
+			inBubble(t, func(t *testing.T, ctx context.Context, event *oauth.Event) {
+				network, stores := scripted(unprocessed(left.keep...), unprocessed("A#", "S"))
+				got, err := stores.Tokens.Read(ctx, r.Locator())
+				if err != nil || !got.Found || got.State.Epoch != 7 {
+					t.Errorf("Read = found %v, state %+v, %v; want both", got.Found, got.State, err)
+				}
+				if event.StoreCalls != 2 {
+					t.Errorf("%d calls, want 2", event.StoreCalls)
+				}
+				tables := network.requests[1].Body["RequestItems"].(map[string]any)
+				again := tables["tokens"].(map[string]any)
+				if n := len(again["Keys"].([]any)); n != 2-len(left.keep) {
+					t.Errorf("%d keys were asked for again, want %d", n, 2-len(left.keep))
+				}
+				if again["ConsistentRead"] != true {
+					t.Error("asked again without a consistent read")
+				}
+			})
+		})
+	}
+	t.Run("of a login", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, ctx context.Context, _ *oauth.Event) {
+			_, stores := scripted(unprocessed())
+			_, err := stores.Users.Login(ctx, "ann", oauth.CounterKey{1}, oauth.CounterKey{2})
+			if !errors.Is(err, oauth.ErrUnavailable) {
+				t.Errorf("Login = %v; want ErrUnavailable", err)
+			}
+		})
+	})
+	t.Run("and time runs out", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, ctx context.Context, _ *oauth.Event) {
+			ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
+			defer cancel()
+			network, stores := scripted(unprocessed())
+			start := time.Now()
+			_, err := stores.Tokens.Read(ctx, r.Locator())
+			if !errors.Is(err, oauth.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Read = %v; want ErrUnavailable for the deadline", err)
+			}
+			if d := time.Since(start); d != time.Millisecond || len(network.requests) != 1 {
+				t.Errorf("gave up after %v and %d requests", d, len(network.requests))
+			}
+		})
+	})
+}
+
+func TestDamagedStateIsAnOutage(t *testing.T) {
+	r := storetest.Record("ipad")
+	subject := oauth.SubjectKey(r.Authorization.Subject)
+	state := `{"pk":{"S":"` + base64.RawURLEncoding.EncodeToString(subject[:]) + `"},"sk":{"S":"S"}`
+	for _, attributes := range []string{`}`, `,"epoch":{"S":"7"}}`, `,"epoch":{"N":"7"},"ttl":{"N":"1"}}`} {
+		inBubble(t, func(t *testing.T, ctx context.Context, _ *oauth.Event) {
+			_, stores := scripted(ok(`{"Responses":{"tokens":[` + state + attributes + `]}}`))
+			if got, err := stores.Tokens.Read(ctx, r.Locator()); !errors.Is(err, oauth.ErrUnavailable) || got.State.Epoch != 0 {
+				t.Errorf("Read of the state %s = %+v, %v; want ErrUnavailable", attributes, got.State, err)
+			}
+		})
+	}
+}
+
+// What AWS answers to a failed condition when it was asked to return what stands.
+func conditionFailed(item string) answer {
+	if item != "" {
+		item = `,"Item":` + item
+	}
+	return says(http.StatusBadRequest,
+		`{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"The conditional request failed"`+item+`}`)
+}
+
+func withNonce(n oauth.Nonce) string {
+	return `{"wn":{"B":"` + base64.StdEncoding.EncodeToString(n[:]) + `"}}`
+}
+
+func TestSaveWhenTheConditionFails(t *testing.T) {
+	mine, winner := storetest.Record("ipad"), storetest.Record("ipad")
+	if mine.Nonce == winner.Nonce {
+		t.Fatal("the fixtures share a nonce")
+	}
+	for _, c := range []struct {
+		name    string
+		answers []answer
+		found   bool
+		nonce   oauth.Nonce
+		calls   int
+	}{
+		{"another stands", []answer{conditionFailed(withNonce(winner.Nonce))}, true, winner.Nonce, 1},
+		{"our own stands", []answer{conditionFailed(withNonce(mine.Nonce))}, true, mine.Nonce, 1},
+		{"it is not told, another", []answer{conditionFailed(""), ok(`{"Item":` + withNonce(winner.Nonce) + `}`)}, true, winner.Nonce, 2},
+		{"it is not told, our own", []answer{conditionFailed(""), ok(`{"Item":` + withNonce(mine.Nonce) + `}`)}, true, mine.Nonce, 2},
+		{"it is not told, nothing", []answer{conditionFailed(""), ok(`{}`)}, false, oauth.Nonce{}, 2},
+		{"lost reply, then our own", []answer{isDown, conditionFailed(withNonce(mine.Nonce))}, true, mine.Nonce, 1},
+		{"lost reply, then another", []answer{isDown, conditionFailed(withNonce(winner.Nonce))}, true, winner.Nonce, 1},
+		{"lost reply of a first one, our own stands", []answer{isDown, ok(`{"Item":` + withNonce(mine.Nonce) + `}`)}, true, mine.Nonce, 2},
+		{"lost reply of a first one, another stands", []answer{isDown, ok(`{"Item":` + withNonce(winner.Nonce) + `}`)}, true, winner.Nonce, 2},
+		{"lost reply of a first one, nothing stands", []answer{isDown, ok(`{}`)}, false, oauth.Nonce{}, 2},
+	} {
+		for _, seen := range []oauth.Nonce{{}, {1}} {
+			if strings.HasPrefix(c.name, "lost reply, ") && seen == (oauth.Nonce{}) || strings.HasPrefix(c.name, "lost reply of a first one") && seen != (oauth.Nonce{}) {
+				continue // a record is not made twice
+			}
+			t.Run(fmt.Sprintf("%s, seen %v", c.name, seen != oauth.Nonce{}), func(t *testing.T) {
+				inBubble(t, func(t *testing.T, ctx context.Context, event *oauth.Event) {
+					_, stores := scripted(c.answers...)
+					stands, found, err := stores.Tokens.Save(ctx, mine, seen)
+					if err != nil || found != c.found || stands.Nonce != c.nonce {
+						t.Errorf("Save = found %v, mine %v, %v; want found %v, mine %v",
+							found, stands.Nonce == mine.Nonce, err, c.found, c.nonce == mine.Nonce)
+					}
+					if stands.Nonce == mine.Nonce {
+						if d := cmp.Diff(mine.Access, stands.Access); d != "" {
+							t.Errorf("our own came back changed (-want +got):\n%s", d)
+						}
+					}
+					if event.StoreCalls != c.calls {
+						t.Errorf("%d calls, want %d", event.StoreCalls, c.calls)
+					}
+				})
+			})
+		}
+	}
+	t.Run("and reading back fails", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, ctx context.Context, _ *oauth.Event) {
+			_, stores := scripted(conditionFailed(""), isDown)
+			if _, found, err := stores.Tokens.Save(ctx, mine, oauth.Nonce{1}); found || !errors.Is(err, oauth.ErrUnavailable) {
+				t.Errorf("Save = found %v, %v; want ErrUnavailable", found, err)
+			}
+		})
+	})
+}
+
+func TestEndWhenTheConditionFails(t *testing.T) {
+	left := storetest.Record("ipad")
+	for _, c := range []struct {
+		name    string
+		answers []answer
+		ended   bool
+		stands  oauth.Nonce
+	}{
+		{"another stands", []answer{conditionFailed(withNonce(left.Nonce))}, false, left.Nonce},
+		{"nothing stands", []answer{conditionFailed("")}, true, oauth.Nonce{}},
+		{"lost reply, then nothing", []answer{isDown, conditionFailed("")}, true, oauth.Nonce{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, ctx context.Context, event *oauth.Event) {
+				_, stores := scripted(c.answers...)
+				stands, ended, err := stores.Tokens.End(ctx, left.Locator(), oauth.EndCondition{Nonce: oauth.Nonce{1}})
+				if err != nil || ended != c.ended || stands.Nonce != c.stands {
+					t.Errorf("End = ended %v, %v; want %v", ended, err, c.ended)
+				}
+				if event.StoreCalls != 1 {
+					t.Errorf("%d calls, want 1", event.StoreCalls)
+				}
+			})
+		})
+	}
+}
+
+// Engines read consistently whether asked to or not, so what is sent is looked at.
+func TestRequestsAskForConsistencyAndCapacity(t *testing.T) {
+	network, stores := scripted(ok(`{}`))
+	for _, m := range storetest.Methods(stores) {
+		if err := m.Call(t.Context()); err != nil {
+			t.Errorf("%s: %v", m.Name, err)
+		}
+	}
+	stale := map[string]bool{}
+	for _, r := range network.requests {
+		if r.Body["ReturnConsumedCapacity"] != "TOTAL" {
+			t.Errorf("%s does not ask for the capacity", r.Operation)
+		}
+		switch r.Operation {
+		case "GetItem", "Query", "Scan":
+			stale[r.Operation] = stale[r.Operation] || r.Body["ConsistentRead"] != true
+		case "BatchGetItem":
+			for _, table := range r.Body["RequestItems"].(map[string]any) {
+				stale[r.Operation] = stale[r.Operation] || table.(map[string]any)["ConsistentRead"] != true
+			}
+		case "PutItem":
+			condition, _ := r.Body["ConditionExpression"].(string)
+			if condition == "" || strings.Contains(condition, " OR ") {
+				t.Errorf("PutItem on the condition %q", condition)
+			}
+			if r.Body["ReturnValuesOnConditionCheckFailure"] != "ALL_OLD" {
+				t.Error("PutItem does not ask what stands when the condition fails")
+			}
+		}
+	}
+	want := map[string]bool{"GetItem": false, "Query": false, "Scan": false, "BatchGetItem": false}
+	if d := cmp.Diff(want, stale); d != "" {
+		t.Errorf("reads that may be stale (-want +got):\n%s", d)
+	}
+}
+
+// lossy passes requests on to an engine, and loses the replies that it is told to.
+type lossy struct {
+	mu   sync.Mutex // guards what follows
+	lose string     // the operation whose next reply is lost
+	lost int
+}
+
+func (l *lossy) RoundTrip(req *http.Request) (*http.Response, error) {
+	_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lose == operation {
+		l.lose = ""
+		l.lost++
+		return nil, syscall.ECONNRESET
+	}
+	return resp, nil
+}
+
+// The write takes effect, the reply is lost, the SDK tries again: that is one
+// write, and nobody is told of a conflict.
+func TestLostRepliesAreFoundOut(t *testing.T) {
+	onEngines(t, func(t *testing.T, endpoint string) {
+		fixture := dynamotest.New(t, endpoint)
+		network := new(lossy)
+		cfg := dynamotest.Config(endpoint)
+		cfg.HTTPClient = &http.Client{Transport: network}
+		stores := storesOn(dynamo.NewClient(cfg), fixture.Tables)
+		ctx := t.Context()
+
+		first := storetest.Record("ipad")
+		second := first
+		second.Nonce = storetest.Record("ipad").Nonce
+		client := oauth.Client{ID: "app", Public: true}
+		user := oauth.User{Username: "ann", ID: "u_x"}
+		for _, step := range []struct {
+			name, lose string
+			call       func() error
+		}{
+			{"make a record", "PutItem", func() error { return saved(stores.Tokens.Save(ctx, first, oauth.Nonce{})) }},
+			{"replace a record", "PutItem", func() error { return saved(stores.Tokens.Save(ctx, second, first.Nonce)) }},
+			{"end a record", "DeleteItem", func() error {
+				_, ended, err := stores.Tokens.End(ctx, second.Locator(), oauth.EndCondition{Nonce: second.Nonce})
+				return should("end", ended, err)
+			}},
+			{"raise an epoch to a user version", "UpdateItem", func() error {
+				return stores.Subjects.Raise(ctx, first.Authorization.Subject, oauth.StateChange{UserVersion: 4, Disabled: new(true)})
+			}},
+			{"make a client", "PutItem", func() (err error) {
+				client, err = stores.Clients.SaveClient(ctx, client)
+				return err
+			}},
+			{"replace a client", "PutItem", func() (err error) {
+				made := client.Version
+				client, err = stores.Clients.SaveClient(ctx, client)
+				return should("be a later version", client.Version > made, err)
+			}},
+			{"make resource scopes", "PutItem", func() error { return stores.Clients.SaveResourceScopes(ctx, oauth.ResourceScopes{}) }},
+			{"make a user", "PutItem", func() (err error) {
+				user, err = stores.Users.SaveUser(ctx, user)
+				return err
+			}},
+			{"replace a user", "PutItem", func() (err error) {
+				made := user.Version
+				user, err = stores.Users.SaveUser(ctx, user)
+				return should("be a later version", user.Version > made, err)
+			}},
+		} {
+			network.lose, network.lost = step.lose, 0
+			if err := step.call(); err != nil {
+				t.Errorf("%s: %v", step.name, err)
+			}
+			if network.lost != 1 {
+				t.Errorf("%s: %d replies were lost, want 1", step.name, network.lost)
+			}
+		}
+		reading, err := stores.Tokens.Read(ctx, first.Locator())
+		if err != nil || reading.Found || !reading.State.Disabled || reading.State.UserVersion != 4 || reading.State.Epoch == 0 {
+			t.Errorf("Read = %+v, %v; want the record ended and the state raised", reading, err)
+		}
+	})
+}
+
+func saved(_ oauth.Record, found bool, err error) error { return should("be saved", found, err) }
+
+func should(what string, did bool, err error) error {
+	if err == nil && !did {
+		return errors.New("did not " + what)
+	}
+	return err
+}

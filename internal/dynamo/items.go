@@ -1,0 +1,520 @@
+package dynamo
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/scope"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// The attributes. Short names, because a record must stay below 1 KB: that is
+// one capacity unit for each write.
+//
+// A record of the tokens table is decoded leniently: what is missing or of the
+// wrong type becomes zero, and the domain, which computes the key and the hashes
+// again, finds that the item was edited. Only so can it be replaced. Everything
+// else is decoded strictly, since nobody would notice: a subject's state that
+// became "epoch 0" would revive what was revoked.
+const (
+	attrTTL   = "ttl" // N, Unix seconds; DynamoDB sweeps the item some time after
+	attrNonce = "wn"  // B, drawn anew for each write
+	attrAdded = "cr"  // N, created, Unix seconds
+
+	// A record.
+	attrKind          = "kd"
+	attrSubject       = "sb"
+	attrUsername      = "un" // also of a user
+	attrClient        = "cl"
+	attrFormat        = "fm"
+	attrScope         = "sc" // without the device
+	attrDevice        = "dv"
+	attrAudiences     = "au"
+	attrRID           = "rid"
+	attrSubjectEpoch  = "es"
+	attrClientEpoch   = "ec"
+	attrIssuerEpoch   = "ei"
+	attrAccess        = "at"
+	attrAccessPrev    = "at_prev"
+	attrRefresh       = "rt"
+	attrRefreshPrev   = "rt_prev"
+	attrRefreshRotate = "rt_rotated"
+	attrRefreshIdle   = "rt_idle"
+
+	// A slot of a record.
+	attrGeneration = "g"
+	attrKID        = "k"
+	attrIssued     = "i"
+	attrExpiry     = "e"
+	attrHash       = "h"
+
+	// The state of a subject; epoch also of a client, disabled also of a client.
+	attrEpoch       = "epoch"
+	attrDisabled    = "disabled"
+	attrUserVersion = "user_version"
+
+	// A client, the resource scopes, a user.
+	attrVersion           = "v"
+	attrID                = "id"
+	attrPublic            = "public"
+	attrSecrets           = "secrets"
+	attrGrants            = "grants"
+	attrScopes            = "scopes"
+	attrDefaultScopes     = "default_scopes"
+	attrIntrospects       = "introspects"
+	attrAccessLifetime    = "access_lifetime"
+	attrIdleLifetime      = "idle_lifetime"
+	attrRefreshLifetime   = "refresh_lifetime"
+	attrMaxAuthorizations = "max_authorizations"
+	attrRoles             = "roles"
+	attrPasswordHash      = "ph"
+
+	// A counter.
+	attrCount = "n"
+	attrLast  = "last"
+)
+
+func encodeRecord(r oauth.Record) item {
+	it := recordKey(r.Locator())
+	a := r.Authorization
+	it[attrNonce] = binary(r.Nonce[:])
+	it[attrTTL] = number(r.TTL())
+	it[attrAdded] = number(r.Created)
+	it[attrKind] = text(string(a.Subject.Kind))
+	it[attrSubject] = text(a.Subject.ID)
+	it.setText(attrUsername, a.Username)
+	it[attrClient] = text(string(a.Client))
+	it[attrFormat] = text(string(a.Format))
+	it.setText(attrScope, a.Scope.WithDevice("").String())
+	it.setText(attrDevice, string(a.Scope.Device()))
+	it.setTexts(attrAudiences, a.Audiences)
+	it[attrRID] = binary(r.RID[:])
+	it[attrSubjectEpoch] = number(r.Epochs.Subject)
+	it[attrClientEpoch] = number(r.Epochs.Client)
+	it[attrIssuerEpoch] = number(r.Epochs.Issuer)
+	it.setSlot(attrAccess, r.Access)
+	it.setSlot(attrAccessPrev, r.AccessPrev)
+	it.setSlot(attrRefresh, r.Refresh)
+	it.setSlot(attrRefreshPrev, r.RefreshPrev)
+	setNumber(it, attrRefreshRotate, r.RefreshRotated)
+	setNumber(it, attrRefreshIdle, r.RefreshIdle)
+	return it
+}
+
+// damagedNonce stands for that of an item whose nonce is missing, of another
+// type, or zero: so that such an item, too, can be replaced.
+var damagedNonce = oauth.Nonce(bytes.Repeat([]byte{0xff}, len(oauth.Nonce{})))
+
+// decodeRecord is lenient, see above.
+func decodeRecord(it item) (r oauth.Record) {
+	in := reader{item: it}
+	if in.binary(attrNonce, r.Nonce[:]); r.Nonce == (oauth.Nonce{}) {
+		r.Nonce = damagedNonce
+	}
+	r.Created = in.signed(attrAdded)
+	r.Authorization = oauth.Authorization{
+		Subject:   oauth.Subject{Kind: oauth.SubjectKind(in.text(attrKind)), ID: in.text(attrSubject)},
+		Username:  in.text(attrUsername),
+		Client:    oauth.ClientID(in.text(attrClient)),
+		Format:    oauth.TokenFormat(in.text(attrFormat)),
+		Scope:     in.scope(attrScope),
+		Audiences: in.texts(attrAudiences),
+	}
+	if device := in.text(attrDevice); device != "" {
+		// An invalid one would be an edited item: without it the key does not fit.
+		if d, err := scope.ParseDevice(device); err == nil {
+			r.Authorization.Scope = r.Authorization.Scope.WithDevice(d)
+		}
+	}
+	in.binary(attrRID, r.RID[:])
+	r.Epochs = oauth.Epochs{
+		Subject: in.unsigned(attrSubjectEpoch, 64),
+		Client:  in.unsigned(attrClientEpoch, 64),
+		Issuer:  in.unsigned(attrIssuerEpoch, 64),
+	}
+	r.Access = in.slot(attrAccess)
+	r.AccessPrev = in.slot(attrAccessPrev)
+	r.Refresh = in.slot(attrRefresh)
+	r.RefreshPrev = in.slot(attrRefreshPrev)
+	r.RefreshRotated = in.signed(attrRefreshRotate)
+	r.RefreshIdle = in.signed(attrRefreshIdle)
+	return r
+}
+
+func decodeState(it item) (oauth.SubjectState, error) {
+	in := reader{item: it}
+	in.require(attrEpoch)
+	s := oauth.SubjectState{
+		Epoch:       in.unsigned(attrEpoch, 64),
+		Disabled:    in.flag(attrDisabled),
+		UserVersion: in.unsigned(attrUserVersion, 64),
+	}
+	if _, mortal := it[attrTTL]; mortal {
+		in.spoil(attrTTL) // the sweep would make it epoch 0
+	}
+	return s, in.fault()
+}
+
+// encodeClient leaves out what putVersion adds.
+func encodeClient(c oauth.Client, key item) item {
+	it := key
+	it[attrID] = text(string(c.ID))
+	it[attrAdded] = number(c.Created)
+	it[attrEpoch] = number(c.Epoch)
+	it[attrDisabled] = flag(c.Disabled)
+	it[attrPublic] = flag(c.Public)
+	if len(c.Secrets) > 0 {
+		secrets := make([]types.AttributeValue, len(c.Secrets))
+		for i, s := range c.Secrets {
+			secrets[i] = &types.AttributeValueMemberM{Value: item{attrHash: binary(s.Hash[:]), attrAdded: number(s.Created)}}
+		}
+		it[attrSecrets] = &types.AttributeValueMemberL{Value: secrets}
+	}
+	grants := make([]string, len(c.Grants))
+	for i, g := range c.Grants {
+		grants[i] = string(g)
+	}
+	it.setTexts(attrGrants, grants)
+	it.setText(attrScopes, c.Scopes.String())
+	it.setText(attrDefaultScopes, c.DefaultScopes.String())
+	it.setTexts(attrAudiences, c.Audiences)
+	it.setTexts(attrIntrospects, c.Introspects)
+	setNumber(it, attrAccessLifetime, c.AccessLifetime)
+	setNumber(it, attrIdleLifetime, c.RefreshIdle)
+	setNumber(it, attrRefreshLifetime, c.RefreshAbsolute)
+	setNumber(it, attrMaxAuthorizations, c.MaxAuthorizations)
+	return it
+}
+
+func decodeClient(it item) (oauth.Client, error) {
+	in := reader{item: it}
+	in.require(attrID, attrVersion, attrAdded, attrEpoch, attrDisabled, attrPublic)
+	c := oauth.Client{
+		ID:                oauth.ClientID(in.text(attrID)),
+		Version:           in.unsigned(attrVersion, 64),
+		Created:           in.signed(attrAdded),
+		Epoch:             in.unsigned(attrEpoch, 64),
+		Disabled:          in.flag(attrDisabled),
+		Public:            in.flag(attrPublic),
+		Scopes:            in.scope(attrScopes),
+		DefaultScopes:     in.scope(attrDefaultScopes),
+		Audiences:         in.texts(attrAudiences),
+		Introspects:       in.texts(attrIntrospects),
+		AccessLifetime:    in.signed(attrAccessLifetime),
+		RefreshIdle:       in.signed(attrIdleLifetime),
+		RefreshAbsolute:   in.signed(attrRefreshLifetime),
+		MaxAuthorizations: int(in.unsigned(attrMaxAuthorizations, 31)), //nolint:gosec // 31 bits
+	}
+	for _, g := range in.texts(attrGrants) {
+		c.Grants = append(c.Grants, oauth.GrantType(g))
+	}
+	for _, v := range in.list(attrSecrets) {
+		m, ok := v.(*types.AttributeValueMemberM)
+		if !ok {
+			in.spoil(attrSecrets)
+			break
+		}
+		entry := reader{item: m.Value}
+		entry.require(attrHash, attrAdded)
+		s := oauth.ClientSecret{Created: entry.signed(attrAdded)}
+		entry.binary(attrHash, s.Hash[:])
+		if entry.fault() != nil {
+			in.spoil(attrSecrets)
+		}
+		c.Secrets = append(c.Secrets, s)
+	}
+	if key, ok := clientKey(c.ID); !ok || key.identity() != it.identity() {
+		in.spoil(attrID)
+	}
+	return c, in.fault()
+}
+
+func encodeResourceScopes(s oauth.ResourceScopes) item {
+	scopes := item{}
+	for name, roles := range s.Roles {
+		scopes[name] = texts(roles)
+	}
+	it := resourceScopesKey()
+	it[attrScopes] = &types.AttributeValueMemberM{Value: scopes}
+	return it
+}
+
+func decodeResourceScopes(it item) (oauth.ResourceScopes, error) {
+	in := reader{item: it}
+	in.require(attrVersion, attrScopes)
+	s := oauth.ResourceScopes{Version: in.unsigned(attrVersion, 64), Roles: map[string][]string{}}
+	names := reader{item: in.fields(attrScopes)}
+	for name := range names.item {
+		// Roles that got lost would open the scope to everybody.
+		s.Roles[name] = names.texts(name)
+	}
+	if names.fault() != nil {
+		in.spoil(attrScopes)
+	}
+	return s, in.fault()
+}
+
+// encodeUser leaves out what putVersion adds.
+func encodeUser(u oauth.User) item {
+	it := userKey(u.Username)
+	it[attrUsername] = text(u.Username)
+	it[attrID] = text(u.ID)
+	it[attrPasswordHash] = text(u.PasswordHash.Reveal())
+	it.setTexts(attrRoles, u.Roles)
+	it[attrAdded] = number(u.Created)
+	return it
+}
+
+func decodeUser(it item) (oauth.User, error) {
+	in := reader{item: it}
+	in.require(attrUsername, attrID, attrVersion, attrPasswordHash, attrAdded)
+	u := oauth.User{
+		Username:     in.text(attrUsername),
+		ID:           in.text(attrID),
+		Version:      in.unsigned(attrVersion, 64),
+		PasswordHash: secret.New(in.text(attrPasswordHash)),
+		Roles:        in.texts(attrRoles),
+		Created:      in.signed(attrAdded),
+	}
+	// The key is a cut hash: the name itself decides, byte for byte.
+	if userKey(u.Username).identity() != it.identity() {
+		in.spoil(attrUsername)
+	}
+	return u, in.fault()
+}
+
+func decodeCounter(it item) (oauth.Counter, error) {
+	if it == nil {
+		return oauth.Counter{}, nil
+	}
+	in := reader{item: it}
+	in.require(attrCount, attrLast)
+	c := oauth.Counter{
+		Count: int(in.unsigned(attrCount, 31)), //nolint:gosec // 31 bits
+		Last:  in.signed(attrLast),
+	}
+	return c, in.fault()
+}
+
+// item is a row as the SDK has it.
+type item map[string]types.AttributeValue
+
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+func number[N int | int64 | uint64](n N) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: fmt.Sprint(n)}
+}
+
+func binary(b []byte) types.AttributeValue {
+	return &types.AttributeValueMemberB{Value: slices.Clone(b)}
+}
+
+func flag(b bool) types.AttributeValue { return &types.AttributeValueMemberBOOL{Value: b} }
+
+func texts(list []string) types.AttributeValue {
+	values := make([]types.AttributeValue, len(list))
+	for i, s := range list {
+		values[i] = text(s)
+	}
+	return &types.AttributeValueMemberL{Value: values}
+}
+
+// The setters leave out what is empty.
+
+func (it item) setText(name, s string) {
+	if s != "" {
+		it[name] = text(s)
+	}
+}
+
+func (it item) setTexts(name string, list []string) {
+	if len(list) > 0 {
+		it[name] = texts(list)
+	}
+}
+
+func setNumber[N int | int64](it item, name string, n N) {
+	if n != 0 {
+		it[name] = number(n)
+	}
+}
+
+func (it item) setSlot(name string, s oauth.Slot) {
+	if s == (oauth.Slot{}) {
+		return
+	}
+	it[name] = &types.AttributeValueMemberM{Value: item{
+		attrGeneration: number(uint64(s.Generation)),
+		attrKID:        number(uint64(s.KID)),
+		attrIssued:     number(s.IssuedAt),
+		attrExpiry:     number(s.Expiry),
+		attrHash:       binary(s.Hash[:]),
+	}}
+}
+
+// reader takes an item apart. What is missing is zero; what is of another type
+// than asked for, or missing though required, is zero and remembered. The strict
+// decoders return that as an error, the lenient one forgets it.
+type reader struct {
+	item    item
+	spoiled []string
+}
+
+func (r *reader) spoil(name string) { r.spoiled = append(r.spoiled, name) }
+
+func (r *reader) require(names ...string) {
+	for _, name := range names {
+		if r.item[name] == nil {
+			r.spoil(name)
+		}
+	}
+}
+
+// fault names the attributes and never their values.
+func (r *reader) fault() error {
+	if len(r.spoiled) == 0 {
+		return nil
+	}
+	key := r.item.identity()
+	return fmt.Errorf("the item %q is damaged: %s", strings.TrimRight(key[0]+" "+key[1], " "), strings.Join(r.spoiled, ", "))
+}
+
+func (r *reader) text(name string) string {
+	switch v := r.item[name].(type) {
+	case nil:
+	case *types.AttributeValueMemberS:
+		return v.Value
+	default:
+		r.spoil(name)
+	}
+	return ""
+}
+
+// digits is the text of a number.
+func (r *reader) digits(name string) (string, bool) {
+	switch v := r.item[name].(type) {
+	case nil:
+	case *types.AttributeValueMemberN:
+		return v.Value, true
+	default:
+		r.spoil(name)
+	}
+	return "", false
+}
+
+func (r *reader) signed(name string) int64 {
+	s, ok := r.digits(name)
+	if !ok {
+		return 0
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		r.spoil(name)
+		return 0
+	}
+	return n
+}
+
+func (r *reader) unsigned(name string, bits int) uint64 {
+	s, ok := r.digits(name)
+	if !ok {
+		return 0
+	}
+	n, err := strconv.ParseUint(s, 10, bits)
+	if err != nil {
+		r.spoil(name)
+		return 0
+	}
+	return n
+}
+
+// binary fills dst, or leaves it alone if the value has another length.
+func (r *reader) binary(name string, dst []byte) {
+	switch v := r.item[name].(type) {
+	case nil:
+		return
+	case *types.AttributeValueMemberB:
+		if len(v.Value) == len(dst) {
+			copy(dst, v.Value)
+			return
+		}
+	}
+	r.spoil(name)
+}
+
+func (r *reader) flag(name string) bool {
+	switch v := r.item[name].(type) {
+	case nil:
+	case *types.AttributeValueMemberBOOL:
+		return v.Value
+	default:
+		r.spoil(name)
+	}
+	return false
+}
+
+func (r *reader) list(name string) []types.AttributeValue {
+	switch v := r.item[name].(type) {
+	case nil:
+	case *types.AttributeValueMemberL:
+		return v.Value
+	default:
+		r.spoil(name)
+	}
+	return nil
+}
+
+func (r *reader) texts(name string) []string {
+	var list []string
+	for _, v := range r.list(name) {
+		s, ok := v.(*types.AttributeValueMemberS)
+		if !ok {
+			r.spoil(name)
+			return nil
+		}
+		list = append(list, s.Value)
+	}
+	return list
+}
+
+func (r *reader) fields(name string) item {
+	switch v := r.item[name].(type) {
+	case nil:
+	case *types.AttributeValueMemberM:
+		return v.Value
+	default:
+		r.spoil(name)
+	}
+	return nil
+}
+
+// scope takes the canonical form alone. A registration may hold a longer set
+// than a request may send, so the limit of scope.Parse is not for here.
+func (r *reader) scope(name string) scope.Set {
+	s := r.text(name)
+	if s == "" {
+		return scope.Set{}
+	}
+	set, err := scope.Of(strings.Split(s, " ")...)
+	if err != nil || set.String() != s {
+		r.spoil(name)
+		return scope.Set{}
+	}
+	return set
+}
+
+func (r *reader) slot(name string) (s oauth.Slot) {
+	in := reader{item: r.fields(name)}
+	s.Generation = uint32(in.unsigned(attrGeneration, 32)) //nolint:gosec // 32 bits
+	s.KID = uint8(in.unsigned(attrKID, 8))                 //nolint:gosec // 8 bits
+	s.IssuedAt = in.signed(attrIssued)
+	s.Expiry = in.signed(attrExpiry)
+	in.binary(attrHash, s.Hash[:])
+	return s
+}

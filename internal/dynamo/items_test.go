@@ -1,0 +1,400 @@
+package dynamo
+
+import (
+	"encoding/base64"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/scope"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+func scopes(t *testing.T, names ...string) scope.Set {
+	t.Helper()
+	s, err := scope.Of(names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// bytes16 and bytes32 are recognisable in base64: AQEB..., AgIC...
+func bytes16(b byte) [16]byte { return [16]byte(slices.Repeat([]byte{b}, 16)) }
+func bytes32(b byte) [32]byte { return [32]byte(slices.Repeat([]byte{b}, 32)) }
+
+func fixtureRecord(t *testing.T) oauth.Record {
+	slot := func(n byte) oauth.Slot {
+		return oauth.Slot{Generation: uint32(n), KID: n + 1, IssuedAt: int64(n) + 2, Expiry: int64(n) + 3, Hash: bytes32(n)}
+	}
+	return oauth.Record{
+		Nonce:   bytes16(1),
+		Created: 100,
+		Authorization: oauth.Authorization{
+			Subject:   oauth.Subject{Kind: oauth.UserSubject, ID: "u_x"},
+			Username:  "ann",
+			Client:    "app",
+			Format:    oauth.Opaque,
+			Scope:     scopes(t, "mail", "admin", "device_ipad"),
+			Audiences: []string{"api", "app"},
+		},
+		RID:            bytes16(2),
+		Epochs:         oauth.Epochs{Subject: 3, Client: 4, Issuer: 5},
+		Access:         slot(10),
+		AccessPrev:     slot(20),
+		Refresh:        slot(30),
+		RefreshPrev:    slot(40),
+		RefreshRotated: 50,
+		RefreshIdle:    60,
+	}
+}
+
+// What stands in deployed tables must be understood by the next release, and
+// what that writes by the one before it. Change these lines only by adding.
+func TestItemsAreThoseOfDeployedTables(t *testing.T) {
+	client, _ := clientKey("app")
+	for _, c := range []struct {
+		name string
+		item item
+		want []string
+	}{
+		{"record", encodeRecord(fixtureRecord(t)), []string{
+			"at {e N 13, g N 10, h B CgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgo=, i N 12, k N 11}",
+			"at_prev {e N 23, g N 20, h B FBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQ=, i N 22, k N 21}",
+			"au [S api, S app]",
+			"cl S app",
+			"cr N 100",
+			"dv S ipad",
+			"ec N 4", "ei N 5", "es N 3",
+			"fm S opaque",
+			"kd S user",
+			"pk S R75pjDk4gp4O5rJDFJsI1g",
+			"rid B AgICAgICAgICAgICAgICAg==",
+			"rt {e N 33, g N 30, h B Hh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4=, i N 32, k N 31}",
+			"rt_idle N 60",
+			"rt_prev {e N 43, g N 40, h B KCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCg=, i N 42, k N 41}",
+			"rt_rotated N 50",
+			"sb S u_x",
+			"sc S admin mail",
+			"sk S A#7T_OyxJLtO0#NN3P9yVx740gDJ7VGar6Yw",
+			"ttl N 86443",
+			"un S ann",
+			"wn B AQEBAQEBAQEBAQEBAQEBAQ==",
+		}},
+		{"client", encodeClient(oauth.Client{
+			ID: "app", Created: 1, Epoch: 2, Disabled: true,
+			Secrets: []oauth.ClientSecret{{Hash: bytes32(1), Created: 3}},
+			Grants:  []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant},
+			Scopes:  scopes(t, "mail", "admin"), DefaultScopes: scopes(t, "mail"),
+			Audiences: []string{"api"}, Introspects: []string{"api"},
+			AccessLifetime: 4, RefreshIdle: 5, RefreshAbsolute: 6, MaxAuthorizations: 7,
+		}, client), []string{
+			"access_lifetime N 4",
+			"au [S api]",
+			"cr N 1",
+			"default_scopes S mail",
+			"disabled BOOL true",
+			"epoch N 2",
+			"grants [S password, S refresh_token]",
+			"id S app",
+			"idle_lifetime N 5",
+			"introspects [S api]",
+			"max_authorizations N 7",
+			"pk S client#app",
+			"public BOOL false",
+			"refresh_lifetime N 6",
+			"scopes S admin mail",
+			"secrets [{cr N 3, h B AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=}]",
+		}},
+		{"resource scopes", encodeResourceScopes(oauth.ResourceScopes{Roles: map[string][]string{"mail": nil, "admin": {"root"}}}), []string{
+			"pk S scopes",
+			"scopes {admin [S root], mail []}",
+		}},
+		{"user", encodeUser(oauth.User{
+			Username: "ann", ID: "u_x", PasswordHash: secret.New("$fixture$"), Roles: []string{"root"}, Created: 1,
+		}), []string{
+			"cr N 1",
+			"id S u_x",
+			"ph S $fixture$",
+			"pk S user#3fHbP3_O12MU4OBVfo4VYw",
+			"roles [S root]",
+			"un S ann",
+		}},
+	} {
+		if d := cmp.Diff(c.want, show(c.item)); d != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, d)
+		}
+	}
+}
+
+// show writes each attribute of an item as one line.
+func show(it map[string]types.AttributeValue) []string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(it)) {
+		lines = append(lines, name+" "+showValue(it[name]))
+	}
+	return lines
+}
+
+func showValue(v types.AttributeValue) string {
+	switch v := v.(type) {
+	case *types.AttributeValueMemberS:
+		return "S " + v.Value
+	case *types.AttributeValueMemberN:
+		return "N " + v.Value
+	case *types.AttributeValueMemberB:
+		return "B " + base64.StdEncoding.EncodeToString(v.Value)
+	case *types.AttributeValueMemberBOOL:
+		return "BOOL " + strconv.FormatBool(v.Value)
+	case *types.AttributeValueMemberM:
+		return "{" + strings.Join(show(v.Value), ", ") + "}"
+	case *types.AttributeValueMemberL:
+		var list []string
+		for _, e := range v.Value {
+			list = append(list, showValue(e))
+		}
+		return "[" + strings.Join(list, ", ") + "]"
+	}
+	return "?"
+}
+
+// wrong are values that no attribute of ours may have: one of every type, and
+// the right types with contents that do not fit.
+func wrong() map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{
+		"gone":           nil,
+		"null":           &types.AttributeValueMemberNULL{Value: true},
+		"another text":   text(" edited "),
+		"a small number": number(1),
+		"a negative":     number(-1),
+		"a fraction":     &types.AttributeValueMemberN{Value: "1.5"},
+		"a huge number":  &types.AttributeValueMemberN{Value: "99999999999999999999999999999999999999"},
+		"short bytes":    binary([]byte{1}),
+		"a flag":         flag(true),
+		"an empty list":  texts(nil),
+		"an odd list":    &types.AttributeValueMemberL{Value: []types.AttributeValue{number(1)}},
+		"an empty map":   &types.AttributeValueMemberM{Value: item{}},
+		"an odd map":     &types.AttributeValueMemberM{Value: item{"g": text("x"), "k": number(-1), "i": flag(true), "e": binary(nil), "h": binary([]byte{1})}},
+		"a string set":   &types.AttributeValueMemberSS{Value: []string{"x"}},
+	}
+}
+
+// Each attribute is spoiled in each way. Whatever comes of it, the nonce is
+// still there, and what the token asserts either is as it was or no longer fits
+// the key.
+func TestDamagedRecordKeepsItsNonce(t *testing.T) {
+	r := fixtureRecord(t)
+	// Not part of the key; hashes, epochs and deadlines are for the domain to judge.
+	outside := []string{"pk", "sk", "ttl", "cr", "rid", "es", "ec", "ei", "at", "at_prev", "rt", "rt_prev", "rt_rotated", "rt_idle"}
+	noticed := 0
+	for name := range encodeRecord(r) {
+		for how, value := range wrong() {
+			it := encodeRecord(r)
+			spoil(it, name, value)
+			got := decodeRecord(it)
+			if name == "wn" {
+				if got.Nonce != damagedNonce {
+					t.Errorf("wn is %s: the nonce is %x", how, got.Nonce)
+				}
+				continue
+			}
+			if got.Nonce != r.Nonce {
+				t.Errorf("%s is %s: the nonce is lost", name, how)
+			}
+			fits := got.Locator() == r.Locator()
+			if fits && !got.Authorization.Equal(r.Authorization) {
+				t.Errorf("%s is %s: the record asserts something else and fits its key", name, how)
+			}
+			if slices.Contains(outside, name) != fits {
+				t.Errorf("%s is %s: the record fits its key: %v", name, how, fits)
+			}
+			if !fits {
+				noticed++
+			}
+		}
+	}
+	if noticed == 0 {
+		t.Error("nothing was noticed")
+	}
+}
+
+func TestDamagedSlotHoldsNoToken(t *testing.T) {
+	r := fixtureRecord(t)
+	for name, slot := range map[string]func(oauth.Record) oauth.Slot{
+		"at": func(r oauth.Record) oauth.Slot { return r.Access }, "at_prev": func(r oauth.Record) oauth.Slot { return r.AccessPrev },
+		"rt": func(r oauth.Record) oauth.Slot { return r.Refresh }, "rt_prev": func(r oauth.Record) oauth.Slot { return r.RefreshPrev },
+	} {
+		for how, value := range wrong() {
+			it := encodeRecord(r)
+			spoil(it, name, value)
+			if got := slot(decodeRecord(it)); got != (oauth.Slot{}) {
+				t.Errorf("%s is %s: read as %+v", name, how, got)
+			}
+		}
+	}
+}
+
+// Wherever the decoder is strict, nothing spoiled is read as if it were empty.
+func TestStrictDecoders(t *testing.T) {
+	versioned := func(it item) item {
+		it[attrVersion] = number(3)
+		it[attrNonce] = binary(slices.Repeat([]byte{9}, 16))
+		return it
+	}
+	client, _ := clientKey("app")
+	full := oauth.Client{
+		ID: "app", Version: 3, Created: 1, Epoch: 2,
+		Secrets: []oauth.ClientSecret{{Hash: bytes32(1), Created: 3}},
+		Grants:  []oauth.GrantType{oauth.PasswordGrant},
+		Scopes:  scopes(t, "mail"), DefaultScopes: scopes(t, "mail"),
+		Audiences: []string{"api"}, Introspects: []string{"api"},
+		AccessLifetime: 4, RefreshIdle: 5, RefreshAbsolute: 6, MaxAuthorizations: 7,
+	}
+	for _, c := range []struct {
+		name   string
+		make   func() item
+		decode func(item) error
+		// Attributes that may be gone, and those that the decoder does not look at.
+		optional, ignored []string
+		// What some attribute may as well be.
+		fine map[string][]string
+	}{
+		{
+			name: "state",
+			make: func() item {
+				it := stateKey(bytes16(1))
+				it[attrEpoch], it[attrDisabled], it[attrUserVersion] = number(7), flag(true), number(8)
+				return it
+			},
+			decode:   func(it item) error { _, err := decodeState(it); return err },
+			optional: []string{attrDisabled, attrUserVersion},
+			ignored:  []string{partitionKey, sortKey},
+			fine:     map[string][]string{attrEpoch: {"a small number"}, attrUserVersion: {"a small number"}, attrDisabled: {"a flag"}},
+		},
+		{
+			name:   "client",
+			make:   func() item { return versioned(encodeClient(full, maps.Clone(client))) },
+			decode: func(it item) error { _, err := decodeClient(it); return err },
+			optional: []string{
+				attrSecrets, attrGrants, attrScopes, attrDefaultScopes, attrAudiences, attrIntrospects,
+				attrAccessLifetime, attrIdleLifetime, attrRefreshLifetime, attrMaxAuthorizations,
+			},
+			ignored: []string{attrNonce},
+			fine: map[string][]string{
+				attrVersion: {"a small number"}, attrAdded: {"a small number", "a negative"}, attrEpoch: {"a small number"},
+				attrDisabled: {"a flag"}, attrPublic: {"a flag"},
+				attrSecrets: {"an empty list"}, attrGrants: {"an empty list"}, attrAudiences: {"an empty list"}, attrIntrospects: {"an empty list"},
+				attrAccessLifetime: {"a small number", "a negative"}, attrIdleLifetime: {"a small number", "a negative"},
+				attrRefreshLifetime: {"a small number", "a negative"}, attrMaxAuthorizations: {"a small number"},
+			},
+		},
+		{
+			name: "resource scopes",
+			make: func() item {
+				return versioned(encodeResourceScopes(oauth.ResourceScopes{Roles: map[string][]string{"admin": {"root"}}}))
+			},
+			decode:  func(it item) error { _, err := decodeResourceScopes(it); return err },
+			ignored: []string{partitionKey, attrNonce},
+			fine:    map[string][]string{attrVersion: {"a small number"}, attrScopes: {"an empty map"}},
+		},
+		{
+			name: "user",
+			make: func() item {
+				return versioned(encodeUser(oauth.User{Username: "ann", ID: "u_x", PasswordHash: secret.New("$fixture$"), Roles: []string{"root"}}))
+			},
+			decode:   func(it item) error { _, err := decodeUser(it); return err },
+			optional: []string{attrRoles},
+			ignored:  []string{attrNonce},
+			fine: map[string][]string{
+				attrID: {"another text"}, attrPasswordHash: {"another text"}, attrVersion: {"a small number"},
+				attrAdded: {"a small number", "a negative"}, attrRoles: {"an empty list"},
+			},
+		},
+		{
+			name: "counter",
+			make: func() item {
+				it := counterKey(bytes16(1))
+				it[attrCount], it[attrLast], it[attrTTL] = number(7), number(8), number(9)
+				return it
+			},
+			decode:  func(it item) error { _, err := decodeCounter(it); return err },
+			ignored: []string{partitionKey, attrTTL},
+			fine:    map[string][]string{attrCount: {"a small number"}, attrLast: {"a small number", "a negative"}},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := c.decode(c.make()); err != nil {
+				t.Fatalf("whole: %v", err)
+			}
+			for name := range c.make() {
+				for how, value := range wrong() {
+					it := c.make()
+					spoil(it, name, value)
+					fine := slices.Contains(c.ignored, name) || slices.Contains(c.fine[name], how) ||
+						how == "gone" && slices.Contains(c.optional, name)
+					if err := c.decode(it); (err == nil) != fine {
+						t.Errorf("%s is %s: %v; want it read: %v", name, how, err, fine)
+					} else if err != nil && (strings.Contains(err.Error(), "$fixture$") || strings.Contains(err.Error(), "edited") && name != partitionKey) {
+						t.Errorf("%s is %s: the error repeats a value: %v", name, how, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+func spoil(it item, name string, value types.AttributeValue) {
+	if value == nil {
+		delete(it, name)
+		return
+	}
+	it[name] = value
+}
+
+// A state that is swept is epoch 0, and everything that it killed lives again.
+func TestStateMustNotBeMortal(t *testing.T) {
+	it := stateKey(bytes16(1))
+	it[attrEpoch], it[attrTTL] = number(7), number(9)
+	if s, err := decodeState(it); err == nil {
+		t.Errorf("a state with a ttl was read as %+v", s)
+	}
+}
+
+func TestRolesThatGotLostDoNotOpenAScope(t *testing.T) {
+	it := encodeResourceScopes(oauth.ResourceScopes{Roles: map[string][]string{"admin": {"root"}}})
+	it[attrVersion] = number(1)
+	for how, value := range wrong() {
+		if how == "gone" || how == "an empty list" {
+			continue // then the scope is gone, or an operator meant it
+		}
+		it[attrScopes] = &types.AttributeValueMemberM{Value: item{"admin": value}}
+		if s, err := decodeResourceScopes(it); err == nil {
+			t.Errorf("roles are %s: read as %v", how, s.Roles)
+		}
+	}
+}
+
+func TestClientSecretsAreReadStrictly(t *testing.T) {
+	key, _ := clientKey("app")
+	for _, field := range []string{attrHash, attrAdded} {
+		for how, value := range wrong() {
+			if field == attrAdded && (how == "a small number" || how == "a negative") {
+				continue
+			}
+			it := encodeClient(oauth.Client{ID: "app"}, maps.Clone(key))
+			it[attrVersion] = number(1)
+			s := item{attrHash: binary(make([]byte, 32)), attrAdded: number(1)}
+			spoil(s, field, value)
+			it[attrSecrets] = &types.AttributeValueMemberL{Value: []types.AttributeValue{&types.AttributeValueMemberM{Value: s}}}
+			if _, err := decodeClient(it); err == nil {
+				t.Errorf("%s is %s: the secret was read", field, how)
+			}
+		}
+	}
+}

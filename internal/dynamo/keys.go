@@ -1,0 +1,92 @@
+package dynamo
+
+import (
+	"encoding/base64"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// Every key of the three tables is rendered in this file, and nowhere else.
+//
+//	tokens   pk = base64url(subject)   sk = A#base64url(client)#base64url(authorization)
+//	         pk = base64url(subject)   sk = S
+//	clients  pk = client#<client id>
+//	         pk = scopes
+//	users    pk = user#base64url(user key)
+//	         pk = count#base64url(counter key)
+//
+// The binary parts are hashes of one length each, made in package oauth, and #
+// is not in the alphabet of base64url, so no two keys meet. A client id is the
+// last part of its key and needs no frame.
+
+const (
+	partitionKey = "pk"
+	sortKey      = "sk"
+
+	recordPrefix  = "A#"
+	stateSort     = "S"
+	clientPrefix  = "client#"
+	scopesKey     = "scopes"
+	userPrefix    = "user#"
+	counterPrefix = "count#"
+
+	maxPartitionKey = 2048 // bytes, DynamoDB's limit
+)
+
+func recordKey(loc bearer.Locator) item {
+	return subjectKey(loc.Subject, listPrefix(&loc.Client)+render(loc.Authorization[:]))
+}
+
+func stateKey(subject [16]byte) item { return subjectKey(subject, stateSort) }
+
+func subjectKey(subject [16]byte, sort string) item {
+	return item{partitionKey: text(render(subject[:])), sortKey: text(sort)}
+}
+
+// listPrefix is what the sort keys of a subject's records begin with, of one
+// client's unless that is nil.
+func listPrefix(client *[8]byte) string {
+	if client == nil {
+		return recordPrefix
+	}
+	return recordPrefix + render(client[:]) + "#"
+}
+
+// clientKey reports false for an id that cannot be a key. No client has such an
+// id, but anybody can send one, and DynamoDB would call that our fault.
+func clientKey(id oauth.ClientID) (item, bool) {
+	key := clientPrefix + string(id)
+	if len(key) > maxPartitionKey || !utf8.ValidString(key) {
+		return nil, false
+	}
+	return item{partitionKey: text(key)}, true
+}
+
+func resourceScopesKey() item { return item{partitionKey: text(scopesKey)} }
+
+func userKey(username string) item {
+	k := oauth.UserKey(username)
+	return item{partitionKey: text(userPrefix + render(k[:]))}
+}
+
+func counterKey(k oauth.CounterKey) item {
+	return item{partitionKey: text(counterPrefix + render(k[:]))}
+}
+
+// identity is the key of an item as one comparable value.
+func (it item) identity() [2]string {
+	return [2]string{keyText(it[partitionKey]), keyText(it[sortKey])}
+}
+
+func keyText(v types.AttributeValue) string {
+	if s, ok := v.(*types.AttributeValueMemberS); ok {
+		return s.Value
+	}
+	return ""
+}
+
+func render(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

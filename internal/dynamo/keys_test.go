@@ -1,0 +1,63 @@
+package dynamo
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// What stands in deployed tables must be found by the next release.
+func TestKeysAreThoseOfDeployedTables(t *testing.T) {
+	loc := bearer.Locator{
+		Subject:       [16]byte{0xfb, 0xff, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+		Client:        [8]byte{0xff, 0xfe, 2, 3, 4, 5, 6, 7},
+		Authorization: [16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0xff},
+	}
+	client, _ := clientKey("a#b")
+	for _, c := range []struct {
+		name string
+		key  item
+		want [2]string
+	}{
+		{"record", recordKey(loc), [2]string{"-_8CAwQFBgcICQoLDA0ODw", "A#__4CAwQFBgc#AQIDBAUGBwgJCgsMDQ4P_w"}},
+		{"state", stateKey(loc.Subject), [2]string{"-_8CAwQFBgcICQoLDA0ODw", "S"}},
+		{"client", client, [2]string{"client#a#b", ""}},
+		{"resource scopes", resourceScopesKey(), [2]string{"scopes", ""}},
+		{"user", userKey("ann@example.com"), [2]string{"user#0eRHYQWXt-Smd7utwMOmrg", ""}},
+		{"counter", counterKey(oauth.CounterKey(loc.Authorization)), [2]string{"count#AQIDBAUGBwgJCgsMDQ4P_w", ""}},
+	} {
+		if d := cmp.Diff(c.want, c.key.identity()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, d)
+		}
+		attributes := 1
+		if c.want[1] != "" {
+			attributes = 2
+		}
+		if len(c.key) != attributes {
+			t.Errorf("%s: %d attributes in the key, want %d", c.name, len(c.key), attributes)
+		}
+	}
+	if got, want := listPrefix(nil), "A#"; got != want {
+		t.Errorf("prefix of a subject's records %q, want %q", got, want)
+	}
+	if got, want := listPrefix(&loc.Client), "A#__4CAwQFBgc#"; got != want {
+		t.Errorf("prefix of a client's records %q, want %q", got, want)
+	}
+}
+
+func TestClientKeyRefusesWhatIsNoKey(t *testing.T) {
+	for id, want := range map[oauth.ClientID]bool{
+		"": true, "scopes": true, "\x00": true,
+		oauth.ClientID(strings.Repeat("x", 2041)): true,
+		oauth.ClientID(strings.Repeat("x", 2042)): false,
+		"\xff": false,
+	} {
+		if _, ok := clientKey(id); ok != want {
+			t.Errorf("clientKey(%.20q) = %v, want %v", id, ok, want)
+		}
+	}
+}

@@ -1,0 +1,58 @@
+package dynamo
+
+import (
+	"context"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// Raise implements oauth.Subjects. The item of a state never gets a ttl: if it
+// were swept, everything that its epoch killed would live again.
+func (t *Tokens) Raise(ctx context.Context, subject oauth.Subject, change oauth.StateChange) error {
+	if change.UserVersion > 0 {
+		err := t.raise(ctx, subject, change)
+		if _, failed := conflict(err); !failed {
+			return err
+		}
+		// A version at least as high stands there, and it only grows: what is left
+		// of the change needs no condition.
+		change.UserVersion = 0
+	}
+	return t.raise(ctx, subject, change)
+}
+
+// raise makes the whole change in one write, on condition that UserVersion, if
+// there is one, is higher than what stands.
+func (t *Tokens) raise(ctx context.Context, subject oauth.Subject, change oauth.StateChange) error {
+	in := &dynamodb.UpdateItemInput{
+		TableName:                 &t.table.name,
+		Key:                       stateKey(oauth.SubjectKey(subject)),
+		ExpressionAttributeValues: item{":one": number(1)},
+		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
+	}
+	var condition string
+	var sets []string
+	if change.Disabled != nil {
+		sets = append(sets, "#disabled = :disabled")
+		in.ExpressionAttributeValues[":disabled"] = flag(*change.Disabled)
+	}
+	if change.UserVersion > 0 {
+		sets = append(sets, "#user_version = :version")
+		in.ExpressionAttributeValues[":version"] = number(change.UserVersion)
+		condition = "attribute_not_exists(#user_version) OR #user_version < :version"
+		in.ConditionExpression = &condition
+	}
+	update := "ADD #epoch :one"
+	if len(sets) > 0 {
+		update += " SET " + strings.Join(sets, ", ")
+	}
+	in.UpdateExpression = aws.String(update)
+	in.ExpressionAttributeNames = names(update, condition)
+	_, err := call(ctx, "raise a subject's epoch", t.table.db.UpdateItem, in)
+	return err
+}

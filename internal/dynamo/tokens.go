@@ -1,0 +1,200 @@
+package dynamo
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// Tokens is the tokens table: oauth.Tokens and oauth.Subjects.
+type Tokens struct {
+	table table
+	once  func(*dynamodb.Options) // for the write that must not be repeated
+}
+
+var (
+	_ oauth.Tokens   = (*Tokens)(nil)
+	_ oauth.Subjects = (*Tokens)(nil)
+)
+
+// NewTokens takes a client of NewClient.
+func NewTokens(db *dynamodb.Client, tableName string) *Tokens {
+	retryer := newRetryer(retryable(isThrottled), retryable(neverLeft))
+	return &Tokens{table{db, tableName}, func(o *dynamodb.Options) { o.Retryer = retryer }}
+}
+
+// Read implements oauth.Tokens with one call that costs two read units.
+func (t *Tokens) Read(ctx context.Context, loc bearer.Locator) (oauth.Reading, error) {
+	const doing = "read an authorization"
+	items, err := t.table.batchGet(ctx, doing, recordKey(loc), stateKey(loc.Subject))
+	if err != nil {
+		return oauth.Reading{}, err
+	}
+	var reading oauth.Reading
+	if record := items[0]; record != nil {
+		reading.Record, reading.Found = decodeRecord(record), true
+	}
+	if state := items[1]; state != nil {
+		if reading.State, err = decodeState(state); err != nil {
+			return oauth.Reading{}, oauth.Unavailable(doing, err)
+		}
+	}
+	return reading, nil
+}
+
+// Save implements oauth.Tokens with one conditional write, and a read after it
+// only if the reply leaves it in doubt what stands there.
+//
+// The condition is one of two and never both joined by OR: a record that was
+// read and has been ended since must not come back.
+//
+// For the same reason a record is not made twice. Had the first try landed and
+// its reply been lost, another request could hand the token out and see it
+// revoked before the second try, which would find nothing and bring it back. So
+// the caller is told that nothing stands, and decides again: with another rid,
+// under which that token does not exist.
+func (t *Tokens) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (stands oauth.Record, found bool, err error) {
+	const doing = "save an authorization"
+	in := &dynamodb.PutItemInput{
+		TableName:                           &t.table.name,
+		Item:                                encodeRecord(r),
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		ReturnConsumedCapacity:              types.ReturnConsumedCapacityTotal,
+	}
+	condition, put := ifNothingStands, t.putOnce
+	if seen != (oauth.Nonce{}) {
+		put = t.table.db.PutItem
+		condition, in.ExpressionAttributeValues = ifSeen(seen)
+	}
+	in.ConditionExpression, in.ExpressionAttributeNames = &condition, names(condition)
+
+	_, err = call(ctx, doing, put, in)
+	if err == nil {
+		return r, true, nil
+	}
+	it, failed := conflict(err)
+	inDoubt := !failed && seen == (oauth.Nonce{}) && !didNothing(err)
+	switch {
+	case inDoubt:
+		if pause(ctx, backoff(1)) != nil {
+			return oauth.Record{}, false, err
+		}
+	case !failed:
+		return oauth.Record{}, false, err
+	}
+	if len(it) == 0 {
+		// In doubt, swept or ended since it was read, or an engine that keeps it to
+		// itself.
+		if it, err = t.table.get(ctx, doing, recordKey(r.Locator())); err != nil || it == nil {
+			return oauth.Record{}, false, err
+		}
+	}
+	stands = decodeRecord(it)
+	if stands.Nonce == r.Nonce {
+		// Our own: an earlier try landed and its reply was lost.
+		return r, true, nil
+	}
+	return stands, true, nil
+}
+
+func (t *Tokens) putOnce(ctx context.Context, in *dynamodb.PutItemInput, options ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	return t.table.db.PutItem(ctx, in, append(options, t.once)...)
+}
+
+// ifSeen is the condition that what stands carries the nonce seen.
+func ifSeen(seen oauth.Nonce) (condition string, values item) {
+	if seen == damagedNonce {
+		return ifDamaged, item{":binary": text("B"), ":length": number(len(seen)), ":none": binary(make([]byte, len(seen))), ":seen": binary(seen[:])}
+	}
+	return "#wn = :seen", item{":seen": binary(seen[:])}
+}
+
+// ifDamaged says that something stands whose nonce decodes to damagedNonce.
+const ifDamaged = "attribute_exists(#pk) AND (attribute_not_exists(#wn) OR NOT attribute_type(#wn, :binary) OR size(#wn) <> :length OR #wn = :none OR #wn = :seen)"
+
+// The translations of oauth.EndCondition.Met.
+const (
+	ifAccessHash  = "#cl = :client AND (#at.#g > :zero AND #at.#h = :hash OR #at_prev.#g > :zero AND #at_prev.#h = :hash)"
+	ifRefreshHash = "#cl = :client AND (#rt.#g > :zero AND #rt.#h = :hash OR #rt_prev.#g > :zero AND #rt_prev.#h = :hash)"
+)
+
+// End implements oauth.Tokens with one conditional delete that costs one write
+// unit. An item that is not there fails the condition too, and then the failure
+// comes without an item: it is what the caller wanted.
+func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when oauth.EndCondition) (stands oauth.Record, ended bool, err error) {
+	condition, values := ifSeen(when.Nonce)
+	if when.Nonce == (oauth.Nonce{}) {
+		condition = ifAccessHash
+		if when.Kind == bearer.Refresh {
+			condition = ifRefreshHash
+		}
+		values = item{":client": text(string(when.Client)), ":zero": number(0), ":hash": binary(when.Hash[:])}
+	}
+	_, err = call(ctx, "end an authorization", t.table.db.DeleteItem, &dynamodb.DeleteItemInput{
+		TableName:                           &t.table.name,
+		Key:                                 recordKey(loc),
+		ConditionExpression:                 &condition,
+		ExpressionAttributeNames:            names(condition),
+		ExpressionAttributeValues:           values,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		ReturnConsumedCapacity:              types.ReturnConsumedCapacityTotal,
+	})
+	if err == nil {
+		return oauth.Record{}, true, nil
+	}
+	it, failed := conflict(err)
+	switch {
+	case !failed:
+		return oauth.Record{}, false, err
+	case len(it) == 0:
+		return oauth.Record{}, true, nil
+	}
+	return decodeRecord(it), false, nil
+}
+
+// List implements oauth.Tokens with one query for each megabyte.
+func (t *Tokens) List(ctx context.Context, subject oauth.Subject, client oauth.ClientID) ([]oauth.Record, error) {
+	const condition = "#pk = :subject AND begins_with(#sk, :prefix)"
+	prefix := listPrefix(nil)
+	if client != "" {
+		k := oauth.ClientKey(client)
+		prefix = listPrefix(&k)
+	}
+	subjectKey := oauth.SubjectKey(subject)
+	var records []oauth.Record
+	var next item
+	for {
+		out, err := call(ctx, "list authorizations", t.table.db.Query, &dynamodb.QueryInput{
+			TableName:                 &t.table.name,
+			ConsistentRead:            aws.Bool(true),
+			KeyConditionExpression:    aws.String(condition),
+			ExpressionAttributeNames:  names(condition),
+			ExpressionAttributeValues: item{":subject": text(render(subjectKey[:])), ":prefix": text(prefix)},
+			ExclusiveStartKey:         next,
+			ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range out.Items {
+			if r := decodeRecord(it); recordKey(r.Locator()).identity() == item(it).identity() {
+				records = append(records, r)
+			}
+		}
+		if len(out.LastEvaluatedKey) == 0 {
+			break
+		}
+		next = out.LastEvaluatedKey
+	}
+	if client != "" {
+		// The key of a client is a cut hash: the id itself decides.
+		records = slices.DeleteFunc(records, func(r oauth.Record) bool { return r.Authorization.Client != client })
+	}
+	return records, nil
+}

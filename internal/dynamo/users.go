@@ -1,0 +1,123 @@
+package dynamo
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// Users is the users table: oauth.Users and oauth.UserRegistry. Only the token
+// endpoint may read it.
+type Users struct{ table table }
+
+var (
+	_ oauth.Users        = (*Users)(nil)
+	_ oauth.UserRegistry = (*Users)(nil)
+)
+
+// NewUsers takes a client of NewClient.
+func NewUsers(db *dynamodb.Client, tableName string) *Users {
+	return &Users{table{db, tableName}}
+}
+
+// Login implements oauth.Users with one call that costs three read units.
+func (u *Users) Login(ctx context.Context, username string, pair, name oauth.CounterKey) (oauth.Login, error) {
+	const doing = "read a user for a login"
+	items, err := u.table.batchGet(ctx, doing, userKey(username), counterKey(pair), counterKey(name))
+	if err != nil {
+		return oauth.Login{}, err
+	}
+	var login oauth.Login
+	if it := items[0]; it != nil {
+		login.User, err = decodeUser(it)
+		if err != nil {
+			return oauth.Login{}, oauth.Unavailable(doing, err)
+		}
+		login.Found = true
+	}
+	if login.Pair, err = decodeCounter(items[1]); err != nil {
+		return oauth.Login{}, oauth.Unavailable(doing, err)
+	}
+	if login.Name, err = decodeCounter(items[2]); err != nil {
+		return oauth.Login{}, oauth.Unavailable(doing, err)
+	}
+	return login, nil
+}
+
+// CountFailure implements oauth.Users with one write for each counter.
+func (u *Users) CountFailure(ctx context.Context, now int64, counters ...oauth.ExpiringCounter) error {
+	const update = "ADD #n :one SET #last = :now, #ttl = :ttl"
+	for _, c := range counters {
+		_, err := call(ctx, "count a wrong password", u.table.db.UpdateItem, &dynamodb.UpdateItemInput{
+			TableName:                 &u.table.name,
+			Key:                       counterKey(c.Key),
+			UpdateExpression:          aws.String(update),
+			ExpressionAttributeNames:  names(update),
+			ExpressionAttributeValues: item{":one": number(1), ":now": number(now), ":ttl": number(c.TTL)},
+			ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ClearFailures implements oauth.Users.
+func (u *Users) ClearFailures(ctx context.Context, counter oauth.CounterKey) error {
+	_, err := call(ctx, "clear a counter of wrong passwords", u.table.db.DeleteItem, &dynamodb.DeleteItemInput{
+		TableName:              &u.table.name,
+		Key:                    counterKey(counter),
+		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	})
+	return err
+}
+
+// SaveUser implements oauth.Users and oauth.UserRegistry.
+func (u *Users) SaveUser(ctx context.Context, user oauth.User) (oauth.User, error) {
+	version, err := u.table.putVersion(ctx, "save a user", encodeUser(user), user.Version)
+	if err != nil {
+		return oauth.User{}, err
+	}
+	user.Version = version
+	return user, nil
+}
+
+// User implements oauth.UserRegistry.
+func (u *Users) User(ctx context.Context, username string) (oauth.User, bool, error) {
+	const doing = "read a user"
+	it, err := u.table.get(ctx, doing, userKey(username))
+	if err != nil || it == nil {
+		return oauth.User{}, false, err
+	}
+	user, err := decodeUser(it)
+	if err != nil {
+		return oauth.User{}, false, oauth.Unavailable(doing, err)
+	}
+	return user, true, nil
+}
+
+// ListUsers implements oauth.UserRegistry with a scan.
+func (u *Users) ListUsers(ctx context.Context) ([]oauth.User, error) {
+	const doing = "list the users"
+	items, err := u.table.scan(ctx, doing, userPrefix)
+	if err != nil {
+		return nil, err
+	}
+	users := make([]oauth.User, 0, len(items))
+	for _, it := range items {
+		user, err := decodeUser(it)
+		if err != nil {
+			return nil, oauth.Unavailable(doing, err)
+		}
+		users = append(users, user)
+	}
+	slices.SortFunc(users, func(a, b oauth.User) int { return strings.Compare(a.Username, b.Username) })
+	return users, nil
+}
