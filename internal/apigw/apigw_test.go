@@ -1,0 +1,341 @@
+package apigw
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/wire"
+)
+
+var discard = slog.New(slog.DiscardHandler)
+
+// event is one of an HTTP API as the gateway writes it, members that nobody reads
+// included.
+const event = `{
+	"version": "2.0",
+	"routeKey": "ANY /token",
+	"rawPath": "/prod/token",
+	"rawQueryString": "a=%20b&c",
+	"headers": {
+		"authorization": "Basic one,Basic two",
+		"content-length": "12",
+		"content-type": "application/x-www-form-urlencoded",
+		"host": "evil.example",
+		"x-forwarded-for": "198.51.100.9",
+		"x-forwarded-proto": "http"
+	},
+	"requestContext": {
+		"accountId": "123456789012",
+		"apiId": "a1b2c3d4e5",
+		"domainName": "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
+		"domainPrefix": "a1b2c3d4e5",
+		"http": {
+			"method": "POST",
+			"path": "/prod/token",
+			"protocol": "HTTP/1.1",
+			"sourceIp": "2001:db8::7",
+			"userAgent": "curl/8"
+		},
+		"requestId": "JKJaXmPLvHcESHA=",
+		"routeKey": "ANY /token",
+		"stage": "prod",
+		"time": "10/Mar/2024:05:16:23 +0000",
+		"timeEpoch": 1583348638390
+	},
+	"body": "Z3JhbnRfdHlwZT14",
+	"isBase64Encoded": true
+}`
+
+func parse(t *testing.T, text string) (e events.APIGatewayV2HTTPRequest) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &e); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// seen is what a handler saw of a request.
+type seen struct {
+	Method, Path, Query, Host, RemoteAddr string
+	Header                                http.Header
+	Length                                int64
+	Body                                  string
+	TLS                                   bool
+}
+
+// look serves e to a handler that keeps what it saw.
+func look(t *testing.T, ctx context.Context, e events.APIGatewayV2HTTPRequest) (s seen, readErr error) {
+	t.Helper()
+	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var body []byte
+		body, readErr = io.ReadAll(r.Body)
+		s = seen{r.Method, r.URL.Path, r.URL.RawQuery, r.Host, r.RemoteAddr, r.Header, r.ContentLength, string(body), r.TLS != nil}
+	})
+	if _, err := Handler(h, discard)(ctx, e); err != nil {
+		t.Fatal(err)
+	}
+	return s, readErr
+}
+
+func TestRequest(t *testing.T) {
+	want := seen{
+		Method: "POST", Path: "/prod/token", Query: "a=%20b&c",
+		Host:       "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
+		RemoteAddr: "[2001:db8::7]:0",
+		Header: http.Header{
+			"Authorization":     {"Basic one,Basic two"},
+			"Content-Length":    {"12"},
+			"Content-Type":      {"application/x-www-form-urlencoded"},
+			"Host":              {"evil.example"},
+			"X-Forwarded-For":   {"198.51.100.9"},
+			"X-Forwarded-Proto": {"http"},
+		},
+		Length: 12, Body: "grant_type=x", TLS: true,
+	}
+	encoded := parse(t, event)
+	plain := encoded
+	plain.Body, plain.IsBase64Encoded = "grant_type=x", false
+	for name, e := range map[string]events.APIGatewayV2HTTPRequest{"base64": encoded, "plain": plain} {
+		got, err := look(t, t.Context(), e)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(got, want); diff != "" {
+			t.Errorf("%s: got -, want +:\n%s", name, diff)
+		}
+	}
+
+	twice := encoded
+	twice.Headers = map[string]string{"authorization": "one", "Authorization": "two"}
+	if got, _ := look(t, t.Context(), twice); len(got.Header.Values("Authorization")) != 2 {
+		t.Errorf("of two headers that differ in case, %q is left", got.Header.Values("Authorization"))
+	}
+}
+
+func TestBodyThatIsNoBase64(t *testing.T) {
+	for _, body := range []string{"!", "Z3JhbnRfdHlwZT14=", "Z3JhbnRfdHlwZT1", "Z3JhbnRfdHlwZT14-_"} {
+		e := parse(t, event)
+		e.Body = body
+		if got, err := look(t, t.Context(), e); err == nil || got.Body != "" || got.Length != -1 {
+			t.Errorf("%q: body %q of length %d, error %v", body, got.Body, got.Length, err)
+		}
+
+		e.Headers = map[string]string{"content-type": "application/x-www-form-urlencoded"}
+		resp, err := Handler(wire.Token(&oauth.Issuer{}, wire.Options{}), discard)(t.Context(), e)
+		if want := `{"error":"invalid_request","error_description":"the body cannot be read"}`; err != nil || resp.StatusCode != 400 || resp.Body != want {
+			t.Errorf("%q: %d %s, %v", body, resp.StatusCode, resp.Body, err)
+		}
+	}
+}
+
+func TestOtherEventsAreErrors(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"REST API": {`{"version": "1.0", "resource": "/token", "httpMethod": "POST", "body": "CANARY"}`, `set PayloadFormatVersion to "2.0"`},
+		"empty":    {`{}`, `set PayloadFormatVersion to "2.0"`},
+		"long":     {`{"version": "` + strings.Repeat("CANARY", 100) + `"}`, `set PayloadFormatVersion to "2.0"`},
+		"no http":  {`{"version": "2.0", "body": "CANARY"}`, "not a request of an HTTP API"},
+	} {
+		var log bytes.Buffer
+		h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Errorf("%s: served", name) })
+		resp, err := Handler(h, slog.New(slog.NewJSONHandler(&log, nil)))(t.Context(), parse(t, c.text))
+		if err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 200 {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if diff := cmp.Diff(resp, events.APIGatewayV2HTTPResponse{}); diff != "" {
+			t.Errorf("%s: an error and an answer:\n%s", name, diff)
+		}
+		line := map[string]any{}
+		if json.Unmarshal(log.Bytes(), &line) != nil || line["level"] != "ERROR" || line["error"] != err.Error() {
+			t.Errorf("%s: logged %s", name, &log)
+		}
+		if strings.Contains(log.String(), "CANARYCANARY") || strings.Contains(log.String(), `"body"`) {
+			t.Errorf("%s: the event is in the log: %s", name, &log)
+		}
+	}
+}
+
+func TestBasePath(t *testing.T) {
+	for _, c := range []struct{ route, path, want string }{
+		{"ANY /token", "/token", ""},
+		{"ANY /token", "/token/", ""},
+		{"ANY /token", "/prod/token", "/prod"},
+		{"ANY /token", "/prod/token/", "/prod"},
+		{"ANY /token/", "/prod/token", "/prod"},
+		{"POST /a/b", "/x/y/a/b", "/x/y"},
+		{"ANY /token", "/my api/token", "/my%20api"},
+		{"ANY /token", "/prod/mytoken", ""},
+		{"ANY /token", "/prod/TOKEN", ""},
+		{"ANY /", "/prod/", "/prod"},
+		{"ANY /{proxy+}", "/prod/token", ""},
+		{"$default", "/prod/token", ""},
+		{"", "/prod/token", ""},
+		{"ANY token", "/prod/token", ""},
+	} {
+		if got := basePath(events.APIGatewayV2HTTPRequest{RouteKey: c.route, RawPath: c.path}); got != c.want {
+			t.Errorf("%q at %q: %q, want %q", c.route, c.path, got, c.want)
+		}
+	}
+}
+
+func TestRequestID(t *testing.T) {
+	e := parse(t, event)
+	if got := requestID(t.Context(), e); got != "JKJaXmPLvHcESHA=" {
+		t.Errorf("without Lambda's: %q", got)
+	}
+	ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "8b2f"})
+	if got := requestID(ctx, e); got != "8b2f" {
+		t.Errorf("with Lambda's: %q", got)
+	}
+}
+
+func TestResponse(t *testing.T) {
+	for name, c := range map[string]struct {
+		serve func(w http.ResponseWriter)
+		want  events.APIGatewayV2HTTPResponse
+	}{
+		"nothing": {
+			func(http.ResponseWriter) {},
+			events.APIGatewayV2HTTPResponse{StatusCode: 200, Headers: map[string]string{}},
+		},
+		"body without status": {
+			func(w http.ResponseWriter) {
+				_, _ = io.WriteString(w, "a")
+				_, _ = io.WriteString(w, "b")
+			},
+			events.APIGatewayV2HTTPResponse{StatusCode: 200, Headers: map[string]string{}, Body: "ab"},
+		},
+		"headers until the status": {
+			func(w http.ResponseWriter) {
+				w.Header().Add("x-many", "1")
+				w.Header().Add("X-Many", "2")
+				w.Header().Set("Allow", "POST")
+				w.WriteHeader(405)
+				w.WriteHeader(200)
+				w.Header().Set("X-Late", "1")
+				w.Header().Add("X-Many", "3")
+				_, _ = io.WriteString(w, "{}")
+			},
+			events.APIGatewayV2HTTPResponse{StatusCode: 405, Headers: map[string]string{"X-Many": "1, 2", "Allow": "POST"}, Body: "{}"},
+		},
+	} {
+		h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { c.serve(w) })
+		got, err := Handler(h, discard)(t.Context(), parse(t, event))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(got, c.want); diff != "" {
+			t.Errorf("%s: got -, want +:\n%s", name, diff)
+		}
+	}
+}
+
+// A76: a handler that heeds its context has answered 300 ms before the function
+// is killed.
+func TestA76HandlerGivesUpInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		if _, err := Handler(h, discard)(ctx, parse(t, event)); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took != 9700*time.Millisecond {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+// A76: with less than that at the start, the domain (here one that would panic)
+// is not asked.
+func TestA76TooLittleTimeAtTheStart(t *testing.T) {
+	e := parse(t, event)
+	e.RawQueryString = ""
+	e.Headers = map[string]string{"content-type": "application/x-www-form-urlencoded"}
+	e.Body = base64.StdEncoding.EncodeToString([]byte("grant_type=client_credentials&client_id=shop&client_secret=CANARY"))
+	for left, want := range map[time.Duration]int{300 * time.Millisecond: 503, 301 * time.Millisecond: 500} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), left)
+			defer cancel()
+			resp, err := Handler(wire.Token(&oauth.Issuer{}, wire.Options{}), discard)(ctx, e)
+			if err != nil || resp.StatusCode != want {
+				t.Errorf("%v left: %d, %v", left, resp.StatusCode, err)
+			}
+			if want == 503 && (resp.Headers["Retry-After"] == "" || !strings.Contains(resp.Body, "temporarily_unavailable")) {
+				t.Errorf("%v left: %v %s", left, resp.Headers, resp.Body)
+			}
+		})
+	}
+}
+
+// Whatever an event holds, there is no panic, and either an error alone or a
+// request that says what the event says.
+func FuzzEvent(f *testing.F) {
+	f.Add([]byte(event))
+	for _, text := range []string{
+		`{}`, `{"version":"1.0"}`, `{"version":"2.0"}`,
+		`{"version":"2.0","requestContext":{"http":{"method":"POST"}}}`,
+		`{"version":"2.0","rawPath":"%zz","rawQueryString":"%zz;","requestContext":{"domainName":"a b","http":{"method":"\u0000","sourceIp":"x"}},"body":"a\ud800"}`,
+		`{"version":"2.0","routeKey":"ANY /x","rawPath":"//x","headers":{"":"","A":"b","a":"c","\n":"\r\n"},"requestContext":{"domainName":"d","http":{"method":"GET"}},"body":"====","isBase64Encoded":true}`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var e events.APIGatewayV2HTTPRequest
+		if json.Unmarshal(text, &e) != nil {
+			return
+		}
+		served := false
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			served = true
+			body, err := io.ReadAll(r.Body)
+			again := string(body)
+			if e.IsBase64Encoded {
+				again = base64.StdEncoding.EncodeToString(body)
+			}
+			// Line breaks within base64 are the one thing that is lost.
+			if given := strings.NewReplacer("\r", "", "\n", "").Replace(e.Body); err == nil && again != given && again != e.Body {
+				t.Errorf("body %q became %q", e.Body, again)
+			}
+			if err == nil && r.ContentLength != int64(len(body)) {
+				t.Errorf("%d bytes called %d", len(body), r.ContentLength)
+			}
+			values := 0
+			for v := range maps.Values(r.Header) {
+				values += len(v)
+			}
+			if r.Method != e.RequestContext.HTTP.Method || r.URL.RawQuery != e.RawQueryString || values != len(e.Headers) {
+				t.Errorf("%+v became %+v", e, r)
+			}
+			wire.Token(&oauth.Issuer{}, wire.Options{}).ServeHTTP(w, r)
+		})
+		resp, err := Handler(h, discard)(t.Context(), e)
+		if served == (err != nil) {
+			t.Errorf("served %v with error %v", served, err)
+		}
+		if err != nil {
+			if !cmp.Equal(resp, events.APIGatewayV2HTTPResponse{}) {
+				t.Errorf("an error and %+v", resp)
+			}
+			return
+		}
+		if resp.Headers["Cache-Control"] != "no-store" || resp.StatusCode < 400 || !json.Valid([]byte(resp.Body)) {
+			t.Errorf("%+v", resp)
+		}
+	})
+}

@@ -1,0 +1,161 @@
+package wire_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/scope"
+	"github.com/fob-oauth/fob/internal/wire"
+)
+
+// metrics is the member that makes CloudWatch count, as its specification of the
+// embedded metric format writes it.
+func metrics(names ...string) map[string]any {
+	var list []any
+	for _, name := range names {
+		list = append(list, map[string]any{"Name": name, "Unit": "Count"})
+	}
+	return map[string]any{
+		"Timestamp": 1_700_000_000_000.0,
+		"CloudWatchMetrics": []any{map[string]any{
+			"Namespace":  "fob",
+			"Dimensions": []any{[]any{"function"}},
+			"Metrics":    list,
+		}},
+	}
+}
+
+func TestEventLine(t *testing.T) {
+	w, by := newWorld(t), transports[1]
+	want := func(a answer, want map[string]any) {
+		t.Helper()
+		if at, err := time.Parse(time.RFC3339Nano, a.line["time"].(string)); err != nil || at.IsZero() {
+			t.Errorf("time %v", a.line["time"])
+		}
+		delete(a.line, "time")
+		if diff := cmp.Diff(a.line, want); diff != "" {
+			t.Errorf("got -, want +:\n%s", diff)
+		}
+	}
+
+	issued := w.login(t, by, asShop, "device_ipad")
+	locator, _ := issued.line["locator"].(string)
+	if len(locator) != 17 || strings.Contains(issued.text("access_token"), locator) {
+		t.Errorf("locator %q", locator)
+	}
+	want(issued, map[string]any{
+		"level": "INFO", "msg": "request", "function": "token", "endpoint": "token",
+		"client": "shop", "grant": "password", "outcome": "issued", "status": 200.0, "locator": locator,
+		"store_calls": 6.0, "read_units": 0.0, "write_units": 0.0, "duration_ms": 0.0, "request_id": "gateway-request-1",
+		"issued": 1.0, "_aws": metrics("issued"),
+	})
+	want(w.login(t, by, asShop, "device_ipad"), map[string]any{
+		"level": "INFO", "msg": "request", "function": "token", "endpoint": "token",
+		"client": "shop", "grant": "password", "outcome": "returned", "status": 200.0, "locator": locator,
+		"store_calls": 2.0, "read_units": 0.0, "write_units": 0.0, "duration_ms": 0.0, "request_id": "gateway-request-1",
+		"returned": 1.0, "_aws": metrics("returned"),
+	})
+	want(w.send(t, by, asShop("introspect", "token", issued.text("access_token"))), map[string]any{
+		"level": "INFO", "msg": "request", "function": "introspect", "endpoint": "introspect",
+		"client": "shop", "outcome": "active", "status": 200.0, "locator": locator,
+		"store_calls": 1.0, "read_units": 0.0, "write_units": 0.0, "duration_ms": 0.0, "request_id": "gateway-request-1",
+	})
+	want(w.send(t, by, call{endpoint: "revoke", header: basic("nobody", "CANARY"), body: form("token", "CANARY")}), map[string]any{
+		"level": "INFO", "msg": "request", "function": "revoke", "endpoint": "revoke",
+		"outcome": "denied", "code": "invalid_client", "status": 401.0,
+		"store_calls": 1.0, "read_units": 0.0, "write_units": 0.0, "duration_ms": 0.0, "request_id": "gateway-request-1",
+		"denied": 1.0, "_aws": metrics("denied"),
+	})
+	w.tokens.fault = func(context.Context) error { return oauth.Unavailable("end an authorization", errors.New("reset")) }
+	failed := w.send(t, by, asShop("revoke", "token", issued.text("access_token")))
+	want(failed, map[string]any{
+		"level": "ERROR", "msg": "request", "function": "revoke", "endpoint": "revoke",
+		"client": "shop", "outcome": "failed", "code": "temporarily_unavailable", "status": 503.0, "locator": locator,
+		"store_calls": 0.0, "read_units": 0.0, "write_units": 0.0, "duration_ms": 0.0, "request_id": "gateway-request-1",
+		"error":  "end an authorization: temporarily unavailable: reset",
+		"failed": 1.0, "_aws": metrics("failed"),
+	})
+}
+
+// A35 as the operator sees it: the counter that the alarm watches.
+func TestEventCountsRacesAndEdits(t *testing.T) {
+	w, by := newWorld(t), transports[1]
+	token := w.login(t, by, asShop, "device_ipad").text("access_token")
+	w.tokens.Tokens = edited{w.subjects}
+	a := w.send(t, by, asShop("introspect", "token", token))
+	if a.body != inactive || a.line["level"] != "WARN" || a.line["tampered"] != 1.0 {
+		t.Errorf("%s, line %v", a.body, a.line)
+	}
+	if diff := cmp.Diff(a.line["_aws"], any(metrics("tampered"))); diff != "" {
+		t.Errorf("got -, want +:\n%s", diff)
+	}
+
+	w = newWorld(t)
+	w.tokens.Tokens = &losing{Tokens: w.subjects}
+	a = w.send(t, by, asShop("token", "grant_type", "client_credentials"))
+	if a.status != 200 || a.line["raced"] != 1.0 || a.line["issued"] != 1.0 {
+		t.Errorf("%s, line %v", a.body, a.line)
+	}
+	if diff := cmp.Diff(a.line["_aws"], any(metrics("raced", "issued"))); diff != "" {
+		t.Errorf("got -, want +:\n%s", diff)
+	}
+}
+
+// edited is a table in which somebody gave the item another scope.
+type edited struct{ oauth.Tokens }
+
+func (s edited) Read(ctx context.Context, loc bearer.Locator) (oauth.Reading, error) {
+	reading, err := s.Tokens.Read(ctx, loc)
+	reading.Record.Authorization.Scope = scope.Set{}
+	return reading, err
+}
+
+// losing is a table in which the first Save meets a record that is gone again.
+type losing struct {
+	oauth.Tokens
+	lost bool
+}
+
+func (s *losing) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (oauth.Record, bool, error) {
+	if !s.lost {
+		s.lost = true
+		return oauth.Record{}, false, nil
+	}
+	return s.Tokens.Save(ctx, r, seen)
+}
+
+func TestEventOptions(t *testing.T) {
+	var log bytes.Buffer
+	tick := time.Unix(began, 0)
+	h := wire.Token(&oauth.Issuer{}, wire.Options{
+		Function: "FobTokenFunction",
+		Log:      slog.New(slog.NewJSONHandler(&log, nil)),
+		Now: func() time.Time {
+			tick = tick.Add(1500 * time.Microsecond)
+			return tick
+		},
+	})
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	line := map[string]any{}
+	must(t, json.Unmarshal(log.Bytes(), &line))
+	if line["function"] != "FobTokenFunction" || line["duration_ms"] != 1.5 || line["request_id"] != nil {
+		t.Errorf("line %v", line)
+	}
+
+	rec := httptest.NewRecorder()
+	wire.Token(&oauth.Issuer{}, wire.Options{}).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+	if rec.Code != 405 {
+		t.Errorf("without options: status %d", rec.Code)
+	}
+}

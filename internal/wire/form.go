@@ -1,0 +1,164 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+const (
+	maxBody       = 16 << 10 // bytes
+	maxParameters = 100
+)
+
+// Parameters that are read here; those of the grants are the domain's.
+const (
+	paramClientID            = "client_id"             // RFC 6749 §2.3.1
+	paramClientSecret        = "client_secret"         // RFC 6749 §2.3.1
+	paramClientAssertion     = "client_assertion"      // RFC 7521 §4.2
+	paramClientAssertionType = "client_assertion_type" // RFC 7521 §4.2
+	paramToken               = "token"                 // RFC 7009 §2.1, RFC 7662 §2.1
+)
+
+// isKnown tells the parameters that mean something to us. They may not be
+// repeated; all others are ignored, however often they come (RFC 6749 §3.2).
+func isKnown(name string) bool {
+	switch name {
+	case "grant_type", "scope", "username", "password", "refresh_token", "tokenBindingId",
+		paramClientID, paramClientSecret, paramClientAssertion, paramClientAssertionType,
+		paramToken, "token_type_hint":
+		return true
+	}
+	return false
+}
+
+// isSecretName tells the parameters whose values must not stand in a URL, where
+// proxies and browsers keep them (RFC 6749 §2.3.1). Spelling does not make a
+// secret less of one, so case is ignored.
+func isSecretName(name string) bool {
+	switch strings.ToLower(name) {
+	case paramClientSecret, "password", paramToken, "refresh_token", "access_token", paramClientAssertion:
+		return true
+	}
+	return false
+}
+
+func invalidRequest(description string) error {
+	return &oauth.Error{Code: oauth.InvalidRequest, Description: description}
+}
+
+// These two have a status of their own, so they are told apart by identity.
+var (
+	errMethod   = invalidRequest("the method must be POST")
+	errTooLarge = invalidRequest("the body has more than 16 KiB")
+)
+
+// readForm reads the parameters of a request: each known one once, and those
+// without a value left out (RFC 6749 §3.2). The cheap refusals come first, and
+// the query is looked at only for what must not be there.
+func readForm(w http.ResponseWriter, r *http.Request) (oauth.Form, error) {
+	if r.Method != http.MethodPost {
+		return nil, errMethod
+	}
+	if secretInQuery(r.URL.RawQuery) {
+		return nil, invalidRequest("credentials and tokens must not be in the URL; change those that were")
+	}
+	if !isForm(r.Header.Values("Content-Type")) {
+		return nil, invalidRequest("the content type must be application/x-www-form-urlencoded in UTF-8")
+	}
+	if r.ContentLength > maxBody {
+		return nil, errTooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, errTooLarge
+	}
+	if err != nil {
+		return nil, invalidRequest("the body cannot be read")
+	}
+	return parseForm(string(body))
+}
+
+// isForm accepts application/x-www-form-urlencoded in any case, in UTF-8 (RFC
+// 6749 appendix B) and from one header.
+func isForm(contentTypes []string) bool {
+	if len(contentTypes) != 1 {
+		return false
+	}
+	mediaType, params, err := mime.ParseMediaType(contentTypes[0])
+	if err != nil || mediaType != "application/x-www-form-urlencoded" {
+		return false
+	}
+	charset, given := params["charset"]
+	return !given || strings.EqualFold(charset, "utf-8")
+}
+
+// parseForm reads application/x-www-form-urlencoded, and refuses what decoders
+// are known to read in different ways: a semicolon (once a separator), a broken
+// escape, bytes that are no UTF-8, NUL, and a known parameter that comes twice.
+// Twice is twice, also when a value is empty or both are the same: a reader that
+// takes the first and one that takes the last would not agree who asks.
+func parseForm(body string) (oauth.Form, error) {
+	if strings.Count(body, "&") >= maxParameters {
+		return nil, invalidRequest("the body has more than 100 parameters")
+	}
+	if strings.Contains(body, ";") {
+		return nil, errEncoding()
+	}
+	form := oauth.Form{}
+	seen := map[string]bool{}
+	for pair := range strings.SplitSeq(body, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		name, ok := unescape(name)
+		if !ok {
+			return nil, errEncoding()
+		}
+		if value, ok = unescape(value); !ok {
+			return nil, errEncoding()
+		}
+		if !isKnown(name) {
+			continue
+		}
+		if seen[name] {
+			return nil, invalidRequest("a parameter is repeated")
+		}
+		seen[name] = true
+		if value != "" {
+			form[name] = value
+		}
+	}
+	return form, nil
+}
+
+func errEncoding() error {
+	return invalidRequest("the body is not application/x-www-form-urlencoded in UTF-8")
+}
+
+// unescape decodes one name or value of a form. It reports false for a broken
+// escape and for what is no UTF-8 text.
+func unescape(s string) (string, bool) {
+	text, err := url.QueryUnescape(s)
+	if err != nil || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return "", false
+	}
+	return text, true
+}
+
+// secretInQuery finds the name of a secret in a raw query, however it is encoded
+// and however broken the rest is.
+func secretInQuery(raw string) bool {
+	isSeparator := func(c rune) bool { return c == '&' || c == ';' || c == '?' }
+	for pair := range strings.FieldsFuncSeq(raw, isSeparator) {
+		name, _, _ := strings.Cut(pair, "=")
+		if text, err := url.QueryUnescape(name); err == nil && isSecretName(strings.TrimSpace(text)) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,109 @@
+package wire_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+func TestN40RevokeOwnToken(t *testing.T) {
+	for _, kind := range []string{"access_token", "refresh_token"} {
+		for _, hint := range []string{"", "access_token", "refresh_token", "CANARY"} { // N41
+			t.Run(kind+" hint "+hint, func(t *testing.T) {
+				each(t, func(t *testing.T, w *world, by transport) {
+					login := w.login(t, by, asShop, "device_ipad")
+					for range 2 { // A21
+						a := w.expect(t, by, step{call: asShop("revoke", "token", login.text(kind), "token_type_hint", hint), status: 200})
+						if a.body != "" || a.header.Get("Content-Type") != "" {
+							t.Errorf("body %q of type %q", a.body, a.header.Get("Content-Type"))
+						}
+						if a.line["outcome"] != "revoked" || a.line["revoked"] != 1.0 {
+							t.Errorf("line %v", a.line)
+						}
+					}
+					// N45: either ends both.
+					if w.isActive(t, by, login.text("access_token")) {
+						t.Error("the access token is active")
+					}
+					w.expect(t, by, step{
+						call:   asShop("token", "grant_type", "refresh_token", "refresh_token", login.text("refresh_token")),
+						status: 400, error: "invalid_grant",
+					})
+				})
+			})
+		}
+	}
+}
+
+func TestN40RevokeUnknownToken(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		expired := w.login(t, by, asShop, "device_ipad").text("access_token")
+		w.now.Add(3601)
+		for _, token := range []string{
+			"CANARY", expired, expired[:len(expired)-1], expired + "A", strings.ToUpper(expired), expired + "\n",
+			strings.Repeat("CANARY", 1700), // A22: 10 kB
+		} {
+			a := w.expect(t, by, step{call: asShop("revoke", "token", token), status: 200})
+			if a.body != "" {
+				t.Errorf("body %q", a.body)
+			}
+		}
+	})
+}
+
+func TestN42RevokeWithoutToken(t *testing.T) {
+	run(t, []step{
+		{name: "confidential", call: asShop("revoke"), status: 400, error: "invalid_request"},
+		{name: "public", call: asApp("revoke", "token_type_hint", "access_token"), status: 400, error: "invalid_request"},
+		{name: "unauthenticated", call: call{endpoint: "revoke"}, status: 401, error: "invalid_client"},
+	})
+}
+
+func TestN43RevokeForeignToken(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		token := w.login(t, by, asShop, "device_ipad").text("access_token")
+		a := w.expect(t, by, step{
+			call:   call{endpoint: "revoke", header: basic("other", shopSecret), body: form("token", token)},
+			status: 400, error: "invalid_grant",
+		})
+		if a.line["outcome"] != "denied" || a.line["revoked"] != nil || a.line["denied"] != 1.0 {
+			t.Errorf("line %v", a.line)
+		}
+		w.expect(t, by, step{call: asApp("revoke", "token", token), status: 200})
+		if !w.isActive(t, by, token) {
+			t.Error("a foreign client ended the token")
+		}
+	})
+}
+
+func TestN44RevokeAuthenticatesFirst(t *testing.T) {
+	run(t, []step{
+		{name: "dead token", call: call{endpoint: "revoke", header: basic("shop", "CANARY"), body: form("token", "CANARY")}, status: 401, error: "invalid_client"},
+		{name: "no credentials", call: call{endpoint: "revoke", body: form("token", "CANARY")}, status: 401, error: "invalid_client"},
+	})
+}
+
+func TestN46GarbageIsNoUnsupportedType(t *testing.T) {
+	run(t, []step{{call: asShop("revoke", "token", "eyJhbGciOiJub25lIn0.e30.", "token_type_hint", "urn:example:jwt"), status: 200}})
+}
+
+// A25. That Revoke calls its event revoked before it knows must not show.
+func TestN47RevokeInDoubt(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		token := w.login(t, by, asShop, "device_ipad").text("access_token")
+		w.tokens.fault = func(context.Context) error {
+			return oauth.Unavailable("end an authorization", context.DeadlineExceeded)
+		}
+		a := w.expect(t, by, step{call: asShop("revoke", "token", token), status: 503, error: "temporarily_unavailable"})
+		if a.header.Get("Retry-After") == "" || a.line["outcome"] != "failed" || a.line["revoked"] != nil || a.line["failed"] != 1.0 {
+			t.Errorf("header %v, line %v", a.header, a.line)
+		}
+		w.tokens.fault = nil
+		w.expect(t, by, step{call: asShop("revoke", "token", token), status: 200})
+		if w.isActive(t, by, token) {
+			t.Error("still active")
+		}
+	})
+}

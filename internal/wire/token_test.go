@@ -1,0 +1,268 @@
+package wire_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The transcript at the top of the README.
+func TestOneTokenForEachDevice(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		a := w.login(t, by, asShop, "device_ipad").text("access_token")
+		w.now.Add(10)
+		again := w.login(t, by, asShop, "device_ipad")
+		if again.text("access_token") != a || again.json("expires_in") != 3590.0 {
+			t.Errorf("asked again: %s", again.body)
+		}
+		b := w.login(t, by, asShop, "device_iphone").text("access_token")
+		if a == b {
+			t.Error("two devices share a token")
+		}
+		w.expect(t, by, step{call: asShop("revoke", "token", a), status: 200})
+		if w.isActive(t, by, a) || !w.isActive(t, by, b) {
+			t.Error("revoking the one did not end it, or ended the other")
+		}
+		if renewed := w.login(t, by, asShop, "device_ipad").text("access_token"); renewed == a || !w.isActive(t, by, renewed) {
+			t.Error("after its end the token came back, or its successor is inactive")
+		}
+	})
+}
+
+func TestN20GrantType(t *testing.T) {
+	run(t, []step{
+		{name: "missing", call: asShop("token"), status: 400, error: "invalid_request", idle: true},
+		{name: "unknown", call: asShop("token", "grant_type", "authorization_code"), status: 400, error: "unsupported_grant_type", idle: true},
+		{name: "other case", call: asShop("token", "grant_type", "Password"), status: 400, error: "unsupported_grant_type", idle: true},
+		{
+			name:   "not registered",
+			call:   call{endpoint: "token", header: basic("other", shopSecret), body: form("grant_type", "client_credentials")},
+			status: 400, error: "unauthorized_client",
+		},
+		{name: "not for public clients", call: asApp("token", "grant_type", "client_credentials"), status: 400, error: "unauthorized_client"},
+	})
+}
+
+func TestN21TokenAnswer(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		a := w.login(t, by, asShop, "write read device_ipad")
+		decoder := json.NewDecoder(strings.NewReader(a.body))
+		decoder.UseNumber()
+		members := map[string]any{}
+		must(t, decoder.Decode(&members))
+		for name, prefix := range map[string]string{"access_token": "fob_at_", "refresh_token": "fob_rt_"} {
+			if text, _ := members[name].(string); !strings.HasPrefix(text, prefix) {
+				t.Errorf("%s: %v", name, members[name])
+			}
+			delete(members, name)
+		}
+		want := map[string]any{
+			"token_type": "Bearer",
+			"expires_in": json.Number("3600"), // an integer, written as one
+			"scope":      "read write device_ipad",
+		}
+		if diff := cmp.Diff(members, want); diff != "" {
+			t.Errorf("got -, want +:\n%s", diff)
+		}
+	})
+}
+
+func TestN22ToN24Scope(t *testing.T) {
+	granted := func(want any) func(*testing.T, answer) {
+		return func(t *testing.T, a answer) {
+			if got := a.json("scope"); got != want {
+				t.Errorf("scope %v, want %v", got, want)
+			}
+		}
+	}
+	bare := func(scope string) call {
+		return call{endpoint: "token", header: basic("bare", shopSecret), body: form("grant_type", "client_credentials", "scope", scope)}
+	}
+	steps := []step{
+		{name: "as asked", call: asShop("token", "grant_type", "client_credentials", "scope", "read"), status: 200, and: granted("read")},
+		{name: "doubled", call: asShop("token", "grant_type", "client_credentials", "scope", "read device_x read"), status: 200, and: granted("read device_x")},
+		{name: "default", call: asShop("token", "grant_type", "client_credentials"), status: 200, and: granted("read")},
+		{name: "default with device", call: asShop("token", "grant_type", "client_credentials", "scope", "device_x"), status: 200, and: granted("read device_x")},
+		{name: "binding", call: asShop("token", "grant_type", "client_credentials", "tokenBindingId", "x"), status: 200, and: granted("read device_x")},
+		{name: "none at all", call: bare(""), status: 200, and: granted(nil)},
+		{name: "device alone", call: bare("device_x"), status: 200, and: granted("device_x")},
+		{name: "role-bound", call: asShop("token", "grant_type", "client_credentials", "scope", "write"), status: 400, error: "invalid_scope"},
+		{name: "not registered", call: asShop("token", "grant_type", "client_credentials", "scope", "read admin"), status: 400, error: "invalid_scope"},
+	}
+	for _, bad := range []string{"read  write", " read", "read ", "read\twrite", "unheard-of", "Read", `re"ad`, `re\ad`, "r\u00e9ad", "device_", "device_a device_b", "device_x device_\u00e9"} {
+		steps = append(steps, step{name: bad, call: asShop("token", "grant_type", "client_credentials", "scope", bad), status: 400, error: "invalid_scope"})
+	}
+	run(t, steps)
+}
+
+func TestN25Password(t *testing.T) {
+	run(t, []step{
+		{name: "no username", call: asShop("token", "grant_type", "password", "password", password), status: 400, error: "invalid_request", idle: true},
+		{name: "no password", call: asShop("token", "grant_type", "password", "username", username), status: 400, error: "invalid_request", idle: true},
+		{name: "long password", call: asShop("token", "grant_type", "password", "username", username, "password", strings.Repeat("p", 1025)), status: 400, error: "invalid_request", idle: true},
+	})
+	each(t, func(t *testing.T, w *world, by transport) {
+		w.login(t, by, asShop, "") // a live token must not help
+		bodies := map[string]bool{}
+		for _, pair := range [][2]string{{username, "CANARY"}, {"nobody", password}, {strings.ToUpper(username), password}, {username, password + " "}} {
+			a := w.expect(t, by, step{
+				call:   asShop("token", "grant_type", "password", "username", pair[0], "password", pair[1]),
+				status: 400, error: "invalid_grant",
+			})
+			bodies[a.body] = true
+		}
+		if len(bodies) != 1 {
+			t.Errorf("wrong and unknown can be told apart: %v", bodies)
+		}
+	})
+}
+
+func TestA53And54EncodingsOfAPassword(t *testing.T) {
+	head := "grant_type=password&username=" + "ada%26%3D%25%3A%2B%C3%BC%40example.com" + "&password="
+	good := []string{
+		"CANARY+correct+horse%26%3D%25%3A%2B+%C3%BC%E2%82%AC",
+		"CANARY%20correct%20horse%26%3D%25%3A%2B%20%C3%BC%E2%82%AC",
+		"CANARY+correct%20horse%26=%25:%2b+\u00fc\u20ac", // as much unescaped as a form allows
+	}
+	steps := []step{}
+	for _, text := range good {
+		c := asShop("token")
+		c.body = head + text + "&scope=read+write%20device_x"
+		steps = append(steps, step{name: text, call: c, status: 200, and: func(t *testing.T, a answer) {
+			if got := a.text("scope"); got != "read write device_x" {
+				t.Errorf("scope %q", got)
+			}
+		}})
+		c.body = head + text + "&scope=read%2Bwrite" // a plus, not a space
+		steps = append(steps, step{name: "plus in scope", call: c, status: 400, error: "invalid_scope"})
+	}
+	c := asShop("token")
+	c.body = head + "CANARY%2Bcorrect%2Bhorse%26%3D%25%3A%2B%2B%C3%BC%E2%82%AC"
+	steps = append(steps, step{name: "pluses are no spaces", call: c, status: 400, error: "invalid_grant"})
+	run(t, steps)
+}
+
+func TestN26ClientCredentials(t *testing.T) {
+	run(t, []step{{call: asShop("token", "grant_type", "client_credentials", "scope", "device_x"), status: 200, and: func(t *testing.T, a answer) {
+		if a.json("refresh_token") != nil {
+			t.Error("with a refresh token")
+		}
+	}}})
+}
+
+func TestN27And28Refresh(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		first := w.login(t, by, asShop, "read write device_ipad")
+		refresh := first.text("refresh_token")
+		for _, scope := range []string{"", "device_ipad write read", "read write read device_ipad"} {
+			a := w.expect(t, by, step{call: asShop("token", "grant_type", "refresh_token", "refresh_token", refresh, "scope", scope), status: 200})
+			if a.text("refresh_token") != refresh || a.line["outcome"] != "refreshed" {
+				t.Errorf("refreshed with scope %q: %v", scope, a.line)
+			}
+		}
+		for _, scope := range []string{"read device_ipad", "read write", "read write device_iphone"} {
+			w.expect(t, by, step{call: asShop("token", "grant_type", "refresh_token", "refresh_token", refresh, "scope", scope), status: 400, error: "invalid_scope"})
+		}
+		for name, c := range map[string]call{
+			"missing":         asShop("token", "grant_type", "refresh_token"),
+			"another client":  {endpoint: "token", header: basic("other", shopSecret), body: form("grant_type", "refresh_token", "refresh_token", refresh)},
+			"by id alone":     {endpoint: "token", body: form("grant_type", "refresh_token", "refresh_token", refresh, "client_id", "shop")},
+			"an access token": asShop("token", "grant_type", "refresh_token", "refresh_token", first.text("access_token")),
+			"garbage":         asShop("token", "grant_type", "refresh_token", "refresh_token", "CANARY"),
+		} {
+			want := step{name: name, call: c, status: 400, error: "invalid_grant"}
+			switch name {
+			case "missing":
+				want.error = "invalid_request"
+			case "by id alone":
+				want.status, want.error = 401, "invalid_client"
+			}
+			w.expect(t, by, want)
+		}
+		w.now.Add(91 * 24 * 3600)
+		w.expect(t, by, step{call: asShop("token", "grant_type", "refresh_token", "refresh_token", refresh), status: 400, error: "invalid_grant"})
+	})
+}
+
+func TestN29RotationAndReplay(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		if w.login(t, by, asApp, "read").json("refresh_token") != nil {
+			t.Error("a public client without a device got a refresh token")
+		}
+		old := w.login(t, by, asApp, "device_ipad").text("refresh_token")
+		use := asApp("token", "grant_type", "refresh_token", "refresh_token", old)
+		first := w.expect(t, by, step{call: use, status: 200})
+		w.now.Add(30)
+		retried := w.expect(t, by, step{call: use, status: 200})
+		if next := first.text("refresh_token"); next == old || next != retried.text("refresh_token") {
+			t.Error("not one successor")
+		}
+		w.now.Add(1)
+		replayed := w.expect(t, by, step{call: use, status: 400, error: "invalid_grant"})
+		if replayed.line["outcome"] != "replayed" || replayed.line["level"] != "WARN" || replayed.line["replayed"] != 1.0 || replayed.line["denied"] != nil {
+			t.Errorf("line %v", replayed.line)
+		}
+		w.expect(t, by, step{
+			call:   asApp("token", "grant_type", "refresh_token", "refresh_token", first.text("refresh_token")),
+			status: 400, error: "invalid_grant",
+		})
+		if w.isActive(t, by, first.text("access_token")) {
+			t.Error("the access token outlived the replay")
+		}
+	})
+}
+
+func TestN30AlteredTokens(t *testing.T) {
+	w, by := newWorld(t), transports[1]
+	login := w.login(t, by, asShop, "device_ipad")
+	for _, name := range []string{"access_token", "refresh_token"} {
+		token := login.text(name)
+		for i := range len(token) {
+			altered := token[:i] + string(token[i]^1) + token[i+1:]
+			w.expect(t, by, step{
+				call: asShop("introspect", "token", altered), status: 200, idle: true,
+				and: func(t *testing.T, a answer) {
+					if a.body != `{"active":false}` {
+						t.Errorf("byte %d: %s", i, a.body)
+					}
+				},
+			})
+			if name == "refresh_token" {
+				w.expect(t, by, step{
+					call:   asShop("token", "grant_type", "refresh_token", "refresh_token", altered),
+					status: 400, error: "invalid_grant",
+				})
+			}
+		}
+	}
+}
+
+// The throttle counts by the address that the gateway saw. A header may say what
+// it likes.
+func TestA64SourceIsTheGatewaysWord(t *testing.T) {
+	w := newWorld(t)
+	try := func(source, password string, forwarded string) answer {
+		c := asShop("token", "grant_type", "password", "username", username, "password", password)
+		c.header["X-Forwarded-For"] = []string{forwarded}
+		c.header["Forwarded"] = []string{"for=" + forwarded}
+		return w.check(t, c, func(c call) answer {
+			e := eventOf(c, true)
+			e.RequestContext.HTTP.SourceIP = source
+			return sendEvent(t, t.Context(), w.handlers["token"], e)
+		})
+	}
+	for i := range 11 {
+		try(fmt.Sprintf("2001:db8:1:2::%x", i), "CANARY", fmt.Sprintf("198.51.100.%d", i))
+	}
+	var got []int
+	for _, source := range []string{"2001:db8:1:2:ffff::1", "2001:db8:1:3::1", "192.0.2.7"} {
+		got = append(got, try(source, password, "2001:db8:1:2::1").status)
+	}
+	if want := []int{400, 200, 200}; !slices.Equal(got, want) {
+		t.Errorf("from the same /64, another and IPv4: %v, want %v", got, want)
+	}
+}

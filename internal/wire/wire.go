@@ -1,0 +1,194 @@
+// Package wire is the HTTP face of the domain: one http.Handler for each
+// endpoint, a form in, JSON out.
+//
+// What it promises: a request reaches the domain only after its form and its
+// credentials were read strictly, so that no two readers of the same bytes could
+// disagree about them. Every answer is the JSON of the endpoint's RFC or an
+// OAuth error, never cached, and its status comes from one table (respond.go).
+// Each request writes one line to the log (event.go), and no line and no answer
+// ever repeats what the client sent.
+//
+// What it refuses to know: what makes a token valid, how anything is stored,
+// which gateway stands in front of it, and the path, since a function serves one
+// endpoint wherever it is mounted.
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// Options are what the endpoints have in common. The zero value works.
+type Options struct {
+	// Issuer is the iss of introspection answers. Empty means the address that the
+	// request came to; see Gateway.
+	Issuer string
+	// Function is the dimension of the metrics. Empty means the endpoint's name.
+	Function string
+	// Log gets one line for each request. For the metrics in it to be found it has
+	// to write JSON to the standard output of a Lambda function. Nil discards.
+	Log *slog.Logger
+	// Now is the clock of the line. Nil means time.Now.
+	Now func() time.Time
+}
+
+// Gateway is what the gateway in front of a handler knows about a request and
+// http.Request has no field for. It travels in the context because anybody can
+// send a header.
+type Gateway struct {
+	// BaseURL is the address of the deployment: scheme, host, and the stage or
+	// mapping if it has one, without a slash at the end. Empty means that no
+	// gateway said so, and the address is the connection's scheme and the Host that
+	// the client named: good enough on a laptop. Whoever serves net/http to others
+	// sets Options.Issuer.
+	BaseURL string
+	// RequestID joins the line of the request with the platform's own.
+	RequestID string
+}
+
+type gatewayKey struct{}
+
+// WithGateway returns a context for a request that came through g.
+func WithGateway(ctx context.Context, g Gateway) context.Context {
+	return context.WithValue(ctx, gatewayKey{}, g)
+}
+
+func gatewayOf(ctx context.Context) Gateway {
+	g, _ := ctx.Value(gatewayKey{}).(Gateway)
+	return g
+}
+
+// endpoint is the way that every request takes.
+type endpoint struct {
+	Options
+	name string
+	// serve asks the domain. The answer is marshalled to JSON; nil is an empty
+	// body.
+	serve func(ctx context.Context, r request) (any, error)
+}
+
+// request is what serve may know of an HTTP request.
+type request struct {
+	form        oauth.Form
+	credentials oauth.Credentials
+	source      string
+	issuer      string
+}
+
+func newEndpoint(name string, o Options, serve func(context.Context, request) (any, error)) http.Handler {
+	if o.Function == "" {
+		o.Function = name
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return endpoint{o, name, serve}
+}
+
+func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := e.Now()
+	event := new(oauth.Event)
+	r = r.WithContext(oauth.WithEvent(r.Context(), event))
+	body, err := e.answer(w, r)
+	status := respond(w, r.TLS != nil, body, err)
+	e.record(r.Context(), event, status, began, err)
+}
+
+// answer returns the body of a 200, or the error that says why there is none.
+func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			body, err = nil, newPanicked(v)
+		}
+	}()
+	form, err := readForm(w, r)
+	if err != nil {
+		return nil, err
+	}
+	credentials, err := takeCredentials(r.Header, form)
+	if err != nil {
+		return nil, err
+	}
+	// Without time left nothing is begun that could not be finished.
+	if err := r.Context().Err(); err != nil {
+		return nil, fmt.Errorf("before the request was served: %w", err)
+	}
+	issuer := e.Issuer
+	if issuer == "" {
+		issuer = baseURL(r)
+	}
+	content, err := e.serve(r.Context(), request{form, credentials, sourceOf(r.RemoteAddr), issuer})
+	if err != nil || content == nil {
+		return nil, err
+	}
+	return json.Marshal(content)
+}
+
+func baseURL(r *http.Request) string {
+	switch g := gatewayOf(r.Context()); {
+	case g.BaseURL != "":
+		return g.BaseURL
+	case r.Host == "":
+		return ""
+	case r.TLS != nil:
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+// sourceOf reduces the peer's address to what failed logins are counted by: an
+// IPv4 address, or the /64 of an IPv6 address, since a single line has all of
+// that. It is empty when there is no address.
+func sourceOf(remoteAddr string) string {
+	addr, err := netip.ParseAddr(remoteAddr)
+	if err != nil {
+		withPort, err := netip.ParseAddrPort(remoteAddr)
+		if err != nil {
+			return ""
+		}
+		addr = withPort.Addr()
+	}
+	addr = addr.Unmap()
+	if addr.Is4() {
+		return addr.String()
+	}
+	return netip.PrefixFrom(addr, 64).Masked().String()
+}
+
+// panicked is a panic as the log may know it: neither the value, which may hold
+// anything, nor the arguments that debug.Stack prints, which may be bytes of a
+// key.
+type panicked struct {
+	kind  string
+	stack []string
+}
+
+func (p *panicked) Error() string { return "panic of type " + p.kind }
+
+// newPanicked must be called by the deferred function that recovered v.
+func newPanicked(v any) error {
+	p := &panicked{kind: fmt.Sprintf("%T", v)}
+	var callers [32]uintptr
+	frames := runtime.CallersFrames(callers[:runtime.Callers(3, callers[:])])
+	for {
+		frame, more := frames.Next()
+		if frame.Function != "" {
+			p.stack = append(p.stack, frame.Function+" "+frame.File+":"+strconv.Itoa(frame.Line))
+		}
+		if !more {
+			return p
+		}
+	}
+}

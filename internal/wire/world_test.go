@@ -1,0 +1,478 @@
+package wire_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/fob-oauth/fob/internal/apigw"
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/memory"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/scope"
+	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/wire"
+)
+
+// The fixtures. What must not be found anywhere afterwards has CANARY in it, and
+// so have the inputs that tests plant.
+const (
+	shopSecret     = "CANARY-not-a-real-secret-of-shop"
+	shopOldSecret  = "CANARY-not-a-real-secret-of-shop-before"
+	resourceSecret = "CANARY-not-a-real-secret-of-resource"
+	oddID          = "odd:id%+&=;,?/"
+	oddSecret      = "CANARY odd:%+&=;,?/\"\\ \u00fc\u20ac"
+	username       = "ada&=%:+\u00fc@example.com"
+	password       = "CANARY correct horse&=%:+ \u00fc\u20ac"
+
+	shopAudience = "https://api.example"
+	began        = 1_700_000_000
+
+	checkKeys = `{"issuer_epoch": 0, "states": {"1": "active"}, "1": "CANARY check key text of the wire tests"}`
+)
+
+// world is the real domain over the memory stores, behind the three handlers.
+type world struct {
+	handlers map[string]http.Handler // by endpoint
+	tokens   *tokens
+	registry *memory.Clients
+	subjects *memory.Tokens
+	now      atomic.Int64 // Unix seconds
+	log      bytes.Buffer // read between requests only
+}
+
+// tokens is the memory store with a door for faults.
+type tokens struct {
+	oauth.Tokens
+	fault func(ctx context.Context) error // before each call, if not nil
+}
+
+func (s *tokens) before(ctx context.Context) error {
+	if s.fault == nil {
+		return nil
+	}
+	return s.fault(ctx)
+}
+
+func (s *tokens) Read(ctx context.Context, loc bearer.Locator) (oauth.Reading, error) {
+	if err := s.before(ctx); err != nil {
+		return oauth.Reading{}, err
+	}
+	return s.Tokens.Read(ctx, loc)
+}
+
+func (s *tokens) End(ctx context.Context, loc bearer.Locator, when oauth.EndCondition) (oauth.Record, bool, error) {
+	if err := s.before(ctx); err != nil {
+		return oauth.Record{}, false, err
+	}
+	return s.Tokens.End(ctx, loc, when)
+}
+
+// ringOf is oauth.Keys with one ring for ever.
+type ringOf[R any] struct{ ring R }
+
+func (k ringOf[R]) Ring(context.Context) (R, error)                { return k.ring, nil }
+func (k ringOf[R]) Reload(context.Context) (R, error)              { return k.ring, nil }
+func (k ringOf[R]) ReloadForUnknownKey(context.Context) (R, error) { return k.ring, nil }
+
+// quickly is oauth.Passwords without the slowness.
+type quickly struct{}
+
+func (quickly) Hash(p secret.Text) (secret.Text, error) {
+	return secret.New("hash of " + p.Reveal()), nil
+}
+func (quickly) Verify(p, hash secret.Text) (ok, outdated bool, err error) {
+	return hash.Equal(secret.New("hash of " + p.Reveal())), false, nil
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	ring, err := bearer.ParseMintRing([]byte(`{"1": "CANARY mint key text of the wire tests"}`), []byte(checkKeys))
+	must(t, err)
+	w := &world{registry: memory.NewClients(), subjects: memory.NewTokens()}
+	w.tokens = &tokens{Tokens: w.subjects}
+	w.now.Store(began)
+	now := func() time.Time { return time.Unix(w.now.Load(), 0).UTC() }
+	cache := oauth.NewClientCache(w.registry, now)
+	users := memory.NewUsers()
+
+	all := oauth.GrantTypes()
+	byUser := []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}
+	readWrite, read := scopes(t, "read write"), scopes(t, "read")
+	for _, c := range []oauth.Client{
+		{ID: "shop", Secrets: hashes(shopSecret, shopOldSecret), Grants: all, Scopes: readWrite, DefaultScopes: read, Audiences: []string{shopAudience}},
+		{ID: "other", Secrets: hashes(shopSecret), Grants: byUser, Scopes: readWrite, DefaultScopes: read},
+		{ID: oddID, Secrets: hashes(oddSecret), Grants: all, Scopes: readWrite, DefaultScopes: read},
+		{ID: "app", Public: true, Grants: byUser, Scopes: readWrite, DefaultScopes: read, Audiences: []string{shopAudience}},
+		{ID: "resource", Secrets: hashes(resourceSecret), Introspects: []string{shopAudience}},
+		{ID: "elsewhere", Secrets: hashes(resourceSecret), Introspects: []string{"https://elsewhere.example"}},
+		{ID: "disabled", Disabled: true, Secrets: hashes(shopSecret), Grants: all, Scopes: readWrite},
+		{ID: "bare", Secrets: hashes(shopSecret), Grants: all},
+	} {
+		c.Created, c.Epoch = began, began
+		must(t, c.Validate())
+		_, err := w.registry.SaveClient(t.Context(), c)
+		must(t, err)
+	}
+	must(t, w.registry.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": {"writer"}, "admin": nil}}))
+	hash, err := quickly{}.Hash(secret.New(password))
+	must(t, err)
+	user := oauth.User{Username: username, ID: "u_ada", PasswordHash: hash, Roles: []string{"writer"}, Created: began}
+	must(t, user.Validate())
+	_, err = users.SaveUser(t.Context(), user)
+	must(t, err)
+
+	issuer := &oauth.Issuer{Tokens: w.tokens, Clients: cache, Users: users, Passwords: quickly{}, Keys: ringOf[*bearer.MintRing]{ring}, Now: now}
+	verifier := &oauth.Verifier{Tokens: w.tokens, Clients: cache, Keys: ringOf[*bearer.CheckRing]{ring.CheckRing}, Now: now}
+	options := wire.Options{Log: slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now}
+	w.handlers = map[string]http.Handler{
+		"token":      wire.Token(issuer, options),
+		"revoke":     wire.Revoke(verifier, options),
+		"introspect": wire.Introspect(verifier, options),
+	}
+	return w
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func scopes(t *testing.T, s string) scope.Set {
+	t.Helper()
+	set, err := scope.Parse(s)
+	must(t, err)
+	return set
+}
+
+func hashes(secrets ...string) (s []oauth.ClientSecret) {
+	for _, text := range secrets {
+		s = append(s, oauth.ClientSecret{Hash: oauth.HashClientSecret(secret.New(text)), Created: began})
+	}
+	return s
+}
+
+// call is one request as a client would write it.
+type call struct {
+	endpoint string
+	method   string // empty is POST
+	query    string // raw
+	// Each header once for each value. Content-Type is added unless it is here.
+	header map[string][]string
+	body   string // raw
+}
+
+// answer is what came back, with the line that was logged.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+	line   map[string]any
+}
+
+// json returns a member of the body, or nil.
+func (a answer) json(name string) any {
+	members := map[string]any{}
+	if json.Unmarshal([]byte(a.body), &members) != nil {
+		return nil
+	}
+	return members[name]
+}
+
+func (a answer) text(name string) string {
+	s, _ := a.json(name).(string)
+	return s
+}
+
+// transport is a way from the client to the handler.
+type transport struct {
+	name string
+	send func(t *testing.T, h http.Handler, c call) answer
+}
+
+// transports are all of them: whatever is tested goes through net/http and as an
+// event with either kind of body (A50).
+var transports = []transport{
+	{"http", sendHTTP},
+	{"event base64", func(t *testing.T, h http.Handler, c call) answer {
+		return sendEvent(t, t.Context(), h, eventOf(c, true))
+	}},
+	{"event plain", func(t *testing.T, h http.Handler, c call) answer {
+		return sendEvent(t, t.Context(), h, eventOf(c, false))
+	}},
+}
+
+func sendHTTP(t *testing.T, h http.Handler, c call) answer {
+	t.Helper()
+	// The client may have its answer before the handler wrote its line.
+	var handled sync.WaitGroup
+	handled.Add(1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer handled.Done()
+		h.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	r, err := http.NewRequestWithContext(t.Context(), c.method, server.URL+"/any/path?"+c.query, strings.NewReader(c.body))
+	must(t, err)
+	r.Header = c.header
+	resp, err := server.Client().Do(r)
+	must(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	must(t, err)
+	handled.Wait()
+	return answer{status: resp.StatusCode, header: resp.Header, body: string(body)}
+}
+
+// eventOf is the call as the gateway passes it on: names in lower case, what was
+// repeated joined with commas.
+func eventOf(c call, encode bool) events.APIGatewayV2HTTPRequest {
+	e := events.APIGatewayV2HTTPRequest{
+		Version:        "2.0",
+		RouteKey:       "ANY /" + c.endpoint,
+		RawPath:        "/" + c.endpoint,
+		RawQueryString: c.query,
+		Headers:        map[string]string{},
+		Body:           c.body,
+		RequestContext: events.APIGatewayV2HTTPRequestContext{
+			DomainName: "fob.example",
+			RequestID:  "gateway-request-1",
+			HTTP:       events.APIGatewayV2HTTPRequestContextHTTPDescription{Method: c.method, SourceIP: "192.0.2.1"},
+		},
+	}
+	for name, values := range c.header {
+		e.Headers[strings.ToLower(name)] = strings.Join(values, ",")
+	}
+	if encode {
+		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString([]byte(c.body)), true
+	}
+	return e
+}
+
+func sendEvent(t *testing.T, ctx context.Context, h http.Handler, e events.APIGatewayV2HTTPRequest) answer {
+	t.Helper()
+	// Through JSON, as the function gets it.
+	text, err := json.Marshal(e)
+	must(t, err)
+	var received events.APIGatewayV2HTTPRequest
+	must(t, json.Unmarshal(text, &received))
+	resp, err := apigw.Handler(h, slog.New(slog.DiscardHandler))(ctx, received)
+	must(t, err)
+	header := http.Header{}
+	for name, value := range resp.Headers {
+		header.Set(name, value)
+	}
+	return answer{status: resp.StatusCode, header: header, body: resp.Body}
+}
+
+// send sends the call and holds the answer to what must be true of all answers.
+func (w *world) send(t *testing.T, by transport, c call) answer {
+	t.Helper()
+	return w.check(t, c, func(c call) answer { return by.send(t, w.handlers[c.endpoint], c) })
+}
+
+func (w *world) check(t *testing.T, c call, send func(call) answer) answer {
+	t.Helper()
+	if c.method == "" {
+		c.method = http.MethodPost
+	}
+	header := map[string][]string{"Content-Type": {"application/x-www-form-urlencoded"}}
+	for name, values := range c.header {
+		header[name] = values
+	}
+	c.header = header
+	w.log.Reset()
+	a := send(c)
+
+	line := bytes.TrimSuffix(w.log.Bytes(), []byte("\n"))
+	if err := json.Unmarshal(line, &a.line); err != nil || bytes.Contains(line, []byte("\n")) {
+		t.Errorf("the log is not one line of JSON: %q", line)
+	}
+	if found := leaks(string(line)); found != "" {
+		t.Errorf("the log has %s: %s", found, line)
+	}
+	for name, want := range map[string]string{
+		"Cache-Control":          "no-store",
+		"Pragma":                 "no-cache",
+		"X-Content-Type-Options": "nosniff",
+	} {
+		if got := a.header.Get(name); got != want {
+			t.Errorf("%s is %q, not %q", name, got, want)
+		}
+	}
+	if got := a.header.Get("Content-Type"); a.body != "" && got != "application/json" {
+		t.Errorf("Content-Type is %q", got)
+	}
+	if a.status != http.StatusOK && c.method != http.MethodHead {
+		if err := checkErrorBody(a.body); err != nil {
+			t.Errorf("%v: %s", err, a.body)
+		}
+		if strings.Contains(a.body, "CANARY") {
+			t.Errorf("the answer repeats the input: %s", a.body)
+		}
+	}
+	return a
+}
+
+// leaks names what of a text must not be in a log: a planted secret in any
+// encoding that a form or a header gives it, or the beginning of a bearer.
+func leaks(text string) string {
+	for _, planted := range []string{
+		"CANARY", "fob_at_", "fob_rt_", username, url.QueryEscape(username),
+		base64.StdEncoding.EncodeToString([]byte("CANARY")), base64.StdEncoding.EncodeToString([]byte("shop:CANA")),
+	} {
+		if strings.Contains(text, planted) {
+			return planted
+		}
+	}
+	return ""
+}
+
+// checkErrorBody holds a body to RFC 6749 §5.2 (N08).
+func checkErrorBody(body string) error {
+	members := map[string]any{}
+	if err := json.Unmarshal([]byte(body), &members); err != nil {
+		return err
+	}
+	code, _ := members["error"].(string)
+	if code == "" {
+		return errors.New("no error code")
+	}
+	for name, value := range members {
+		text, isText := value.(string)
+		if !isText || name != "error" && name != "error_description" {
+			return fmt.Errorf("member %q has no place here", name)
+		}
+		for _, c := range text {
+			if c < ' ' || c > '~' || c == '"' || c == '\\' {
+				return fmt.Errorf("%q is not allowed in %s", c, name)
+			}
+		}
+	}
+	return nil
+}
+
+// step is a call and the status and error that it must get. An empty error is a
+// 200.
+type step struct {
+	name   string
+	call   call
+	status int
+	error  string
+	// idle says that no store may have been asked.
+	idle bool
+	and  func(t *testing.T, a answer)
+}
+
+// run sends each step to a new world, by each transport.
+func run(t *testing.T, steps []step) {
+	t.Helper()
+	for _, by := range transports {
+		t.Run(by.name, func(t *testing.T) {
+			for _, s := range steps {
+				t.Run(s.name, func(t *testing.T) { newWorld(t).expect(t, by, s) })
+			}
+		})
+	}
+}
+
+func (w *world) expect(t *testing.T, by transport, s step) answer {
+	t.Helper()
+	a := w.send(t, by, s.call)
+	if a.status != s.status {
+		t.Errorf("status %d, want %d: %s", a.status, s.status, a.body)
+	}
+	if s.call.method != http.MethodHead && a.text("error") != s.error {
+		t.Errorf("error %q, want %q: %s", a.text("error"), s.error, a.body)
+	}
+	if got := a.line["store_calls"]; s.idle && got != 0.0 {
+		t.Errorf("%v calls to the store, want none", got)
+	}
+	if s.and != nil {
+		s.and(t, a)
+	}
+	return a
+}
+
+// each gives a scenario of several steps its own world for each transport.
+func each(t *testing.T, scenario func(t *testing.T, w *world, by transport)) {
+	t.Helper()
+	for _, by := range transports {
+		t.Run(by.name, func(t *testing.T) { scenario(t, newWorld(t), by) })
+	}
+}
+
+// form writes a body from names and values.
+func form(pairs ...string) string {
+	var b strings.Builder
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(pairs[i]) + "=" + url.QueryEscape(pairs[i+1]))
+	}
+	return b.String()
+}
+
+// basic is the header of RFC 6749 §2.3.1.
+func basic(id, password string) map[string][]string {
+	return rawBasic(url.QueryEscape(id) + ":" + url.QueryEscape(password))
+}
+
+func rawBasic(pair string) map[string][]string {
+	return authorization("Basic " + base64.StdEncoding.EncodeToString([]byte(pair)))
+}
+
+func authorization(values ...string) map[string][]string {
+	return map[string][]string{"Authorization": values}
+}
+
+// asShop is a call of the confidential client.
+func asShop(endpoint string, pairs ...string) call {
+	return call{endpoint: endpoint, header: basic("shop", shopSecret), body: form(pairs...)}
+}
+
+// asApp is a call of the public client.
+func asApp(endpoint string, pairs ...string) call {
+	return call{endpoint: endpoint, body: form(append([]string{"client_id", "app"}, pairs...)...)}
+}
+
+// login asks for tokens by password and returns them.
+func (w *world) login(t *testing.T, by transport, as func(string, ...string) call, scope string) answer {
+	t.Helper()
+	return w.expect(t, by, step{
+		call:   as("token", "grant_type", "password", "username", username, "password", password, "scope", scope),
+		status: http.StatusOK,
+	})
+}
+
+// isActive asks as the resource server.
+func (w *world) isActive(t *testing.T, by transport, token string) bool {
+	t.Helper()
+	a := w.expect(t, by, step{
+		call:   call{endpoint: "introspect", header: basic("resource", resourceSecret), body: form("token", token)},
+		status: http.StatusOK,
+	})
+	active, isBool := a.json("active").(bool)
+	if !isBool {
+		t.Fatalf("introspection says %s", a.body)
+	}
+	return active
+}
