@@ -1,0 +1,231 @@
+package infra_test
+
+import (
+	"debug/elf"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const module = "github.com/fob-oauth/fob/"
+
+// arrows are which of our packages each package may import. A package that is
+// new has no line here yet: write one, and think of the drawing in
+// docs/architecture.md.
+var arrows = map[string][]string{
+	"internal/scope":  {},
+	"internal/secret": {},
+	"internal/config": {},
+	"internal/bearer": {"internal/secret"},
+	"internal/oauth":  {"internal/bearer", "internal/scope", "internal/secret"},
+
+	"internal/password": {"internal/secret"},
+	"internal/wire":     {"internal/bearer", "internal/oauth", "internal/secret"},
+	"internal/dynamo":   {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
+	"internal/memory":   {"internal/bearer", "internal/oauth"},
+	"internal/keys":     {"internal/bearer", "internal/oauth"},
+	"internal/warm":     {"internal/bearer", "internal/oauth"},
+	"internal/apigw":    {"internal/wire"},
+
+	"internal/storetest":         {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
+	"internal/dynamo/dynamotest": {"internal/bearer", "internal/dynamo", "internal/storetest"},
+}
+
+// pure packages may not come near HTTP and AWS, not even through others.
+var pure = []string{"internal/scope", "internal/secret", "internal/bearer", "internal/oauth"}
+
+const (
+	awsSDK    = "github.com/aws/aws-sdk-go-v2/"
+	awsLambda = "github.com/aws/aws-lambda-go/"
+)
+
+// importers are who may import a library, by the beginning of the path.
+var importers = map[string][]string{
+	awsSDK:                   {"internal/dynamo", "internal/keys", "cmd/", "functions/"},
+	"github.com/aws/smithy-": {"internal/dynamo", "internal/keys", "cmd/", "functions/"},
+	awsLambda:                {"internal/apigw", "functions/"},
+}
+
+// unlinked is what a program must not link, by the beginning of its path. The
+// storage that forgets, passwords and tests have no business in a function.
+var unlinked = map[string][]string{
+	"functions/":           {module + "internal/memory", module + "internal/storetest", module + "internal/dynamo/dynamotest", "testing"},
+	"functions/introspect": {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
+	"functions/revoke":     {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
+	"cmd/":                 {module + "internal/storetest", module + "internal/dynamo/dynamotest", "testing"},
+}
+
+// goPackage is what `go list -json` tells of a package.
+type goPackage struct {
+	ImportPath string
+	Name       string
+	Standard   bool
+	Imports    []string
+	Deps       []string // of the whole build, not of its tests
+}
+
+// listPackages returns ours by their path in the repository, and the names of
+// the standard library's.
+func listPackages(t *testing.T) (ours map[string]goPackage, standard map[string]bool) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-tags", "lambda.norpc",
+		"-json=ImportPath,Name,Standard,Imports,Deps", "./...")
+	cmd.Dir = ".."
+	cmd.Stderr = t.Output()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ours, standard = map[string]goPackage{}, map[string]bool{}
+	for d := json.NewDecoder(out); ; {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if path, ok := strings.CutPrefix(p.ImportPath, module); ok {
+			ours[path] = p
+		}
+		standard[p.ImportPath] = p.Standard
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return ours, standard
+}
+
+func TestArrows(t *testing.T) {
+	ours, standard := listPackages(t)
+
+	for path, p := range ours {
+		allowed, listed := arrows[path]
+		switch {
+		case !listed && strings.HasPrefix(path, "internal/"):
+			t.Errorf("%s: say in this test what it may import", path)
+		case !listed && !strings.HasPrefix(path, "functions/") && !strings.HasPrefix(path, "cmd/") && path != "functions" && path != "infra":
+			t.Errorf("%s: not a place for packages", path)
+		}
+		for _, imported := range p.Imports {
+			if ourImport, ok := strings.CutPrefix(imported, module); ok && listed && !slices.Contains(allowed, ourImport) {
+				t.Errorf("%s imports %s", path, ourImport)
+			}
+			for library, who := range importers {
+				if strings.HasPrefix(imported, library) && !slices.ContainsFunc(who, func(w string) bool { return strings.HasPrefix(path, w) }) {
+					t.Errorf("%s imports %s", path, imported)
+				}
+			}
+		}
+		for program, forbidden := range unlinked {
+			for _, dep := range forbidden {
+				if strings.HasPrefix(path, program) && slices.Contains(p.Deps, dep) {
+					t.Errorf("%s links %s", path, dep)
+				}
+			}
+		}
+	}
+	for path := range arrows {
+		if _, found := ours[path]; !found {
+			t.Errorf("there is no package %s", path)
+		}
+	}
+
+	for _, path := range pure {
+		for _, dep := range ours[path].Deps {
+			if dep == "net/http" || !standard[dep] && !strings.HasPrefix(dep, module) {
+				t.Errorf("%s comes to %s, if not by itself then through what it imports", path, dep)
+			}
+		}
+	}
+	for dep := range slices.Values(ours["internal/scope"].Deps) {
+		if !standard[dep] {
+			t.Errorf("internal/scope comes to %s, which is not of the standard library", dep)
+		}
+	}
+
+	// The rules must be about something.
+	for _, folder := range folders(t) {
+		p := ours["functions/"+folder]
+		if p.Name != "main" || !slices.Contains(p.Deps, awsLambda+"lambda") {
+			t.Errorf("functions/%s is no Lambda function", folder)
+		}
+	}
+	if !slices.Contains(ours["functions/token"].Deps, "golang.org/x/crypto/argon2") {
+		t.Error("functions/token does not link argon2 as this test knows it")
+	}
+}
+
+// TestLinked looks at what the linker put into each function: whether it can
+// mint, and whether it calls exactly those operations of AWS that its role allows.
+func TestLinked(t *testing.T) {
+	mints := regexp.MustCompile(`^` + regexp.QuoteMeta(module) + `internal/(bearer\.\(\*MintRing\)|oauth\.\(\*Issuer\))\.`)
+	calls := regexp.MustCompile(`^` + regexp.QuoteMeta(awsSDK) + `service/(dynamodb|secretsmanager)\.\(\*Client\)\.([A-Z]\w+)$`)
+	for _, folder := range folders(t) {
+		t.Run(folder, func(t *testing.T) {
+			var minting, calling []string
+			for _, symbol := range symbols(t, folder) {
+				if mints.MatchString(symbol) {
+					minting = append(minting, symbol)
+				}
+				// DescribeEndpoints is linked by every client of DynamoDB, and off.
+				if m := calls.FindStringSubmatch(symbol); m != nil && m[2] != "DescribeEndpoints" {
+					calling = append(calling, m[1]+":"+m[2])
+				}
+			}
+			if folder == "token" && len(minting) == 0 {
+				t.Error("it cannot mint, or minting has another name than this test knows")
+			}
+			if folder != "token" && len(minting) > 0 {
+				t.Errorf("it can mint: %q", minting)
+			}
+
+			var allowed []string
+			for _, actions := range functions[folder].allows {
+				allowed = append(allowed, actions...)
+			}
+			slices.Sort(allowed)
+			slices.Sort(calling)
+			if diff := cmp.Diff(slices.Compact(allowed), slices.Compact(calling)); diff != "" {
+				t.Errorf("operations (-allowed +linked):\n%s", diff)
+			}
+		})
+	}
+}
+
+// symbols are those of a function built as it is released, but for the flag that
+// drops them.
+func symbols(t *testing.T, folder string) []string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "bootstrap")
+	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc", "-trimpath", "-o", program, "./functions/"+folder)
+	build.Dir = ".."
+	build.Env = append(build.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	file, err := elf.Open(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	table, err := file.Symbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, s := range table {
+		names = append(names, s.Name)
+	}
+	return names
+}
