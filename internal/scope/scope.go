@@ -118,7 +118,7 @@ func checkToken(name string) error {
 }
 
 // String is the canonical form: the ordinary scopes sorted, then the device
-// scope. Parse(s.String()) == s for every Set.
+// scope. Parse(s.String()) == s for every Set that Parse returned.
 func (s Set) String() string {
 	switch {
 	case s.device == "":
