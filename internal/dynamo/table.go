@@ -1,0 +1,232 @@
+package dynamo
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// call makes one call of the API for the request of ctx and puts it on the
+// request's account. An error is either a failed condition, see conflict, or an
+// outage.
+func call[In, Out any](ctx context.Context, doing string,
+	operation func(context.Context, *In, ...func(*dynamodb.Options)) (*Out, error), in *In,
+) (*Out, error) {
+	event := oauth.EventOf(ctx)
+	event.StoreCalls++
+	out, err := operation(ctx, in)
+	if err != nil {
+		if _, failed := conflict(err); failed {
+			return nil, err
+		}
+		return nil, oauth.Unavailable(doing, err)
+	}
+	switch out := any(out).(type) {
+	case *dynamodb.BatchGetItemOutput:
+		for i := range out.ConsumedCapacity {
+			event.ReadUnits += units(&out.ConsumedCapacity[i])
+		}
+	case *dynamodb.GetItemOutput:
+		event.ReadUnits += units(out.ConsumedCapacity)
+	case *dynamodb.QueryOutput:
+		event.ReadUnits += units(out.ConsumedCapacity)
+	case *dynamodb.ScanOutput:
+		event.ReadUnits += units(out.ConsumedCapacity)
+	case *dynamodb.PutItemOutput:
+		event.WriteUnits += units(out.ConsumedCapacity)
+	case *dynamodb.UpdateItemOutput:
+		event.WriteUnits += units(out.ConsumedCapacity)
+	case *dynamodb.DeleteItemOutput:
+		event.WriteUnits += units(out.ConsumedCapacity)
+	}
+	return out, nil
+}
+
+func units(c *types.ConsumedCapacity) float64 {
+	if c == nil {
+		return 0
+	}
+	return aws.ToFloat64(c.CapacityUnits)
+}
+
+// conflict reports whether err is a condition that failed, and what stands there.
+func conflict(err error) (stands item, failed bool) {
+	e, failed := errors.AsType[*types.ConditionalCheckFailedException](err)
+	if !failed {
+		return nil, false
+	}
+	return e.Item, true
+}
+
+// table is one table and the way to it.
+type table struct {
+	db   *dynamodb.Client
+	name string
+}
+
+// get reads one item; nil is none.
+func (t table) get(ctx context.Context, doing string, key item) (item, error) {
+	out, err := call(ctx, doing, t.db.GetItem, &dynamodb.GetItemInput{
+		TableName:              &t.name,
+		Key:                    key,
+		ConsistentRead:         aws.Bool(true),
+		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	})
+	if err != nil || len(out.Item) == 0 {
+		return nil, err
+	}
+	return out.Item, nil
+}
+
+var errUnprocessed = errors.New("keys are still unprocessed after several tries")
+
+// batchGet reads the items of keys in one call, in their order; nil is none.
+// Keys that DynamoDB leaves unprocessed are asked for again a few times: they
+// are never taken for absent.
+func (t table) batchGet(ctx context.Context, doing string, keys ...item) ([]item, error) {
+	var asked []map[string]types.AttributeValue
+	found := map[[2]string]item{}
+	for _, key := range keys {
+		if _, twice := found[key.identity()]; !twice { // DynamoDB refuses that
+			found[key.identity()] = nil
+			asked = append(asked, key)
+		}
+	}
+	for try := 1; ; try++ {
+		out, err := call(ctx, doing, t.db.BatchGetItem, &dynamodb.BatchGetItemInput{
+			RequestItems:           map[string]types.KeysAndAttributes{t.name: {Keys: asked, ConsistentRead: aws.Bool(true)}},
+			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range out.Responses[t.name] {
+			found[item(it).identity()] = it
+		}
+		asked = out.UnprocessedKeys[t.name].Keys
+		if len(asked) == 0 {
+			break
+		}
+		if try == batchTries {
+			return nil, oauth.Unavailable(doing, errUnprocessed)
+		}
+		if err := pause(ctx, backoff(try)); err != nil {
+			return nil, oauth.Unavailable(doing, err)
+		}
+	}
+	items := make([]item, len(keys))
+	for i, key := range keys {
+		items[i] = found[key.identity()]
+	}
+	return items, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// scan reads every item whose key begins with prefix. It costs the whole table,
+// so it is for operators.
+func (t table) scan(ctx context.Context, doing, prefix string) ([]item, error) {
+	const filter = "begins_with(#pk, :prefix)"
+	var items []item
+	var next item
+	for {
+		out, err := call(ctx, doing, t.db.Scan, &dynamodb.ScanInput{
+			TableName:                 &t.name,
+			ConsistentRead:            aws.Bool(true),
+			FilterExpression:          aws.String(filter),
+			ExpressionAttributeNames:  names(filter),
+			ExpressionAttributeValues: item{":prefix": text(prefix)},
+			ExclusiveStartKey:         next,
+			ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range out.Items {
+			items = append(items, it)
+		}
+		if len(out.LastEvaluatedKey) == 0 {
+			return items, nil
+		}
+		next = out.LastEvaluatedKey
+	}
+}
+
+// putVersion writes it as the version after seen (oauth.NextVersion), if that very version stands
+// there, or nothing if seen is zero. It returns the new version, or
+// oauth.ErrConflict.
+func (t table) putVersion(ctx context.Context, doing string, it item, seen uint64) (uint64, error) {
+	var nonce oauth.Nonce
+	_, _ = rand.Read(nonce[:]) // never fails; it ends the program instead
+	it[attrNonce] = binary(nonce[:])
+	next := oauth.NextVersion(seen, time.Now())
+	it[attrVersion] = number(next)
+	in := &dynamodb.PutItemInput{
+		TableName:                           &t.name,
+		Item:                                it,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		ReturnConsumedCapacity:              types.ReturnConsumedCapacityTotal,
+	}
+	condition := ifNothingStands
+	if seen > 0 {
+		condition = "#v = :seen"
+		in.ExpressionAttributeValues = item{":seen": number(seen)}
+	}
+	in.ConditionExpression, in.ExpressionAttributeNames = &condition, names(condition)
+	_, err := call(ctx, doing, t.db.PutItem, in)
+	if stands, failed := conflict(err); failed {
+		if nonceOf(stands) == nonce {
+			return next, nil // an earlier try of the SDK's, whose reply was lost
+		}
+		return 0, oauth.ErrConflict
+	}
+	if err != nil {
+		return 0, err
+	}
+	return next, nil
+}
+
+func nonceOf(it item) (n oauth.Nonce) {
+	in := reader{item: it}
+	in.binary(attrNonce, n[:])
+	return n
+}
+
+// ifNothingStands is the condition of a write that must not replace an item.
+const ifNothingStands = "attribute_not_exists(#pk)"
+
+// names maps each #name in the expressions to the attribute called so. Written
+// like this, no attribute collides with DynamoDB's long list of reserved words.
+func names(expressions ...string) map[string]string {
+	m := map[string]string{}
+	for _, expression := range expressions {
+		for _, word := range strings.FieldsFunc(expression, endsName) {
+			if name, ok := strings.CutPrefix(word, "#"); ok {
+				m[word] = name
+			}
+		}
+	}
+	return m
+}
+
+func endsName(c rune) bool {
+	return c != '#' && c != ':' && c != '_' && !unicode.IsLetter(c) && !unicode.IsDigit(c)
+}
