@@ -28,6 +28,15 @@ build-IntrospectFunction:
 test: engines
 	go test -race ./...
 
+# Each fuzz target for so long. What breaks one is kept in its package's testdata.
+FUZZTIME ?= 30s
+.PHONY: fuzz
+fuzz:
+	@set -e; for file in $$(grep -lr '^func Fuzz' --include='*_test.go' internal); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' $$file); do \
+			go test ./$$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME); \
+		done; done
+
 .PHONY: engines
 engines:
 	@infra/engines.sh
