@@ -1,0 +1,326 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/dynamo"
+	"github.com/fob-oauth/fob/internal/keys"
+	"github.com/fob-oauth/fob/internal/memory"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/password"
+	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/wire"
+)
+
+const serveHelp = `Serve runs /token, /revoke and /introspect on one address of this machine.
+
+Without flags it keeps everything in memory, adds a demo client, app, API and
+user, and prints curl lines that show on them what fob does.
+
+With --dynamodb it keeps everything there, in tables that it makes if they are
+missing. Several instances at one endpoint that share the file of --keys are one
+service. The demo is added only in memory and at an endpoint on this machine;
+its secrets come from the key ring, so that instances that share it agree.
+
+With --json the first line on standard output is one JSON object with issuer,
+token_endpoint, revocation_endpoint and introspection_endpoint, and for the demo
+client_id, client_secret, public_client_id, resource_client_id,
+resource_client_secret, username and password. It is printed when requests are
+answered.
+
+Each request writes one line of JSON to standard error.`
+
+type serveOptions struct {
+	addr           string
+	keysFile       string
+	accessLifetime seconds
+	quiet          bool
+}
+
+func (p *program) serveCommand() *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the whole API on this machine",
+		Long:  serveHelp,
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context(), o) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 picks a free one")
+	flags.StringVar(&o.keysFile, "keys", "", "`file` that keeps the key ring, made if it is missing; without it tokens end with the process")
+	flags.Var(&o.accessLifetime, "access-lifetime", "how long the demo's access tokens live, such as 90s (default 1h)")
+	flags.BoolVar(&o.quiet, "quiet", false, "write no line for each request")
+	return cmd
+}
+
+// stores are the same whatever they are kept in.
+type stores struct {
+	tokens   oauth.Tokens
+	subjects oauth.Subjects
+	clients  oauth.ClientRegistry
+	users    users
+}
+
+type users interface {
+	oauth.Users
+	oauth.UserRegistry
+}
+
+// Limits of the server. A request is a form of a few hundred bytes and is
+// answered within a second.
+const (
+	headerTimeout  = 5 * time.Second
+	readTimeout    = 10 * time.Second
+	answerTimeout  = 10 * time.Second
+	writeTimeout   = 20 * time.Second
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 16 << 10
+	goodbye        = 5 * time.Second
+)
+
+func (p *program) serve(ctx context.Context, o serveOptions) error {
+	if _, _, err := net.SplitHostPort(o.addr); err != nil {
+		return fail(exitUsage, "--addr wants host:port, such as 127.0.0.1:8080")
+	}
+	fetch, err := keySource(o.keysFile)
+	if err != nil {
+		return err
+	}
+	ring, err := fetch(ctx)
+	if err != nil {
+		return fail(exitFailure, "--keys %s: %v", o.keysFile, err)
+	}
+
+	// The port is taken first, so that a second instance fails before it has
+	// touched anything. Whoever connects early waits.
+	listener, err := net.Listen("tcp", o.addr)
+	if err != nil {
+		return fail(exitFailure, "cannot listen on %s, give another --addr (port 0 picks a free one): %v", o.addr, err)
+	}
+	defer listener.Close() //nolint:errcheck // Serve closes it too
+	s, err := p.openStores(ctx)
+	if err != nil {
+		return err
+	}
+	about := service{base: baseURL(listener.Addr()), tables: &p.tables}
+	if p.tables.endpoint == "" || p.tables.areLocal() {
+		d := deriveDemo(ring, int64(o.accessLifetime))
+		if err := d.seedClients(ctx, s.clients, time.Now()); err != nil {
+			return p.tables.clients().explain(err)
+		}
+		if err := d.seedUser(ctx, s, time.Now()); err != nil {
+			return p.tables.users().explain(err)
+		}
+		about.demo = &d
+	}
+	p.warn(listener.Addr(), o, about)
+
+	events := slog.DiscardHandler
+	if !o.quiet {
+		signal.Ignore(syscall.SIGPIPE) // a reader that went away is no reason to end
+		log := newEventLog(p.stderr)
+		defer log.close()
+		events = slog.NewJSONHandler(log, &slog.HandlerOptions{ReplaceAttr: dropMetrics})
+	}
+	server := &http.Server{
+		Handler:           handler(s, fetch, wire.Options{Issuer: about.base, Log: slog.New(events)}),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(events, slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	if err := p.announce(about); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	// Requests that are under way are answered.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		return server.Close()
+	}
+	return nil
+}
+
+// keySource returns what fetches the key ring: from a file, or the one ring that
+// lives as long as the process.
+func keySource(file string) (func(context.Context) (*bearer.MintRing, error), error) {
+	if file == "" {
+		ring, err := keys.Generate()
+		return func(context.Context) (*bearer.MintRing, error) { return ring, nil }, err
+	}
+	if err := keys.NewFile(file); err != nil {
+		return nil, fail(exitFailure, "--keys %s: %v", file, err)
+	}
+	return keys.MintFromFile(file), nil
+}
+
+// openStores makes the tables if they are missing.
+func (p *program) openStores(ctx context.Context) (stores, error) {
+	if p.tables.endpoint == "" {
+		tokens := memory.NewTokens()
+		return stores{tokens, tokens, memory.NewClients(), memory.NewUsers()}, nil
+	}
+	db, err := p.tables.connect(ctx)
+	if err != nil {
+		return stores{}, err
+	}
+	names := p.tables.names
+	if err := dynamo.EnsureTables(ctx, db, names); err != nil {
+		return stores{}, p.tables.tokens().explain(err)
+	}
+	tokens := dynamo.NewTokens(db, names.Tokens)
+	return stores{tokens, tokens, dynamo.NewClients(db, names.Clients), dynamo.NewUsers(db, names.Users)}, nil
+}
+
+// handler serves each endpoint at its path.
+func handler(s stores, fetch func(context.Context) (*bearer.MintRing, error), o wire.Options) http.Handler {
+	clients := oauth.NewClientCache(s.clients, time.Now)
+	issuer := &oauth.Issuer{
+		Tokens:    s.tokens,
+		Clients:   clients,
+		Users:     s.users,
+		Passwords: fewAtOnce{password.Hasher{}, make(chan struct{}, runtime.GOMAXPROCS(0))},
+		Keys:      keys.NewCache(fetch, time.Now),
+		Now:       time.Now,
+	}
+	verifier := &oauth.Verifier{
+		Tokens:  s.tokens,
+		Clients: clients,
+		Keys: keys.NewCache(func(ctx context.Context) (*bearer.CheckRing, error) {
+			ring, err := fetch(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return ring.CheckRing, nil
+		}, time.Now),
+		Now: time.Now,
+	}
+	mux := http.NewServeMux()
+	mux.Handle(tokenPath, wire.Token(issuer, o))
+	mux.Handle(revokePath, wire.Revoke(verifier, o))
+	mux.Handle(introspectPath, wire.Introspect(verifier, o))
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "fob serves POST "+tokenPath+", "+revokePath+" and "+introspectPath, http.StatusNotFound)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
+		defer cancel()
+		mux.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+const (
+	tokenPath      = "/token"
+	revokePath     = "/revoke"
+	introspectPath = "/introspect"
+)
+
+// fewAtOnce hashes no more passwords at a time than there are cores: each run
+// takes 19 MiB, and more at once would not be faster.
+type fewAtOnce struct {
+	oauth.Passwords
+	turns chan struct{}
+}
+
+func (f fewAtOnce) Verify(password, hash secret.Text) (ok, outdated bool, err error) {
+	f.turns <- struct{}{}
+	defer func() { <-f.turns }()
+	return f.Passwords.Verify(password, hash)
+}
+
+// dropMetrics leaves out what tells CloudWatch where the counters of a line are.
+func dropMetrics(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == "_aws" {
+		return slog.Attr{}
+	}
+	return a
+}
+
+// service is what serve tells of itself when it is ready.
+type service struct {
+	base   string
+	tables *tables
+	demo   *demo // nil if it was not added
+}
+
+// warn says what may surprise somebody.
+func (p *program) warn(addr net.Addr, o serveOptions, s service) {
+	say := func(text string) { _, _ = io.WriteString(p.stderr, "fob: "+text+"\n") }
+	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		text := addr.String() + " can be reached from other machines, and fob serve speaks http without encryption"
+		if s.demo != nil {
+			text += " and has demo secrets on show"
+		}
+		say("warning: " + text)
+	}
+	if p.tables.endpoint != "" && o.keysFile == "" {
+		say("without --keys the key ring ends with this process, and with it every token that it issues; other instances do not know them")
+	}
+	if s.demo == nil {
+		say("no demo was added: " + strings.TrimPrefix(p.tables.where(), "at ") + " is not on this machine. Use fob scope add, fob client add and fob user add")
+	}
+}
+
+// announce tells that requests are answered.
+func (p *program) announce(s service) error {
+	var out bytes.Buffer
+	if p.json {
+		encoder := json.NewEncoder(&out)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(s.json()); err != nil {
+			return err
+		}
+	} else {
+		out.WriteString(s.transcript(p.getenv("SHELL")))
+	}
+	_, err := p.stdout.Write(out.Bytes())
+	return err
+}
+
+// serviceJSON is the first line of --json. Programs rely on it.
+type serviceJSON struct {
+	Issuer                string `json:"issuer"`
+	TokenEndpoint         string `json:"token_endpoint"`
+	RevocationEndpoint    string `json:"revocation_endpoint"`
+	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	*demoJSON
+}
+
+func (s service) json() serviceJSON {
+	out := serviceJSON{
+		Issuer:                s.base,
+		TokenEndpoint:         s.base + tokenPath,
+		RevocationEndpoint:    s.base + revokePath,
+		IntrospectionEndpoint: s.base + introspectPath,
+	}
+	if s.demo != nil {
+		out.demoJSON = s.demo.json()
+	}
+	return out
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/logging"
+	"github.com/spf13/pflag"
+
+	"github.com/fob-oauth/fob/internal/dynamo"
+)
+
+// tables says where the three tables are.
+type tables struct {
+	endpoint string // of DynamoDB; empty is AWS as the SDK is configured
+	names    dynamo.Tables
+}
+
+// table is one of them, for errors.
+type table struct{ name, flag, env, where string }
+
+const (
+	tokensFlag, tokensEnv   = "tokens-table", "FOB_TOKENS_TABLE"
+	clientsFlag, clientsEnv = "clients-table", "FOB_CLIENTS_TABLE"
+	usersFlag, usersEnv     = "users-table", "FOB_USERS_TABLE"
+)
+
+func (t *tables) addFlags(flags *pflag.FlagSet, getenv func(string) string) {
+	flags.StringVar(&t.endpoint, "dynamodb", "", "`URL` of DynamoDB, such as http://localhost:8000 for DynamoDB Local")
+	add := func(name *string, flag, env, otherwise, holds string) {
+		flags.StringVar(name, flag, cmp.Or(getenv(env), otherwise), "`name` of the table of "+holds+", or set "+env)
+	}
+	add(&t.names.Tokens, tokensFlag, tokensEnv, "fob-tokens", "tokens")
+	add(&t.names.Clients, clientsFlag, clientsEnv, "fob-clients", "clients and scopes")
+	add(&t.names.Users, usersFlag, usersEnv, "fob-users", "users")
+}
+
+func (t *tables) tokens() table  { return table{t.names.Tokens, tokensFlag, tokensEnv, t.where()} }
+func (t *tables) clients() table { return table{t.names.Clients, clientsFlag, clientsEnv, t.where()} }
+func (t *tables) users() table   { return table{t.names.Users, usersFlag, usersEnv, t.where()} }
+
+// where completes a sentence. It shows the host alone: a URL can hold a password.
+func (t *tables) where() string {
+	if t.endpoint == "" {
+		return "in AWS, in the account and region of this environment"
+	}
+	u, err := parseEndpoint(t.endpoint)
+	if err != nil {
+		return "at --dynamodb"
+	}
+	return "at " + u.Scheme + "://" + u.Host
+}
+
+func parseEndpoint(endpoint string) (*url.URL, error) {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" {
+		return nil, fail(exitUsage, "--dynamodb wants a URL such as http://localhost:8000")
+	}
+	return u, nil
+}
+
+// isLoopback reports whether the endpoint is surely on this machine, where
+// nobody keeps real users.
+func isLoopback(u *url.URL) bool {
+	if strings.EqualFold(u.Hostname(), "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+func (t *tables) areLocal() bool {
+	if t.endpoint == "" {
+		return false
+	}
+	u, err := parseEndpoint(t.endpoint)
+	return err == nil && isLoopback(u)
+}
+
+// localRegion and localKey are what engines on this machine get if nothing is
+// configured. They check nothing, but some keep separate tables for each region
+// and key.
+const (
+	localRegion = "us-east-1"
+	localKey    = "local"
+)
+
+// connect returns a client for the endpoint. It finds out whether there are
+// credentials, and leaves the rest to the first call.
+func (t *tables) connect(ctx context.Context) (*dynamodb.Client, error) {
+	// The SDK would put warnings beside the one line that is ours.
+	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
+	if t.endpoint != "" {
+		if _, err := parseEndpoint(t.endpoint); err != nil {
+			return nil, err
+		}
+	}
+	local := t.areLocal()
+	if local {
+		// A laptop is no EC2 instance: nobody would answer, slowly.
+		options = append(options, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return nil, fail(exitFailure, "the AWS configuration does not load: %v", err)
+	}
+	if local && cfg.Region == "" {
+		cfg.Region = localRegion
+	}
+	if cfg.Region == "" {
+		return nil, fail(exitFailure, "no AWS region: set AWS_REGION or AWS_PROFILE, or give --dynamodb URL for a local endpoint")
+	}
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		if !local {
+			return nil, fail(exitFailure, "no AWS credentials: set AWS_PROFILE, or give --dynamodb URL for a local endpoint (%v)", err)
+		}
+		cfg.Credentials = credentials.NewStaticCredentialsProvider(localKey, localKey, "")
+	}
+	return dynamo.NewClient(cfg, func(o *dynamodb.Options) {
+		if t.endpoint != "" {
+			o.BaseEndpoint = aws.String(t.endpoint)
+		}
+	}), nil
+}
+
+// baseURL is how a client on this machine reaches a listener.
+func baseURL(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return "http://" + addr.String()
+	}
+	host := tcp.IP.String()
+	if tcp.IP.Equal(net.IPv4(127, 0, 0, 1)) || tcp.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	_, port, _ := net.SplitHostPort(addr.String())
+	return "http://" + net.JoinHostPort(host, port)
+}

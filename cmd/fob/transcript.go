@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/base64"
+	"path/filepath"
+	"strings"
+)
+
+// What serve prints is one shell script for sh, bash and zsh that needs curl and
+// sed, and is pasted line by line. So that no shell trips over it:
+//
+//   - There are no comments behind commands, and comments have no characters that
+//     a shell knows: an interactive zsh takes them for commands.
+//   - Each line stands for itself but for the variables A and B.
+
+const transcript = `# fob serves {base} and keeps everything {where}.
+# Paste these lines into another terminal, one after another.
+{zsh}
+# 1. The iPad logs in: token A.
+A=$(curl -sS {base}/token -u {client} -d '{login}&scope=device_ipad' | sed 's/.*"access_token":"\([^"]*\)".*/\1/'); echo "$A"
+
+# 2. It asks again, this time with each header spelled out: token A, with the seconds that are left.
+curl -sS {base}/token -H 'Authorization: Basic {basic}' -H 'Content-Type: application/x-www-form-urlencoded' -d '{login}&scope=device_ipad'; echo
+
+# 3. The iPhone logs in: token B.
+B=$(curl -sS {base}/token -u {client} -d '{login}&scope=device_iphone' | sed 's/.*"access_token":"\([^"]*\)".*/\1/'); echo "$B"
+
+# 4. The iPad logs out: 200, and token A is revoked.
+curl -sS {base}/revoke -u {client} -d "token=$A" -w '%{http_code}\n'
+
+# 5. The API asks about both: A is inactive at once, B is untouched.
+curl -sS {base}/introspect -u {api} -d "token=$A"; echo
+curl -sS {base}/introspect -u {api} -d "token=$B"; echo
+
+# 6. The iPad logs in again: a new token, never A.
+curl -sS {base}/token -u {client} -d '{login}&scope=device_ipad'; echo
+
+# Ctrl-C ends fob. fob serve --help tells how to keep tokens in DynamoDB, and more.
+`
+
+const withoutDemo = `# fob serves {base} and keeps everything {where}.
+# POST {base}/token
+# POST {base}/revoke
+# POST {base}/introspect
+`
+
+// transcript is what serve prints for people. shell is the one they use.
+func (s service) transcript(shell string) string {
+	where := "in memory"
+	if s.tables.endpoint != "" {
+		names := s.tables.names
+		where = "in the tables " + names.Tokens + ", " + names.Clients + " and " + names.Users + " " + s.tables.where()
+	}
+	values := []string{"{base}", s.base, "{where}", where, "{zsh}", ""}
+	if s.demo == nil {
+		return strings.NewReplacer(values...).Replace(withoutDemo)
+	}
+	if filepath.Base(shell) == "zsh" {
+		values[len(values)-1] = "setopt interactive_comments\n"
+	}
+	d := s.demo.json()
+	client := d.ClientID + ":" + d.ClientSecret
+	return strings.NewReplacer(append(values,
+		"{client}", client,
+		"{basic}", base64.StdEncoding.EncodeToString([]byte(client)),
+		"{api}", d.ResourceClientID+":"+d.ResourceClientSecret,
+		"{login}", "grant_type=password&username="+d.Username+"&password="+d.Password,
+	)...).Replace(transcript)
+}
