@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"fob": main})
 }
 
+// exitAtOnce, as GORACE, spares each process the second that the race detector
+// waits at the end for races that are about to happen.
+const exitAtOnce = "atexit_sleep_ms=0"
+
 // ready is the first line of serve --json.
 type ready struct {
 	Issuer                string `json:"issuer"`
@@ -85,7 +89,7 @@ type fob struct {
 func startFob(t *testing.T, env []string, args ...string) *fob {
 	t.Helper()
 	f := &fob{cmd: exec.Command("fob", args...)}
-	f.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, env...)
+	f.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "GORACE=" + exitAtOnce}, env...)
 	f.cmd.Stderr = &f.stderr
 	var err error
 	if f.stdout, err = f.cmd.StdoutPipe(); err != nil {

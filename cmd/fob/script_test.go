@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 			if err := dynamo.EnsureTables(t.Context(), db, names); err != nil {
 				return err
 			}
+			env.Setenv("GORACE", exitAtOnce)
 			env.Setenv("DYNAMODB", endpoint)
 			env.Setenv("ELSEWHERE", strings.Replace(endpoint, "127.0.0.1", "0.0.0.0", 1))
 			env.Setenv("FOB_TOKENS_TABLE", names.Tokens)
@@ -60,7 +61,9 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":  scriptExits,
 			"member": scriptMember,
-			"serve":  scriptServe,
+			"serve": func(ts *testscript.TestScript, neg bool, args []string) {
+				scriptServe(t, ts, neg, args)
+			},
 		},
 	})
 }
@@ -102,14 +105,14 @@ func scriptMember(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], value)
 }
 
-func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
+func scriptServe(t *testing.T, ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("serve cannot be negated")
 	}
 	cmd := exec.Command("fob", append([]string{"serve", "--json", "--quiet", "--addr", "127.0.0.1:0"}, args...)...)
 	cmd.Dir = ts.MkAbs(".")
 	for _, name := range []string{
-		"PATH", "HOME", "FOB_TOKENS_TABLE", "FOB_CLIENTS_TABLE", "FOB_USERS_TABLE",
+		"PATH", "HOME", "GORACE", "FOB_TOKENS_TABLE", "FOB_CLIENTS_TABLE", "FOB_USERS_TABLE",
 		"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED",
 	} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
@@ -127,7 +130,7 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		if err := cmd.Wait(); err != nil {
-			ts.Logf("fob serve: %v\n%s", err, said())
+			t.Errorf("fob serve: %v\n%s", err, said())
 		}
 	})
 	line, err := bufio.NewReader(out).ReadBytes('\n')

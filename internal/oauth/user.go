@@ -28,7 +28,7 @@ const anyUserVersion = math.MaxUint64
 type User struct {
 	Username     string      // for login alone, compared byte for byte
 	ID           string      // u_..., random, never changed and never used again: the sub
-	Version      uint64      // grows by one with every write; zero is a user not saved yet
+	Version      uint64      // grows with every write, see NextVersion; zero is a user not saved yet
 	PasswordHash secret.Text // as Passwords made it
 	Roles        []string
 	Created      int64 // Unix seconds
