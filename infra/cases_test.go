@@ -1,0 +1,151 @@
+package infra_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// caseNumbers are all cases, from the first of each run to its last.
+var caseNumbers = [][3]int{
+	{'N', 1, 16}, {'N', 20, 36}, {'N', 38, 48}, {'N', 50, 64}, {'N', 70, 72}, {'N', 75, 77}, {'N', 80, 83},
+	{'A', 1, 16}, {'A', 20, 40}, {'A', 42, 47}, {'A', 50, 66}, {'A', 70, 84},
+}
+
+// casesLater are the features that a case may wait for.
+var casesLater = regexp.MustCompile(`authorization codes|DPoP|device_authorization|helper for resource servers|metadata|JWT|registration|imported bcrypt`)
+
+// caseFolders are where the packages are that docs/cases.md names.
+var caseFolders = []string{"internal", "cmd", "."}
+
+var (
+	caseRow  = regexp.MustCompile(`^\| ([A-Z]\d\d) \| ([^|]+) \| ([^|]*) \| ([^|]*)\|$`)
+	citation = regexp.MustCompile("^`([a-z]+): ((?:Test|Fuzz)\\w+)`$")
+)
+
+// TestCases: docs/cases.md has every case once, and every test that it names is
+// there. That a test proves its case is for the reader.
+func TestCases(t *testing.T) {
+	text, err := os.ReadFile("../docs/cases.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range caseFaults(t, string(text)) {
+		t.Error(fault)
+	}
+}
+
+// TestCasesFaults breaks the table to know that TestCases would see it.
+func TestCasesFaults(t *testing.T) {
+	text, err := os.ReadFile("../docs/cases.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, edit := range map[string][2]string{
+		"a case is missing":          {"| N05 |", "| something"},
+		"a case is there twice":      {"| N05 |", "| N06 |"},
+		"a case that there is not":   {"| A40 |", "| A41 |"},
+		"a test that there is not":   {"`wire: TestN02Method`", "`wire: TestN02Methods`"},
+		"a test of another package":  {"`wire: TestN02Method`", "`oauth: TestN02Method`"},
+		"a package that is not":      {"`wire: TestN02Method`", "`wires: TestN02Method`"},
+		"no proof":                   {"`wire: TestN02Method`", ""},
+		"no test but a word":         {"`wire: TestN02Method`", "obvious"},
+		"a test without quotes":      {"`wire: TestN02Method`", "wire: TestN02Method"},
+		"later for no reason":        {"| later | no registration |", "| later | |"},
+		"later for another reason":   {"`wire: TestN02Method` | |", "later | no time |"},
+		"a row that is no row":       {"| N02 | POST alone, else 405 with Allow |", "| N02 |"},
+		"a row outside of the table": {"| N02 | POST", "N02 | POST"},
+	} {
+		broken := strings.Replace(string(text), edit[0], edit[1], 1)
+		if broken == string(text) {
+			t.Errorf("%s: %q is not in the table", name, edit[0])
+		} else if len(caseFaults(t, broken)) == 0 {
+			t.Errorf("%s: not seen", name)
+		}
+	}
+}
+
+func caseFaults(t *testing.T, text string) (faults []string) {
+	t.Helper()
+	fault := func(parts ...string) { faults = append(faults, strings.Join(parts, " ")) }
+	var got []string
+	tests := map[string][]string{}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		row := caseRow.FindStringSubmatch(line)
+		if row == nil {
+			if regexp.MustCompile(`^\|? *[NA]\d\d *\|`).MatchString(line) {
+				fault("no row:", line)
+			}
+			continue
+		}
+		number, proof, remark := row[1], strings.Fields(row[3]), strings.TrimSpace(row[4])
+		got = append(got, number)
+		if strings.TrimSpace(row[2]) == "" || len(proof) == 0 {
+			fault(number, "has an empty cell")
+		}
+		if slices.Equal(proof, []string{"later"}) {
+			if !casesLater.MatchString(remark) {
+				fault(number, "waits for no feature that is to come:", remark)
+			}
+			continue
+		}
+		// Each citation is two fields: `package: and TestName`.
+		for i := 0; i < len(proof); i += 2 {
+			cited := citation.FindStringSubmatch(strings.Join(proof[i:min(i+2, len(proof))], " "))
+			if cited == nil {
+				fault(number, "cites no test:", proof[i])
+				break
+			}
+			if _, read := tests[cited[1]]; !read {
+				tests[cited[1]] = testsOf(t, cited[1])
+			}
+			if !slices.Contains(tests[cited[1]], cited[2]) {
+				fault(number, "package", cited[1], "has no", cited[2])
+			}
+		}
+	}
+	var want []string
+	for _, run := range caseNumbers {
+		for n := run[1]; n <= run[2]; n++ {
+			want = append(want, string([]byte{byte(run[0]), '0' + byte(n/10), '0' + byte(n%10)}))
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		fault("cases (-there are +in the table):\n", diff)
+	}
+	return faults
+}
+
+// testsOf are the tests in the files of a package. None is an answer too.
+func testsOf(t *testing.T, name string) (tests []string) {
+	t.Helper()
+	for _, folder := range caseFolders {
+		files, err := filepath.Glob(filepath.Join("..", folder, name, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range files {
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, decl := range file.Decls {
+				if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil {
+					tests = append(tests, f.Name.Name)
+				}
+			}
+		}
+	}
+	return tests
+}
