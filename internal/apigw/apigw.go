@@ -39,7 +39,8 @@ import (
 const reserve = 300 * time.Millisecond
 
 // Handler returns what lambda.Start takes. Events that it cannot serve are
-// logged, since a custom runtime does not log the errors that it returns.
+// logged here as one JSON line with the request's id, which the runtime's own word
+// of them is not.
 func Handler(h http.Handler, log *slog.Logger) func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	return func(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 		if deadline, ok := ctx.Deadline(); ok {

@@ -32,7 +32,7 @@ const (
 	// that its caller waits.
 	dialTimeout   = time.Second
 	tlsTimeout    = 2 * time.Second
-	answerTimeout = 3 * time.Second
+	answerTimeout = time.Second
 
 	maxAttempts = 3 // of one call, by the SDK
 	batchTries  = 4 // until no key of a batch is left unprocessed

@@ -20,10 +20,10 @@ const (
 	// renewAge is when a ring is fetched anew. In the time between the two a source
 	// that is down for a moment goes unnoticed.
 	renewAge = 45 * time.Second
-	// patience bounds a fetch while there is still a ring to serve with: a source
-	// that hangs must not eat up the request's time.
-	patience = 2 * time.Second
-	// retryAfter spares requests in that time from waiting for the source each.
+	// patience bounds a fetch, and retryAfter is the pause after one that failed: a
+	// source that hangs must neither eat up the time of the request that asks it,
+	// nor make every request wait and so fill the account with functions.
+	patience   = 2 * time.Second
 	retryAfter = 5 * time.Second
 	// unknownKeyPause is the least time between two fetches for the sake of key
 	// ids that the ring lacks: anybody can send one.
@@ -65,17 +65,12 @@ func (c *Cache[R]) Ring(ctx context.Context) (R, error) {
 		return c.ring, nil
 	}
 	usable := c.has && within(now, c.fetched, maxAge)
-	if usable && within(now, c.failed, retryAfter) {
-		return c.ring, nil
+	err := errFetchFailed
+	if !within(now, c.failed, retryAfter) {
+		err = c.load(ctx)
 	}
-	if usable {
-		hurried, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		_ = c.load(hurried)
-		return c.ring, nil
-	}
-	if err := c.load(ctx); err != nil {
-		return none, err
+	if err != nil && !usable {
+		return none, oauth.Unavailable("get the key ring", err)
 	}
 	return c.ring, nil
 }
@@ -119,6 +114,8 @@ func (c *Cache[R]) ReloadForUnknownKey(ctx context.Context) (R, error) {
 
 // load needs the turn.
 func (c *Cache[R]) load(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	now := c.now().Round(0)
 	ring, err := c.fetch(ctx)
 	if err != nil {

@@ -68,6 +68,7 @@ func TestRingIsKeptForAMinute(t *testing.T) {
 		t.Errorf("too old: Ring = %d, %v; want ErrUnavailable", got, err)
 	}
 	s.err = nil
+	s.now = s.now.Add(retryAfter)
 	want("source back", 6, 6)
 
 	s.now = s.now.Add(-time.Hour)
@@ -135,6 +136,32 @@ func TestUnknownKeyWhileTheSourceIsDown(t *testing.T) {
 	if got, err := c.ReloadForUnknownKey(t.Context()); got != 3 || err != nil || s.fetches != 3 {
 		t.Errorf("after a good fetch: %d, %v, %d fetches", got, err, s.fetches)
 	}
+}
+
+// Nor may requests queue up at a source that hangs while there is no ring: each
+// waiting function is paid for, and the account has only so many.
+func TestHangingSourceWithoutARing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fetches := 0
+		c := NewCache(func(ctx context.Context) (int, error) {
+			fetches++
+			<-ctx.Done()
+			return 0, ctx.Err()
+		}, time.Now)
+		began := time.Now()
+		for range 100 {
+			if _, err := c.Ring(t.Context()); !errors.Is(err, oauth.ErrUnavailable) {
+				t.Fatalf("Ring = %v", err)
+			}
+		}
+		if waited := time.Since(began); waited != patience || fetches != 1 {
+			t.Errorf("a hundred requests waited %v, for %d fetches; want %v for one", waited, fetches, patience)
+		}
+		time.Sleep(retryAfter)
+		if _, err := c.Ring(t.Context()); err == nil || fetches != 2 {
+			t.Errorf("after the pause: %v, %d fetches", err, fetches)
+		}
+	})
 }
 
 // A source that hangs must leave the request time to be answered.

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -24,7 +25,8 @@ func takeCredentials(header http.Header, form oauth.Form) (oauth.Credentials, er
 		delete(form, name)
 	}
 
-	authorization := header.Values("Authorization")
+	// Some clients send the header blank beside credentials in the body.
+	authorization := slices.DeleteFunc(slices.Clone(header.Values("Authorization")), func(v string) bool { return strings.TrimSpace(v) == "" })
 	mechanisms := len(authorization)
 	if bodySecret != "" {
 		mechanisms++
