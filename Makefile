@@ -37,6 +37,17 @@ fuzz:
 			go test ./$$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME); \
 		done; done
 
+# The fault, race and model suites at full length: an hour and more.
+.PHONY: long
+long: engines
+	FOB_PROOF=long FOB_RACE_HISTORIES=200 go test -race -v -timeout 120m ./internal/proof
+	go test -timeout 60m ./internal/oauth -run TestModel -rapid.checks=20000
+
+# Breaks each promise once and wants the named test red.
+.PHONY: mutants
+mutants: engines
+	go test -v -timeout 60m -run '^TestMutants$$' ./infra -mutants .
+
 .PHONY: engines
 engines:
 	@infra/engines.sh

@@ -300,20 +300,32 @@ var mutants = []mutant{
 	{
 		name: "the loser of a race answers its own token",
 		file: "oauth/settle.go", pkg: "oauth", test: "TestA80FirstRequestsThatAllHaveRead",
-		old:    "if stillFound && stands.Nonce == d.record.Nonce {",
-		broken: "if stillFound {",
+		old:    "if found && stands.Nonce == d.record.Nonce {",
+		broken: "if found {",
 	},
 	{
 		name: "no record, no retry",
 		file: "oauth/settle.go", pkg: "oauth", test: "TestA82SweptBetweenReadAndWrite",
-		old:    "if stillFound && stands.Nonce == d.record.Nonce {",
-		broken: "if !stillFound || stands.Nonce == d.record.Nonce {",
+		old:    "if found && stands.Nonce == d.record.Nonce {",
+		broken: "if !found || stands.Nonce == d.record.Nonce {",
 	},
 	{
 		name: "race in the last start is proof",
 		file: "oauth/settle.go", pkg: "oauth", test: "TestWinnerOfARaceIsNotTakenForDead",
 		old:    "k.authoritative = false",
 		broken: "k.authoritative = authoritative",
+	},
+	{
+		name: "own retry is taken for a replay",
+		file: "oauth/settle.go", pkg: "oauth", test: "TestOwnRetryIsNoReplay",
+		old:    "case d.end && !granted:",
+		broken: "case d.end && (!granted || granted):",
+	},
+	{
+		name: "lost create is decided on old knowledge",
+		file: "oauth/settle.go", pkg: "oauth", test: "TestLostCreateReadsTheSubjectAgain",
+		old:    "reading.Record, reading.Found, unread = stands, found, !found",
+		broken: "reading.Record, reading.Found, unread = stands, found, false",
 	},
 	{
 		name: "no cap",

@@ -42,6 +42,7 @@ const (
 	maxClientID          = 128 // bytes
 	maxClientSecrets     = 2
 	maxAudiences         = 20
+	maxScopeName         = 128 // bytes; eight of them fit into a request
 )
 
 // Client is a registered application (RFC 6749 §2).
@@ -187,6 +188,9 @@ func (s ResourceScopes) Validate() error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(s.Roles)) {
 		set, err := scope.Of(name)
+		if len(name) > maxScopeName {
+			errs = append(errs, fmt.Errorf("scope %.20q...: more than %d characters", name, maxScopeName))
+		}
 		switch {
 		case err != nil && !strings.HasPrefix(name, scope.DevicePrefix):
 			errs = append(errs, fmt.Errorf("scope %q: %w", name, err))

@@ -191,3 +191,71 @@ func (l *losing) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (oa
 	}
 	return l.Tokens.Save(ctx, r, seen)
 }
+
+// overtaken lets the first Save land, but tells its caller that it lost to what
+// somebody else made of it meanwhile.
+type overtaken struct {
+	oauth.Tokens
+	after func()
+	done  bool
+}
+
+func (o *overtaken) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (oauth.Record, bool, error) {
+	stands, found, err := o.Tokens.Save(ctx, r, seen)
+	if o.done || err != nil {
+		return stands, found, err
+	}
+	o.done = true
+	o.after()
+	reading, err := o.Tokens.Read(ctx, r.Locator())
+	return reading.Record, reading.Found, err
+}
+
+// A phone's rotation lands, its reply is lost in our own network, and before the
+// retry another instance logs the phone in and rotates again. The request finds
+// its token two generations old, by its own doing: that is no replay.
+func TestOwnRetryIsNoReplay(t *testing.T) {
+	w := newWorld(t)
+	first := w.login("app", "alice", "device_a")
+	other := w.instance(w.ring)
+	var last oauth.TokenResponse
+	w.issuer.Tokens = &overtaken{Tokens: w.tokens, after: func() {
+		second := other.login("app", "alice", "device_a")
+		var err error
+		last, err = other.refresh("app", second.RefreshToken)
+		w.must(err)
+	}}
+	_, err := w.refresh("app", first.RefreshToken)
+	wantCode(t, err, oauth.InvalidGrant)
+	if w.event.Outcome == oauth.Replayed {
+		t.Error("it counts as a replay")
+	}
+	w.wantActive("api", last.AccessToken, true)
+}
+
+// A create that was lost is decided again on what is true then: a sign-out in
+// between must not leave the caller with a token that is dead at birth.
+func TestLostCreateReadsTheSubjectAgain(t *testing.T) {
+	w := newWorld(t)
+	w.issuer.Tokens = &vanished{Tokens: w.tokens, before: func() {
+		w.must(w.tokens.Raise(t.Context(), w.userSubject("alice"), oauth.StateChange{}))
+	}}
+	r := w.login("backend", "alice", "device_a")
+	w.wantActive("backend", r.AccessToken, true)
+}
+
+// vanished loses the first Save before it arrives.
+type vanished struct {
+	oauth.Tokens
+	before func()
+	done   bool
+}
+
+func (v *vanished) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (oauth.Record, bool, error) {
+	if v.done {
+		return v.Tokens.Save(ctx, r, seen)
+	}
+	v.done = true
+	v.before()
+	return oauth.Record{}, false, nil
+}

@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -248,7 +249,7 @@ func TestA10ReservedNames(t *testing.T) {
 			t.Errorf("client id %q was accepted", id)
 		}
 	}
-	for _, name := range []string{"device_x", "device_", "a b", ""} {
+	for _, name := range []string{"device_x", "device_", "a b", "", strings.Repeat("x", 129)} {
 		if err := (oauth.ResourceScopes{Roles: map[string][]string{name: nil}}).Validate(); err == nil {
 			t.Errorf("resource scope %q was accepted", name)
 		}

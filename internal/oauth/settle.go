@@ -19,33 +19,34 @@ const maxConflicts = 10
 func (i *Issuer) settle(ctx context.Context, c claim, client Client, ring *bearer.MintRing, now int64, authoritative bool) (TokenResponse, error) {
 	event := EventOf(ctx)
 	event.at(c.locator)
-	reading, err := i.Tokens.Read(ctx, c.locator)
-	if err != nil {
-		return TokenResponse{}, err
-	}
-	if reading.State.Disabled {
-		return TokenResponse{}, c.denied
-	}
-	if c.userVersion < reading.State.UserVersion {
-		// The password or the roles were changed while we looked at the old ones: a
-		// token must not outlive them.
-		if authoritative {
-			return TokenResponse{}, c.denied
-		}
-		return TokenResponse{}, errStale{}
-	}
-	k := known{
-		now:           now,
-		ring:          ring.CheckRing,
-		epochs:        Epochs{reading.State.Epoch, client.Epoch, ring.IssuerEpoch()},
-		authoritative: authoritative,
-	}
-
-	record, found := reading.Record, reading.Found
+	k := known{now: now, ring: ring.CheckRing, authoritative: authoritative}
+	var reading Reading
+	unread := true
+	granted := false // this request was decided in its favour, and lost a race
 	for range maxConflicts {
+		if unread {
+			var err error
+			if reading, err = i.Tokens.Read(ctx, c.locator); err != nil {
+				return TokenResponse{}, err
+			}
+			if reading.State.Disabled {
+				return TokenResponse{}, c.denied
+			}
+			if c.userVersion < reading.State.UserVersion {
+				// The password or the roles were changed while we looked at the old ones:
+				// a token must not outlive them.
+				if authoritative {
+					return TokenResponse{}, c.denied
+				}
+				return TokenResponse{}, errStale{}
+			}
+			k.epochs = Epochs{reading.State.Epoch, client.Epoch, ring.IssuerEpoch()}
+			unread = false
+		}
+
 		s := situation{known: k, ring: ring, client: client, rid: newRID()}
 		var seen Nonce
-		if found {
+		if record := reading.Record; reading.Found {
 			seen = record.Nonce
 			switch k.judge(record, c.locator) {
 			case stale:
@@ -62,7 +63,7 @@ func (i *Issuer) settle(ctx context.Context, c claim, client Client, ring *beare
 			event.Tampered++
 		}
 		switch {
-		case d.end:
+		case d.end && !granted:
 			left, ended, err := i.Tokens.End(ctx, c.locator, EndCondition{Nonce: seen})
 			if err != nil {
 				return TokenResponse{}, err
@@ -71,9 +72,12 @@ func (i *Issuer) settle(ctx context.Context, c claim, client Client, ring *beare
 				event.Outcome = d.outcome
 				return TokenResponse{}, d.refusal
 			}
-			record, found = left, true
+			reading.Record, reading.Found = left, true
+			event.Raced++
 
 		case d.refusal != nil:
+			// Also a token that now looks replayed after this very request rotated it,
+			// lost the reply, and was overtaken: that is no reason to end anything.
 			return TokenResponse{}, d.refusal
 
 		case !d.save:
@@ -87,17 +91,21 @@ func (i *Issuer) settle(ctx context.Context, c claim, client Client, ring *beare
 				}
 			}
 			d.record.Nonce = newNonce()
-			stands, stillFound, err := i.Tokens.Save(ctx, d.record, seen)
+			stands, found, err := i.Tokens.Save(ctx, d.record, seen)
 			if err != nil {
 				return TokenResponse{}, err
 			}
-			if stillFound && stands.Nonce == d.record.Nonce {
+			if found && stands.Nonce == d.record.Nonce {
 				event.Outcome = d.outcome
 				return d.response, nil
 			}
-			record, found = stands, stillFound
+			granted = true
+			if found {
+				event.Raced++
+			}
+			// Nothing stands: what we know of the subject may be from before it ended.
+			reading.Record, reading.Found, unread = stands, found, !found
 		}
-		event.Raced++
 		// What won was written after we read what we know.
 		k.authoritative = false
 	}

@@ -100,7 +100,9 @@ func (c EndCondition) Met(r Record) bool {
 // Subjects turns the kill switches of single subjects.
 type Subjects interface {
 	// Raise adds one to the subject's epoch, and applies the rest of the change,
-	// in one atomic step. Called twice it raises twice, which does no harm.
+	// in one atomic step. It may raise twice, or once more some moments after it
+	// returned, if the network kept an earlier try: then a login made since is
+	// asked for once more, and nothing comes back to life.
 	Raise(ctx context.Context, subject Subject, change StateChange) error
 }
 

@@ -1,0 +1,123 @@
+package proof_test
+
+import (
+	"testing"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// The model is code too: what it allows and refuses, one after the other unless
+// a step says that it was under way at once with the one before.
+func TestRaceModel(t *testing.T) {
+	type step struct {
+		verb   raceVerb
+		token  int
+		out    raceOutput
+		atOnce bool
+	}
+	signOut := step{verb: raceSignOut}
+	issue := func(access, refresh int) step {
+		return step{verb: raceIssue, out: raceOutput{Access: access, Refresh: refresh}}
+	}
+	refresh := func(token, access, renewed int) step {
+		return step{verb: raceRefresh, token: token, out: raceOutput{Access: access, Refresh: renewed}}
+	}
+	refused := func(token int) step {
+		return step{verb: raceRefresh, token: token, out: raceOutput{Refused: true}}
+	}
+	introspect := func(token int, active bool) step {
+		return step{verb: raceIntrospect, token: token, out: raceOutput{Active: active}}
+	}
+	revoke := func(token int) step { return step{verb: raceRevoke, token: token} }
+	unknown := func(s step) step { s.out = raceOutput{Unknown: true}; return s }
+	atOnce := func(s step) step { s.atOnce = true; return s }
+
+	for _, test := range []struct {
+		name   string
+		steps  []step
+		stands bool // the refresh token serves more than once
+		want   bool
+	}{
+		{name: "the same token again", steps: []step{issue(1, 2), issue(1, 2), introspect(1, true)}, want: true},
+		{name: "two tokens", steps: []step{issue(1, 2), issue(3, 4)}},
+		{name: "two tokens at once", steps: []step{issue(1, 2), atOnce(issue(3, 4))}},
+		{name: "another refresh token", steps: []step{issue(1, 2), issue(1, 3)}},
+		{name: "inactive at birth", steps: []step{issue(1, 2), introspect(1, false)}},
+		{name: "inactive at once with the issue", steps: []step{issue(1, 2), atOnce(introspect(1, false))}, want: true},
+
+		{name: "revoked", steps: []step{issue(1, 2), revoke(1), introspect(1, false), issue(3, 4)}, want: true},
+		{name: "active after revoke", steps: []step{issue(1, 2), revoke(1), introspect(1, true)}},
+		{name: "active at once with revoke", steps: []step{issue(1, 2), revoke(1), atOnce(introspect(1, true))}, want: true},
+		{name: "revoked by the refresh token", steps: []step{issue(1, 2), revoke(2), introspect(1, true)}},
+		{name: "the old token again", steps: []step{issue(1, 2), revoke(1), issue(1, 2)}},
+		{name: "the old refresh token again", steps: []step{issue(1, 2), revoke(1), issue(3, 2)}},
+		{name: "a dead token ends nothing", steps: []step{issue(1, 2), revoke(1), issue(3, 4), revoke(1), introspect(3, false)}},
+		{name: "a revoke that may have been", steps: []step{issue(1, 2), unknown(revoke(1)), introspect(1, true), introspect(1, false)}, want: true},
+		{name: "and cannot be undone", steps: []step{issue(1, 2), unknown(revoke(1)), introspect(1, false), introspect(1, true)}},
+
+		{name: "signed out", steps: []step{issue(1, 2), signOut, introspect(1, false), issue(3, 4)}, want: true},
+		{name: "active after sign-out", steps: []step{issue(1, 2), signOut, introspect(1, true)}},
+		{name: "returned after sign-out", steps: []step{issue(1, 2), signOut, issue(1, 2)}},
+		{name: "refreshed after sign-out", steps: []step{issue(1, 2), signOut, refresh(2, 1, 3)}},
+
+		{name: "two tokens and a sign-out", steps: []step{issue(1, 2), issue(3, 4), atOnce(signOut), introspect(3, false), introspect(1, false)}, want: true},
+		{name: "two tokens and the first stays", steps: []step{issue(1, 2), issue(3, 4), atOnce(signOut), introspect(1, true)}},
+		{name: "two tokens before a sign-out", steps: []step{issue(1, 2), issue(3, 4), signOut}},
+
+		{name: "rotated", steps: []step{issue(1, 2), refresh(2, 1, 3), refresh(3, 1, 4), issue(1, 4)}, want: true},
+		{name: "one successor", steps: []step{issue(1, 2), refresh(2, 1, 3), refresh(2, 1, 3)}, want: true},
+		{name: "two successors", steps: []step{issue(1, 2), refresh(2, 1, 3), refresh(2, 1, 4)}},
+		{name: "two successors at once", steps: []step{issue(1, 2), refresh(2, 1, 3), atOnce(refresh(2, 1, 4))}},
+		{name: "refused in the grace", steps: []step{issue(1, 2), refresh(2, 1, 3), refused(2)}},
+		{name: "not rotated", steps: []step{issue(1, 2), refresh(2, 1, 2)}},
+		{name: "refused in force", steps: []step{issue(1, 2), refused(2)}},
+		{name: "replayed", steps: []step{issue(1, 2), refresh(2, 1, 3), refresh(3, 1, 4), refused(2), introspect(1, false), issue(5, 6)}, want: true},
+		{name: "replayed without effect", steps: []step{issue(1, 2), refresh(2, 1, 3), refresh(3, 1, 4), refused(2), introspect(1, true)}},
+		{name: "replayed and served", steps: []step{issue(1, 2), refresh(2, 1, 3), refresh(3, 1, 4), refresh(2, 1, 4)}},
+		{name: "revoked by the predecessor", steps: []step{issue(1, 2), refresh(2, 1, 3), revoke(2), introspect(1, true)}},
+		{name: "another life's token", steps: []step{issue(1, 2), revoke(1), issue(3, 4), refused(2), introspect(3, true)}, want: true},
+		{name: "a successor that nobody saw", steps: []step{issue(1, 2), unknown(refresh(2, 0, 0)), issue(1, 3), refresh(2, 1, 3), refresh(3, 1, 4)}, want: true},
+		{name: "or that was not made", steps: []step{issue(1, 2), unknown(refresh(2, 0, 0)), issue(1, 2), refresh(2, 1, 3)}, want: true},
+		{name: "is only one", steps: []step{issue(1, 2), unknown(refresh(2, 0, 0)), issue(1, 3), refresh(2, 1, 4)}},
+		{name: "and no old one", steps: []step{issue(1, 2), revoke(1), issue(3, 4), unknown(refresh(4, 0, 0)), issue(3, 2)}},
+
+		{name: "it stands", stands: true, steps: []step{issue(1, 2), refresh(2, 1, 2), refresh(2, 1, 2), introspect(2, true)}, want: true},
+		{name: "it stands and rotates", stands: true, steps: []step{issue(1, 2), refresh(2, 1, 3)}},
+		{name: "it serves after revoke", stands: true, steps: []step{issue(1, 2), revoke(1), refresh(2, 1, 2)}},
+		{name: "it is active after revoke", stands: true, steps: []step{issue(1, 2), revoke(1), introspect(2, true)}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var history []porcupine.Operation
+			for n, s := range test.steps {
+				op := porcupine.Operation{
+					ClientId: n, Call: int64(10 * n), Return: int64(10*n + 5),
+					Input:  raceInput{Verb: s.verb, Subject: "ann", Authorization: "ann's ipad", Token: s.token, Rotates: !test.stands},
+					Output: s.out,
+				}
+				if s.verb == raceSignOut {
+					op.Input = raceInput{Verb: s.verb, Subject: "ann"}
+				}
+				if s.atOnce {
+					op.Call = history[n-1].Call
+				}
+				if s.out.Unknown {
+					op.Return = raceForever
+				}
+				history = append(history, op)
+			}
+			if got := porcupine.CheckOperations(raceModel, history); got != test.want {
+				t.Errorf("linearizable: %v, want %v", got, test.want)
+			}
+		})
+	}
+
+	// A sign-out is its subject's alone.
+	apart := []porcupine.Operation{
+		{Call: 1, Return: 2, Input: raceInput{Verb: raceIssue, Subject: "ann", Authorization: "ann's ipad"}, Output: raceOutput{Access: 1}},
+		{Call: 3, Return: 4, Input: raceInput{Verb: raceSignOut, Subject: "ben"}, Output: raceOutput{}},
+		{Call: 5, Return: 6, Input: raceInput{Verb: raceIntrospect, Subject: "ann", Authorization: "ann's ipad", Token: 1}, Output: raceOutput{Active: true}},
+	}
+	if !porcupine.CheckOperations(raceModel, apart) {
+		t.Error("the sign-out of one subject reached another")
+	}
+}
