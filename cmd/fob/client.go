@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -226,6 +227,9 @@ func (p *program) validateBrought(s secret.Text) error {
 	}
 	if s.Len() < weakSecret {
 		_, _ = fmt.Fprintf(p.stderr, "fob: warning: a secret of fewer than %d characters can be guessed from a copy of the table\n", weakSecret)
+	}
+	if decoded, err := url.QueryUnescape(s.Reveal()); err != nil || decoded != s.Reveal() {
+		_, _ = io.WriteString(p.stderr, "fob: warning: the secret has a % or +, so the client must form-encode it in its Basic header (RFC 6749 section 2.3.1); curl -u does not\n")
 	}
 	return nil
 }

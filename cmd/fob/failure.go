@@ -92,6 +92,8 @@ func (t table) explain(err error) error {
 		return fail(exitUnavailable, "nothing answers %s: start it, or give another --dynamodb", t.where)
 	case noHost:
 		return fail(exitUnavailable, "the host of DynamoDB %s is not known here: check --dynamodb, or the AWS region", t.where)
+	case code == "ValidationException":
+		return fail(exitUsage, "DynamoDB refuses the table name %q: name it with --%s or %s", t.name, t.flag, t.env)
 	case code == "AccessDeniedException":
 		return fail(exitFailure, "AWS forbids it: %s", api.ErrorMessage())
 	case code == "UnrecognizedClientException", code == "InvalidSignatureException", code == "ExpiredTokenException", code == "MissingAuthenticationTokenException":

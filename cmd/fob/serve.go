@@ -146,7 +146,9 @@ func (p *program) serve(ctx context.Context, o serveOptions) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(events, slog.LevelWarn),
+
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(events, slog.LevelWarn),
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -221,17 +223,23 @@ func handler(s stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		}, time.Now),
 		Now: time.Now,
 	}
-	mux := http.NewServeMux()
-	mux.Handle(tokenPath, wire.Token(issuer, o))
-	mux.Handle(revokePath, wire.Revoke(verifier, o))
-	mux.Handle(introspectPath, wire.Introspect(verifier, o))
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "fob serves POST "+tokenPath+", "+revokePath+" and "+introspectPath, http.StatusNotFound)
-	})
+	// No ServeMux: it redirects paths that it would rather have, and a client would
+	// send its credentials along.
+	endpoints := map[string]http.Handler{
+		tokenPath:      wire.Token(issuer, o),
+		revokePath:     wire.Revoke(verifier, o),
+		introspectPath: wire.Introspect(verifier, o),
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
 		defer cancel()
-		mux.ServeHTTP(w, r.WithContext(ctx))
+		endpoint, ok := endpoints[r.URL.Path]
+		if !ok {
+			w.Header().Set("Cache-Control", "no-store")
+			http.Error(w, "fob serves POST "+tokenPath+", "+revokePath+" and "+introspectPath, http.StatusNotFound)
+			return
+		}
+		endpoint.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
@@ -248,8 +256,19 @@ type fewAtOnce struct {
 	turns chan struct{}
 }
 
+// turnPatience is how long a login waits for its turn. After that it is told to
+// come again, so that a burst does not keep the machine hashing for clients that
+// have left.
+const turnPatience = 3 * time.Second
+
 func (f fewAtOnce) Verify(password, hash secret.Text) (ok, outdated bool, err error) {
-	f.turns <- struct{}{}
+	timer := time.NewTimer(turnPatience)
+	defer timer.Stop()
+	select {
+	case f.turns <- struct{}{}:
+	case <-timer.C:
+		return false, false, oauth.Unavailable("verify a password", errors.New("too many logins at once"))
+	}
 	defer func() { <-f.turns }()
 	return f.Passwords.Verify(password, hash)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,7 +14,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
@@ -108,6 +111,23 @@ func TestFewPasswordsAtOnce(t *testing.T) {
 		if n := g.now.Load(); n != 20 {
 			t.Errorf("%d were verified, want all 20", n)
 		}
+	})
+}
+
+// A login that gets no turn is told to come again; nobody waits for ever.
+func TestLoginsDoNotPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gauge{full: make(chan struct{})}
+		few := fewAtOnce{g, make(chan struct{}, 1)}
+		var all sync.WaitGroup
+		all.Go(func() { _, _, _ = few.Verify(secret.Text{}, secret.Text{}) })
+		synctest.Wait()
+		began := time.Now()
+		if ok, _, err := few.Verify(secret.Text{}, secret.Text{}); ok || !errors.Is(err, oauth.ErrUnavailable) || time.Since(began) != turnPatience {
+			t.Errorf("without a turn: %v, %v after %v", ok, err, time.Since(began))
+		}
+		close(g.full)
+		all.Wait()
 	})
 }
 

@@ -99,6 +99,11 @@ const (
 func (t *tables) connect(ctx context.Context) (*dynamodb.Client, error) {
 	// The SDK would put warnings beside the one line that is ours.
 	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
+	// Password hashes in the table of clients could be read by functions that must
+	// not.
+	if n := t.names; n.Tokens == n.Clients || n.Tokens == n.Users || n.Clients == n.Users {
+		return nil, fail(exitUsage, "two tables have the same name: name them with --%s, --%s and --%s, or the environment", tokensFlag, clientsFlag, usersFlag)
+	}
 	if t.endpoint != "" {
 		if _, err := parseEndpoint(t.endpoint); err != nil {
 			return nil, err
