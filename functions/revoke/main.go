@@ -4,13 +4,10 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/fob-oauth/fob/internal/apigw"
@@ -23,16 +20,12 @@ import (
 )
 
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
-	handler, err := compose(context.Background(), log)
-	if err != nil {
-		log.Error("start", "error", err)
+	if apigw.Serve(compose) != nil {
 		os.Exit(1)
 	}
-	lambda.Start(apigw.Handler(handler, log))
 }
 
-func compose(ctx context.Context, log *slog.Logger) (http.Handler, error) {
+func compose(ctx context.Context, o wire.Options) (http.Handler, error) {
 	c, err := config.Read[config.Revoke]()
 	if err != nil {
 		return nil, err
@@ -45,5 +38,5 @@ func compose(ctx context.Context, log *slog.Logger) (http.Handler, error) {
 	ring := keys.NewCache(keys.CheckSource(cfg, c.KeysFile, c.CheckSecret), time.Now)
 	clients := oauth.NewClientCache(dynamo.NewClients(db, c.ClientsTable), time.Now)
 	verifier := &oauth.Verifier{Tokens: dynamo.NewTokens(db, c.TokensTable), Clients: clients, Keys: ring, Now: time.Now}
-	return wire.Revoke(verifier, wire.Options{Function: lambdacontext.FunctionName, Log: log}), warm.Up(ctx, log, clients, ring)
+	return wire.Revoke(verifier, o), warm.Up(ctx, o.Log, clients, ring)
 }

@@ -4,13 +4,10 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/fob-oauth/fob/internal/apigw"
@@ -24,16 +21,12 @@ import (
 )
 
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
-	handler, err := compose(context.Background(), log)
-	if err != nil {
-		log.Error("start", "error", err)
+	if apigw.Serve(compose) != nil {
 		os.Exit(1)
 	}
-	lambda.Start(apigw.Handler(handler, log))
 }
 
-func compose(ctx context.Context, log *slog.Logger) (http.Handler, error) {
+func compose(ctx context.Context, o wire.Options) (http.Handler, error) {
 	c, err := config.Read[config.Token]()
 	if err != nil {
 		return nil, err
@@ -53,5 +46,5 @@ func compose(ctx context.Context, log *slog.Logger) (http.Handler, error) {
 		Keys:      ring,
 		Now:       time.Now,
 	}
-	return wire.Token(issuer, wire.Options{Function: lambdacontext.FunctionName, Log: log}), warm.Up(ctx, log, clients, ring)
+	return wire.Token(issuer, o), warm.Up(ctx, o.Log, clients, ring)
 }
