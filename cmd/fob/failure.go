@@ -93,7 +93,8 @@ func (t table) explain(err error) error {
 	case noHost:
 		return fail(exitUnavailable, "the host of DynamoDB %s is not known here: check --dynamodb, or the AWS region", t.where)
 	case code == "ValidationException":
-		return fail(exitUsage, "DynamoDB refuses the table name %q: name it with --%s or %s", t.name, t.flag, t.env)
+		return fail(exitUsage, "%q %s is no table of fob's, or no table name at all: name it with --%s or %s (%s)",
+			t.name, t.where, t.flag, t.env, oneLine(api.ErrorMessage()))
 	case code == "AccessDeniedException":
 		return fail(exitFailure, "AWS forbids it: %s", api.ErrorMessage())
 	case code == "UnrecognizedClientException", code == "InvalidSignatureException", code == "ExpiredTokenException", code == "MissingAuthenticationTokenException":

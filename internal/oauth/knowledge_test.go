@@ -241,6 +241,9 @@ func TestLostCreateReadsTheSubjectAgain(t *testing.T) {
 		w.must(w.tokens.Raise(t.Context(), w.userSubject("alice"), oauth.StateChange{}))
 	}}
 	r := w.login("backend", "alice", "device_a")
+	if w.event.Raced != 0 {
+		t.Errorf("raced %d times, against nobody", w.event.Raced)
+	}
 	w.wantActive("backend", r.AccessToken, true)
 }
 

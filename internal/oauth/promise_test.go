@@ -243,6 +243,25 @@ func TestA09Cap(t *testing.T) {
 	}
 }
 
+// A cap that was lowered by far is reached in steps: one request makes only so
+// many deletes before it is answered.
+func TestA09LoweredCapInSteps(t *testing.T) {
+	w := newWorld(t)
+	for i := range 25 {
+		w.login("backend", "alice", fmt.Sprintf("device_%d", i))
+		w.advance(1)
+	}
+	w.editClient("backend", func(c *oauth.Client) { c.MaxAuthorizations = 3 })
+	w.advance(10)
+	for i, want := range []int{16, 7, 3, 3} {
+		newest := w.login("backend", "alice", fmt.Sprintf("device_new%d", i))
+		if n := len(w.records(w.userSubject("alice"))); n != want {
+			t.Errorf("after %d new ones %d records stand, want %d", i+1, n, want)
+		}
+		w.wantActive("backend", newest.AccessToken, true)
+	}
+}
+
 func TestA10ReservedNames(t *testing.T) {
 	for _, id := range []oauth.ClientID{"device_x", "u_x", "", "a b"} {
 		if err := (oauth.Client{ID: id, Public: true}).Validate(); err == nil {

@@ -24,6 +24,13 @@ func TestClientValidate(t *testing.T) {
 			t.Errorf("no word of %s in:\n%v", want, err)
 		}
 	}
+	// Idle while its user still works with an access token.
+	for idle, ok := range map[int64]bool{3600: true, 3599: false} {
+		c := oauth.Client{ID: "c", Public: true, AccessLifetime: 3600, RefreshIdle: idle}
+		if err := c.Validate(); (err == nil) != ok {
+			t.Errorf("idle time of %d s with access tokens of an hour: %v", idle, err)
+		}
+	}
 	for _, n := range []int{0, 3} {
 		c := oauth.Client{ID: "c", Secrets: make([]oauth.ClientSecret, n)}
 		if err := c.Validate(); err == nil {

@@ -170,3 +170,18 @@ func TestN48NoCallback(t *testing.T) {
 		}
 	})
 }
+
+// A header without a value is no credentials, like a parameter without one (N06):
+// some clients send it blank beside those in the body.
+func TestBlankAuthorizationIsAbsent(t *testing.T) {
+	inBody := func(values ...string) func(call) call {
+		return func(c call) call {
+			c.header, c.body = authorization(values...), c.body+"&"+form("client_id", "shop", "client_secret", shopSecret)
+			return c
+		}
+	}
+	run(t, slices.Concat(
+		forEach("blank", inBody(""), step{status: 200}),
+		forEach("spaces", inBody("  "), step{status: 200}),
+	))
+}
