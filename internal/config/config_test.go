@@ -59,8 +59,31 @@ func TestReadRefusesIssuer(t *testing.T) {
 
 func TestEnvNames(t *testing.T) {
 	got, err := EnvNames(&Token{})
-	want := []string{"FOB_CHECK_SECRET", "FOB_CLIENTS_TABLE", "FOB_KEYS_FILE", "FOB_MINT_SECRET", "FOB_TOKENS_TABLE", "FOB_USERS_TABLE"}
+	want := []string{"FOB_CHECK_SECRET", "FOB_CLIENTS_TABLE", "FOB_KEYS_FILE", "FOB_MINT_SECRET", "FOB_PASSWORD_GRANT", "FOB_TOKENS_TABLE", "FOB_USERS_TABLE"}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("EnvNames = %q, %v; want %q", got, err, want)
+	}
+}
+
+// The password grant is there unless somebody turned it off: so it was before there
+// was a setting.
+func TestPasswordGrant(t *testing.T) {
+	for value, want := range map[string]bool{"": true, "true": true, "false": false} {
+		c, err := read[Metadata](map[string]string{"FOB_PASSWORD_GRANT": value, "FOB_ISSUER": "https://id.example.com"})
+		if err != nil || c.PasswordGrant != want || c.Issuer != "https://id.example.com" {
+			t.Errorf("with %q: %+v, %v", value, c, err)
+		}
+		token, err := read[Token](with(map[string]string{"FOB_PASSWORD_GRANT": value}))
+		if err != nil || token.PasswordGrant != want {
+			t.Errorf("token with %q: %+v, %v", value, token, err)
+		}
+	}
+	if c, err := read[Metadata](map[string]string{}); err != nil || !c.PasswordGrant {
+		t.Errorf("unset: %+v, %v", c, err)
+	}
+	for _, environment := range []map[string]string{{"FOB_PASSWORD_GRANT": "off"}, {"FOB_ISSUER": "http://id.example.com"}} {
+		if _, err := read[Metadata](environment); err == nil {
+			t.Errorf("%v was accepted", environment)
+		}
 	}
 }

@@ -28,6 +28,12 @@ func GrantTypes() []GrantType {
 	return []GrantType{PasswordGrant, ClientCredentialsGrant, RefreshTokenGrant}
 }
 
+// OfferedGrants are those of a deployment: all, or all without the password grant,
+// which RFC 9700 §2.4 advises against.
+func OfferedGrants(password bool) []GrantType {
+	return slices.DeleteFunc(GrantTypes(), func(g GrantType) bool { return g == PasswordGrant && !password })
+}
+
 // Defaults of a client's settings, used where the setting is zero. Times are
 // seconds.
 const (
