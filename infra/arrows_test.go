@@ -28,7 +28,7 @@ var arrows = map[string][]string{
 	"internal/oauth":  {"internal/bearer", "internal/scope", "internal/secret"},
 
 	"internal/password": {"internal/secret"},
-	"internal/wire":     {"internal/bearer", "internal/oauth", "internal/secret"},
+	"internal/wire":     {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/dynamo":   {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/memory":   {"internal/bearer", "internal/oauth"},
 	"internal/keys":     {"internal/bearer", "internal/oauth"},

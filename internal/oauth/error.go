@@ -16,6 +16,10 @@ const (
 	UnsupportedGrantType Code = "unsupported_grant_type"
 	InvalidScope         Code = "invalid_scope"
 
+	// InvalidToken and InsufficientScope are what a resource answers (RFC 6750 §3.1).
+	InvalidToken      Code = "invalid_token"
+	InsufficientScope Code = "insufficient_scope"
+
 	// TemporarilyUnavailable (RFC 6749 §4.1.2.1) says that we could not find out.
 	TemporarilyUnavailable Code = "temporarily_unavailable"
 	// ServerError (RFC 6749 §4.1.2.1) is for what should not happen.

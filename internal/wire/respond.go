@@ -28,6 +28,9 @@ func refusalOf(err error) refusal {
 		return refusal{http.StatusServiceUnavailable, oauth.TemporarilyUnavailable,
 			"temporarily unavailable, try again", "Retry-After", "2"} // RFC 7009 §2.2.1
 	}
+	if r, ok := errors.AsType[*resourceError](err); ok {
+		return r.refusal()
+	}
 	refused, _ := errors.AsType[*oauth.Error](err)
 	switch {
 	case refused == nil:

@@ -46,13 +46,21 @@ func TestRefusalOf(t *testing.T) {
 		"unknown":                {errors.New("what"), row{500, "server_error", "", ""}},
 		"unknown code":           {known("invalid_target"), row{500, "server_error", "", ""}},
 		"a panic":                {newPanicked("x"), row{500, "server_error", "", ""}},
+
+		"no token":                      {errNoToken(), row{401, "invalid_token", "WWW-Authenticate", `Bearer realm="fob"`}},
+		"a bad token":                   {errInvalidToken(), row{401, "invalid_token", "WWW-Authenticate", `Bearer realm="fob", error="invalid_token"`}},
+		"a token without a scope":       {errInsufficientScope("a b"), row{403, "insufficient_scope", "WWW-Authenticate", `Bearer realm="fob", error="insufficient_scope", scope="a b"`}},
+		"a bad request of a resource":   {refuseBearer(oauth.InvalidRequest, "why"), row{400, "invalid_request", "WWW-Authenticate", `Bearer realm="fob", error="invalid_request"`}},
+		"a method of a resource":        {errMethodOf([]string{"GET", "DELETE"}), row{405, "invalid_request", "Allow", "GET, DELETE"}},
+		"doubt beside a resource's":     {errors.Join(errInvalidToken(), oauth.ErrUnavailable), row{503, "temporarily_unavailable", "Retry-After", "2"}},
+		"nobody judged for the gateway": {errNoAuthorizer, row{500, "server_error", "", ""}},
 	} {
 		r := refusalOf(c.err)
 		if diff := cmp.Diff(row{r.status, r.code, r.header, r.value}, c.want); diff != "" {
 			t.Errorf("%s: got -, want +:\n%s", name, diff)
 		}
 		fixed := map[int]string{500: "internal error", 503: "temporarily unavailable, try again", 401: "client authentication failed"}
-		if want, isFixed := fixed[r.status]; isFixed && r.description != want {
+		if want, isFixed := fixed[r.status]; isFixed && r.description != want && !strings.HasPrefix(r.value, "Bearer") {
 			t.Errorf("%s: description %q, want %q", name, r.description, want)
 		}
 	}
@@ -93,7 +101,7 @@ func TestN08Descriptions(t *testing.T) {
 					return true
 				}
 				f, ok := call.Fun.(*ast.Ident)
-				if !ok || f.Name != "refuse" && f.Name != "invalidRequest" {
+				if !ok || f.Name != "refuse" && f.Name != "invalidRequest" && f.Name != "refuseBearer" {
 					return true
 				}
 				where := fset.Position(call.Pos()).String()
@@ -114,7 +122,7 @@ func TestN08Descriptions(t *testing.T) {
 			})
 		}
 	}
-	if count[domain] < 10 || count["."] < 8 {
+	if count[domain] < 10 || count["."] < 17 {
 		t.Errorf("found %v: the search does not see them", count)
 	}
 }

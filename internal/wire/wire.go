@@ -1,5 +1,5 @@
 // Package wire is the HTTP face of the domain: one http.Handler for each
-// endpoint, a form in, JSON out.
+// endpoint, a form in, JSON out; and for each resource, a bearer in, JSON out.
 //
 // What it promises: a request reaches the domain only after its form and its
 // credentials were read strictly, so that no two readers of the same bytes could
@@ -53,6 +53,9 @@ type Gateway struct {
 	BaseURL string
 	// RequestID joins the line of the request with the platform's own.
 	RequestID string
+	// Authorizer is what the gateway's authorizer said of the request, in the words
+	// of Caller. Nil means that none was asked.
+	Authorizer map[string]string
 }
 
 type gatewayKey struct{}
@@ -71,12 +74,12 @@ func gatewayOf(ctx context.Context) Gateway {
 type endpoint struct {
 	Options
 	name string
-	// serve asks the domain. The answer is marshalled to JSON; nil is an empty
-	// body.
-	serve func(ctx context.Context, r request) (any, error)
+	// serve reads the request and asks the domain. The answer is marshalled to JSON;
+	// nil is an empty body.
+	serve func(w http.ResponseWriter, r *http.Request) (any, error)
 }
 
-// request is what serve may know of an HTTP request.
+// request is what an endpoint that takes a form may know of an HTTP request.
 type request struct {
 	form        oauth.Form
 	credentials oauth.Credentials
@@ -84,7 +87,42 @@ type request struct {
 	issuer      string
 }
 
+// newEndpoint serves what a client asks with a form and its own credentials. For
+// what it asks with a token, see newResource.
 func newEndpoint(name string, o Options, serve func(context.Context, request) (any, error)) http.Handler {
+	return newHandler(name, o, func(w http.ResponseWriter, r *http.Request) (any, error) {
+		form, err := readForm(w, r)
+		if err != nil {
+			return nil, err
+		}
+		credentials, err := takeCredentials(r.Header, form)
+		if err != nil {
+			return nil, err
+		}
+		if err := timeLeft(r.Context()); err != nil {
+			return nil, err
+		}
+		return serve(r.Context(), request{form, credentials, sourceOf(r.RemoteAddr), o.issuerOf(r)})
+	})
+}
+
+// timeLeft is an error when nothing may be begun any more, since it could not be
+// finished.
+func timeLeft(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("before the request was served: %w", err)
+	}
+	return nil
+}
+
+func (o Options) issuerOf(r *http.Request) string {
+	if o.Issuer != "" {
+		return o.Issuer
+	}
+	return baseURL(r)
+}
+
+func newHandler(name string, o Options, serve func(http.ResponseWriter, *http.Request) (any, error)) http.Handler {
 	if o.Function == "" {
 		o.Function = name
 	}
@@ -113,23 +151,7 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (body []byte, e
 			body, err = nil, newPanicked(v)
 		}
 	}()
-	form, err := readForm(w, r)
-	if err != nil {
-		return nil, err
-	}
-	credentials, err := takeCredentials(r.Header, form)
-	if err != nil {
-		return nil, err
-	}
-	// Without time left nothing is begun that could not be finished.
-	if err := r.Context().Err(); err != nil {
-		return nil, fmt.Errorf("before the request was served: %w", err)
-	}
-	issuer := e.Issuer
-	if issuer == "" {
-		issuer = baseURL(r)
-	}
-	content, err := e.serve(r.Context(), request{form, credentials, sourceOf(r.RemoteAddr), issuer})
+	content, err := e.serve(w, r)
 	if err != nil || content == nil {
 		return nil, err
 	}

@@ -144,6 +144,7 @@ func newWorld(t *testing.T) *world {
 		"token":      wire.Token(issuer, options),
 		"revoke":     wire.Revoke(verifier, options),
 		"introspect": wire.Introspect(verifier, options),
+		"me":         wire.Me(verifier, options),
 	}
 	return w
 }
