@@ -128,7 +128,7 @@ func (c Client) Validate() error {
 
 	id := string(c.ID)
 	switch {
-	case !plausibleClientID(c.ID):
+	case !c.ID.Plausible():
 		fault("a client id has 1 to %d printable ASCII characters without spaces", maxClientID)
 	case strings.HasPrefix(id, userIDPrefix), strings.HasPrefix(id, scope.DevicePrefix):
 		fault("a client id must not begin with %s or %s", userIDPrefix, scope.DevicePrefix)
