@@ -55,6 +55,9 @@ func Handler(h http.Handler, log *slog.Logger) func(context.Context, events.APIG
 		}
 		rec := recorder{header: http.Header{}}
 		h.ServeHTTP(&rec, r)
+		if r.Method == http.MethodHead {
+			rec.body.Reset() // handlers rely on it, as with net/http
+		}
 		return rec.response(), nil
 	}
 }

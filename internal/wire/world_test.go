@@ -54,6 +54,8 @@ type world struct {
 	registry *memory.Clients
 	subjects *memory.Tokens
 	users    *memory.Users
+	issuer   *oauth.Issuer
+	options  wire.Options
 	now      atomic.Int64 // Unix seconds
 	log      bytes.Buffer // read between requests only
 }
@@ -164,7 +166,9 @@ func newWorld(t *testing.T) *world {
 	issuer := &oauth.Issuer{Tokens: w.tokens, Clients: cache, Users: users, Passwords: quickly{}, Keys: ringOf[*bearer.MintRing]{ring}, Now: now}
 	verifier := &oauth.Verifier{Tokens: w.tokens, Clients: cache, Keys: ringOf[*bearer.CheckRing]{ring.CheckRing}, Now: now}
 	directory := &oauth.Directory{Tokens: w.tokens, Subjects: subjects{w.subjects, w.tokens}, Clients: cache, Keys: verifier.Keys, Now: now}
+	w.issuer = issuer
 	options := wire.Options{Log: slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now}
+	w.options = options
 	w.handlers = map[string]http.Handler{
 		"token":      wire.Token(issuer, options),
 		"revoke":     wire.Revoke(verifier, options),
