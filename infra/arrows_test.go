@@ -61,6 +61,8 @@ var unlinked = map[string][]string{
 	"functions/":           {module + "internal/memory", module + "internal/storetest", module + "internal/dynamo/dynamotest", "testing"},
 	"functions/introspect": {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
 	"functions/revoke":     {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
+	"functions/devices":    {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
+	"functions/metadata":   {module + "internal/dynamo", module + "internal/keys", module + "internal/password", awsSDK + "aws"},
 	"cmd/":                 {module + "internal/storetest", module + "internal/dynamo/dynamotest", "testing"},
 }
 

@@ -33,6 +33,9 @@ type Introspect struct {
 	Issuer string `env:"FOB_ISSUER"`
 }
 
+// Devices configures functions/devices.
+type Devices struct{ Base }
+
 // Metadata configures functions/metadata. It reads no table and no key.
 type Metadata struct {
 	// Issuer is the issuer (RFC 8414 §2), below which the endpoints are. Empty means
@@ -62,9 +65,9 @@ type Base struct {
 }
 
 // Read fills a C from the environment.
-func Read[C Token | Revoke | Introspect | Metadata]() (C, error) { return read[C](nil) }
+func Read[C Token | Revoke | Introspect | Devices | Metadata]() (C, error) { return read[C](nil) }
 
-func read[C Token | Revoke | Introspect | Metadata](environment map[string]string) (C, error) {
+func read[C Token | Revoke | Introspect | Devices | Metadata](environment map[string]string) (C, error) {
 	var c C
 	errs := []error{env.ParseWithOptions(&c, env.Options{Environment: environment})}
 	switch c := any(c).(type) {
@@ -77,6 +80,8 @@ func read[C Token | Revoke | Introspect | Metadata](environment map[string]strin
 		errs = append(errs, c.faults())
 	case Introspect:
 		errs = append(errs, c.faults(), validateIssuer(c.Issuer))
+	case Devices:
+		errs = append(errs, c.faults())
 	case Metadata:
 		errs = append(errs, validateIssuer(c.Issuer))
 	}

@@ -26,6 +26,12 @@ func TestRead(t *testing.T) {
 	if _, err := read[Revoke](complete); err != nil {
 		t.Errorf("read[Revoke]: %v", err)
 	}
+	if c, err := read[Devices](complete); err != nil || c.CheckSecret != "arn:check" {
+		t.Errorf("read[Devices] = %+v, %v", c, err)
+	}
+	if _, err := read[Devices](with(map[string]string{"FOB_CHECK_SECRET": ""})); err == nil {
+		t.Error("read[Devices] does without keys")
+	}
 	i, err := read[Introspect](with(map[string]string{"FOB_ISSUER": "https://id.example.com/prod"}))
 	if err != nil || i.Issuer != "https://id.example.com/prod" {
 		t.Errorf("read[Introspect] = %+v, %v", i, err)
