@@ -1,6 +1,8 @@
-// Package apigw serves an http.Handler to API Gateway: it turns an event of an
-// HTTP API, payload format 2.0, into an http.Request and the answer back. Events
-// of function URLs have the same shape.
+// Package apigw serves an http.Handler to API Gateway: it turns an event into an
+// http.Request and the answer back. It knows payload format 2.0, of HTTP APIs and
+// function URLs (format2.go), and 1.0, of REST APIs and of HTTP APIs that ask for
+// it (format1.go), each event by itself. And it serves a wire.Guard as a Lambda
+// authorizer of either (authorizer.go).
 //
 // What it promises: the handler sees the request as the client sent it, and what
 // the gateway itself vouches for (the address, the peer, the request id) only
@@ -8,7 +10,8 @@
 // Whatever the client did wrong is left to the handler, so that all answers and
 // all log lines are made in one place: a body that does not decode reaches it as
 // a body that cannot be read, and too little time as a context that has ended.
-// An error is returned only for events that are no such requests.
+// An error is returned only for events that are no such requests, and by an
+// authorizer, to which the gateway gives no other word for 401 and for doubt.
 //
 // What it refuses to know: OAuth, and cookies, which no endpoint of fob uses.
 package apigw
@@ -18,6 +21,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +29,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,96 +46,143 @@ const reserve = 300 * time.Millisecond
 // Handler returns what lambda.Start takes. Events that it cannot serve are
 // logged here as one JSON line with the request's id, which the runtime's own word
 // of them is not.
-func Handler(h http.Handler, log *slog.Logger) func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-	return func(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-		if deadline, ok := ctx.Deadline(); ok {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
-			defer cancel()
-		}
-		r, err := request(ctx, e)
+func Handler(h http.Handler, log *slog.Logger) func(context.Context, json.RawMessage) (any, error) {
+	return func(ctx context.Context, event json.RawMessage) (any, error) {
+		ctx, cancel := within(ctx)
+		defer cancel()
+		r, format, err := request(ctx, event)
 		if err != nil {
-			log.ErrorContext(ctx, "event not served", "error", err.Error(), "request_id", requestID(ctx, e))
-			return events.APIGatewayV2HTTPResponse{}, err
+			log.ErrorContext(ctx, "event not served", "error", err.Error(), "request_id", requestID(ctx, ""))
+			return nil, err
 		}
-		rec := recorder{header: http.Header{}}
-		h.ServeHTTP(&rec, r)
+		rec := &recorder{header: http.Header{}}
+		h.ServeHTTP(rec, r)
+		rec.WriteHeader(http.StatusOK)
 		if r.Method == http.MethodHead {
 			rec.body.Reset() // handlers rely on it, as with net/http
 		}
-		return rec.response(), nil
+		return format(rec), nil
 	}
 }
 
-// request makes the http.Request that the client sent to the gateway.
-func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Request, error) {
-	if e.Version != "2.0" {
-		return nil, fmt.Errorf("event of payload format %.8q, not 2.0: set PayloadFormatVersion to \"2.0\" on the route of an HTTP API (a REST API has no such format)", e.Version)
+// within leaves the reserve.
+func within(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
 	}
-	if e.RequestContext.HTTP.Method == "" {
-		return nil, errors.New("event without requestContext.http.method: not a request of an HTTP API or function URL")
-	}
+	return context.WithDeadline(ctx, deadline.Add(-reserve))
+}
 
-	var body io.Reader = strings.NewReader(e.Body)
-	length := int64(len(e.Body))
-	if e.IsBase64Encoded {
-		decoded, err := base64.StdEncoding.Strict().DecodeString(e.Body)
+// request makes the http.Request that the client sent to the gateway, and tells
+// how the gateway wants the answer written.
+func request(ctx context.Context, event json.RawMessage) (*http.Request, func(*recorder) any, error) {
+	var of struct {
+		Version    string `json:"version"`
+		HTTPMethod string `json:"httpMethod"`
+	}
+	if json.Unmarshal(event, &of) != nil {
+		return nil, nil, errShape
+	}
+	switch {
+	case of.Version == "2.0":
+		var e events.APIGatewayV2HTTPRequest
+		if json.Unmarshal(event, &e) != nil {
+			return nil, nil, errShape
+		}
+		r, err := request2(ctx, e)
+		return r, response2, err
+	case of.HTTPMethod != "" && (of.Version == "" || of.Version == "1.0"):
+		var e events.APIGatewayProxyRequest
+		if json.Unmarshal(event, &e) != nil {
+			return nil, nil, errShape
+		}
+		r, err := request1(ctx, e)
+		return r, response1, err
+	}
+	return nil, nil, fmt.Errorf("event of version %.8q: not a request of an HTTP API, a REST API or a function URL", of.Version)
+}
+
+// errShape says nothing of what the event holds.
+var errShape = errors.New("the event is not of the shape that API Gateway sends")
+
+// arrived are the parts of a request, of whatever format.
+type arrived struct {
+	method, path, query string
+	header              http.Header
+	body                string
+	isBase64            bool
+	domain, sourceIP    string
+	gateway             wire.Gateway
+}
+
+func (a arrived) request(ctx context.Context) *http.Request {
+	var body io.Reader = strings.NewReader(a.body)
+	length := int64(len(a.body))
+	if a.isBase64 {
+		decoded, err := base64.StdEncoding.Strict().DecodeString(a.body)
 		if err != nil {
 			body, length = brokenBody{}, -1
 		} else {
 			body, length = bytes.NewReader(decoded), int64(len(decoded))
 		}
 	}
-
-	// Names come in lower case, and what was repeated is joined with commas.
-	header := make(http.Header, len(e.Headers))
-	for name, value := range e.Headers {
-		header.Add(name, value)
-	}
-
-	at := e.RequestContext
 	r := &http.Request{
-		Method:        at.HTTP.Method,
-		URL:           &url.URL{Path: e.RawPath, RawQuery: e.RawQueryString},
+		Method:        a.method,
+		URL:           &url.URL{Path: a.path, RawQuery: a.query},
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,
-		Header:        header,
+		Header:        a.header,
 		Body:          io.NopCloser(body),
 		ContentLength: length,
-		Host:          at.DomainName,
-		RemoteAddr:    net.JoinHostPort(at.HTTP.SourceIP, "0"), // the port is not told
-		TLS:           &tls.ConnectionState{},                  // the gateway speaks nothing else
+		Host:          a.domain,
+		RemoteAddr:    net.JoinHostPort(a.sourceIP, "0"), // the port is not told
+		TLS:           &tls.ConnectionState{},            // the gateway speaks nothing else
 	}
-	gateway := wire.Gateway{RequestID: requestID(ctx, e)}
-	if at.DomainName != "" {
-		gateway.BaseURL = "https://" + at.DomainName + basePath(e)
-	}
-	return r.WithContext(wire.WithGateway(ctx, gateway)), nil
+	return r.WithContext(wire.WithGateway(ctx, a.gateway))
 }
 
-// basePath is what stands in the path before the route: the stage, or the
-// mapping of a custom domain. The route "ANY /token" that was reached as
-// /prod/token has /prod. $default and routes with variables tell nothing.
-func basePath(e events.APIGatewayV2HTTPRequest) string {
-	_, route, ok := strings.Cut(e.RouteKey, " ")
-	if !ok || !strings.HasPrefix(route, "/") {
-		return ""
+// basePath is what stands in a path before the route: the stage, or the mapping
+// of a custom domain. The route /token that was reached as /prod/token has /prod.
+// It is not found for a route of any depth, such as /{proxy+}.
+func basePath(route, path string) (base string, found bool) {
+	if !strings.HasPrefix(route, "/") || strings.Contains(route, "+}") {
+		return "", false
 	}
-	base, ok := strings.CutSuffix(strings.TrimRight(e.RawPath, "/"), strings.TrimRight(route, "/"))
-	if !ok {
-		return ""
+	base = strings.TrimRight(path, "/")
+	parts := strings.Split(strings.Trim(route, "/"), "/")
+	for _, part := range slices.Backward(parts) {
+		if part == "" { // the route /
+			continue
+		}
+		cut := strings.LastIndexByte(base, '/')
+		if cut < 0 || !strings.HasPrefix(part, "{") && base[cut+1:] != part {
+			return "", false
+		}
+		base = base[:cut]
 	}
-	return (&url.URL{Path: strings.TrimRight(base, "/")}).EscapedPath()
+	return (&url.URL{Path: strings.TrimRight(base, "/")}).EscapedPath(), true
 }
 
 // requestID is Lambda's, which stands in every line that the platform writes, or
 // else the gateway's.
-func requestID(ctx context.Context, e events.APIGatewayV2HTTPRequest) string {
+func requestID(ctx context.Context, gateways string) string {
 	if lc, ok := lambdacontext.FromContext(ctx); ok && lc.AwsRequestID != "" {
 		return lc.AwsRequestID
 	}
-	return e.RequestContext.RequestID
+	return gateways
+}
+
+// texts are the values that are texts: all that fob's authorizer says.
+func texts(said map[string]any) map[string]string {
+	kept := map[string]string{}
+	for name, value := range said {
+		if text, ok := value.(string); ok {
+			kept[name] = text
+		}
+	}
+	return kept
 }
 
 // brokenBody is the body of a request whose base64 does not decode.
@@ -158,13 +210,4 @@ func (r *recorder) WriteHeader(status int) {
 func (r *recorder) Write(b []byte) (int, error) {
 	r.WriteHeader(http.StatusOK)
 	return r.body.Write(b)
-}
-
-func (r *recorder) response() events.APIGatewayV2HTTPResponse {
-	r.WriteHeader(http.StatusOK)
-	headers := make(map[string]string, len(r.sent))
-	for name, values := range r.sent {
-		headers[name] = strings.Join(values, ", ")
-	}
-	return events.APIGatewayV2HTTPResponse{StatusCode: r.status, Headers: headers, Body: r.body.String()}
 }

@@ -69,6 +69,20 @@ func parse(t *testing.T, text string) (e events.APIGatewayV2HTTPRequest) {
 	return e
 }
 
+// serve2 hands a handler an event of format 2.0.
+func serve2(t *testing.T, ctx context.Context, h http.Handler, log *slog.Logger, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+	t.Helper()
+	text, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := Handler(h, log)(ctx, text)
+	if err != nil {
+		return events.APIGatewayV2HTTPResponse{}, err
+	}
+	return answer.(events.APIGatewayV2HTTPResponse), nil
+}
+
 // seen is what a handler saw of a request.
 type seen struct {
 	Method, Path, Query, Host, RemoteAddr string
@@ -86,7 +100,7 @@ func look(t *testing.T, ctx context.Context, e events.APIGatewayV2HTTPRequest) (
 		body, readErr = io.ReadAll(r.Body)
 		s = seen{r.Method, r.URL.Path, r.URL.RawQuery, r.Host, r.RemoteAddr, r.Header, r.ContentLength, string(body), r.TLS != nil}
 	})
-	if _, err := Handler(h, discard)(ctx, e); err != nil {
+	if _, err := serve2(t, ctx, h, discard, e); err != nil {
 		t.Fatal(err)
 	}
 	return s, readErr
@@ -136,7 +150,7 @@ func TestBodyThatIsNoBase64(t *testing.T) {
 		}
 
 		e.Headers = map[string]string{"content-type": "application/x-www-form-urlencoded"}
-		resp, err := Handler(wire.Token(&oauth.Issuer{}, wire.Options{}), discard)(t.Context(), e)
+		resp, err := serve2(t, t.Context(), wire.Token(&oauth.Issuer{}, wire.Options{}), discard, e)
 		if want := `{"error":"invalid_request","error_description":"the body cannot be read"}`; err != nil || resp.StatusCode != 400 || resp.Body != want {
 			t.Errorf("%q: %d %s, %v", body, resp.StatusCode, resp.Body, err)
 		}
@@ -145,19 +159,25 @@ func TestBodyThatIsNoBase64(t *testing.T) {
 
 func TestOtherEventsAreErrors(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"REST API": {`{"version": "1.0", "resource": "/token", "httpMethod": "POST", "body": "CANARY"}`, `set PayloadFormatVersion to "2.0"`},
-		"empty":    {`{}`, `set PayloadFormatVersion to "2.0"`},
-		"long":     {`{"version": "` + strings.Repeat("CANARY", 100) + `"}`, `set PayloadFormatVersion to "2.0"`},
-		"no http":  {`{"version": "2.0", "body": "CANARY"}`, "not a request of an HTTP API"},
+		"empty":           {`{}`, `not a request of`},
+		"no object":       {`["CANARY"]`, "not of the shape"},
+		"no JSON":         {`CANARY`, "not of the shape"},
+		"long":            {`{"version": "` + strings.Repeat("CANARY", 100) + `"}`, `not a request of`},
+		"other version":   {`{"version": "3.0", "httpMethod": "POST", "requestContext": {"httpMethod": "POST"}}`, `not a request of`},
+		"no http":         {`{"version": "2.0", "body": "CANARY"}`, "not a request of an HTTP API"},
+		"another shape":   {`{"version": "2.0", "headers": ["CANARY"]}`, "not of the shape"},
+		"another shape 1": {`{"httpMethod": "POST", "headers": ["CANARY"]}`, "not of the shape"},
+		"load balancer":   {`{"httpMethod": "POST", "path": "/token", "requestContext": {"elb": {}}, "body": "CANARY"}`, "not a request of a REST API"},
+		"queue":           {`{"Records": [{"body": "CANARY"}]}`, `not a request of`},
 	} {
 		var log bytes.Buffer
 		h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Errorf("%s: served", name) })
-		resp, err := Handler(h, slog.New(slog.NewJSONHandler(&log, nil)))(t.Context(), parse(t, c.text))
+		resp, err := Handler(h, slog.New(slog.NewJSONHandler(&log, nil)))(t.Context(), json.RawMessage(c.text))
 		if err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 200 {
-			t.Errorf("%s: error %v", name, err)
+			t.Fatalf("%s: error %v", name, err)
 		}
-		if diff := cmp.Diff(resp, events.APIGatewayV2HTTPResponse{}); diff != "" {
-			t.Errorf("%s: an error and an answer:\n%s", name, diff)
+		if resp != nil {
+			t.Errorf("%s: an error and an answer: %v", name, resp)
 		}
 		line := map[string]any{}
 		if json.Unmarshal(log.Bytes(), &line) != nil || line["level"] != "ERROR" || line["error"] != err.Error() {
@@ -185,20 +205,30 @@ func TestBasePath(t *testing.T) {
 		{"$default", "/prod/token", ""},
 		{"", "/prod/token", ""},
 		{"ANY token", "/prod/token", ""},
+		{"ANY /devices/{device}", "/devices/ipad", ""},
+		{"ANY /devices/{device}", "/prod/devices/ipad", "/prod"},
+		{"ANY /devices/{device}/x", "/devices/devices/ipad/x", "/devices"},
+		{"ANY /devices/{device}", "/devices", ""},
+		{"ANY /{device}", "/", ""},
 	} {
-		if got := basePath(events.APIGatewayV2HTTPRequest{RouteKey: c.route, RawPath: c.path}); got != c.want {
-			t.Errorf("%q at %q: %q, want %q", c.route, c.path, got, c.want)
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, wire.GatewayOf(r.Context()).BaseURL)
+		})
+		e := events.APIGatewayV2HTTPRequest{Version: "2.0", RouteKey: c.route, RawPath: c.path}
+		e.RequestContext.DomainName, e.RequestContext.HTTP.Method = "d", "POST"
+		if got, err := serve2(t, t.Context(), h, discard, e); err != nil || got.Body != "https://d"+c.want {
+			t.Errorf("%q at %q: %q, %v, want %q", c.route, c.path, got.Body, err, c.want)
 		}
 	}
 }
 
 func TestRequestID(t *testing.T) {
 	e := parse(t, event)
-	if got := requestID(t.Context(), e); got != "JKJaXmPLvHcESHA=" {
+	if got := requestID(t.Context(), e.RequestContext.RequestID); got != "JKJaXmPLvHcESHA=" {
 		t.Errorf("without Lambda's: %q", got)
 	}
 	ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "8b2f"})
-	if got := requestID(ctx, e); got != "8b2f" {
+	if got := requestID(ctx, e.RequestContext.RequestID); got != "8b2f" {
 		t.Errorf("with Lambda's: %q", got)
 	}
 }
@@ -234,7 +264,7 @@ func TestResponse(t *testing.T) {
 		},
 	} {
 		h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { c.serve(w) })
-		got, err := Handler(h, discard)(t.Context(), parse(t, event))
+		got, err := serve2(t, t.Context(), h, discard, parse(t, event))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -252,7 +282,7 @@ func TestA76HandlerGivesUpInTime(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-		if _, err := Handler(h, discard)(ctx, parse(t, event)); err != nil {
+		if _, err := serve2(t, ctx, h, discard, parse(t, event)); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(began); took != 9700*time.Millisecond {
@@ -272,7 +302,7 @@ func TestA76TooLittleTimeAtTheStart(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), left)
 			defer cancel()
-			resp, err := Handler(wire.Token(&oauth.Issuer{}, wire.Options{}), discard)(ctx, e)
+			resp, err := serve2(t, ctx, wire.Token(&oauth.Issuer{}, wire.Options{}), discard, e)
 			if err != nil || resp.StatusCode != want {
 				t.Errorf("%v left: %d, %v", left, resp.StatusCode, err)
 			}
@@ -295,9 +325,32 @@ func FuzzEvent(f *testing.F) {
 	} {
 		f.Add([]byte(text))
 	}
+	f.Add([]byte(event1))
+	for _, text := range []string{
+		`{"httpMethod":"POST","requestContext":{"httpMethod":"POST"}}`,
+		`{"version":"1.0","httpMethod":"\u0000","path":"%zz","multiValueQueryStringParameters":{"%zz;":["&#="],"":[]},"multiValueHeaders":{"A":["b","c"],"\n":[]},"headers":{"a":"d"},"requestContext":{"httpMethod":"x","path":"//","domainName":"a b"},"body":"a\ud800"}`,
+		`{"httpMethod":"GET","resource":"/{proxy+}","requestContext":{"httpMethod":"GET","authorizer":{"lambda":{"sub":1}}},"body":"====","isBase64Encoded":true}`,
+	} {
+		f.Add([]byte(text))
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		var e events.APIGatewayV2HTTPRequest
-		if json.Unmarshal(text, &e) != nil {
+		var of struct {
+			Version         string              `json:"version"`
+			HTTPMethod      string              `json:"httpMethod"`
+			Body            string              `json:"body"`
+			IsBase64Encoded bool                `json:"isBase64Encoded"`
+			RawQueryString  string              `json:"rawQueryString"`
+			Query           map[string]string   `json:"queryStringParameters"`
+			Queries         map[string][]string `json:"multiValueQueryStringParameters"`
+			Headers         map[string]string   `json:"headers"`
+			ManyHeaders     map[string][]string `json:"multiValueHeaders"`
+			RequestContext  struct {
+				HTTP struct {
+					Method string `json:"method"`
+				} `json:"http"`
+			} `json:"requestContext"`
+		}
+		if json.Unmarshal(text, &of) != nil {
 			return
 		}
 		served := false
@@ -305,34 +358,59 @@ func FuzzEvent(f *testing.F) {
 			served = true
 			body, err := io.ReadAll(r.Body)
 			again := string(body)
-			if e.IsBase64Encoded {
+			if of.IsBase64Encoded {
 				again = base64.StdEncoding.EncodeToString(body)
 			}
 			// Line breaks within base64 are the one thing that is lost.
-			if given := strings.NewReplacer("\r", "", "\n", "").Replace(e.Body); err == nil && again != given && again != e.Body {
-				t.Errorf("body %q became %q", e.Body, again)
+			if given := strings.NewReplacer("\r", "", "\n", "").Replace(of.Body); err == nil && again != given && again != of.Body {
+				t.Errorf("body %q became %q", of.Body, again)
 			}
 			if err == nil && r.ContentLength != int64(len(body)) {
 				t.Errorf("%d bytes called %d", len(body), r.ContentLength)
 			}
-			values := 0
+			values, want := 0, len(of.Headers)
 			for v := range maps.Values(r.Header) {
 				values += len(v)
 			}
-			if r.Method != e.RequestContext.HTTP.Method || r.URL.RawQuery != e.RawQueryString || values != len(e.Headers) {
-				t.Errorf("%+v became %+v", e, r)
+			if of.Version != "2.0" {
+				for name, many := range of.ManyHeaders {
+					want += len(many)
+					if _, both := of.Headers[name]; both {
+						want--
+					}
+				}
+			}
+			if values != want {
+				t.Errorf("%d headers became %v", want, r.Header)
+			}
+			if method := of.HTTPMethod; of.Version == "2.0" && (r.Method != of.RequestContext.HTTP.Method || r.URL.RawQuery != of.RawQueryString) || of.Version != "2.0" && r.Method != method {
+				t.Errorf("%s became %+v", text, r)
+			}
+			// What a gateway decoded is found again, and a secret's name by its reader.
+			if of.Version != "2.0" {
+				if got := strings.Count(r.URL.RawQuery, "&") + 1; got < len(of.Queries) || got < len(of.Query) {
+					t.Errorf("%d and %d parameters became %q", len(of.Query), len(of.Queries), r.URL.RawQuery)
+				}
 			}
 			wire.Token(&oauth.Issuer{}, wire.Options{}).ServeHTTP(w, r)
 		})
-		resp, err := Handler(h, discard)(t.Context(), e)
+		answer, err := Handler(h, discard)(t.Context(), text)
 		if served == (err != nil) {
 			t.Errorf("served %v with error %v", served, err)
 		}
 		if err != nil {
-			if !cmp.Equal(resp, events.APIGatewayV2HTTPResponse{}) {
-				t.Errorf("an error and %+v", resp)
+			if answer != nil {
+				t.Errorf("an error and %+v", answer)
 			}
 			return
+		}
+		again, err := json.Marshal(answer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var resp events.APIGatewayProxyResponse
+		if err := json.Unmarshal(again, &resp); err != nil {
+			t.Fatal(err)
 		}
 		if resp.Headers["Cache-Control"] != "no-store" || resp.StatusCode < 400 || !json.Valid([]byte(resp.Body)) {
 			t.Errorf("%+v", resp)

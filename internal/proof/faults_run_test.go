@@ -161,7 +161,16 @@ func (r *faultRun) instance(s worldStores, subjects oauth.Subjects) *faultInstan
 	in := &faultInstance{subjects: subjects, endpoints: map[string]func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error){}}
 	log := slog.New(slog.NewJSONHandler(&in.log, nil))
 	for name, h := range newWorld(r, s, func() time.Time { return time.Unix(r.clock.Load(), 0) }, log).handlers {
-		in.endpoints[name] = apigw.Handler(h, log)
+		serve := apigw.Handler(h, log)
+		in.endpoints[name] = func(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+			event, err := json.Marshal(e)
+			if err != nil {
+				return events.APIGatewayV2HTTPResponse{}, err
+			}
+			answer, err := serve(ctx, event)
+			response, _ := answer.(events.APIGatewayV2HTTPResponse)
+			return response, err
+		}
 	}
 	return in
 }

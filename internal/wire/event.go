@@ -52,7 +52,7 @@ func (e endpoint) record(ctx context.Context, event *oauth.Event, status int, be
 		slog.Float64("write_units", event.WriteUnits),
 		slog.Float64("duration_ms", float64(now.Sub(began).Microseconds())/1000),
 	)
-	optional("request_id", gatewayOf(ctx).RequestID)
+	optional("request_id", GatewayOf(ctx).RequestID)
 	if status >= http.StatusInternalServerError {
 		optional("error", err.Error())
 		if p, ok := errors.AsType[*panicked](err); ok {

@@ -13,7 +13,7 @@ import (
 
 // Access tells what an access token asserts. Implementations must return the zero
 // Introspection for a token that is not good here, and an error only for doubt or
-// a defect. An *oauth.Verifier looks it up; Authorizer takes the gateway's word.
+// a defect. An *oauth.Verifier looks it up; Vouched takes the gateway's word.
 type Access interface {
 	Access(ctx context.Context, token bearer.Bearer, audiences ...string) (oauth.Introspection, error)
 }
@@ -93,17 +93,17 @@ func newCaller(i oauth.Introspection) Caller {
 	}
 }
 
-// Authorizer is Access by the word of the gateway's authorizer, which judged the
+// Vouched is Access by the word of the gateway's authorizer, which judged the
 // request before it came here. The token is not looked at again.
-type Authorizer struct{}
+type Vouched struct{}
 
 // errNoAuthorizer is a defect of the deployment: nothing stands before a function
 // that relies on it.
 var errNoAuthorizer = errors.New("the gateway names nobody: the route has no authorizer of fob's")
 
 // Access is about the request of ctx, whatever the token.
-func (Authorizer) Access(ctx context.Context, _ bearer.Bearer, _ ...string) (oauth.Introspection, error) {
-	said := gatewayOf(ctx).Authorizer
+func (Vouched) Access(ctx context.Context, _ bearer.Bearer, _ ...string) (oauth.Introspection, error) {
+	said := GatewayOf(ctx).Authorizer
 	set, err := scope.Parse(said["scope"])
 	if said["sub"] == "" || said["client_id"] == "" || err != nil || string(set.Device()) != said["device"] {
 		return oauth.Introspection{}, errNoAuthorizer

@@ -54,6 +54,9 @@ type Gateway struct {
 	BaseURL string
 	// RequestID joins the line of the request with the platform's own.
 	RequestID string
+	// Route is what the gateway matched: the method and the path as the API spells
+	// it, such as "GET /orders/{id}", or "$default". Empty means that it did not say.
+	Route string
 	// Authorizer is what the gateway's authorizer said of the request, in the words
 	// of Caller. Nil means that none was asked.
 	Authorizer map[string]string
@@ -66,7 +69,8 @@ func WithGateway(ctx context.Context, g Gateway) context.Context {
 	return context.WithValue(ctx, gatewayKey{}, g)
 }
 
-func gatewayOf(ctx context.Context) Gateway {
+// GatewayOf returns the zero Gateway for a request that came through none.
+func GatewayOf(ctx context.Context) Gateway {
 	g, _ := ctx.Value(gatewayKey{}).(Gateway)
 	return g
 }
@@ -186,7 +190,7 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (a answer, err 
 }
 
 func baseURL(r *http.Request) string {
-	switch g := gatewayOf(r.Context()); {
+	switch g := GatewayOf(r.Context()); {
 	case g.BaseURL != "":
 		return g.BaseURL
 	case r.Host == "":

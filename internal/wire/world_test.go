@@ -241,7 +241,7 @@ type transport struct {
 }
 
 // transports are all of them: whatever is tested goes through net/http and as an
-// event with either kind of body (A50).
+// event of either payload format with either kind of body (A50).
 var transports = []transport{
 	{"http", sendHTTP},
 	{"event base64", func(t *testing.T, h http.Handler, c call) answer {
@@ -249,6 +249,12 @@ var transports = []transport{
 	}},
 	{"event plain", func(t *testing.T, h http.Handler, c call) answer {
 		return sendEvent(t, t.Context(), h, eventOf(c, false))
+	}},
+	{"event 1.0 base64", func(t *testing.T, h http.Handler, c call) answer {
+		return sendEvent(t, t.Context(), h, eventOf1(c, true))
+	}},
+	{"event 1.0 plain", func(t *testing.T, h http.Handler, c call) answer {
+		return sendEvent(t, t.Context(), h, eventOf1(c, false))
 	}},
 }
 
@@ -300,15 +306,68 @@ func eventOf(c call, encode bool) events.APIGatewayV2HTTPRequest {
 	return e
 }
 
-func sendEvent(t *testing.T, ctx context.Context, h http.Handler, e events.APIGatewayV2HTTPRequest) answer {
+// eventOf1 is the call as a REST API passes it on: headers as often as they came,
+// and parameters decoded as far as they can be.
+func eventOf1(c call, encode bool) events.APIGatewayProxyRequest {
+	e := events.APIGatewayProxyRequest{
+		Resource:                        "/" + c.endpoint,
+		Path:                            cmp.Or(c.path, "/"+c.endpoint),
+		HTTPMethod:                      c.method,
+		Headers:                         map[string]string{},
+		MultiValueHeaders:               c.header,
+		QueryStringParameters:           map[string]string{},
+		MultiValueQueryStringParameters: map[string][]string{},
+		Body:                            c.body,
+		RequestContext: events.APIGatewayProxyRequestContext{
+			DomainName: "fob.example",
+			Path:       cmp.Or(c.path, "/"+c.endpoint),
+			Stage:      "prod",
+			HTTPMethod: c.method,
+			RequestID:  "gateway-request-1",
+			Identity:   events.APIGatewayRequestIdentity{SourceIP: "192.0.2.1"},
+		},
+	}
+	for name, values := range c.header {
+		if len(values) > 0 {
+			e.Headers[name] = values[len(values)-1]
+		}
+	}
+	decoded := func(s string) string {
+		if text, err := url.QueryUnescape(s); err == nil {
+			return text
+		}
+		return s
+	}
+	for pair := range strings.SplitSeq(c.query, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		name, value = decoded(name), decoded(value)
+		e.QueryStringParameters[name] = value
+		e.MultiValueQueryStringParameters[name] = append(e.MultiValueQueryStringParameters[name], value)
+	}
+	if encode {
+		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString([]byte(c.body)), true
+	}
+	return e
+}
+
+// sendEvent hands the handler an event through JSON, as the function gets it.
+func sendEvent(t *testing.T, ctx context.Context, h http.Handler, event any) answer {
 	t.Helper()
-	// Through JSON, as the function gets it.
-	text, err := json.Marshal(e)
+	text, err := json.Marshal(event)
 	must(t, err)
-	var received events.APIGatewayV2HTTPRequest
-	must(t, json.Unmarshal(text, &received))
-	resp, err := apigw.Handler(h, slog.New(slog.DiscardHandler))(ctx, received)
+	out, err := apigw.Handler(h, slog.New(slog.DiscardHandler))(ctx, text)
 	must(t, err)
+	// Both formats write an answer of one value for each header alike.
+	text, err = json.Marshal(out)
+	must(t, err)
+	var resp events.APIGatewayProxyResponse
+	must(t, json.Unmarshal(text, &resp))
+	if len(resp.MultiValueHeaders) > 0 {
+		t.Errorf("headers of many values: %v", resp.MultiValueHeaders)
+	}
 	header := http.Header{}
 	for name, value := range resp.Headers {
 		header.Set(name, value)
