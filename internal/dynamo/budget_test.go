@@ -38,6 +38,7 @@ func TestBudget(t *testing.T) {
 
 const (
 	read, query     = "BatchGetItem", "Query"
+	get             = "GetItem"
 	put, update     = "PutItem", "UpdateItem"
 	remove          = "DeleteItem"
 	cap25, lifetime = oauth.DefaultMaxAuthorizations, oauth.DefaultAccessLifetime
@@ -197,6 +198,40 @@ func testBudget(t *testing.T, endpoint string, absent float64) {
 			return w.revoke("app", first.AccessToken)
 		}, oauth.Revoked, "", price{calls: map[string]int{remove: 1}}},
 
+		// Devices: the token is read first, like introspection, and then what it asks
+		// for. A query reads all that the user has; see TestBudgetOfManyDevices.
+		{"devices: list", func(w *budgetWorld) func(context.Context) error {
+			return w.list(w.mustLogin("app", device(1)).AccessToken)
+		}, oauth.Active, "", price{calls: map[string]int{read: 1, get: 1, query: 1}, found: 3, none: 1}},
+		{"devices: end one", func(w *budgetWorld) func(context.Context) error {
+			w.mustLogin("backend", device(2))
+			w.mustLogin("app", device(2))
+			return w.endDevice(w.mustLogin("app", device(1)).AccessToken, 2)
+		}, oauth.Active, "", price{calls: map[string]int{read: 1, query: 1, remove: 2}, found: 2, none: 1, write: 2}},
+		{"devices: end one that is gone", func(w *budgetWorld) func(context.Context) error {
+			return w.endDevice(w.mustLogin("app", device(1)).AccessToken, 2)
+		}, oauth.Active, "", price{calls: map[string]int{read: 1, query: 1}, found: 2, none: 1}},
+		{"devices: sign out others", func(w *budgetWorld) func(context.Context) error {
+			w.mustLogin("backend", device(1))
+			w.mustLogin("app", device(2))
+			return w.signOutOthers(w.mustLogin("app", device(1)).AccessToken)
+		}, oauth.Active, "", price{calls: map[string]int{read: 1, query: 1, remove: 2}, found: 2, none: 1, write: 2}},
+		{"devices: sign out all", func(w *budgetWorld) func(context.Context) error {
+			w.mustLogin("backend", device(1))
+			w.mustLogin("app", device(2))
+			return w.signOutAll(w.mustLogin("app", device(1)).AccessToken)
+		}, oauth.Active, "", price{calls: map[string]int{read: 1, update: 1}, found: 1, none: 1, write: 1}},
+		{"devices: a token that was revoked", func(w *budgetWorld) func(context.Context) error {
+			first := w.mustLogin("app", device(1))
+			w.must(w.revoke("app", first.AccessToken)(w.t.Context()))
+			return w.list(first.AccessToken)
+		}, oauth.Inactive, "", price{calls: map[string]int{read: 1}, none: 2}},
+		{"devices: a token that expired", func(w *budgetWorld) func(context.Context) error {
+			first := w.mustLogin("app", device(1))
+			w.now.Add(lifetime)
+			return w.list(first.AccessToken)
+		}, oauth.Inactive, "", free},
+
 		// What is refused before the store is asked.
 		{"refresh, expired", func(w *budgetWorld) func(context.Context) error {
 			first := w.mustLogin("backend", "")
@@ -263,6 +298,7 @@ func testBudget(t *testing.T, endpoint string, absent float64) {
 		"introspect":                   {func(b bearer.Bearer) func(context.Context) error { return w.introspect("api", b) }, user.AccessToken, oauth.Inactive, ""},
 		"introspect the refresh token": {func(b bearer.Bearer) func(context.Context) error { return w.introspect("backend", b) }, client.RefreshToken, oauth.Inactive, ""},
 		"revoke":                       {func(b bearer.Bearer) func(context.Context) error { return w.revoke("app", b) }, user.AccessToken, oauth.Revoked, ""},
+		"devices":                      {w.list, user.AccessToken, oauth.Inactive, ""},
 		"revoke the refresh token":     {func(b bearer.Bearer) func(context.Context) error { return w.revoke("app", b) }, user.RefreshToken, oauth.Revoked, ""},
 	}
 	for name, e := range endpoints {
@@ -525,6 +561,94 @@ func (w *budgetWorld) introspect(id oauth.ClientID, b bearer.Bearer) func(contex
 func (w *budgetWorld) revoke(id oauth.ClientID, b bearer.Bearer) func(context.Context) error {
 	return func(ctx context.Context) error {
 		return w.verifier.Revoke(ctx, oauth.RevokeRequest{Credentials: credentials(id, clientSecretOf(id)), Token: b})
+	}
+}
+
+// devices is a request of /devices: what comes of the token decides whether
+// anything else is done.
+func (w *budgetWorld) devices(b bearer.Bearer, do func(context.Context, *oauth.Directory, oauth.Introspection) error) func(context.Context) error {
+	v := w.verifier
+	directory := &oauth.Directory{Tokens: v.Tokens, Subjects: v.Tokens.(*dynamo.Tokens), Clients: v.Clients, Keys: v.Keys, Now: v.Now}
+	return func(ctx context.Context) error {
+		me, err := v.Access(ctx, b)
+		if err != nil || !me.Active {
+			return err
+		}
+		return do(ctx, directory, me)
+	}
+}
+
+func (w *budgetWorld) list(b bearer.Bearer) func(context.Context) error {
+	return w.devices(b, func(ctx context.Context, d *oauth.Directory, me oauth.Introspection) error {
+		_, _, err := d.Places(ctx, me.Subject, oauth.Place{}, 100)
+		return err
+	})
+}
+
+func (w *budgetWorld) endDevice(b bearer.Bearer, n int) func(context.Context) error {
+	return w.devices(b, func(ctx context.Context, d *oauth.Directory, me oauth.Introspection) error {
+		name, err := scope.ParseDevice(strings.TrimPrefix(device(n), scope.DevicePrefix))
+		w.must(err)
+		return d.EndDevice(ctx, me.Subject, name, me.Locator)
+	})
+}
+
+func (w *budgetWorld) signOutOthers(b bearer.Bearer) func(context.Context) error {
+	return w.devices(b, func(ctx context.Context, d *oauth.Directory, me oauth.Introspection) error {
+		return d.EndOthers(ctx, me.Subject, oauth.Place{Device: me.Scope.Device(), Client: me.ClientID})
+	})
+}
+
+func (w *budgetWorld) signOutAll(b bearer.Bearer) func(context.Context) error {
+	return w.devices(b, func(ctx context.Context, d *oauth.Directory, me oauth.Introspection) error {
+		return d.SignOut(ctx, me.Subject)
+	})
+}
+
+// A user with 25 devices on each of 10 clients: a page costs one query over all 250,
+// whatever its size; signing out of all but one is a delete each, and of all is one
+// write. At 1 KB an item the query would take 62 units; here they have some 450
+// bytes.
+func TestBudgetOfManyDevices(t *testing.T) {
+	t.Run("dynoxide", func(t *testing.T) { testBudgetOfManyDevices(t, storetest.Engine(t), 1) })
+	t.Run("local", func(t *testing.T) { testBudgetOfManyDevices(t, storetest.Local(t), 0) })
+}
+
+func testBudgetOfManyDevices(t *testing.T, endpoint string, absent float64) {
+	const clients = 10
+	w := newBudgetWorld(t, endpoint)
+	app, found, err := w.f.Clients.Client(t.Context(), "app")
+	if err != nil || !found {
+		t.Fatal(found, err)
+	}
+	var mine bearer.Bearer
+	for c := range clients {
+		app.ID, app.Version = oauth.ClientID(fmt.Sprintf("app-%d", c)), 0
+		_, err := w.f.Clients.SaveClient(t.Context(), app)
+		w.must(err)
+		for n := range cap25 {
+			credentials := oauth.Credentials{Method: oauth.ClientIDOnly, ID: app.ID}
+			r, err := w.issuer.Token(t.Context(), oauth.TokenRequest{Credentials: credentials, Form: passwordForm(budgetPassword, device(n)), Source: "192.0.2.1"})
+			w.must(err)
+			mine = r.AccessToken
+		}
+	}
+	for _, step := range []struct {
+		name    string
+		request func(context.Context) error
+		price   price
+	}{
+		{"list", w.list(mine), price{calls: map[string]int{read: 1, get: 1, query: 1}, found: 1 + 1 + 30, none: 1}},
+		{"end one", w.endDevice(mine, 0), price{calls: map[string]int{read: 1, query: 1, remove: clients}, found: 1 + 30, none: 1, write: clients}},
+		{"sign out others", w.signOutOthers(mine), price{calls: map[string]int{read: 1, query: 1, remove: clients*(cap25-1) - 1}, found: 1 + 29, none: 1, write: clients*(cap25-1) - 1}},
+		{"sign out all", w.signOutAll(mine), price{calls: map[string]int{read: 1, update: 1}, found: 1, none: 1, write: 1}},
+	} {
+		w.meter.reset()
+		var event oauth.Event
+		if err := step.request(oauth.WithEvent(t.Context(), &event)); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		w.check(event, step.price, absent)
 	}
 }
 
