@@ -49,6 +49,7 @@ const (
 // world is the real domain over the memory stores, behind the three handlers.
 type world struct {
 	handlers map[string]http.Handler // by endpoint
+	verifier *oauth.Verifier
 	tokens   *tokens
 	registry *memory.Clients
 	subjects *memory.Tokens
@@ -139,6 +140,7 @@ func newWorld(t *testing.T) *world {
 
 	issuer := &oauth.Issuer{Tokens: w.tokens, Clients: cache, Users: users, Passwords: quickly{}, Keys: ringOf[*bearer.MintRing]{ring}, Now: now}
 	verifier := &oauth.Verifier{Tokens: w.tokens, Clients: cache, Keys: ringOf[*bearer.CheckRing]{ring.CheckRing}, Now: now}
+	w.verifier = verifier
 	options := wire.Options{Log: slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now}
 	w.handlers = map[string]http.Handler{
 		"token":      wire.Token(issuer, options),
