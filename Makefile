@@ -8,20 +8,24 @@ cfnlint  := .tools/cfn-lint-1.58.0
 release  := GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags '-s -w'
 
 .PHONY: build
-build: build-TokenFunction build-RevokeFunction build-IntrospectFunction
+build: build-TokenFunction build-RevokeFunction build-IntrospectFunction build-DevicesFunction build-MetadataFunction
 	go build -o bin/fob ./cmd/fob
 
 # `sam build` calls these, named after the resources in template.yaml, and says
 # in ARTIFACTS_DIR where it wants the program.
 ARTIFACTS_DIR ?= $(@:build-%=bin/%)
 
-.PHONY: build-TokenFunction build-RevokeFunction build-IntrospectFunction
+.PHONY: build-TokenFunction build-RevokeFunction build-IntrospectFunction build-DevicesFunction build-MetadataFunction
 build-TokenFunction:
 	$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/token
 build-RevokeFunction:
 	$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/revoke
 build-IntrospectFunction:
 	$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/introspect
+build-DevicesFunction:
+	$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/devices
+build-MetadataFunction:
+	$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/metadata
 
 # Every test, with the DynamoDB engines that this machine can have.
 .PHONY: test

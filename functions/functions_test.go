@@ -49,10 +49,22 @@ func samples() map[string]sample {
 	wrongMethod.header = map[string]string{"Allow": "POST"}
 	refreshed := issued("read device_sample", "refresh_token")
 	revoked := reply{status: http.StatusOK}
+	badToken := refused(http.StatusUnauthorized, "invalid_token", "the access token is invalid, expired, revoked or not for this resource")
+	badToken.header = map[string]string{"Www-Authenticate": `Bearer realm="fob", error="invalid_token"`}
+	listed := reply{status: http.StatusOK, body: map[string]any{"devices": "a list with this device"}}
+	done := reply{status: http.StatusNoContent}
+	const base = "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com"
+	described := reply{status: http.StatusOK, body: map[string]any{
+		"issuer": base, "token_endpoint": base + "/token", "revocation_endpoint": base + "/revoke", "introspection_endpoint": base + "/introspect",
+		"grant_types_supported":                         []any{"password", "client_credentials", "refresh_token"},
+		"token_endpoint_auth_methods_supported":         []any{"client_secret_basic", "client_secret_post", "none"},
+		"revocation_endpoint_auth_methods_supported":    []any{"client_secret_basic", "client_secret_post", "none"},
+		"introspection_endpoint_auth_methods_supported": []any{"client_secret_basic", "client_secret_post"},
+	}}
 	active := reply{status: http.StatusOK, body: map[string]any{
 		"active": true, "scope": "read device_sample", "client_id": demoClient, "username": demoUser, "token_type": "Bearer",
 		"exp": "time", "iat": "time", "sub": "a user id", "aud": []any{demoAPI}, "jti": "an id", "device": "sample",
-		"iss": "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
+		"iss": base,
 	}}
 
 	return map[string]sample{
@@ -66,6 +78,10 @@ func samples() map[string]sample {
 		"token/events/wrong-method.json":    {asItIs: wrongMethod},
 		"revoke/events/revoke.json":         {asItIs: revoked, filledIn: &revoked},
 		"introspect/events/introspect.json": {asItIs: reply{status: http.StatusOK, body: map[string]any{"active": false}}, filledIn: &active},
+		"devices/events/list.json":          {asItIs: badToken, filledIn: &listed},
+		"devices/events/end.json":           {asItIs: badToken, filledIn: &done},
+		"devices/events/sign-out.json":      {asItIs: badToken, filledIn: &done},
+		"metadata/events/metadata.json":     {asItIs: described},
 	}
 }
 
@@ -101,9 +117,23 @@ func settled(body map[string]any) map[string]any {
 			body[name] = "a user id"
 		case name == "jti" && tokenID.MatchString(text):
 			body[name] = "an id"
+		case name == "devices" && listsThisDevice(value):
+			body[name] = "a list with this device"
 		}
 	}
 	return body
+}
+
+// listsThisDevice reports whether a value is a list of devices in which the sample's
+// is the current one.
+func listsThisDevice(value any) bool {
+	list, _ := value.([]any)
+	current := slices.DeleteFunc(slices.Clone(list), func(v any) bool { return v.(map[string]any)["current"] != true })
+	if len(current) != 1 {
+		return false
+	}
+	this := current[0].(map[string]any)
+	return this["device"] == "sample" && this["client_id"] == demoClient
 }
 
 // Every sample event gets the answer that it is a sample of, in the encoding
@@ -133,8 +163,7 @@ func TestSamples(t *testing.T) {
 				check(t, functions[name].send(t, text), want.asItIs)
 
 				e := readSample(t, path)
-				_, body := bodyOf(t, e)
-				if has := placeholder.MatchString(body); has != (want.filledIn != nil) {
+				if has := placeholder.MatchString(textOf(t, e)); has != (want.filledIn != nil) {
 					t.Fatalf("the sample has a place for a token: %v; there is a reply for one: %v", has, want.filledIn != nil)
 				} else if !has {
 					return
@@ -146,12 +175,11 @@ func TestSamples(t *testing.T) {
 				if diff := cmp.Diff(before, after); diff != "" {
 					t.Errorf("calls for a forged token (-before +after):\n%s", diff)
 				}
-				login := functions["token"].login(t, "read device_sample")
-				token := login.text(t, "access_token")
-				if strings.Contains(body, "fob_rt_") {
-					token = login.text(t, "refresh_token")
+				scope := "read device_sample"
+				if name == "devices" {
+					scope = "devices device_sample"
 				}
-				e.Body, e.IsBase64Encoded = placeholder.ReplaceAllString(body, token), false
+				e = filledIn(t, e, functions["token"].login(t, scope))
 				if encoding != "as it is" {
 					e = recoded(t, e)
 				}
@@ -176,6 +204,28 @@ func check(t *testing.T, got answer, want reply) {
 	}
 }
 
+// textOf is what a client sent where a token may be.
+func textOf(t *testing.T, e events.APIGatewayV2HTTPRequest) string {
+	t.Helper()
+	_, body := bodyOf(t, e)
+	return e.Headers["authorization"] + "\n" + body
+}
+
+// filledIn is the event with a token of a login in the place of its placeholder.
+func filledIn(t *testing.T, e events.APIGatewayV2HTTPRequest, login answer) events.APIGatewayV2HTTPRequest {
+	t.Helper()
+	token := login.text(t, "access_token")
+	if strings.Contains(textOf(t, e), "fob_rt_") {
+		token = login.text(t, "refresh_token")
+	}
+	_, body := bodyOf(t, e)
+	e.Body, e.IsBase64Encoded = placeholder.ReplaceAllString(body, token), false
+	if has, ok := e.Headers["authorization"]; ok {
+		e.Headers["authorization"] = placeholder.ReplaceAllString(has, token)
+	}
+	return e
+}
+
 // bodyOf returns the body as the client sent it, and whether it sent one.
 func bodyOf(t *testing.T, e events.APIGatewayV2HTTPRequest) (sent bool, body string) {
 	t.Helper()
@@ -198,6 +248,12 @@ func recoded(t *testing.T, e events.APIGatewayV2HTTPRequest) events.APIGatewayV2
 	return e
 }
 
+// routesOf are the routes of functions that are not at their own name.
+var routesOf = map[string][]string{
+	"devices":  {"/devices", "/devices/{device}", "/devices/sign-out"},
+	"metadata": {"/.well-known/oauth-authorization-server"},
+}
+
 // The samples have the shape of what the template's gateway sends.
 func TestSamplesHaveTheGatewaysShape(t *testing.T) {
 	encodings := map[bool]int{}
@@ -205,9 +261,16 @@ func TestSamplesHaveTheGatewaysShape(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			e := readSample(t, filepath.FromSlash(path))
 			name := strings.Split(path, "/")[0]
+			route := "/" + name
+			if routes, several := routesOf[name]; several {
+				if route = strings.TrimPrefix(e.RouteKey, "ANY "); !slices.Contains(routes, route) {
+					t.Errorf("the function has no route %s", route)
+				}
+			}
+			called := strings.NewReplacer("{device}", e.PathParameters["device"]).Replace(route)
 			at := e.RequestContext
 			got := []string{e.Version, e.RouteKey, at.RouteKey, e.RawPath, at.HTTP.Path, at.AccountID, at.DomainName, at.Stage, at.HTTP.SourceIP, at.HTTP.UserAgent, at.HTTP.Protocol}
-			want := []string{"2.0", "ANY /" + name, "ANY /" + name, "/" + name, "/" + name, "123456789012", e.Headers["host"], "$default", e.Headers["x-forwarded-for"], e.Headers["user-agent"], "HTTP/1.1"}
+			want := []string{"2.0", "ANY " + route, "ANY " + route, called, called, "123456789012", e.Headers["host"], "$default", e.Headers["x-forwarded-for"], e.Headers["user-agent"], "HTTP/1.1"}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -362,6 +425,8 @@ func TestPromise(t *testing.T) {
 		"token":      {checkARN: 1, mintARN: 1},
 		"revoke":     {checkARN: 1},
 		"introspect": {checkARN: 1},
+		"devices":    {checkARN: 1},
+		"metadata":   {},
 	} {
 		if diff := cmp.Diff(want, functions[name].secrets.counts()); diff != "" {
 			t.Errorf("%s: secrets fetched (-want +got):\n%s", name, diff)
@@ -440,12 +505,18 @@ func TestCallsBeforeTheFirstRequest(t *testing.T) {
 		"token":      {checkARN: 1, mintARN: 1},
 		"revoke":     {checkARN: 1},
 		"introspect": {checkARN: 1},
+		"devices":    {checkARN: 1},
+		"metadata":   {},
 	} {
 		i := s.run(t, name)
 		if diff := cmp.Diff(want, i.secrets.counts()); diff != "" {
 			t.Errorf("%s: calls to Secrets Manager (-want +got):\n%s", name, diff)
 		}
-		if diff := cmp.Diff(map[string]int{"GetItem": 1}, i.tables.counts()); diff != "" {
+		calls := map[string]int{"GetItem": 1}
+		if name == "metadata" { // it asks nobody
+			calls = map[string]int{}
+		}
+		if diff := cmp.Diff(calls, i.tables.counts()); diff != "" {
 			t.Errorf("%s: calls to DynamoDB (-want +got):\n%s", name, diff)
 		}
 		if said := i.stdout.next(t); len(said) > 0 {
@@ -490,6 +561,13 @@ func TestRefusesToStart(t *testing.T) {
 			want: []string{"FOB_TOKENS_TABLE", "FOB_CLIENTS_TABLE", "FOB_CHECK_SECRET"}},
 		{name: "nothing is set but an issuer", function: "introspect", change: func(e map[string]string) { clear(e); e["FOB_ISSUER"] = "http://fob.example" },
 			want: []string{"FOB_TOKENS_TABLE", "FOB_CLIENTS_TABLE", "FOB_CHECK_SECRET", "FOB_ISSUER"}},
+		{name: "nothing is set", function: "devices", change: func(e map[string]string) { clear(e) },
+			want: []string{"FOB_TOKENS_TABLE", "FOB_CLIENTS_TABLE", "FOB_CHECK_SECRET"}},
+		{name: "an issuer and a grant that are none", function: "metadata", change: func(e map[string]string) {
+			clear(e)
+			e["FOB_ISSUER"], e["FOB_PASSWORD_GRANT"] = "http://fob.example", "off"
+		},
+			want: []string{"FOB_ISSUER", "PasswordGrant"}},
 		{name: "two are missing", function: "token", change: without("FOB_USERS_TABLE", "FOB_MINT_SECRET"),
 			want: []string{"FOB_USERS_TABLE", "FOB_MINT_SECRET"}},
 		{name: "one is empty", function: "revoke", change: with("FOB_TOKENS_TABLE", ""), want: []string{"FOB_TOKENS_TABLE"}},
@@ -564,13 +642,19 @@ func TestOutage(t *testing.T) {
 			t.Errorf("%s: the line: %v", i.name, a.line)
 		}
 	}
-	events := map[string]string{"token": "client_credentials", "revoke": "revoke", "introspect": "introspect"}
+	events := map[string]string{"token": "client_credentials", "revoke": "revoke", "introspect": "introspect", "devices": "list"}
 	for _, name := range functionNames {
+		if name == "metadata" {
+			continue // it asks nobody
+		}
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t)
 			defer s.searchForLeaks(t)
-			text, err := os.ReadFile(filepath.Join(name, "events", events[name]+".json"))
-			must(t, err)
+			e := readSample(t, filepath.Join(name, "events", events[name]+".json"))
+			if name == "devices" { // which asks the tables for genuine tokens alone
+				e = filledIn(t, e, s.run(t, "token").login(t, "devices device_sample"))
+			}
+			text := encode(t, e)
 
 			// From the start.
 			i := s.run(t, name, func(i *instance, _ map[string]string) { i.tables.set(broken) })

@@ -1,4 +1,4 @@
-// Package functions_test runs the three functions as they are released: real
+// Package functions_test runs the functions as they are released: real
 // programs behind Lambda's Runtime API, with a DynamoDB engine and a stand-in
 // for Secrets Manager on loopback. It knows of them only what AWS would.
 package functions_test
@@ -17,7 +17,7 @@ import (
 	"testing"
 )
 
-var functionNames = []string{"token", "revoke", "introspect"}
+var functionNames = []string{"token", "revoke", "introspect", "devices", "metadata"}
 
 // release is how the Makefile builds functions, less the variables that say for
 // which machine. TestRelease holds the two together.
@@ -44,7 +44,7 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// build puts the three programs into dir. Each is called like its folder.
+// build puts the programs into dir. Each is called like its folder.
 func build(dir, system, architecture string) (string, error) {
 	args := slices.Concat(release[1:], []string{"-o", dir + string(filepath.Separator)})
 	for _, name := range functionNames {

@@ -91,8 +91,8 @@ func newStage(t *testing.T) *stage {
 	s.know("client secret", demoAPISecret)
 	s.know("password", demoPassword)
 
-	must(t, s.fixture.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": nil}}))
-	both, err := scope.Of("read", "write")
+	must(t, s.fixture.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": nil, "devices": nil}}))
+	all, err := scope.Of("read", "write", "devices")
 	must(t, err)
 	read, err := scope.Of("read")
 	must(t, err)
@@ -101,8 +101,8 @@ func newStage(t *testing.T) *stage {
 		return []oauth.ClientSecret{{Hash: oauth.HashClientSecret(secret.New(text)), Created: now}}
 	}
 	for _, c := range []oauth.Client{
-		{ID: demoClient, Secrets: hash(demoClientSecret), Grants: oauth.GrantTypes(), Scopes: both, DefaultScopes: read, Audiences: []string{demoAPI}},
-		{ID: demoApp, Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}, Scopes: both, DefaultScopes: read, Audiences: []string{demoAPI}},
+		{ID: demoClient, Secrets: hash(demoClientSecret), Grants: oauth.GrantTypes(), Scopes: all, DefaultScopes: read, Audiences: []string{demoAPI}},
+		{ID: demoApp, Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}, Scopes: all, DefaultScopes: read, Audiences: []string{demoAPI}},
 		{ID: demoAPI, Secrets: hash(demoAPISecret), Introspects: []string{demoAPI}},
 	} {
 		c.Created, c.Epoch = now, uint64(now)
@@ -144,8 +144,12 @@ func (s *stage) environment(t *testing.T, name, dynamoDB, secretsManager string)
 	case "token":
 		environment["FOB_USERS_TABLE"] = s.fixture.Tables.Users
 		environment["FOB_MINT_SECRET"] = mintARN
+		environment["FOB_PASSWORD_GRANT"] = "true"
 	case "introspect":
 		environment["FOB_ISSUER"] = ""
+	case "metadata":
+		environment["FOB_ISSUER"] = ""
+		environment["FOB_PASSWORD_GRANT"] = "true"
 	}
 	return environment
 }
@@ -165,7 +169,7 @@ func (s *stage) run(t *testing.T, name string, changes ...func(*instance, map[st
 	return i
 }
 
-// runAll starts the three functions.
+// runAll starts all functions.
 func (s *stage) runAll(t *testing.T, changes ...func(*instance, map[string]string)) map[string]*instance {
 	t.Helper()
 	functions := map[string]*instance{}
@@ -239,10 +243,14 @@ func (i *instance) sendWithin(t *testing.T, event []byte, left time.Duration) an
 	if o.response.IsBase64Encoded || len(o.response.MultiValueHeaders) > 0 || len(o.response.Cookies) > 0 {
 		t.Errorf("%s: an answer with more than status, headers and a plain body", i.name)
 	}
-	for name, want := range map[string]string{
+	headers := map[string]string{
 		"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff",
 		"Strict-Transport-Security": "max-age=31536000",
-	} {
+	}
+	if i.name == "metadata" && a.status == http.StatusOK {
+		headers["Cache-Control"], headers["Pragma"] = "public, max-age=3600", ""
+	}
+	for name, want := range headers {
 		if got := a.header.Get(name); got != want {
 			t.Errorf("%s: header %s: %q, want %q", i.name, name, got, want)
 		}
@@ -290,7 +298,7 @@ func (i *instance) sendWithin(t *testing.T, event []byte, left time.Duration) an
 	}
 	_, counts := a.line["_aws"]
 	switch outcome := a.line.text("outcome"); outcome {
-	case "active", "inactive":
+	case "active", "inactive", "listed", "described":
 		if counts {
 			t.Errorf("%s: metrics for the outcome %s, which nobody counts", i.name, outcome)
 		}
@@ -337,10 +345,12 @@ func form(nameValues ...string) string {
 // with another body.
 func formEvent(t *testing.T, function, body string) []byte {
 	t.Helper()
-	files := map[string]string{"token": "password", "revoke": "revoke", "introspect": "introspect"}
+	files := map[string]string{"token": "password", "revoke": "revoke", "introspect": "introspect", "devices": "sign-out", "metadata": "metadata"}
 	e := readSample(t, filepath.Join(function, "events", files[function]+".json"))
 	e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString([]byte(body)), true
 	e.Headers["content-length"] = strconv.Itoa(len(body))
+	delete(e.Headers, "authorization")
+	e.RequestContext.HTTP.Method = http.MethodPost
 	return encode(t, e)
 }
 

@@ -63,6 +63,8 @@ var unlinked = map[string][]string{
 	"functions/authorizer": {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
 	"functions/me":         {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id", module + "internal/dynamo", module + "internal/keys"},
 	"functions/revoke":     {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
+	"functions/devices":    {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
+	"functions/metadata":   {module + "internal/dynamo", module + "internal/keys", module + "internal/password", awsSDK + "aws"},
 	"cmd/":                 {module + "internal/storetest", module + "internal/dynamo/dynamotest", "testing"},
 }
 

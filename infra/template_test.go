@@ -19,13 +19,18 @@ import (
 	"github.com/fob-oauth/fob/internal/config"
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/wire"
 )
 
 // function is what one folder under functions/ needs of the template.
 type function struct {
 	config any // a pointer to the struct in package config that it reads
 	memory int
-	allows map[any][]string // actions on each resource, its own log group aside
+	// routes are its paths by the name of their event; nil is its own name at Route.
+	routes map[string]string
+	// unreserved: no concurrency can be reserved for it.
+	unreserved bool
+	allows     map[any][]string // actions on each resource, its own log group aside
 }
 
 var functions = map[string]function{
@@ -62,6 +67,27 @@ var functions = map[string]function{
 			ref("CheckKeys"):           {"secretsmanager:GetSecretValue"},
 		},
 	},
+	"devices": {
+		config: new(config.Devices),
+		memory: 256,
+		routes: map[string]string{
+			"Route": wire.DevicesPath, "DeviceRoute": wire.DevicesPath + "/{device}", "SignOutRoute": wire.DevicesPath + "/sign-out",
+		},
+		allows: map[any][]string{
+			getAtt("TokensTable.Arn"): {
+				"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem",
+			},
+			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
+			ref("CheckKeys"):           {"secretsmanager:GetSecretValue"},
+		},
+	},
+	"metadata": {
+		config:     new(config.Metadata),
+		memory:     128,
+		routes:     map[string]string{"Route": wire.MetadataPath},
+		unreserved: true,
+		allows:     map[any][]string{},
+	},
 }
 
 // variables are the values of the environment variables that the functions read.
@@ -72,7 +98,10 @@ var variables = map[string]any{
 	"FOB_CHECK_SECRET":  ref("CheckKeys"),
 	"FOB_MINT_SECRET":   ref("MintKeys"),
 	"FOB_ISSUER":        ref("Issuer"),
-	"FOB_KEYS_FILE":     "", // for sam local
+
+	"FOB_PASSWORD_GRANT": ref("PasswordGrant"),
+
+	"FOB_KEYS_FILE": "", // for sam local
 }
 
 // endpointVariable is read by the AWS SDK. It must be declared for sam local, and
@@ -112,6 +141,12 @@ func TestTemplateFaults(t *testing.T) {
 		{"the mint key for everybody", "        FOB_CHECK_SECRET: !Ref CheckKeys\n", "        FOB_CHECK_SECRET: !Ref CheckKeys\n        FOB_MINT_SECRET: !Ref MintKeys\n", "Revoke: environment"},
 		{"a local endpoint in AWS", endpointVariable + `: ""`, endpointVariable + ": http://localhost:8000", "environment"},
 		{"another route", "Path: /introspect", "Path: /introspection", "Introspect: events"},
+		{"a device without its route", "Path: /devices/{device}", "Path: /devices/{name}", "Devices: events"},
+		{"metadata elsewhere", "Path: /.well-known/oauth-authorization-server", "Path: /.well-known/openid-configuration", "Metadata: events"},
+		{"metadata of another issuer", "          FOB_ISSUER: !Ref Issuer\n          FOB_PASSWORD_GRANT: !Ref PasswordGrant\n", "          FOB_PASSWORD_GRANT: !Ref PasswordGrant\n", "Metadata: environment"},
+		{"a password grant that /token does not hear of", "          FOB_MINT_SECRET: !Ref MintKeys\n          FOB_PASSWORD_GRANT: !Ref PasswordGrant\n", "          FOB_MINT_SECRET: !Ref MintKeys\n", "Token: environment"},
+		{"devices may write tokens", "                  - dynamodb:DeleteItem\n                  - dynamodb:UpdateItem\n                Resource: !GetAtt TokensTable.Arn", "                  - dynamodb:DeleteItem\n                  - dynamodb:UpdateItem\n                  - dynamodb:PutItem\n                Resource: !GetAtt TokensTable.Arn", "DevicesRole"},
+		{"metadata may read something", "        - PolicyName: metadata\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n", "        - PolicyName: metadata\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              - Effect: Allow\n                Action: dynamodb:GetItem\n                Resource: !GetAtt ClientsTable.Arn\n", "MetadataRole"},
 		{"only POST", "Method: ANY", "Method: POST", "events"},
 		{"payload format 1.0", `PayloadFormatVersion: "2.0"`, `PayloadFormatVersion: "1.0"`, "events"},
 		{"no throttling", "ThrottlingBurstLimit: !Ref ThrottleBurst", "ThrottlingBurstLimit: 5000", "Api"},
@@ -266,16 +301,24 @@ func (c *checker) function(folder, name string, resource any, want function) {
 	}
 	c.environment(name, environment, want.config)
 
-	c.same(name+": events", got["Events"], map[string]any{"Route": map[string]any{
-		"Type": "HttpApi",
-		"Properties": map[string]any{
-			"ApiId": ref("Api"), "Path": "/" + folder, "Method": "ANY", "PayloadFormatVersion": "2.0",
-		},
-	}})
+	routes := want.routes
+	if routes == nil {
+		routes = map[string]string{"Route": "/" + folder}
+	}
+	events := map[string]any{}
+	for event, path := range routes {
+		events[event] = map[string]any{
+			"Type": "HttpApi",
+			"Properties": map[string]any{
+				"ApiId": ref("Api"), "Path": path, "Method": "ANY", "PayloadFormatVersion": "2.0",
+			},
+		}
+	}
+	c.same(name+": events", got["Events"], events)
 
 	delete(got, "Environment")
 	delete(got, "Events")
-	c.same(name+"Function", got, map[string]any{
+	properties := map[string]any{
 		"Runtime":       "provided.al2023",
 		"Architectures": []any{"arm64"},
 		"Handler":       "bootstrap",
@@ -284,23 +327,33 @@ func (c *checker) function(folder, name string, resource any, want function) {
 		"MemorySize":    want.memory,
 		"Role":          getAtt(name + "Role.Arn"),
 		"LoggingConfig": map[string]any{"LogGroup": ref(name + "Logs")},
-		"ReservedConcurrentExecutions": fn{"If", []any{
-			"Reserve" + name, ref(name + "Concurrency"), ref("AWS::NoValue"),
-		}},
-	})
+	}
+	if want.unreserved {
+		c.same(name+"Function", got, properties)
+		return
+	}
+	properties["ReservedConcurrentExecutions"] = fn{"If", []any{
+		"Reserve" + name, ref(name + "Concurrency"), ref("AWS::NoValue"),
+	}}
+	c.same(name+"Function", got, properties)
 	c.same(name+"Concurrency: Default", at(c.Parameters[name+"Concurrency"], "Default"), -1)
 	c.same("Reserve"+name, c.Conditions["Reserve"+name],
 		fn{"Not", []any{fn{"Equals", []any{ref(name + "Concurrency"), -1}}}})
 }
 
-// environment must be what the function reads, all of it and nothing else.
+// environment must be what the function reads, all of it and nothing else. What
+// stands in Globals is for all, also for one that reads no table.
 func (c *checker) environment(name string, got map[string]any, read any) {
 	names, err := config.EnvNames(read)
 	if err != nil || len(names) == 0 {
 		c.fault("%s: package config names no variables: %v", name, err)
 	}
 	want := map[string]any{endpointVariable: ""}
-	for _, n := range names {
+	shared, err := config.EnvNames(new(config.Base))
+	if err != nil {
+		c.fault("package config: %v", err)
+	}
+	for _, n := range slices.Concat(names, shared) {
 		want[n] = variables[n] // nil, and so a fault, if this test does not know it
 	}
 	c.same(name+": environment", got, want)

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/storetest"
+	"github.com/fob-oauth/fob/internal/wire"
 )
 
 // Clients that we did not write, as their users configure them.
@@ -267,20 +266,12 @@ type revokeAt string
 func (r revokeAt) GetRevokeEndpoint() string { return string(r) }
 func (revokeAt) HttpClient() *http.Client    { return http.DefaultClient }
 
-// relyingParty is zitadel's, which takes its endpoints from a discovery document.
-// fob has none yet, so a server beside it does.
+// relyingParty is zitadel's, which takes its endpoints from the metadata. It looks
+// for them at OpenID's address unless it is told another.
 func relyingParty(t *testing.T, fob ready) rp.RelyingParty {
 	t.Helper()
-	discovery := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]string{
-			"issuer":              fob.Issuer,
-			"token_endpoint":      fob.TokenEndpoint,
-			"revocation_endpoint": fob.RevocationEndpoint,
-		})
-	}))
-	t.Cleanup(discovery.Close)
 	party, err := rp.NewRelyingPartyOIDC(context.WithoutCancel(t.Context()), fob.Issuer, fob.ClientID, fob.ClientSecret, "", nil,
-		rp.WithCustomDiscoveryUrl(discovery.URL), rp.WithAuthStyle(oauth2.AuthStyleInHeader))
+		rp.WithCustomDiscoveryUrl(fob.Issuer+wire.MetadataPath), rp.WithAuthStyle(oauth2.AuthStyleInHeader))
 	if err != nil {
 		t.Fatal(err)
 	}

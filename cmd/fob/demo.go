@@ -47,7 +47,7 @@ func deriveDemo(ring *bearer.MintRing, accessLifetime int64) demo {
 
 // registrations are the demo's clients as they would be saved the first time.
 func (d demo) registrations(now int64) ([]oauth.Client, error) {
-	both, err := scope.Of("read", "write")
+	all, err := scope.Of("read", "write", oauth.DevicesScope)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (d demo) registrations(now int64) ([]oauth.Client, error) {
 		Epoch:          uint64(now), //nolint:gosec // after 1970
 		Public:         true,
 		Grants:         []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant},
-		Scopes:         both,
+		Scopes:         all,
 		DefaultScopes:  read,
 		Audiences:      []string{demoAPI},
 		AccessLifetime: d.accessLifetime,
@@ -129,7 +129,7 @@ func seedScopes(ctx context.Context, clients oauth.ClientRegistry) error {
 	if err != nil {
 		return err
 	}
-	roles := map[string][]string{"read": nil, "write": nil}
+	roles := map[string][]string{"read": nil, "write": nil, oauth.DevicesScope: nil}
 	maps.Copy(roles, registered.Roles)
 	if len(roles) == len(registered.Roles) {
 		return nil

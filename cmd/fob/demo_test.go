@@ -106,7 +106,7 @@ func TestDemoIsSeededOnce(t *testing.T) {
 		if !knows(t, first, d) {
 			t.Error("the demo's secrets are not in the stores")
 		}
-		for id, want := range map[oauth.ClientID]string{demoClient: "read write", demoApp: "read write", demoAPI: ""} {
+		for id, want := range map[oauth.ClientID]string{demoClient: "devices read write", demoApp: "devices read write", demoAPI: ""} {
 			c := first.clients[id]
 			if c.Scopes.String() != want || c.Public != (id == demoApp) || c.Epoch != uint64(seedTime.Unix()) {
 				t.Errorf("%s: scopes %q, public %v, epoch %d", id, c.Scopes, c.Public, c.Epoch)

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -27,7 +29,8 @@ import (
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
-const serveHelp = `Serve runs /token, /revoke and /introspect on one address of this machine.
+const serveHelp = `Serve runs /token, /revoke, /introspect, /devices and the metadata that tell where
+they are (RFC 8414) on one address of this machine.
 
 Without flags it keeps everything in memory, adds a demo client, app, API and
 user, and prints curl lines that show on them what fob does.
@@ -223,31 +226,32 @@ func handler(s stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		}, time.Now),
 		Now: time.Now,
 	}
+	directory := &oauth.Directory{Tokens: s.tokens, Subjects: s.subjects, Clients: clients, Keys: verifier.Keys, Now: time.Now}
 	// No ServeMux: it redirects paths that it would rather have, and a client would
 	// send its credentials along.
 	endpoints := map[string]http.Handler{
-		tokenPath:      wire.Token(issuer, o),
-		revokePath:     wire.Revoke(verifier, o),
-		introspectPath: wire.Introspect(verifier, o),
+		wire.TokenPath:      wire.Token(issuer, o),
+		wire.RevokePath:     wire.Revoke(verifier, o),
+		wire.IntrospectPath: wire.Introspect(verifier, o),
+		wire.DevicesPath:    wire.Devices(verifier, directory, o),
+		wire.MetadataPath:   wire.Metadata(oauth.GrantTypes(), o),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
 		defer cancel()
-		endpoint, ok := endpoints[r.URL.Path]
+		path := r.URL.Path
+		if strings.HasPrefix(path, wire.DevicesPath+"/") {
+			path = wire.DevicesPath
+		}
+		endpoint, ok := endpoints[path]
 		if !ok {
 			w.Header().Set("Cache-Control", "no-store")
-			http.Error(w, "fob serves POST "+tokenPath+", "+revokePath+" and "+introspectPath, http.StatusNotFound)
+			http.Error(w, "fob serves "+strings.Join(slices.Sorted(maps.Keys(endpoints)), ", "), http.StatusNotFound)
 			return
 		}
 		endpoint.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
-
-const (
-	tokenPath      = "/token"
-	revokePath     = "/revoke"
-	introspectPath = "/introspect"
-)
 
 // fewAtOnce hashes no more passwords at a time than there are cores: each run
 // takes 19 MiB, and more at once would not be faster.
@@ -334,9 +338,9 @@ type serviceJSON struct {
 func (s service) json() serviceJSON {
 	out := serviceJSON{
 		Issuer:                s.base,
-		TokenEndpoint:         s.base + tokenPath,
-		RevocationEndpoint:    s.base + revokePath,
-		IntrospectionEndpoint: s.base + introspectPath,
+		TokenEndpoint:         s.base + wire.TokenPath,
+		RevocationEndpoint:    s.base + wire.RevokePath,
+		IntrospectionEndpoint: s.base + wire.IntrospectPath,
 	}
 	if s.demo != nil {
 		out.demoJSON = s.demo.json()

@@ -45,6 +45,7 @@ func compose(ctx context.Context, o wire.Options) (http.Handler, error) {
 		Passwords: password.Hasher{},
 		Keys:      ring,
 		Now:       time.Now,
+		Grants:    oauth.OfferedGrants(c.PasswordGrant),
 	}
 	return wire.Token(issuer, o), warm.Up(ctx, o.Log, clients, ring)
 }

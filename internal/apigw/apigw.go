@@ -58,6 +58,9 @@ func Handler(h http.Handler, log *slog.Logger) func(context.Context, json.RawMes
 		rec := &recorder{header: http.Header{}}
 		h.ServeHTTP(rec, r)
 		rec.WriteHeader(http.StatusOK)
+		if r.Method == http.MethodHead {
+			rec.body.Reset() // handlers rely on it, as with net/http
+		}
 		return format(rec), nil
 	}
 }

@@ -22,6 +22,7 @@ type Token struct {
 	UsersTable string `env:"FOB_USERS_TABLE,required,notEmpty"`
 	// MintSecret is the ARN of the secret with the mint keys.
 	MintSecret string `env:"FOB_MINT_SECRET"`
+	Offer
 }
 
 // Revoke configures functions/revoke.
@@ -104,7 +105,25 @@ func isRoute(route string) bool {
 	return slices.Contains(methods, method) && strings.HasPrefix(path, "/") && !strings.ContainsAny(path, " \t?#")
 }
 
-// Base is what every function needs that judges tokens.
+// Devices configures functions/devices.
+type Devices struct{ Base }
+
+// Metadata configures functions/metadata. It reads no table and no key.
+type Metadata struct {
+	// Issuer is the issuer (RFC 8414 §2), below which the endpoints are. Empty means
+	// the address that the gateway says the request came to.
+	Issuer string `env:"FOB_ISSUER"`
+	Offer
+}
+
+// Offer is what a deployment offers, whatever its clients are registered for.
+type Offer struct {
+	// PasswordGrant tells whether there is a password grant at all. Clients have to
+	// be registered for it besides.
+	PasswordGrant bool `env:"FOB_PASSWORD_GRANT" envDefault:"true"`
+}
+
+// Base is what every function with tables needs.
 type Base struct {
 	// TokensTable holds Authorizations and the state of subjects.
 	TokensTable string `env:"FOB_TOKENS_TABLE,required,notEmpty"`
@@ -118,9 +137,11 @@ type Base struct {
 }
 
 // Read fills a C from the environment.
-func Read[C Token | Revoke | Introspect | Authorizer]() (C, error) { return read[C](nil) }
+func Read[C Token | Revoke | Introspect | Authorizer | Devices | Metadata]() (C, error) {
+	return read[C](nil)
+}
 
-func read[C Token | Revoke | Introspect | Authorizer](environment map[string]string) (C, error) {
+func read[C Token | Revoke | Introspect | Authorizer | Devices | Metadata](environment map[string]string) (C, error) {
 	var c C
 	errs := []error{env.ParseWithOptions(&c, env.Options{Environment: environment})}
 	switch c := any(c).(type) {
@@ -135,6 +156,10 @@ func read[C Token | Revoke | Introspect | Authorizer](environment map[string]str
 		errs = append(errs, c.faults(), validateIssuer(c.Issuer))
 	case Authorizer:
 		errs = append(errs, c.faults())
+	case Devices:
+		errs = append(errs, c.faults())
+	case Metadata:
+		errs = append(errs, validateIssuer(c.Issuer))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return c, fmt.Errorf("configuration: %w", err)

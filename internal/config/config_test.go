@@ -26,6 +26,12 @@ func TestRead(t *testing.T) {
 	if _, err := read[Revoke](complete); err != nil {
 		t.Errorf("read[Revoke]: %v", err)
 	}
+	if c, err := read[Devices](complete); err != nil || c.CheckSecret != "arn:check" {
+		t.Errorf("read[Devices] = %+v, %v", c, err)
+	}
+	if _, err := read[Devices](with(map[string]string{"FOB_CHECK_SECRET": ""})); err == nil {
+		t.Error("read[Devices] does without keys")
+	}
 	i, err := read[Introspect](with(map[string]string{"FOB_ISSUER": "https://id.example.com/prod"}))
 	if err != nil || i.Issuer != "https://id.example.com/prod" {
 		t.Errorf("read[Introspect] = %+v, %v", i, err)
@@ -59,7 +65,7 @@ func TestReadRefusesIssuer(t *testing.T) {
 
 func TestEnvNames(t *testing.T) {
 	got, err := EnvNames(&Token{})
-	want := []string{"FOB_CHECK_SECRET", "FOB_CLIENTS_TABLE", "FOB_KEYS_FILE", "FOB_MINT_SECRET", "FOB_TOKENS_TABLE", "FOB_USERS_TABLE"}
+	want := []string{"FOB_CHECK_SECRET", "FOB_CLIENTS_TABLE", "FOB_KEYS_FILE", "FOB_MINT_SECRET", "FOB_PASSWORD_GRANT", "FOB_TOKENS_TABLE", "FOB_USERS_TABLE"}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("EnvNames = %q, %v; want %q", got, err, want)
 	}
@@ -110,5 +116,28 @@ func TestReadRouteScopesReportsEveryFault(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "entry 1:") || strings.Contains(err.Error(), "CANARY") {
 		t.Errorf("too much in: %v", err)
+	}
+}
+
+// The password grant is there unless somebody turned it off: so it was before there
+// was a setting.
+func TestPasswordGrant(t *testing.T) {
+	for value, want := range map[string]bool{"": true, "true": true, "false": false} {
+		c, err := read[Metadata](map[string]string{"FOB_PASSWORD_GRANT": value, "FOB_ISSUER": "https://id.example.com"})
+		if err != nil || c.PasswordGrant != want || c.Issuer != "https://id.example.com" {
+			t.Errorf("with %q: %+v, %v", value, c, err)
+		}
+		token, err := read[Token](with(map[string]string{"FOB_PASSWORD_GRANT": value}))
+		if err != nil || token.PasswordGrant != want {
+			t.Errorf("token with %q: %+v, %v", value, token, err)
+		}
+	}
+	if c, err := read[Metadata](map[string]string{}); err != nil || !c.PasswordGrant {
+		t.Errorf("unset: %+v, %v", c, err)
+	}
+	for _, environment := range []map[string]string{{"FOB_PASSWORD_GRANT": "off"}, {"FOB_ISSUER": "http://id.example.com"}} {
+		if _, err := read[Metadata](environment); err == nil {
+			t.Errorf("%v was accepted", environment)
+		}
 	}
 }

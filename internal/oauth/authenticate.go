@@ -33,7 +33,7 @@ func errInvalidClient() error { return refuse(InvalidClient, "client authenticat
 // authenticate proves the client of a request, public clients by their id alone.
 // With fresh the registration is read past the cache.
 func authenticate(ctx context.Context, clients *ClientCache, cred Credentials, fresh bool) (Client, error) {
-	if cred.Method == NoCredentials || !plausibleClientID(cred.ID) {
+	if cred.Method == NoCredentials || !cred.ID.Plausible() {
 		return Client{}, errInvalidClient()
 	}
 	read := clients.Client
@@ -62,7 +62,8 @@ func authenticate(ctx context.Context, clients *ClientCache, cred Credentials, f
 	return c, nil
 }
 
-// plausibleClientID spares the store the ids that Validate refuses.
-func plausibleClientID(id ClientID) bool {
+// Plausible tells whether there can be such a client, and spares the store the ids
+// that Validate refuses.
+func (id ClientID) Plausible() bool {
 	return id != "" && len(id) <= maxClientID && !strings.ContainsFunc(string(id), notPrintableASCII)
 }

@@ -28,6 +28,12 @@ func GrantTypes() []GrantType {
 	return []GrantType{PasswordGrant, ClientCredentialsGrant, RefreshTokenGrant}
 }
 
+// OfferedGrants are those of a deployment: all, or all without the password grant,
+// which RFC 9700 §2.4 advises against.
+func OfferedGrants(password bool) []GrantType {
+	return slices.DeleteFunc(GrantTypes(), func(g GrantType) bool { return g == PasswordGrant && !password })
+}
+
 // Defaults of a client's settings, used where the setting is zero. Times are
 // seconds.
 const (
@@ -122,7 +128,7 @@ func (c Client) Validate() error {
 
 	id := string(c.ID)
 	switch {
-	case !plausibleClientID(c.ID):
+	case !c.ID.Plausible():
 		fault("a client id has 1 to %d printable ASCII characters without spaces", maxClientID)
 	case strings.HasPrefix(id, userIDPrefix), strings.HasPrefix(id, scope.DevicePrefix):
 		fault("a client id must not begin with %s or %s", userIDPrefix, scope.DevicePrefix)

@@ -155,11 +155,6 @@ func (d *Directory) End(ctx context.Context, subject Subject, f Filter) (ended i
 	return d.endWhere(ctx, subject, f.Client, func(r Record) bool { return f.selects(r.Authorization) })
 }
 
-// EndOthers ends all Authorizations of a subject but the one at keep.
-func (d *Directory) EndOthers(ctx context.Context, subject Subject, keep bearer.Locator) (ended int, err error) {
-	return d.endWhere(ctx, subject, "", func(r Record) bool { return r.Locator() != keep })
-}
-
 func (d *Directory) endWhere(ctx context.Context, subject Subject, client ClientID, selects func(Record) bool) (ended int, err error) {
 	records, err := d.Tokens.List(ctx, subject, client)
 	if err != nil {

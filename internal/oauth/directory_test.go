@@ -184,26 +184,6 @@ func TestDirectoryEndsWhatIsNotListed(t *testing.T) {
 	w.wantActive("backend", token, false)
 }
 
-func TestDirectoryEndsAllOthers(t *testing.T) {
-	w := newWorld(t)
-	mine := w.login("backend", "alice", "device_ipad")
-	others := []bearer.Bearer{
-		w.login("backend", "alice", "device_iphone").AccessToken,
-		w.login("backend", "alice", "write device_ipad").AccessToken,
-		w.login("other", "alice", "device_ipad").AccessToken,
-	}
-	bobs := w.login("backend", "bob", "device_ipad")
-	ended, err := w.directory().EndOthers(t.Context(), w.userSubject("alice"), w.introspect("backend", mine.AccessToken).Locator)
-	w.must(err)
-	want(t, "ended", 3, ended)
-	for _, token := range others[:2] {
-		w.wantActive("backend", token, false)
-	}
-	w.wantActive("other", others[2], false)
-	w.wantActive("backend", mine.AccessToken, true)
-	w.wantActive("backend", bobs.AccessToken, true)
-}
-
 // usedMeanwhile writes a record between its listing and its end, n times.
 type usedMeanwhile struct {
 	oauth.Tokens

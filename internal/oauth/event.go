@@ -18,8 +18,10 @@ const (
 	Revoked   Outcome = "revoked"   // also when there was nothing to revoke
 	Active    Outcome = "active"
 	Inactive  Outcome = "inactive"
-	Denied    Outcome = "denied" // the client or the user was refused
-	Failed    Outcome = "failed" // we could not find out, or broke
+	Listed    Outcome = "listed"    // a user's devices
+	Described Outcome = "described" // what this deployment offers
+	Denied    Outcome = "denied"    // the client or the user was refused
+	Failed    Outcome = "failed"    // we could not find out, or broke
 )
 
 // Event is what one request tells the operator. It is filled along the way by

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
@@ -17,6 +18,10 @@ type Issuer struct {
 	Passwords Passwords
 	Keys      Keys[*bearer.MintRing]
 	Now       func() time.Time
+
+	// Grants are those that there are here, whatever clients are registered for.
+	// Nil means all.
+	Grants []GrantType
 }
 
 // Form is the body of a request: each parameter once, those without a value
@@ -91,7 +96,11 @@ func parseGrant(form Form) (GrantType, grant, error) {
 		g, err := parseRefreshToken(form)
 		return RefreshTokenGrant, g, err
 	}
-	return "", nil, refuse(UnsupportedGrantType, "grant_type is not supported")
+	return "", nil, errUnsupportedGrant()
+}
+
+func errUnsupportedGrant() error {
+	return refuse(UnsupportedGrantType, "grant_type is not supported")
 }
 
 // Token issues, returns or refreshes a token. It returns *Error for a refusal
@@ -99,6 +108,9 @@ func parseGrant(form Form) (GrantType, grant, error) {
 func (i *Issuer) Token(ctx context.Context, req TokenRequest) (TokenResponse, error) {
 	name, g, err := parseGrant(req.Form)
 	EventOf(ctx).Grant = name
+	if name != "" && i.Grants != nil && !slices.Contains(i.Grants, name) {
+		err = errUnsupportedGrant()
+	}
 	if err != nil {
 		return TokenResponse{}, err
 	}

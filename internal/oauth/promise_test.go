@@ -382,6 +382,30 @@ func TestGrantErrors(t *testing.T) {
 	}
 }
 
+// A grant that the deployment does not offer is not there, whatever the client is
+// registered for and whatever the request says. What it once gave lives on.
+func TestGrantsThatAreNotOffered(t *testing.T) {
+	w := newWorld(t)
+	before := w.login("backend", "alice", "device_ipad")
+	w.issuer.Grants = oauth.OfferedGrants(false)
+	for _, form := range [][]string{
+		w.passwordForm("alice", "read"),
+		{"grant_type", "password"}, // not "username is missing"
+	} {
+		_, err := w.token("backend", form...)
+		wantCode(t, err, oauth.UnsupportedGrantType)
+		if w.event.StoreCalls != 0 {
+			t.Errorf("it cost %d calls", w.event.StoreCalls)
+		}
+	}
+	_, err := w.refresh("backend", before.RefreshToken)
+	w.must(err)
+	_, err = w.token("backend", "grant_type", "client_credentials")
+	w.must(err)
+	w.issuer.Grants = oauth.OfferedGrants(true)
+	w.login("backend", "alice", "read")
+}
+
 func TestN12ClientAuthentication(t *testing.T) {
 	w := newWorld(t)
 	w.editClient("other", func(c *oauth.Client) { c.Disabled = true })

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -118,7 +119,7 @@ func isB64token(s string) bool {
 
 // refuseOtherPlaces refuses a token, or any other secret, in the query or in a
 // form: a second place is a second reader's opinion, and URLs are kept. Bodies that
-// are no forms are not read.
+// are no forms are not read, and forms can be read again.
 func refuseOtherPlaces(w http.ResponseWriter, r *http.Request) error {
 	if secretInQuery(r.URL.RawQuery) {
 		return refuseBearer(oauth.InvalidRequest, "credentials and tokens must not be in the URL; change those that were")
@@ -136,6 +137,7 @@ func refuseOtherPlaces(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return refuseBearer(oauth.InvalidRequest, "the body cannot be read")
 	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	if secretInQuery(string(body)) {
 		return refuseBearer(oauth.InvalidRequest, "the access token must come once, in one Authorization header")
 	}

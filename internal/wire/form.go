@@ -63,6 +63,11 @@ var (
 // without a value left out (RFC 6749 §3.2). The cheap refusals come first, and
 // the query is looked at only for what must not be there.
 func readForm(w http.ResponseWriter, r *http.Request) (oauth.Form, error) {
+	return readFormOf(w, r, isKnown)
+}
+
+// readFormOf is readForm for a resource with parameters of its own.
+func readFormOf(w http.ResponseWriter, r *http.Request, known func(name string) bool) (oauth.Form, error) {
 	if r.Method != http.MethodPost {
 		return nil, errMethod
 	}
@@ -82,7 +87,7 @@ func readForm(w http.ResponseWriter, r *http.Request) (oauth.Form, error) {
 	if err != nil {
 		return nil, invalidRequest("the body cannot be read")
 	}
-	return parseForm(string(body))
+	return parseFormOf(string(body), known)
 }
 
 // isForm accepts application/x-www-form-urlencoded in any case, in UTF-8 (RFC
@@ -104,7 +109,9 @@ func isForm(contentTypes []string) bool {
 // escape, bytes that are no UTF-8, NUL, and a known parameter that comes twice.
 // Twice is twice, also when a value is empty or both are the same: a reader that
 // takes the first and one that takes the last would not agree who asks.
-func parseForm(body string) (oauth.Form, error) {
+func parseForm(body string) (oauth.Form, error) { return parseFormOf(body, isKnown) }
+
+func parseFormOf(body string, known func(name string) bool) (oauth.Form, error) {
 	if strings.Count(body, "&") >= maxParameters {
 		return nil, invalidRequest("the body has more than 100 parameters")
 	}
@@ -122,7 +129,7 @@ func parseForm(body string) (oauth.Form, error) {
 		if value, ok = unescape(value); !ok {
 			return nil, errEncoding()
 		}
-		if !isKnown(name) {
+		if !known(name) {
 			continue
 		}
 		if seen[name] {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -66,17 +67,24 @@ type errorJSON struct {
 }
 
 // respond writes the answer and returns its status.
-func respond(w http.ResponseWriter, https bool, body []byte, err error) int {
+func respond(w http.ResponseWriter, https bool, a answer, err error) int {
 	h := w.Header()
-	h.Set("Cache-Control", "no-store") // RFC 6749 §5.1, RFC 7662 §4
-	h.Set("Pragma", "no-cache")        // RFC 6749 §5.1
+	if err == nil && a.maxAge > 0 {
+		h.Set("Cache-Control", "public, max-age="+strconv.Itoa(a.maxAge))
+	} else {
+		h.Set("Cache-Control", "no-store") // RFC 6749 §5.1, RFC 7662 §4
+		h.Set("Pragma", "no-cache")        // RFC 6749 §5.1
+	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	if https {
 		// Not for subdomains: the host may be one of many that others own.
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
-	status := http.StatusOK
-	if err != nil {
+	status, body := http.StatusOK, a.body
+	switch {
+	case err == nil && a.empty:
+		status = http.StatusNoContent
+	case err != nil:
 		r := refusalOf(err)
 		status = r.status
 		if r.header != "" {

@@ -10,7 +10,8 @@
 //
 // What it refuses to know: what makes a token valid, how anything is stored,
 // which gateway stands in front of it, and the path, since a function serves one
-// endpoint wherever it is mounted.
+// endpoint wherever it is mounted. Two look at it all the same: Metadata names the
+// others, and Devices has a device behind its own name.
 package wire
 
 import (
@@ -79,7 +80,7 @@ type endpoint struct {
 	Options
 	name string
 	// serve reads the request and asks the domain. The answer is marshalled to JSON;
-	// nil is an empty body.
+	// nil is an empty body, and noContent and cacheable say more than that.
 	serve func(w http.ResponseWriter, r *http.Request) (any, error)
 }
 
@@ -143,23 +144,49 @@ func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := e.Now()
 	event := new(oauth.Event)
 	r = r.WithContext(oauth.WithEvent(r.Context(), event))
-	body, err := e.answer(w, r)
-	status := respond(w, r.TLS != nil, body, err)
+	a, err := e.answer(w, r)
+	status := respond(w, r.TLS != nil, a, err)
 	e.record(r.Context(), event, status, began, err)
 }
 
-// answer returns the body of a 200, or the error that says why there is none.
-func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
+// answer is what goes out if there is no error. The zero value is a 200 without a
+// body that nobody may keep.
+type answer struct {
+	empty  bool // 204
+	maxAge int  // seconds for which anybody may keep it
+	body   []byte
+}
+
+// noContent is the answer to a request that was done and has no result.
+type noContent struct{}
+
+// cacheable is content that is the same for everybody.
+type cacheable struct {
+	content any
+	maxAge  int // seconds
+}
+
+// answer returns what serve has to say, or the error that says why it has nothing.
+func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (a answer, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			body, err = nil, newPanicked(v)
+			a, err = answer{}, newPanicked(v)
 		}
 	}()
 	content, err := e.serve(w, r)
-	if err != nil || content == nil {
-		return nil, err
+	if err != nil {
+		return answer{}, err
 	}
-	return json.Marshal(content)
+	switch c := content.(type) {
+	case nil:
+		return answer{}, nil
+	case noContent:
+		return answer{empty: true}, nil
+	case cacheable:
+		content, a.maxAge = c.content, c.maxAge
+	}
+	a.body, err = json.Marshal(content)
+	return a, err
 }
 
 func baseURL(r *http.Request) string {

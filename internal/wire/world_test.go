@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -53,6 +54,9 @@ type world struct {
 	tokens   *tokens
 	registry *memory.Clients
 	subjects *memory.Tokens
+	users    *memory.Users
+	issuer   *oauth.Issuer
+	options  wire.Options
 	now      atomic.Int64 // Unix seconds
 	log      bytes.Buffer // read between requests only
 }
@@ -84,6 +88,26 @@ func (s *tokens) End(ctx context.Context, loc bearer.Locator, when oauth.EndCond
 	return s.Tokens.End(ctx, loc, when)
 }
 
+func (s *tokens) List(ctx context.Context, subject oauth.Subject, client oauth.ClientID) ([]oauth.Record, error) {
+	if err := s.before(ctx); err != nil {
+		return nil, err
+	}
+	return s.Tokens.List(ctx, subject, client)
+}
+
+// subjects is the memory store behind the same door.
+type subjects struct {
+	oauth.Subjects
+	door *tokens
+}
+
+func (s subjects) Raise(ctx context.Context, subject oauth.Subject, change oauth.StateChange) error {
+	if err := s.door.before(ctx); err != nil {
+		return err
+	}
+	return s.Subjects.Raise(ctx, subject, change)
+}
+
 // ringOf is oauth.Keys with one ring for ever.
 type ringOf[R any] struct{ ring R }
 
@@ -111,15 +135,17 @@ func newWorld(t *testing.T) *world {
 	now := func() time.Time { return time.Unix(w.now.Load(), 0).UTC() }
 	cache := oauth.NewClientCache(w.registry, now)
 	users := memory.NewUsers()
+	w.users = users
 
 	all := oauth.GrantTypes()
 	byUser := []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}
 	readWrite, read := scopes(t, "read write"), scopes(t, "read")
+	withDevices := scopes(t, "read write devices")
 	for _, c := range []oauth.Client{
-		{ID: "shop", Secrets: hashes(shopSecret, shopOldSecret), Grants: all, Scopes: readWrite, DefaultScopes: read, Audiences: []string{shopAudience}},
-		{ID: "other", Secrets: hashes(shopSecret), Grants: byUser, Scopes: readWrite, DefaultScopes: read},
+		{ID: "shop", Secrets: hashes(shopSecret, shopOldSecret), Grants: all, Scopes: withDevices, DefaultScopes: read, Audiences: []string{shopAudience}},
+		{ID: "other", Secrets: hashes(shopSecret), Grants: byUser, Scopes: withDevices, DefaultScopes: read},
 		{ID: oddID, Secrets: hashes(oddSecret), Grants: all, Scopes: readWrite, DefaultScopes: read},
-		{ID: "app", Public: true, Grants: byUser, Scopes: readWrite, DefaultScopes: read, Audiences: []string{shopAudience}},
+		{ID: "app", Public: true, Grants: byUser, Scopes: withDevices, DefaultScopes: read, Audiences: []string{shopAudience}},
 		{ID: "resource", Secrets: hashes(resourceSecret), Introspects: []string{shopAudience}},
 		{ID: "elsewhere", Secrets: hashes(resourceSecret), Introspects: []string{"https://elsewhere.example"}},
 		{ID: "disabled", Disabled: true, Secrets: hashes(shopSecret), Grants: all, Scopes: readWrite},
@@ -130,7 +156,7 @@ func newWorld(t *testing.T) *world {
 		_, err := w.registry.SaveClient(t.Context(), c)
 		must(t, err)
 	}
-	must(t, w.registry.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": {"writer"}, "admin": nil}}))
+	must(t, w.registry.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": {"writer"}, "admin": nil, oauth.DevicesScope: nil}}))
 	hash, err := quickly{}.Hash(secret.New(password))
 	must(t, err)
 	user := oauth.User{Username: username, ID: "u_ada", PasswordHash: hash, Roles: []string{"writer"}, Created: began}
@@ -141,12 +167,17 @@ func newWorld(t *testing.T) *world {
 	issuer := &oauth.Issuer{Tokens: w.tokens, Clients: cache, Users: users, Passwords: quickly{}, Keys: ringOf[*bearer.MintRing]{ring}, Now: now}
 	verifier := &oauth.Verifier{Tokens: w.tokens, Clients: cache, Keys: ringOf[*bearer.CheckRing]{ring.CheckRing}, Now: now}
 	w.verifier = verifier
+	directory := &oauth.Directory{Tokens: w.tokens, Subjects: subjects{w.subjects, w.tokens}, Clients: cache, Keys: verifier.Keys, Now: now}
+	w.issuer = issuer
 	options := wire.Options{Log: slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now}
+	w.options = options
 	w.handlers = map[string]http.Handler{
 		"token":      wire.Token(issuer, options),
 		"revoke":     wire.Revoke(verifier, options),
 		"introspect": wire.Introspect(verifier, options),
 		"me":         wire.Me(verifier, options),
+		"devices":    wire.Devices(verifier, directory, options),
+		"metadata":   wire.Metadata(oauth.GrantTypes(), options),
 	}
 	return w
 }
@@ -176,6 +207,7 @@ func hashes(secrets ...string) (s []oauth.ClientSecret) {
 type call struct {
 	endpoint string
 	method   string // empty is POST
+	path     string // empty is any, which most do not look at
 	query    string // raw
 	// Each header once for each value. Content-Type is added unless it is here.
 	header map[string][]string
@@ -238,7 +270,8 @@ func sendHTTP(t *testing.T, h http.Handler, c call) answer {
 		h.ServeHTTP(w, r)
 	}))
 	defer server.Close()
-	r, err := http.NewRequestWithContext(t.Context(), c.method, server.URL+"/any/path?"+c.query, strings.NewReader(c.body))
+	path := cmp.Or(c.path, "/any/path")
+	r, err := http.NewRequestWithContext(t.Context(), c.method, server.URL+path+"?"+c.query, strings.NewReader(c.body))
 	must(t, err)
 	r.Header = c.header
 	resp, err := server.Client().Do(r)
@@ -256,7 +289,7 @@ func eventOf(c call, encode bool) events.APIGatewayV2HTTPRequest {
 	e := events.APIGatewayV2HTTPRequest{
 		Version:        "2.0",
 		RouteKey:       "ANY /" + c.endpoint,
-		RawPath:        "/" + c.endpoint,
+		RawPath:        cmp.Or(c.path, "/"+c.endpoint),
 		RawQueryString: c.query,
 		Headers:        map[string]string{},
 		Body:           c.body,
@@ -280,7 +313,7 @@ func eventOf(c call, encode bool) events.APIGatewayV2HTTPRequest {
 func eventOf1(c call, encode bool) events.APIGatewayProxyRequest {
 	e := events.APIGatewayProxyRequest{
 		Resource:                        "/" + c.endpoint,
-		Path:                            "/" + c.endpoint,
+		Path:                            cmp.Or(c.path, "/"+c.endpoint),
 		HTTPMethod:                      c.method,
 		Headers:                         map[string]string{},
 		MultiValueHeaders:               c.header,
@@ -289,7 +322,7 @@ func eventOf1(c call, encode bool) events.APIGatewayProxyRequest {
 		Body:                            c.body,
 		RequestContext: events.APIGatewayProxyRequestContext{
 			DomainName: "fob.example",
-			Path:       "/" + c.endpoint,
+			Path:       cmp.Or(c.path, "/"+c.endpoint),
 			Stage:      "prod",
 			HTTPMethod: c.method,
 			RequestID:  "gateway-request-1",
@@ -370,11 +403,15 @@ func (w *world) check(t *testing.T, c call, send func(call) answer) answer {
 	if found := leaks(string(line)); found != "" {
 		t.Errorf("the log has %s: %s", found, line)
 	}
-	for name, want := range map[string]string{
+	headers := map[string]string{
 		"Cache-Control":          "no-store",
 		"Pragma":                 "no-cache",
 		"X-Content-Type-Options": "nosniff",
-	} {
+	}
+	if c.endpoint == "metadata" && a.status == http.StatusOK {
+		headers["Cache-Control"], headers["Pragma"] = "public, max-age=3600", ""
+	}
+	for name, want := range headers {
 		if got := a.header.Get(name); got != want {
 			t.Errorf("%s is %q, not %q", name, got, want)
 		}
@@ -382,7 +419,10 @@ func (w *world) check(t *testing.T, c call, send func(call) answer) answer {
 	if got := a.header.Get("Content-Type"); a.body != "" && got != "application/json" {
 		t.Errorf("Content-Type is %q", got)
 	}
-	if a.status != http.StatusOK && c.method != http.MethodHead {
+	if a.status == http.StatusNoContent && a.body != "" {
+		t.Errorf("204 with a body: %s", a.body)
+	}
+	if a.status != http.StatusOK && a.status != http.StatusNoContent && c.method != http.MethodHead {
 		if err := checkErrorBody(a.body); err != nil {
 			t.Errorf("%v: %s", err, a.body)
 		}

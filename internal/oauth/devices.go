@@ -1,0 +1,111 @@
+package oauth
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/scope"
+)
+
+// DevicesScope lets a token look after the devices of its user. It is an ordinary
+// resource scope: it exists when the operator registers it, and a client may ask
+// for it when it is registered for it.
+const DevicesScope = "devices"
+
+// Place is where a user is signed in: an app, under the device name that it gave.
+// An app that gave none is a place too, with the empty name. Names are labels and
+// no proof: two phones that an app calls the same are one place.
+type Place struct {
+	Device scope.Device
+	Client ClientID
+}
+
+// PlaceOf is where an Authorization is used.
+func PlaceOf(a Authorization) Place { return Place{a.Scope.Device(), a.Client} }
+
+// Compare orders by device and then by client. No token that is made or renewed
+// moves a place, so that pages stay what they are.
+func (p Place) Compare(q Place) int {
+	return cmp.Or(cmp.Compare(p.Device, q.Device), cmp.Compare(p.Client, q.Client))
+}
+
+// SignedIn is a place and what stands there: one Authorization or, where the app
+// logs in for several sets of scopes, more.
+type SignedIn struct {
+	Place
+	Scopes      []string // of all of them, without the device, sorted and distinct
+	FirstIssued int64    // Unix seconds: when the oldest was made
+	LastIssued  int64    // Unix seconds: when one of the tokens was last made
+	Expiry      int64    // Unix seconds: when the last token ends, if nothing is done
+}
+
+// Places lists where a subject is signed in, in order, those behind after alone
+// and at most limit of them. more tells that there are others behind those. Each
+// page costs what List does: all records are read, and those of other pages are
+// dropped.
+func (d *Directory) Places(ctx context.Context, subject Subject, after Place, limit int) (page []SignedIn, more bool, err error) {
+	standing, err := d.List(ctx, subject, Filter{})
+	if err != nil {
+		return nil, false, err
+	}
+	at := map[Place]*SignedIn{}
+	for _, s := range standing {
+		place := PlaceOf(s.Authorization)
+		if place.Compare(after) <= 0 {
+			continue
+		}
+		in, found := at[place]
+		if !found {
+			in = &SignedIn{Place: place, FirstIssued: s.FirstIssued}
+			at[place] = in
+		}
+		in.Scopes = append(in.Scopes, s.Authorization.Scope.Ordinary()...)
+		in.FirstIssued = min(in.FirstIssued, s.FirstIssued)
+		in.LastIssued = max(in.LastIssued, s.LastIssued)
+		in.Expiry = max(in.Expiry, s.Expiry)
+	}
+	for _, in := range at {
+		slices.Sort(in.Scopes)
+		in.Scopes = slices.Compact(in.Scopes)
+		page = append(page, *in)
+	}
+	slices.SortFunc(page, func(a, b SignedIn) int { return a.Compare(b.Place) })
+	if len(page) > limit {
+		return page[:limit], true, nil
+	}
+	return page, false, nil
+}
+
+// EndDevice ends what a subject has under a device name, of every client. It may
+// be called again after an error, and when nothing is left. The Authorization at
+// own, which the request itself came with, ends last: as long as anything is left,
+// the same token can ask again.
+func (d *Directory) EndDevice(ctx context.Context, subject Subject, device scope.Device, own bearer.Locator) error {
+	if device == "" {
+		return errors.New("no device to end: the empty name would select them all")
+	}
+	records, err := d.Tokens.List(ctx, subject, "")
+	if err != nil {
+		return err
+	}
+	records = slices.DeleteFunc(records, func(r Record) bool { return r.Authorization.Scope.Device() != device })
+	if i := slices.IndexFunc(records, func(r Record) bool { return r.Locator() == own }); i >= 0 {
+		records = append(slices.Delete(slices.Clone(records), i, i+1), records[i])
+	}
+	for _, r := range records {
+		if err := d.end(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// EndOthers ends what a subject has at other places than the one to keep. It may
+// be called again after an error.
+func (d *Directory) EndOthers(ctx context.Context, subject Subject, keep Place) error {
+	_, err := d.endWhere(ctx, subject, "", func(r Record) bool { return PlaceOf(r.Authorization) != keep })
+	return err
+}

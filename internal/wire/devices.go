@@ -1,0 +1,230 @@
+package wire
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/scope"
+)
+
+// Devices is the resource with which signed-in users look after their devices:
+//
+//	GET    .../devices            where they are signed in
+//	DELETE .../devices/{device}   sign that device out
+//	POST   .../devices/sign-out   sign out the others, or all
+//
+// It takes a Verifier and no gateway's word: an authorizer's answer is kept for a
+// while, and a phone that was signed out could go on.
+func Devices(verifier *oauth.Verifier, directory *oauth.Directory, o Options) http.Handler {
+	d := devices{directory}
+	return newHandler("devices", o, func(w http.ResponseWriter, r *http.Request) (any, error) {
+		serve, err := d.pick(r)
+		if err != nil {
+			return nil, err
+		}
+		caller, err := callerOf(w, r, verifier)
+		if err != nil {
+			return nil, err
+		}
+		if err := needs(caller, devicesScope); err != nil {
+			return nil, err
+		}
+		if caller.Subject.Kind != oauth.UserSubject {
+			// Asking for another scope would not help, so none is named.
+			return nil, refuseBearer(oauth.InsufficientScope, "the access token speaks for a client and not for a user")
+		}
+		return serve(w, r, caller)
+	})
+}
+
+var devicesScope = func() scope.Set {
+	set, _ := scope.Of(oauth.DevicesScope) // a constant
+	return set
+}()
+
+const (
+	devicesSegment = "devices"
+	signOutSegment = "sign-out"
+
+	fieldWhich  = "which"
+	fieldLimit  = "limit"
+	fieldAfter  = "after"
+	whichOthers = "others"
+	whichAll    = "all"
+
+	defaultLimit = 100
+	maxLimit     = 250
+)
+
+type devices struct{ directory *oauth.Directory }
+
+type serveDevices func(http.ResponseWriter, *http.Request, oauth.Introspection) (any, error)
+
+// pick finds what is asked for from the method and the last two segments of the
+// path. What stands before them is the gateway's: a stage or a mapping. The method
+// tells apart what the path alone would not, such as a device called sign-out.
+func (d devices) pick(r *http.Request) (serveDevices, error) {
+	segments := strings.Split(r.URL.Path, "/")
+	last, within := segments[len(segments)-1], false
+	if len(segments) > 1 {
+		within = segments[len(segments)-2] == devicesSegment
+	}
+	switch {
+	case last == devicesSegment && r.Method == http.MethodGet:
+		return d.list, nil
+	case within && r.Method == http.MethodDelete:
+		device, err := scope.ParseDevice(last)
+		if err != nil {
+			return nil, refuseBearer(oauth.InvalidRequest, "that is not a device name of 1 to 64 of A-Z a-z 0-9 . _ -")
+		}
+		return d.end(device), nil
+	case within && last == signOutSegment && r.Method == http.MethodPost:
+		return d.signOut, nil
+	case within && last == signOutSegment:
+		return nil, errMethodOf([]string{http.MethodDelete, http.MethodPost})
+	case within:
+		return nil, errMethodOf([]string{http.MethodDelete})
+	case last == devicesSegment:
+		return nil, errMethodOf([]string{http.MethodGet})
+	}
+	return nil, refuseBearer(oauth.InvalidRequest, "there is nothing at this path")
+}
+
+// devicesJSON is a page. Times are Unix seconds.
+type devicesJSON struct {
+	Devices []deviceJSON `json:"devices"`
+	Next    string       `json:"next,omitempty"` // the after of the next page, if there is one
+}
+
+type deviceJSON struct {
+	Device      string `json:"device,omitempty"` // none if the app named none
+	ClientID    string `json:"client_id"`
+	Scope       string `json:"scope,omitempty"`
+	FirstIssued int64  `json:"first_issued"`
+	LastIssued  int64  `json:"last_issued"`
+	Expires     int64  `json:"expires"`
+	Current     bool   `json:"current"`
+}
+
+func (d devices) list(_ http.ResponseWriter, r *http.Request, caller oauth.Introspection) (any, error) {
+	after, limit, err := parsePage(r.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	page, more, err := d.directory.Places(r.Context(), caller.Subject, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	here := placeOf(caller)
+	out := devicesJSON{Devices: []deviceJSON{}}
+	for _, in := range page {
+		out.Devices = append(out.Devices, deviceJSON{
+			Device:      string(in.Device),
+			ClientID:    string(in.Client),
+			Scope:       strings.Join(in.Scopes, " "),
+			FirstIssued: in.FirstIssued,
+			LastIssued:  in.LastIssued,
+			Expires:     in.Expiry,
+			Current:     in.Place == here,
+		})
+	}
+	if more {
+		out.Next = formatCursor(page[len(page)-1].Place)
+	}
+	oauth.EventOf(r.Context()).Outcome = oauth.Listed
+	return out, nil
+}
+
+// end answers 204 also when there was nothing to end: a phone that lost the first
+// answer asks again.
+func (d devices) end(device scope.Device) serveDevices {
+	return func(_ http.ResponseWriter, r *http.Request, caller oauth.Introspection) (any, error) {
+		return done(r.Context(), d.directory.EndDevice(r.Context(), caller.Subject, device, caller.Locator))
+	}
+}
+
+func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.Introspection) (any, error) {
+	form, err := readFormOf(w, r, func(name string) bool { return name == fieldWhich })
+	if e, ok := errors.AsType[*oauth.Error](err); ok && e != errTooLarge {
+		return nil, &resourceError{code: e.Code, description: e.Description}
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch form[fieldWhich] {
+	case whichOthers:
+		return done(r.Context(), d.directory.EndOthers(r.Context(), caller.Subject, placeOf(caller)))
+	case whichAll:
+		return done(r.Context(), d.directory.SignOut(r.Context(), caller.Subject))
+	}
+	return nil, refuseBearer(oauth.InvalidRequest, "which must be others or all")
+}
+
+func done(ctx context.Context, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	oauth.EventOf(ctx).Outcome = oauth.Revoked
+	return noContent{}, nil
+}
+
+func placeOf(caller oauth.Introspection) oauth.Place {
+	return oauth.Place{Device: caller.Scope.Device(), Client: caller.ClientID}
+}
+
+// parsePage reads which page is asked for. Without a cursor it is the first.
+func parsePage(query string) (after oauth.Place, limit int, err error) {
+	form, err := parseFormOf(query, func(name string) bool { return name == fieldLimit || name == fieldAfter })
+	if err != nil {
+		return oauth.Place{}, 0, refuseBearer(oauth.InvalidRequest, "the query is malformed or repeats a parameter")
+	}
+	limit = defaultLimit
+	if text := form[fieldLimit]; text != "" {
+		limit, err = strconv.Atoi(text)
+		if err != nil || limit < 1 || limit > maxLimit || strconv.Itoa(limit) != text {
+			return oauth.Place{}, 0, refuseBearer(oauth.InvalidRequest, "limit must be a whole number from 1 to 250")
+		}
+	}
+	if text := form[fieldAfter]; text != "" {
+		var ok bool
+		if after, ok = parseCursor(text); !ok {
+			return oauth.Place{}, 0, refuseBearer(oauth.InvalidRequest, "after is nothing that an answer gave as next")
+		}
+	}
+	return after, limit, nil
+}
+
+// A cursor is the place at the end of a page, all of which the client has seen: a
+// version, the length of the device's name, the name and the client. It is no
+// secret and no permission; a forged one begins the page elsewhere in the caller's
+// own list.
+const cursorVersion = 1
+
+func formatCursor(p oauth.Place) string {
+	b := append([]byte{cursorVersion, byte(len(p.Device))}, p.Device...) // at most 64
+	return base64.RawURLEncoding.EncodeToString(append(b, p.Client...))
+}
+
+// parseCursor accepts exactly what formatCursor makes of a place that there can be.
+func parseCursor(text string) (oauth.Place, bool) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(b) < 2 || b[0] != cursorVersion || len(b) < 2+int(b[1]) {
+		return oauth.Place{}, false
+	}
+	name, client := string(b[2:2+int(b[1])]), oauth.ClientID(b[2+int(b[1]):])
+	p := oauth.Place{Client: client}
+	if name != "" {
+		if p.Device, err = scope.ParseDevice(name); err != nil {
+			return oauth.Place{}, false
+		}
+	}
+	if !client.Plausible() || formatCursor(p) != text { // the decoder skips line breaks
+		return oauth.Place{}, false
+	}
+	return p, true
+}

@@ -1,0 +1,71 @@
+package wire
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// Where the endpoints are below the base address. The template and `fob serve`
+// put them there.
+const (
+	TokenPath      = "/token"
+	RevokePath     = "/revoke"
+	IntrospectPath = "/introspect"
+	DevicesPath    = "/devices"
+	MetadataPath   = "/.well-known/oauth-authorization-server" // RFC 8414 §3
+)
+
+// metadataAge is for how long the document may be kept, in seconds. It changes with
+// a deployment, and then clients learn of it within this.
+const metadataAge = 3600
+
+// Metadata is the document that tells clients where the endpoints are and what
+// they can do (RFC 8414). grants are those that the deployment offers.
+//
+// The endpoints are below the issuer: whoever sets Options.Issuer names an address
+// under which they answer.
+func Metadata(grants []oauth.GrantType, o Options) http.Handler {
+	methods := []string{http.MethodGet, http.MethodHead}
+	return newHandler("metadata", o, func(_ http.ResponseWriter, r *http.Request) (any, error) {
+		if !slices.Contains(methods, r.Method) {
+			return nil, errMethodOf(methods)
+		}
+		issuer := o.issuerOf(r)
+		if issuer == "" {
+			return nil, invalidRequest("the request names no host")
+		}
+		oauth.EventOf(r.Context()).Outcome = oauth.Described
+		base := strings.TrimSuffix(issuer, "/")
+		secrets := []string{"client_secret_basic", "client_secret_post"}
+		orNone := append(slices.Clone(secrets), "none")
+		return cacheable{metadataJSON{
+			Issuer:                issuer,
+			TokenEndpoint:         base + TokenPath,
+			TokenAuthMethods:      orNone,
+			GrantTypes:            grants,
+			RevocationEndpoint:    base + RevokePath,
+			RevocationAuthMethods: orNone,
+			IntrospectionEndpoint: base + IntrospectPath,
+			IntrospectionMethods:  secrets, // public clients may not ask
+		}, metadataAge}, nil
+	})
+}
+
+// metadataJSON is the document of RFC 8414 §2. It has no member without a value
+// (§3.2), and so no response_types_supported, although §2 requires that: there is no
+// authorization endpoint. docs/decisions/0016 tells who else does so.
+// scopes_supported is left out too: what scopes there are is for those who have
+// them.
+type metadataJSON struct {
+	Issuer                string            `json:"issuer"`
+	TokenEndpoint         string            `json:"token_endpoint"`
+	TokenAuthMethods      []string          `json:"token_endpoint_auth_methods_supported"`
+	GrantTypes            []oauth.GrantType `json:"grant_types_supported"` // without it, RFC 8414 means code and implicit
+	RevocationEndpoint    string            `json:"revocation_endpoint"`
+	RevocationAuthMethods []string          `json:"revocation_endpoint_auth_methods_supported"`
+	IntrospectionEndpoint string            `json:"introspection_endpoint"`
+	IntrospectionMethods  []string          `json:"introspection_endpoint_auth_methods_supported"`
+}
