@@ -23,8 +23,8 @@ const module = "github.com/fob-oauth/fob/"
 var arrows = map[string][]string{
 	"internal/scope":  {},
 	"internal/secret": {},
-	"internal/config": {},
 	"internal/bearer": {"internal/secret"},
+	"internal/config": {"internal/scope"},
 	"internal/oauth":  {"internal/bearer", "internal/scope", "internal/secret"},
 
 	"internal/password": {"internal/secret"},
@@ -60,6 +60,8 @@ var importers = map[string][]string{
 var unlinked = map[string][]string{
 	"functions/":           {module + "internal/memory", module + "internal/storetest", module + "internal/dynamo/dynamotest", "testing"},
 	"functions/introspect": {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
+	"functions/authorizer": {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
+	"functions/me":         {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id", module + "internal/dynamo", module + "internal/keys"},
 	"functions/revoke":     {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
 	"functions/devices":    {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
 	"functions/metadata":   {module + "internal/dynamo", module + "internal/keys", module + "internal/password", awsSDK + "aws"},

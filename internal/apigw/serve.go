@@ -2,6 +2,8 @@ package apigw
 
 import (
 	"context"
+	"io"
+	stdlog "log"
 	"log/slog"
 	"net/http"
 	"os"
@@ -16,6 +18,18 @@ import (
 // and serve events until Lambda ends the process. It returns only if compose
 // fails, after logging why; the caller then exits.
 func Serve(compose func(context.Context, wire.Options) (http.Handler, error)) error {
+	return serve(compose, Handler)
+}
+
+// ServeAuthorizer is Serve for a Lambda authorizer.
+func ServeAuthorizer(compose func(context.Context, wire.Options) (wire.Guard, error)) error {
+	// The runtime prints every error that it is handed, and here each 401 is one. The
+	// line of the request has told it.
+	stdlog.SetOutput(io.Discard)
+	return serve(compose, Authorizer)
+}
+
+func serve[H, F any](compose func(context.Context, wire.Options) (H, error), function func(H, *slog.Logger) F) error {
 	// Lambda takes standard output for the log, and finds the metrics in it.
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
 	handler, err := compose(context.Background(), wire.Options{Function: lambdacontext.FunctionName, Log: log})
@@ -23,6 +37,6 @@ func Serve(compose func(context.Context, wire.Options) (http.Handler, error)) er
 		log.Error("start", "error", err)
 		return err
 	}
-	lambda.Start(Handler(handler, log))
+	lambda.Start(function(handler, log))
 	return nil
 }

@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/fob-oauth/fob/internal/scope"
 )
 
 // Token configures functions/token.
@@ -31,6 +34,75 @@ type Introspect struct {
 	// Issuer is the iss of answers (RFC 7662 §2.2), an https URL without query and
 	// fragment. Empty means the address that the gateway says the request came to.
 	Issuer string `env:"FOB_ISSUER"`
+}
+
+// Authorizer configures functions/authorizer.
+type Authorizer struct {
+	Base
+	// Audience is what a token must be for. Empty accepts tokens for any audience,
+	// which is right while there is one API.
+	Audience string `env:"FOB_AUDIENCE"`
+	// RouteScopes are the scopes that a route asks for. Empty means that an active
+	// token is enough everywhere.
+	RouteScopes RouteScopes `env:"FOB_ROUTE_SCOPES"`
+}
+
+// RouteScopes are scopes by route; see wire.Policy. They are written
+//
+//	GET /orders=orders:read; ANY /orders/{id}=orders:read orders:write; *=api
+//
+// with the path as the API spells it, variables and all.
+type RouteScopes map[string]scope.Set
+
+// methods are those of API Gateway.
+var methods = []string{"ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
+
+// UnmarshalText tells all that is wrong, by the number of the line: a text that
+// is no route at all may be a secret in the wrong place.
+func (r *RouteScopes) UnmarshalText(text []byte) error {
+	*r = RouteScopes{}
+	var faults []error
+	n := 0
+	for line := range strings.SplitSeq(string(text), ";") {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		n++
+		fault := func(what string) {
+			faults = append(faults, fmt.Errorf("FOB_ROUTE_SCOPES: entry %d: %s", n, what))
+		}
+		route, names, found := strings.Cut(line, "=")
+		route = strings.TrimSpace(route)
+		if !found {
+			fault("has no = between a route and its scopes")
+			continue
+		}
+		if !isRoute(route) {
+			fault("the route must be a method and a path, such as GET /orders, or *")
+		}
+		if _, twice := (*r)[route]; twice {
+			fault("the route is there twice")
+		}
+		set, err := scope.Parse(strings.Join(strings.Fields(names), " "))
+		switch {
+		case err != nil:
+			fault(err.Error())
+		case set.IsEmpty():
+			fault("names no scope; a route that is left out needs none")
+		case set.Device() != "":
+			fault("a device is no scope to ask for")
+		}
+		(*r)[route] = set
+	}
+	return errors.Join(faults...)
+}
+
+func isRoute(route string) bool {
+	if route == "*" {
+		return true
+	}
+	method, path, _ := strings.Cut(route, " ")
+	return slices.Contains(methods, method) && strings.HasPrefix(path, "/") && !strings.ContainsAny(path, " \t?#")
 }
 
 // Devices configures functions/devices.
@@ -65,9 +137,11 @@ type Base struct {
 }
 
 // Read fills a C from the environment.
-func Read[C Token | Revoke | Introspect | Devices | Metadata]() (C, error) { return read[C](nil) }
+func Read[C Token | Revoke | Introspect | Authorizer | Devices | Metadata]() (C, error) {
+	return read[C](nil)
+}
 
-func read[C Token | Revoke | Introspect | Devices | Metadata](environment map[string]string) (C, error) {
+func read[C Token | Revoke | Introspect | Authorizer | Devices | Metadata](environment map[string]string) (C, error) {
 	var c C
 	errs := []error{env.ParseWithOptions(&c, env.Options{Environment: environment})}
 	switch c := any(c).(type) {
@@ -80,6 +154,8 @@ func read[C Token | Revoke | Introspect | Devices | Metadata](environment map[st
 		errs = append(errs, c.faults())
 	case Introspect:
 		errs = append(errs, c.faults(), validateIssuer(c.Issuer))
+	case Authorizer:
+		errs = append(errs, c.faults())
 	case Devices:
 		errs = append(errs, c.faults())
 	case Metadata:

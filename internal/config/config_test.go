@@ -71,6 +71,54 @@ func TestEnvNames(t *testing.T) {
 	}
 }
 
+func TestReadRouteScopes(t *testing.T) {
+	c, err := read[Authorizer](with(map[string]string{
+		"FOB_AUDIENCE":     "https://api.example",
+		"FOB_ROUTE_SCOPES": " GET /orders=orders:read;ANY /orders/{id} = orders:write  orders:read ;\n*=a=b;",
+	}))
+	if err != nil || c.Audience != "https://api.example" {
+		t.Fatalf("read[Authorizer] = %+v, %v", c, err)
+	}
+	got := map[string]string{}
+	for route, set := range c.RouteScopes {
+		got[route] = set.String()
+	}
+	want := map[string]string{"GET /orders": "orders:read", "ANY /orders/{id}": "orders:read orders:write", "*": "a=b"}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, empty := range []string{"", " ", ";", " ; "} {
+		c, err := read[Authorizer](with(map[string]string{"FOB_ROUTE_SCOPES": empty}))
+		if err != nil || len(c.RouteScopes) > 0 {
+			t.Errorf("%q: %v, %v", empty, c.RouteScopes, err)
+		}
+	}
+}
+
+// Every fault, and beside those of other variables. What stands there is not
+// repeated.
+func TestReadRouteScopesReportsEveryFault(t *testing.T) {
+	_, err := read[Authorizer](map[string]string{"FOB_ROUTE_SCOPES": strings.Join([]string{
+		"GET /a=b", "CANARY", "get /a=b", "GET a=b", "/a=b", "GET /a?b=c", "GET  /a=b", "LIST /a=b", "** =b",
+		"GET /c=", "GET /d=\"", "GET /e=device_ipad", "GET /f=b device_", "GET /a=c",
+	}, ";")})
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{
+		"FOB_TOKENS_TABLE", "FOB_CLIENTS_TABLE", "FOB_CHECK_SECRET",
+		"entry 2: has no =", "entry 3: the route", "entry 4: the route", "entry 5: the route", "entry 6: the route", "entry 7: the route", "entry 8: the route", "entry 9: the route",
+		"entry 10: names no scope", "entry 11: invalid scope", "entry 12: a device", "entry 13: invalid scope", "entry 14: the route is there twice",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no word of %q in: %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "entry 1:") || strings.Contains(err.Error(), "CANARY") {
+		t.Errorf("too much in: %v", err)
+	}
+}
+
 // The password grant is there unless somebody turned it off: so it was before there
 // was a setting.
 func TestPasswordGrant(t *testing.T) {

@@ -50,6 +50,7 @@ const (
 // world is the real domain over the memory stores, behind the three handlers.
 type world struct {
 	handlers map[string]http.Handler // by endpoint
+	verifier *oauth.Verifier
 	tokens   *tokens
 	registry *memory.Clients
 	subjects *memory.Tokens
@@ -165,6 +166,7 @@ func newWorld(t *testing.T) *world {
 
 	issuer := &oauth.Issuer{Tokens: w.tokens, Clients: cache, Users: users, Passwords: quickly{}, Keys: ringOf[*bearer.MintRing]{ring}, Now: now}
 	verifier := &oauth.Verifier{Tokens: w.tokens, Clients: cache, Keys: ringOf[*bearer.CheckRing]{ring.CheckRing}, Now: now}
+	w.verifier = verifier
 	directory := &oauth.Directory{Tokens: w.tokens, Subjects: subjects{w.subjects, w.tokens}, Clients: cache, Keys: verifier.Keys, Now: now}
 	w.issuer = issuer
 	options := wire.Options{Log: slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now}

@@ -1,0 +1,160 @@
+package apigw
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/fob-oauth/fob/internal/wire"
+)
+
+// What an authorizer can say, and what the client gets of it:
+//
+//	yes                    the request is passed on, with the context
+//	no                     403, the gateway's own body
+//	the error Unauthorized 401, the gateway's own body
+//	any other error        500, the gateway's own body
+//
+// The gateway keeps a yes and a no as long as its cache is told to, and errors
+// not at all. So "no" is for what is bound to this token and this route: a scope
+// that the token lacks. A token that is not good is Unauthorized, and so are two
+// tokens in one request, which are no property of either. Doubt is the other error:
+// it is no yes, and no 401, upon which apps log out.
+var (
+	// The gateway looks for this very text.
+	errUnauthorized = errors.New("Unauthorized") //nolint:staticcheck // not ours to spell
+	errNotJudged    = errors.New("the token could not be judged")
+)
+
+// authorizerEvent is a question of the gateway's in any of its formats: 2.0, 1.0
+// of type REQUEST, and TOKEN, which has no more than the header and the ARN.
+type authorizerEvent struct {
+	Version            string              `json:"version"`
+	Type               string              `json:"type"`
+	RouteKey           string              `json:"routeKey"`           // 2.0
+	RawQueryString     string              `json:"rawQueryString"`     // 2.0
+	MethodARN          string              `json:"methodArn"`          // 1.0
+	AuthorizationToken *string             `json:"authorizationToken"` // TOKEN
+	HTTPMethod         string              `json:"httpMethod"`         // 1.0
+	Resource           string              `json:"resource"`           // 1.0
+	Headers            map[string]string   `json:"headers"`
+	MultiValueHeaders  map[string][]string `json:"multiValueHeaders"`               // 1.0
+	Query              map[string]string   `json:"queryStringParameters"`           // 1.0
+	MultiValueQuery    map[string][]string `json:"multiValueQueryStringParameters"` // 1.0
+	RequestContext     struct {
+		RequestID string `json:"requestId"`
+		HTTP      struct {
+			Method string `json:"method"`
+		} `json:"http"`
+	} `json:"requestContext"`
+}
+
+// Authorizer returns what lambda.Start takes for a Lambda authorizer: of HTTP APIs
+// in format 2.0 with simple responses, and of REST APIs and HTTP APIs in format
+// 1.0 with a policy.
+func Authorizer(g wire.Guard, log *slog.Logger) func(context.Context, json.RawMessage) (any, error) {
+	return func(ctx context.Context, event json.RawMessage) (any, error) {
+		ctx, cancel := within(ctx)
+		defer cancel()
+		var e authorizerEvent
+		if json.Unmarshal(event, &e) != nil {
+			e = authorizerEvent{}
+		}
+		r, err := e.request(ctx)
+		if err == nil && g.ByRoute && e.isPattern() {
+			err = errPattern
+		}
+		if err != nil {
+			log.ErrorContext(ctx, "event not judged", "error", err.Error(), "request_id", requestID(ctx, ""))
+			return nil, errNotJudged
+		}
+		rec := &recorder{header: http.Header{}}
+		g.ServeHTTP(rec, r)
+		switch rec.status {
+		case http.StatusOK:
+			said := map[string]string{}
+			if err := json.Unmarshal([]byte(rec.body.String()), &said); err != nil || said["sub"] == "" {
+				return nil, errNotJudged
+			}
+			return e.answer(g, true, said["sub"], said)
+		case http.StatusForbidden:
+			// For a gateway response to repeat, where there are such.
+			return e.answer(g, false, "denied", map[string]string{"challenge": rec.sent.Get("WWW-Authenticate")})
+		case http.StatusUnauthorized, http.StatusBadRequest:
+			return nil, errUnauthorized
+		}
+		return nil, errNotJudged
+	}
+}
+
+// request is what the client asked for, as far as the gateway tells an authorizer.
+// There is never a body.
+func (e authorizerEvent) request(ctx context.Context) (*http.Request, error) {
+	a := arrived{gateway: wire.Gateway{RequestID: requestID(ctx, e.RequestContext.RequestID)}}
+	switch {
+	case e.Version == "2.0" && e.RequestContext.HTTP.Method != "":
+		a.method, a.query = e.RequestContext.HTTP.Method, e.RawQueryString
+		a.header = header1(e.Headers, nil)
+		a.gateway.Route = route2(a.method, e.RouteKey)
+	case e.Type == "REQUEST" && e.MethodARN != "" && e.HTTPMethod != "":
+		a.method, a.query = e.HTTPMethod, query1(e.Query, e.MultiValueQuery)
+		a.header = header1(e.Headers, e.MultiValueHeaders)
+		a.gateway.Route = route1(a.method, e.Resource)
+	case e.Type == "TOKEN" && e.MethodARN != "" && e.AuthorizationToken != nil:
+		a.method = http.MethodGet // which it is does not matter
+		a.header = http.Header{"Authorization": {*e.AuthorizationToken}}
+	default:
+		return nil, fmt.Errorf("event of version %.8q and type %.8q: no question of API Gateway's to an authorizer", e.Version, e.Type)
+	}
+	return a.request(ctx), nil
+}
+
+// errPattern is for a path that cannot be judged by itself.
+var errPattern = errors.New("the path has a wildcard of policies, which would be about other paths too")
+
+// isPattern reports whether the path that the client called, which stands in the
+// ARN, is one to a policy: a judgement of /a/* that is kept would be one of /a/b.
+func (e authorizerEvent) isPattern() bool {
+	parts := strings.SplitN(e.MethodARN, "/", 4) // API, stage, method, path
+	return len(parts) == 4 && (strings.ContainsAny(parts[3], "*?") || strings.Contains(parts[3], "${"))
+}
+
+// answer is the yes or no, in the format of the question.
+func (e authorizerEvent) answer(g wire.Guard, yes bool, principal string, said map[string]string) (any, error) {
+	known := map[string]any{}
+	for name, value := range said {
+		known[name] = value
+	}
+	if e.Version == "2.0" {
+		return events.APIGatewayV2CustomAuthorizerSimpleResponse{IsAuthorized: yes, Context: known}, nil
+	}
+	// The policy says what was judged and no more, because the gateway may keep it
+	// and ask it about another method of the API.
+	resource := e.MethodARN
+	if !g.ByRoute {
+		// The token, on every route of this stage that has this authorizer.
+		api, path, _ := strings.Cut(e.MethodARN, "/")
+		stage, _, _ := strings.Cut(path, "/")
+		resource = api + "/" + stage + "/*"
+	}
+	effect := "Deny"
+	if yes {
+		effect = "Allow"
+	}
+	return events.APIGatewayCustomAuthorizerResponse{
+		PrincipalID: principal,
+		PolicyDocument: events.APIGatewayCustomAuthorizerPolicy{
+			Version: "2012-10-17",
+			Statement: []events.IAMPolicyStatement{{
+				Action: []string{"execute-api:Invoke"}, Effect: effect, Resource: []string{resource},
+			}},
+		},
+		Context: known,
+	}, nil
+}
