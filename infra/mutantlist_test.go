@@ -90,13 +90,13 @@ var mutants = []mutant{
 	{
 		name: "expired token costs a read",
 		file: "oauth/introspect.go", pkg: "oauth", test: "TestA22A33GarbageCostsNoCall",
-		old:    "if err != nil || !ok || t.Expiry <= now {",
-		broken: "if err != nil || !ok {",
+		old:    "if t.Expiry <= now {",
+		broken: "if false {",
 	},
 	{
 		name: "audience not checked at introspection",
 		file: "oauth/introspect.go", pkg: "oauth", test: "TestA28A29WhoMayIntrospect",
-		old:    "return slices.Contains(caller.Introspects, a)",
+		old:    "return slices.Contains(audiences, a)",
 		broken: `return a != ""`,
 	},
 	{
@@ -642,8 +642,8 @@ var mutants = []mutant{
 	{
 		name: "503 answered as 200",
 		file: "wire/wire.go", pkg: "wire", test: "TestN47RevokeInDoubt",
-		old:    "if err != nil || content == nil {\n\t\treturn nil, err",
-		broken: "if content == nil {\n\t\treturn nil, nil\n\t}\n\tif err != nil {\n\t\treturn nil, err",
+		old:    "content, err := e.serve(w, r)\n\tif err != nil {",
+		broken: "content, err := e.serve(w, r)\n\tif err != nil && content != nil {",
 	},
 	{
 		name: "a panic ends the function",
@@ -836,5 +836,103 @@ var mutants = []mutant{
 		file: "dynamo/tokens.go", pkg: "dynamo", test: "TestA74A75FirstWriteStumbles/dynoxide",
 		old:    "inDoubt := !failed &&",
 		broken: "inDoubt := false && !failed &&",
+	},
+
+	// Devices and metadata.
+	{
+		name: "devices without their scope",
+		file: "wire/devices.go", pkg: "wire", test: "TestN62DevicesScope",
+		old:    "err := needs(caller, devicesScope); err != nil",
+		broken: "err := needs(caller, devicesScope); err != nil && false",
+	},
+	{
+		name: "devices of a client's own token",
+		file: "wire/devices.go", pkg: "wire", test: "TestN62DevicesScope",
+		old:    "caller.Subject.Kind != oauth.UserSubject",
+		broken: "false",
+	},
+	{
+		name: "a sign-out that failed is a success",
+		file: "wire/devices.go", pkg: "wire", test: "TestDevicesInDoubt",
+		old:    "func done(ctx context.Context, err error) (any, error) {\n\tif err != nil {",
+		broken: "func done(ctx context.Context, err error) (any, error) {\n\tif err != nil && false {",
+	},
+	{
+		name: "a device ends itself first",
+		file: "oauth/devices.go", pkg: "oauth", test: "TestEndDeviceEndsItselfLast",
+		old:    "i >= 0 {",
+		broken: "false && i >= 0 {",
+	},
+	{
+		name: "the empty device name is all devices",
+		file: "oauth/devices.go", pkg: "oauth", test: "TestEndDevice",
+		old:    `if device == "" {`,
+		broken: `if false {`,
+	},
+	{
+		name: "signing out others keeps other apps on the device",
+		file: "oauth/devices.go", pkg: "oauth", test: "TestEndOthers",
+		old:    "return PlaceOf(r.Authorization) != keep",
+		broken: "return PlaceOf(r.Authorization).Device != keep.Device",
+	},
+	{
+		name: "pages begin on their own end",
+		file: "oauth/devices.go", pkg: "oauth", test: "TestPlaces",
+		old:    "if place.Compare(after) <= 0 {",
+		broken: "if place.Compare(after) < 0 {",
+	},
+	{
+		name: "pages in the order of renewal",
+		file: "oauth/devices.go", pkg: "oauth", test: "TestPlacesByPages",
+		old:    "return a.Compare(b.Place) })",
+		broken: "return cmp.Compare(b.LastIssued, a.LastIssued) })",
+	},
+	{
+		name: "cursors of any shape",
+		file: "wire/devices.go", pkg: "wire", test: "TestDevicesBadInput",
+		old:    "|| formatCursor(p) != text {",
+		broken: "{",
+	},
+	{
+		name: "a device in the middle of the path",
+		file: "wire/devices.go", pkg: "wire", test: "TestDevicesPaths",
+		old:    "within = segments[len(segments)-2] == devicesSegment",
+		broken: "within = strings.Contains(r.URL.Path, devicesSegment)",
+	},
+	{
+		name: "signing out by GET",
+		file: "wire/devices.go", pkg: "wire", test: "TestDevicesMethods",
+		old:    "case within && last == signOutSegment && r.Method == http.MethodPost:",
+		broken: "case within && last == signOutSegment:",
+	},
+	{
+		name: "a page costs a query for each client",
+		file: "oauth/devices.go", pkg: "dynamo", test: "TestBudgetOfManyDevices/dynoxide",
+		old:    "standing, err := d.List(ctx, subject, Filter{})",
+		broken: "standing, err := d.List(ctx, subject, Filter{})\n\tif err == nil {\n\t\t_, err = d.List(ctx, subject, Filter{Client: \"app-0\"})\n\t}",
+	},
+	{
+		name: "a grant that is not offered",
+		file: "oauth/issuer.go", pkg: "wire", test: "TestN71MetadataIsTrue",
+		old:    "&& !slices.Contains(i.Grants, name) {",
+		broken: "&& slices.Contains(i.Grants, name) && false {",
+	},
+	{
+		name: "metadata let public clients introspect",
+		file: "wire/metadata.go", pkg: "wire", test: "TestN71MetadataIsTrue",
+		old:    "IntrospectionMethods:  secrets,",
+		broken: "IntrospectionMethods:  orNone,",
+	},
+	{
+		name: "metadata claim a password grant",
+		file: "wire/metadata.go", pkg: "wire", test: "TestN72NoEmptyMembers",
+		old:    "GrantTypes:            grants,",
+		broken: "GrantTypes:            oauth.GrantTypes(),",
+	},
+	{
+		name: "errors may be kept like metadata",
+		file: "wire/respond.go", pkg: "wire", test: "TestN70Metadata",
+		old:    "if err == nil && a.maxAge > 0 {",
+		broken: "if a.maxAge > 0 || err != nil {",
 	},
 }

@@ -43,6 +43,9 @@ func TestPlaces(t *testing.T) {
 	want(t, "the first page", all[:2], page)
 	want(t, "there are more", true, more)
 
+	page, _ = places(all[0].Place, 3)
+	want(t, "behind the first", all[1:], page)
+
 	// Behind the place, whatever became of it since.
 	w.must(d.EndDevice(t.Context(), w.userSubject("alice"), "ipad", bearer.Locator{}))
 	w.login("other", "alice", "device_ipad")
