@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -50,12 +49,11 @@ client with that id is added again.`,
 // withClients runs a command on the table of clients and scopes.
 func (p *program) withClients(run func(ctx context.Context, clients oauth.ClientRegistry, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		db, err := p.tables.connect(cmd.Context())
+		s, err := p.open(cmd.Context())
 		if err != nil {
 			return err
 		}
-		clients := dynamo.NewClients(db, p.tables.names.Clients)
-		return p.tables.clients().explain(run(cmd.Context(), clients, args))
+		return p.tables.clients().explain(run(cmd.Context(), s.clients, args))
 	}
 }
 

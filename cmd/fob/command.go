@@ -17,6 +17,11 @@ type program struct {
 
 	tables tables // from the flags
 	json   bool   // from the flags
+
+	// folder is where the names of files begin; empty is the working directory.
+	folder string
+	// inMemory, if not nil, is what all commands of a test work on instead.
+	inMemory *stores
 }
 
 // run executes one command and returns the exit code.

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/bearer"
@@ -74,6 +75,7 @@ func (p *program) serveCommand() *cobra.Command {
 type stores struct {
 	tokens   oauth.Tokens
 	subjects oauth.Subjects
+	registry oauth.TokenRegistry
 	clients  oauth.ClientRegistry
 	users    users
 }
@@ -115,7 +117,7 @@ func (p *program) serve(ctx context.Context, o serveOptions) error {
 		return fail(exitFailure, "cannot listen on %s, give another --addr (port 0 picks a free one): %v", o.addr, err)
 	}
 	defer listener.Close() //nolint:errcheck // Serve closes it too
-	s, err := p.openStores(ctx)
+	s, err := p.openForServe(ctx)
 	if err != nil {
 		return err
 	}
@@ -182,22 +184,47 @@ func keySource(file string) (func(context.Context) (*bearer.MintRing, error), er
 	return keys.MintFromFile(file), nil
 }
 
-// openStores makes the tables if they are missing.
-func (p *program) openStores(ctx context.Context) (stores, error) {
+// openForServe makes the tables if they are missing.
+func (p *program) openForServe(ctx context.Context) (stores, error) {
+	if p.inMemory != nil {
+		return *p.inMemory, nil
+	}
+	if p.tables.stack != "" {
+		return stores{}, fail(exitUsage, "fob serve is for this machine: deploy a stack with sam deploy, and leave out --%s", stackFlag)
+	}
 	if p.tables.endpoint == "" {
-		tokens := memory.NewTokens()
-		return stores{tokens, tokens, memory.NewClients(), memory.NewUsers()}, nil
+		return newMemoryStores(), nil
 	}
 	db, err := p.tables.connect(ctx)
 	if err != nil {
 		return stores{}, err
 	}
-	names := p.tables.names
-	if err := dynamo.EnsureTables(ctx, db, names); err != nil {
+	if err := dynamo.EnsureTables(ctx, db, p.tables.names); err != nil {
 		return stores{}, p.tables.tokens().explain(err)
 	}
+	return newDynamoStores(db, p.tables.names), nil
+}
+
+// open returns the stores that a command works on.
+func (p *program) open(ctx context.Context) (stores, error) {
+	if p.inMemory != nil {
+		return *p.inMemory, nil
+	}
+	db, err := p.tables.connect(ctx)
+	if err != nil {
+		return stores{}, err
+	}
+	return newDynamoStores(db, p.tables.names), nil
+}
+
+func newMemoryStores() stores {
+	tokens := memory.NewTokens()
+	return stores{tokens, tokens, tokens, memory.NewClients(), memory.NewUsers()}
+}
+
+func newDynamoStores(db *dynamodb.Client, names dynamo.Tables) stores {
 	tokens := dynamo.NewTokens(db, names.Tokens)
-	return stores{tokens, tokens, dynamo.NewClients(db, names.Clients), dynamo.NewUsers(db, names.Users)}, nil
+	return stores{tokens, tokens, tokens, dynamo.NewClients(db, names.Clients), dynamo.NewUsers(db, names.Users)}
 }
 
 // handler serves each endpoint at its path.

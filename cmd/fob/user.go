@@ -9,17 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/secret"
 )
-
-// userStores are what commands on users need. The two are in different tables.
-type userStores struct {
-	users    oauth.UserRegistry
-	subjects oauth.Subjects
-}
 
 func (p *program) userCommand() *cobra.Command {
 	var roles []string
@@ -30,7 +23,7 @@ func (p *program) userCommand() *cobra.Command {
 read from standard input, one line.`,
 		Example: "  fob user add ann@example.com --role editor < password.txt",
 		Args:    oneArg("the user's name"),
-		RunE: p.withUsers(func(ctx context.Context, s userStores, args []string) error {
+		RunE: p.withUsers(func(ctx context.Context, s stores, args []string) error {
 			return p.addUser(ctx, s, args[0], roles)
 		}),
 	}
@@ -56,14 +49,12 @@ standard input, one line. All of the user's tokens end with it, on every device.
 }
 
 // withUsers runs a command on the tables of users and tokens.
-func (p *program) withUsers(run func(ctx context.Context, s userStores, args []string) error) func(*cobra.Command, []string) error {
+func (p *program) withUsers(run func(ctx context.Context, s stores, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		db, err := p.tables.connect(cmd.Context())
+		s, err := p.open(cmd.Context())
 		if err != nil {
 			return err
 		}
-		names := p.tables.names
-		s := userStores{dynamo.NewUsers(db, names.Users), dynamo.NewTokens(db, names.Tokens)}
 		return p.tables.users().explain(run(cmd.Context(), s, args))
 	}
 }
@@ -80,7 +71,7 @@ func viewUser(u oauth.User) userView {
 	return userView{u.Username, u.ID, orEmpty(u.Roles), timestamp(u.Created)}
 }
 
-func (p *program) addUser(ctx context.Context, s userStores, name string, roles []string) error {
+func (p *program) addUser(ctx context.Context, s stores, name string, roles []string) error {
 	u := oauth.User{Username: name, ID: oauth.NewUserID(), Roles: roles, Created: time.Now().Unix()}
 	if _, taken, err := s.users.User(ctx, name); err != nil {
 		return err
@@ -129,7 +120,7 @@ func (p *program) readPassword(ctx context.Context) (secret.Text, error) {
 // changePassword writes the hash first and raises the epoch second: a login that
 // read the old hash is found out by the epoch, and if the second step fails both
 // can be done again.
-func (p *program) changePassword(ctx context.Context, s userStores, args []string) error {
+func (p *program) changePassword(ctx context.Context, s stores, args []string) error {
 	name := args[0]
 	if _, found, err := s.users.User(ctx, name); err != nil {
 		return err
@@ -183,7 +174,7 @@ func noSuchUser(name string) error {
 	return fail(exitNotFound, "there is no user %q: see fob user list", name)
 }
 
-func (p *program) listUsers(ctx context.Context, s userStores, _ []string) error {
+func (p *program) listUsers(ctx context.Context, s stores, _ []string) error {
 	all, err := s.users.ListUsers(ctx)
 	if err != nil {
 		return err
