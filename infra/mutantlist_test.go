@@ -317,9 +317,15 @@ var mutants = []mutant{
 	},
 	{
 		name: "own retry is taken for a replay",
-		file: "oauth/settle.go", pkg: "oauth", test: "TestOwnRetryIsNoReplay",
-		old:    "case d.end && !granted:",
-		broken: "case d.end && (!granted || granted):",
+		file: "oauth/refresh.go", pkg: "oauth", test: "TestOwnRetryIsNoReplay",
+		old:    "(previous || older) && s.granted &&",
+		broken: "(previous || older) && s.granted && false &&",
+	},
+	{
+		name: "a replay gets what is in force",
+		file: "oauth/refresh.go", pkg: "oauth", test: "TestOwnRetryIsNoReplay",
+		old:    "(previous || older) && s.granted &&",
+		broken: "(previous || older) &&",
 	},
 	{
 		name: "lost create is decided on old knowledge",
