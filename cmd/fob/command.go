@@ -90,7 +90,7 @@ func (p *program) command() *cobra.Command {
 	flags.SortFlags = false
 	p.tables.addFlags(flags, p.getenv)
 	flags.BoolVar(&p.json, "json", false, "print JSON, for programs")
-	root.AddCommand(p.serveCommand(), p.clientCommand(), p.userCommand(), p.scopeCommand())
+	root.AddCommand(p.serveCommand(), p.clientCommand(), p.userCommand(), p.scopeCommand(), p.deviceCommand(), p.subjectCommand())
 	return root
 }
 
@@ -134,5 +134,13 @@ func oneArg(what string) cobra.PositionalArgs {
 			return fmt.Errorf("%s takes one argument, %s", cmd.CommandPath(), what)
 		}
 		return nil
+	}
+}
+
+// completeValues makes the shell complete a flag with these values.
+func completeValues(cmd *cobra.Command, flag string, values ...string) {
+	// It fails for a flag that is not there: a slip that the first test finds.
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err)
 	}
 }

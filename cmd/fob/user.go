@@ -28,7 +28,7 @@ read from standard input, one line.`,
 		}),
 	}
 	add.Flags().StringArrayVar(&roles, "role", nil, "`role` that the user has; repeat for more")
-	return group("user", "Add and list users, and change passwords", "Users log in with a name and a password.",
+	return group("user", "Add users, change and remove them", "Users log in with a name and a password.",
 		add,
 		&cobra.Command{
 			Use:   "passwd NAME",
@@ -39,6 +39,11 @@ standard input, one line. All of the user's tokens end with it, on every device.
 			Args:    oneArg("the user's name"),
 			RunE:    p.withUsers(p.changePassword),
 		},
+		p.userRolesCommand(),
+		p.userDisableCommand(),
+		p.userEnableCommand(),
+		p.userShowCommand(),
+		p.userRemoveCommand(),
 		&cobra.Command{
 			Use:   "list",
 			Short: "List the users",
@@ -65,10 +70,14 @@ type userView struct {
 	UserID    string   `json:"user_id"`
 	Roles     []string `json:"roles"`
 	CreatedAt string   `json:"created_at"`
+
+	// Those that look at the tokens table tell these, too.
+	Disabled *bool `json:"disabled,omitempty"`
+	SignedIn *int  `json:"signed_in,omitempty"` // Authorizations with an active token
 }
 
 func viewUser(u oauth.User) userView {
-	return userView{u.Username, u.ID, orEmpty(u.Roles), timestamp(u.Created)}
+	return userView{Username: u.Username, UserID: u.ID, Roles: orEmpty(u.Roles), CreatedAt: timestamp(u.Created)}
 }
 
 func (p *program) addUser(ctx context.Context, s stores, name string, roles []string) error {
@@ -117,15 +126,11 @@ func (p *program) readPassword(ctx context.Context) (secret.Text, error) {
 	return password.Hasher{}.Hash(text)
 }
 
-// changePassword writes the hash first and raises the epoch second: a login that
-// read the old hash is found out by the epoch, and if the second step fails both
-// can be done again.
+// changePassword asks for the password before it changes anything.
 func (p *program) changePassword(ctx context.Context, s stores, args []string) error {
 	name := args[0]
-	if _, found, err := s.users.User(ctx, name); err != nil {
+	if _, _, err := findUser(ctx, s, name); err != nil {
 		return err
-	} else if !found {
-		return noSuchUser(name)
 	}
 	hash, err := p.readPassword(ctx)
 	if _, ok := errors.AsType[*failure](err); ok {
@@ -135,26 +140,12 @@ func (p *program) changePassword(ctx context.Context, s stores, args []string) e
 		return invalid("the password was not changed", err)
 	}
 
-	var saved oauth.User
-	// A login may renew the hash of the old password meanwhile.
-	err = untilNoConflict(func() error {
-		u, found, err := s.users.User(ctx, name)
-		if err != nil {
-			return err
-		}
-		if !found {
-			return noSuchUser(name)
-		}
+	saved, err := p.editUser(ctx, s, name, "the new password is stored", func(u *oauth.User) error {
 		u.PasswordHash = hash
-		saved, err = s.users.SaveUser(ctx, u)
-		return err
+		return nil
 	})
 	if err != nil {
-		return again(p.tables.users().explain(err), "it is not known whether the new password is stored")
-	}
-	subject := oauth.Subject{Kind: oauth.UserSubject, ID: saved.ID}
-	if err := s.subjects.Raise(ctx, subject, oauth.StateChange{UserVersion: saved.Version}); err != nil {
-		return again(p.tables.tokens().explain(err), "the new password is stored, but tokens issued before may still be active")
+		return err
 	}
 	return p.print(viewUser(saved), func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "The password of %s is changed, and all tokens issued before are ended.\n", shown(name))
@@ -164,7 +155,7 @@ func (p *program) changePassword(ctx context.Context, s stores, args []string) e
 // again tells what state an outage left, if it was one.
 func again(err error, state string) error {
 	code := exitCode(err)
-	if code == exitNotFound {
+	if code == exitNotFound || code == exitUsage {
 		return err
 	}
 	return fail(code, "%s: run the same command again. %v", state, err)
