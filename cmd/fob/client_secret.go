@@ -42,6 +42,9 @@ func (p *program) clientRotateSecretCommand() *cobra.Command {
   fob client rotate-secret nightly --finish
   fob client rotate-secret nightly --now`,
 		Args: oneArg("the client's id"),
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			return errors.Join(oneOf(cmd, "finish", "now"), oneOf(cmd, "finish", "secret-stdin"))
+		},
 		RunE: p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
 			if o.finish {
 				return p.dropOlderSecret(ctx, clients, args[0])
@@ -54,8 +57,6 @@ func (p *program) clientRotateSecretCommand() *cobra.Command {
 	f.BoolVar(&o.finish, "finish", false, "drop the older of two secrets")
 	f.BoolVar(&o.now, "now", false, "drop all secrets that it has, at once")
 	f.BoolVar(&o.stdin, "secret-stdin", false, "read the new secret from standard input, one line, instead of generating it")
-	cmd.MarkFlagsMutuallyExclusive("finish", "now")
-	cmd.MarkFlagsMutuallyExclusive("finish", "secret-stdin")
 	return cmd
 }
 

@@ -90,7 +90,7 @@ func (p *program) command() *cobra.Command {
 	flags.SortFlags = false
 	p.tables.addFlags(flags, p.getenv)
 	flags.BoolVar(&p.json, "json", false, "print JSON, for programs")
-	root.AddCommand(p.serveCommand(), p.clientCommand(), p.userCommand(), p.scopeCommand(), p.deviceCommand(), p.subjectCommand())
+	root.AddCommand(p.serveCommand(), p.clientCommand(), p.userCommand(), p.scopeCommand(), p.deviceCommand(), p.subjectCommand(), p.smokeCommand())
 	return root
 }
 
@@ -135,6 +135,20 @@ func oneArg(what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// oneOf refuses two of the flags beside each other.
+func oneOf(cmd *cobra.Command, flags ...string) error {
+	var given []string
+	for _, flag := range flags {
+		if cmd.Flags().Changed(flag) {
+			given = append(given, "--"+flag)
+		}
+	}
+	if len(given) > 1 {
+		return fail(exitUsage, "%s exclude each other", strings.Join(given, " and "))
+	}
+	return nil
 }
 
 // completeValues makes the shell complete a flag with these values.

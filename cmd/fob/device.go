@@ -48,11 +48,13 @@ func (s *selection) addSubjectFlags(cmd *cobra.Command) {
 	f.SortFlags = false
 	f.StringVar(&s.user, "user", "", "of the user with this `name`")
 	f.StringVar(&s.subject, "subject", "", "of this sub: a user's `id`, which begins with u_, or a client's")
-	cmd.MarkFlagsMutuallyExclusive("user", "subject")
 }
 
 // parse fills the filter.
-func (s *selection) parse() error {
+func (s *selection) parse(cmd *cobra.Command) error {
+	if err := oneOf(cmd, "user", "subject"); err != nil {
+		return err
+	}
 	s.filter.Client = oauth.ClientID(s.client)
 	if s.device == "" {
 		return nil
@@ -114,7 +116,7 @@ it, "until" when the last of its tokens ends if it is not used again.
 		if which == (selection{}) {
 			return fail(exitUsage, "fob device list needs to know whose: --user, --subject, --client or --device")
 		}
-		return which.parse()
+		return which.parse(cmd)
 	}
 	cmd.RunE = p.withTokens(func(ctx context.Context, s stores) error { return p.listDevices(ctx, s, which) })
 	return cmd
@@ -194,7 +196,7 @@ signed in. To sign a user out everywhere, fob subject sign-out.
 		case (which.user+which.subject == "") != everybody:
 			return fail(exitUsage, "fob device end needs either --user or --subject, or --everybody")
 		}
-		return which.parse()
+		return which.parse(cmd)
 	}
 	cmd.RunE = p.withTokens(func(ctx context.Context, s stores) error { return p.endDevices(ctx, s, which) })
 	return cmd
@@ -249,7 +251,7 @@ disable.`,
 		if which == (selection{}) {
 			return fail(exitUsage, "fob subject sign-out needs --user or --subject")
 		}
-		return nil
+		return which.parse(signOut)
 	}
 	signOut.RunE = p.withTokens(func(ctx context.Context, s stores) error { return p.signOut(ctx, s, which) })
 	return group("subject", "Sign a user out everywhere", "A subject is for whom tokens speak: a user, or a client that speaks for itself.", signOut)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/fob-oauth/fob/internal/dynamo"
@@ -34,6 +36,8 @@ import (
 //	serve args...                starts fob serve --json args...; what its first
 //	                             line says is in the environment from then on, as
 //	                             $ISSUER, $CLIENT_ID and so on
+//	sameas FILE MEMBER           standard output is what is in the file, but for the
+//	                             value of that member, which is ... there
 //	member NAME MEMBER           $NAME becomes that member of the JSON object on
 //	                             standard output
 //
@@ -111,6 +115,7 @@ func runScripts(t *testing.T, folder, endpoint string) {
 			"exits":  worlds.exits,
 			"serve":  worlds.serve,
 			"member": scriptMember,
+			"sameas": scriptSameAs,
 		},
 	})
 }
@@ -228,6 +233,17 @@ func scriptMember(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no %s in %v", args[1], members)
 	}
 	ts.Setenv(args[0], value)
+}
+
+func scriptSameAs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sameas FILE MEMBER")
+	}
+	value := regexp.MustCompile(`"` + regexp.QuoteMeta(args[1]) + `": "[^"]+"`)
+	got := value.ReplaceAllString(ts.ReadFile("stdout"), `"`+args[1]+`": "..."`)
+	if diff := cmp.Diff(ts.ReadFile(args[0]), got); diff != "" {
+		ts.Fatalf("-%s +standard output:\n%s", args[0], diff)
+	}
 }
 
 func (w scriptWorlds) serve(ts *testscript.TestScript, neg bool, args []string) {

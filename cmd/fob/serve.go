@@ -101,7 +101,7 @@ func (p *program) serve(ctx context.Context, o serveOptions) error {
 	if _, _, err := net.SplitHostPort(o.addr); err != nil {
 		return fail(exitUsage, "--addr wants host:port, such as 127.0.0.1:8080")
 	}
-	fetch, err := keySource(o.keysFile)
+	fetch, err := keySource(p.path(o.keysFile))
 	if err != nil {
 		return err
 	}

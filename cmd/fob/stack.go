@@ -31,6 +31,19 @@ func stackOutputs(ctx context.Context, cfg aws.Config, stack string) (outputs, e
 	return o, nil
 }
 
+// stackOutput is one output of the stack that --stack names.
+func (t *tables) stackOutput(ctx context.Context, name string) (string, error) {
+	cfg, err := t.awsConfig(ctx)
+	if err != nil {
+		return "", err
+	}
+	out, err := stackOutputs(ctx, cfg, t.stack)
+	if err != nil {
+		return "", err
+	}
+	return out.need(name)
+}
+
 // need returns an output of a stack of fob's.
 func (o outputs) need(name string) (string, error) {
 	if value := o.values[name]; value != "" {
