@@ -28,26 +28,31 @@ ones such as mobile apps without one, and APIs that introspect tokens.`,
 		p.clientDisableCommand(),
 		p.clientEnableCommand(),
 		p.clientSignOutCommand(),
-		&cobra.Command{
-			Use:   "list",
-			Short: "List the clients",
-			Args:  noArgs,
-			RunE:  p.withClients(p.listClients),
-		},
-		&cobra.Command{
-			Use:   "show ID",
-			Short: "Show a client",
-			Args:  oneArg("the client's id"),
-			RunE:  p.withClients(p.showClient),
-		},
-		&cobra.Command{
+		p.tells(&cobra.Command{
+			Use:     "list",
+			Short:   "List the clients",
+			Long:    `List all clients, by their ids.`,
+			Example: "  fob client list",
+			Args:    noArgs,
+			RunE:    p.withClients(p.listClients),
+		}, []clientView{}),
+		p.tells(&cobra.Command{
+			Use:     "show ID",
+			Short:   "Show a client",
+			Long:    "Show a client with all of its settings, defaults included. Its secrets are not kept and\nso cannot be shown.",
+			Example: "  fob client show shop-app",
+			Args:    oneArg("the client's id"),
+			RunE:    p.withClients(p.showClient),
+		}, clientView{}),
+		p.tells(&cobra.Command{
 			Use:   "remove ID",
 			Short: "Remove a client",
 			Long: `Remove a client. Its tokens are inactive within 10 seconds, and stay so if a
 client with that id is added again.`,
-			Args: oneArg("the client's id"),
-			RunE: p.withClients(p.removeClient),
-		},
+			Example: "  fob client remove shop-app",
+			Args:    oneArg("the client's id"),
+			RunE:    p.withClients(p.removeClient),
+		}, removedClient{}),
 	)
 }
 
@@ -110,7 +115,7 @@ func (p *program) clientAddCommand() *cobra.Command {
 	f.BoolVar(&o.public, "public", false, "it cannot keep a secret, as a mobile app")
 	f.BoolVar(&o.secretStdin, "secret-stdin", false, "read its secret from standard input, one line")
 	o.addSettings(cmd)
-	return cmd
+	return p.tells(cmd, clientView{})
 }
 
 // The flags of a client's settings. A setting that is added has a line in each of
@@ -317,26 +322,26 @@ func parseScopes(values []string) (scope.Set, error) {
 // clientView is a client as --json shows it. Programs rely on the names.
 type clientView struct {
 	ClientID     string `json:"client_id"`
-	ClientSecret string `json:"client_secret,omitempty"` // right after it was generated
+	ClientSecret string `json:"client_secret,omitempty" is:"text, once, when it was generated"`
 
-	Type              string       `json:"type"` // confidential or public
+	Type              string       `json:"type" is:"confidential or public"`
 	Disabled          bool         `json:"disabled"`
-	CreatedAt         string       `json:"created_at"`
+	CreatedAt         string       `json:"created_at" is:"time"`
 	Secrets           []secretView `json:"secrets"`
 	Grants            []string     `json:"grants"`
 	Scopes            []string     `json:"scopes"`
 	DefaultScopes     []string     `json:"default_scopes"`
 	Audiences         []string     `json:"audiences"`
 	Introspects       []string     `json:"introspects"`
-	AccessLifetime    int64        `json:"access_lifetime"`  // seconds
-	RefreshIdle       int64        `json:"refresh_idle"`     // seconds
-	RefreshAbsolute   int64        `json:"refresh_absolute"` // seconds
+	AccessLifetime    int64        `json:"access_lifetime" is:"seconds"`
+	RefreshIdle       int64        `json:"refresh_idle" is:"seconds"`
+	RefreshAbsolute   int64        `json:"refresh_absolute" is:"seconds"`
 	MaxAuthorizations int          `json:"max_authorizations"`
 }
 
 // secretView tells of a secret without it.
 type secretView struct {
-	CreatedAt string `json:"created_at"`
+	CreatedAt string `json:"created_at" is:"time"`
 }
 
 // viewClient shows what holds, defaults included.
@@ -432,6 +437,11 @@ func (p *program) showClient(ctx context.Context, clients oauth.ClientRegistry, 
 	})
 }
 
+type removedClient struct {
+	ClientID string `json:"client_id"`
+	Removed  bool   `json:"removed"`
+}
+
 func (p *program) removeClient(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
 	existed, err := clients.RemoveClient(ctx, oauth.ClientID(args[0]))
 	if err != nil {
@@ -440,11 +450,7 @@ func (p *program) removeClient(ctx context.Context, clients oauth.ClientRegistry
 	if !existed {
 		return noSuchClient(args[0])
 	}
-	removed := struct {
-		ClientID string `json:"client_id"`
-		Removed  bool   `json:"removed"`
-	}{args[0], true}
-	return p.print(removed, func(w io.Writer) {
+	return p.print(removedClient{args[0], true}, func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "The client %s is removed. Its tokens are inactive within 10 seconds.\n", shown(args[0]))
 	})
 }

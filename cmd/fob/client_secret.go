@@ -57,7 +57,7 @@ func (p *program) clientRotateSecretCommand() *cobra.Command {
 	f.BoolVar(&o.finish, "finish", false, "drop the older of two secrets")
 	f.BoolVar(&o.now, "now", false, "drop all secrets that it has, at once")
 	f.BoolVar(&o.stdin, "secret-stdin", false, "read the new secret from standard input, one line, instead of generating it")
-	return cmd
+	return p.tells(cmd, clientView{})
 }
 
 // editClient reads a client, lets edit change it, and saves it, again and again

@@ -14,7 +14,7 @@ import (
 )
 
 func (p *program) clientDisableCommand() *cobra.Command {
-	return &cobra.Command{
+	return p.tells(&cobra.Command{
 		Use:   "disable ID",
 		Short: "Refuse a client, and make its tokens inactive, until it is enabled",
 		Long: `Refuse a client at all endpoints, and make all of its tokens inactive, within 10
@@ -25,11 +25,11 @@ enable. To end the tokens for good, fob client sign-out.`,
 		RunE: p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
 			return p.setClientDisabled(ctx, clients, args[0], true)
 		}),
-	}
+	}, clientView{})
 }
 
 func (p *program) clientEnableCommand() *cobra.Command {
-	return &cobra.Command{
+	return p.tells(&cobra.Command{
 		Use:     "enable ID",
 		Short:   "Serve a disabled client again",
 		Long:    `Serve a client again that was disabled, within 10 seconds.`,
@@ -38,7 +38,7 @@ func (p *program) clientEnableCommand() *cobra.Command {
 		RunE: p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
 			return p.setClientDisabled(ctx, clients, args[0], false)
 		}),
-	}
+	}, clientView{})
 }
 
 func (p *program) setClientDisabled(ctx context.Context, clients oauth.ClientRegistry, id string, disabled bool) error {
@@ -59,7 +59,7 @@ func (p *program) setClientDisabled(ctx context.Context, clients oauth.ClientReg
 }
 
 func (p *program) clientSignOutCommand() *cobra.Command {
-	return &cobra.Command{
+	return p.tells(&cobra.Command{
 		Use:   "sign-out ID",
 		Short: "End all tokens of a client, of all its users",
 		Long: `End all tokens that a client has, its own and those of all its users, on every
@@ -68,7 +68,7 @@ logs in again gets new tokens.`,
 		Example: "  fob client sign-out shop-app",
 		Args:    oneArg("the client's id"),
 		RunE:    p.withClients(p.signOutClient),
-	}
+	}, clientView{})
 }
 
 func (p *program) signOutClient(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
@@ -124,7 +124,7 @@ func (p *program) clientSetCommand() *cobra.Command {
 	cmd.RunE = p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
 		return p.setClient(ctx, clients, args[0], o, cmd.Flags().Changed)
 	})
-	return cmd
+	return p.tells(cmd, clientView{})
 }
 
 func (p *program) setClient(ctx context.Context, clients oauth.ClientRegistry, id string, o clientOptions, given func(flag string) bool) error {

@@ -119,7 +119,7 @@ it, "until" when the last of its tokens ends if it is not used again.
 		return which.parse(cmd)
 	}
 	cmd.RunE = p.withTokens(func(ctx context.Context, s stores) error { return p.listDevices(ctx, s, which) })
-	return cmd
+	return p.tells(cmd, []deviceView{})
 }
 
 // deviceView is an Authorization as --json shows it. Programs rely on the names.
@@ -129,9 +129,9 @@ type deviceView struct {
 	ClientID    string   `json:"client_id"`
 	Device      string   `json:"device,omitempty"`
 	Scopes      []string `json:"scopes"` // without the device's
-	FirstIssued string   `json:"first_issued_at"`
-	LastIssued  string   `json:"last_issued_at"`
-	Expires     string   `json:"expires_at"`
+	FirstIssued string   `json:"first_issued_at" is:"time"`
+	LastIssued  string   `json:"last_issued_at" is:"time"`
+	Expires     string   `json:"expires_at" is:"time"`
 }
 
 func (p *program) listDevices(ctx context.Context, s stores, which selection) error {
@@ -199,7 +199,7 @@ signed in. To sign a user out everywhere, fob subject sign-out.
 		return which.parse(cmd)
 	}
 	cmd.RunE = p.withTokens(func(ctx context.Context, s stores) error { return p.endDevices(ctx, s, which) })
-	return cmd
+	return p.tells(cmd, endedView{})
 }
 
 // endedView is what --json tells of things that were ended.
@@ -254,7 +254,13 @@ disable.`,
 		return which.parse(signOut)
 	}
 	signOut.RunE = p.withTokens(func(ctx context.Context, s stores) error { return p.signOut(ctx, s, which) })
+	p.tells(signOut, signedOutView{})
 	return group("subject", "Sign a user out everywhere", "A subject is for whom tokens speak: a user, or a client that speaks for itself.", signOut)
+}
+
+type signedOutView struct {
+	Subject   string `json:"sub"`
+	SignedOut bool   `json:"signed_out"`
 }
 
 func (p *program) signOut(ctx context.Context, s stores, which selection) error {
@@ -265,9 +271,5 @@ func (p *program) signOut(ctx context.Context, s stores, which selection) error 
 	if err := p.directory(s).SignOut(ctx, subject); err != nil {
 		return again(p.tables.tokens().explain(err), "it is not known whether that was done")
 	}
-	view := struct {
-		Subject   string `json:"sub"`
-		SignedOut bool   `json:"signed_out"`
-	}{subject.ID, true}
-	return p.print(view, func(w io.Writer) { _, _ = fmt.Fprintf(w, "All tokens of %s are ended.\n", shown(subject.ID)) })
+	return p.print(signedOutView{subject.ID, true}, func(w io.Writer) { _, _ = fmt.Fprintf(w, "All tokens of %s are ended.\n", shown(subject.ID)) })
 }

@@ -38,11 +38,8 @@ missing. Several instances at one endpoint that share the file of --keys are one
 service. The demo is added only in memory and at an endpoint on this machine;
 its secrets come from the key ring, so that instances that share it agree.
 
-With --json the first line on standard output is one JSON object with issuer,
-token_endpoint, revocation_endpoint and introspection_endpoint, and for the demo
-client_id, client_secret, public_client_id, resource_client_id,
-resource_client_secret, username and password. It is printed when requests are
-answered.
+With --json the first line on standard output is one JSON object, printed when
+requests are answered. Its last members are there if the demo is.
 
 Each request writes one line of JSON to standard error.`
 
@@ -59,8 +56,10 @@ func (p *program) serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the whole API on this machine",
 		Long:  serveHelp,
-		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context(), o) },
+		Example: `  fob serve
+  fob serve --dynamodb http://localhost:8000 --keys keys.json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context(), o) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
@@ -68,7 +67,7 @@ func (p *program) serveCommand() *cobra.Command {
 	flags.StringVar(&o.keysFile, "keys", "", "`file` that keeps the key ring, made if it is missing; without it tokens end with the process")
 	flags.Var(&o.accessLifetime, "access-lifetime", "how long the demo's access tokens live, such as 90s (default 1h)")
 	flags.BoolVar(&o.quiet, "quiet", false, "write no line for each request")
-	return cmd
+	return p.tells(cmd, serviceJSON{})
 }
 
 // stores are the same whatever they are kept in.

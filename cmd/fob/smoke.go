@@ -33,7 +33,7 @@ URL is the address before /token. With --stack it may be left out: then it is th
 stack's own. Secrets are sent to it, so it is https, but on this machine.`
 
 func (p *program) smokeCommand() *cobra.Command {
-	return &cobra.Command{
+	return p.tells(&cobra.Command{
 		Use:   "smoke [URL]",
 		Short: "Issue, ask again, revoke and introspect against a deployment, then clean up",
 		Long:  smokeHelp,
@@ -72,7 +72,7 @@ func (p *program) smokeCommand() *cobra.Command {
 			}
 			return p.smoke(cmd.Context(), s, base)
 		},
-	}
+	}, smokeView{})
 }
 
 func parseBase(address string) (string, error) {

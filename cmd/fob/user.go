@@ -27,10 +27,11 @@ read from standard input, one line.`,
 			return p.addUser(ctx, s, args[0], roles)
 		}),
 	}
+	p.tells(add, userView{})
 	add.Flags().StringArrayVar(&roles, "role", nil, "`role` that the user has; repeat for more")
 	return group("user", "Add users, change and remove them", "Users log in with a name and a password.",
 		add,
-		&cobra.Command{
+		p.tells(&cobra.Command{
 			Use:   "passwd NAME",
 			Short: "Change a user's password and end all of the user's tokens",
 			Long: `Change a user's password. It is asked for at a terminal, and else read from
@@ -38,18 +39,20 @@ standard input, one line. All of the user's tokens end with it, on every device.
 			Example: "  fob user passwd ann@example.com < password.txt",
 			Args:    oneArg("the user's name"),
 			RunE:    p.withUsers(p.changePassword),
-		},
+		}, userView{}),
 		p.userRolesCommand(),
 		p.userDisableCommand(),
 		p.userEnableCommand(),
 		p.userShowCommand(),
 		p.userRemoveCommand(),
-		&cobra.Command{
-			Use:   "list",
-			Short: "List the users",
-			Args:  noArgs,
-			RunE:  p.withUsers(p.listUsers),
-		},
+		p.tells(&cobra.Command{
+			Use:     "list",
+			Short:   "List the users",
+			Long:    `List all users, by their names. It reads the whole table.`,
+			Example: "  fob user list",
+			Args:    noArgs,
+			RunE:    p.withUsers(p.listUsers),
+		}, []userView{}),
 	)
 }
 
@@ -69,7 +72,7 @@ type userView struct {
 	Username  string   `json:"username"`
 	UserID    string   `json:"user_id"`
 	Roles     []string `json:"roles"`
-	CreatedAt string   `json:"created_at"`
+	CreatedAt string   `json:"created_at" is:"time"`
 
 	// Those that look at the tokens table tell these, too.
 	Disabled *bool `json:"disabled,omitempty"`

@@ -15,7 +15,7 @@ import (
 )
 
 func (p *program) userDisableCommand() *cobra.Command {
-	return &cobra.Command{
+	return p.tells(&cobra.Command{
 		Use:   "disable NAME",
 		Short: "Refuse a user's logins and end all of the user's tokens",
 		Long: `Refuse a user's logins, and end all of the user's tokens on every device, at once
@@ -25,11 +25,11 @@ and for good: when the user is enabled again, every device logs in again.`,
 		RunE: p.withUsers(func(ctx context.Context, s stores, args []string) error {
 			return p.setUserDisabled(ctx, s, args[0], true)
 		}),
-	}
+	}, userView{})
 }
 
 func (p *program) userEnableCommand() *cobra.Command {
-	return &cobra.Command{
+	return p.tells(&cobra.Command{
 		Use:     "enable NAME",
 		Short:   "Let a disabled user log in again",
 		Long:    `Let a user log in again who was disabled.`,
@@ -38,7 +38,7 @@ func (p *program) userEnableCommand() *cobra.Command {
 		RunE: p.withUsers(func(ctx context.Context, s stores, args []string) error {
 			return p.setUserDisabled(ctx, s, args[0], false)
 		}),
-	}
+	}, userView{})
 }
 
 // findUser returns the user of that name, and what tokens of the user speak for.
@@ -98,7 +98,7 @@ func (p *program) userRolesCommand() *cobra.Command {
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringArrayVar(&roles, "role", nil, "`role` that the user has; repeat for more")
 	cmd.Flags().BoolVar(&none, "none", false, "the user has no role")
-	return cmd
+	return p.tells(cmd, userView{})
 }
 
 // setRoles writes the roles first and raises the epoch second, as changePassword
@@ -148,7 +148,7 @@ func (p *program) editUser(ctx context.Context, s stores, name, stored string, e
 }
 
 func (p *program) userShowCommand() *cobra.Command {
-	return &cobra.Command{
+	return p.tells(&cobra.Command{
 		Use:   "show NAME",
 		Short: "Show a user",
 		Long: `Show a user: the id that APIs know as sub, the roles, whether logins are refused, and
@@ -156,7 +156,7 @@ how many devices and scopes are signed in. fob device list tells which.`,
 		Example: "  fob user show ann@example.com",
 		Args:    oneArg("the user's name"),
 		RunE:    p.withUsers(p.showUser),
-	}
+	}, userView{})
 }
 
 func (p *program) showUser(ctx context.Context, s stores, args []string) error {
@@ -219,7 +219,7 @@ func (p *program) userRemoveCommand() *cobra.Command {
 		}),
 	}
 	cmd.Flags().Var(&wait, "wait", "how long to wait for logins that are under way")
-	return cmd
+	return p.tells(cmd, []removedUser{})
 }
 
 func (p *program) removeUsers(ctx context.Context, s stores, names []string, wait time.Duration) error {
