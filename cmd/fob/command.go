@@ -69,7 +69,8 @@ Exit codes:
   2  wrong usage, or an entry that is not valid: nothing was changed
   3  there is no such client, user or scope
   4  there is one already, it is in use, or somebody else changed it meanwhile
-  5  the store could not be reached or did not answer: try again`
+  5  the store could not be reached or did not answer: try again
+  6  done in part: some entries were refused, and the report says which and why`
 
 func (p *program) command() *cobra.Command {
 	root := &cobra.Command{
