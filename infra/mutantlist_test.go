@@ -837,4 +837,84 @@ var mutants = []mutant{
 		old:    "inDoubt := !failed &&",
 		broken: "inDoubt := false && !failed &&",
 	},
+
+	// Imported hashes.
+	{
+		name: "a fast hash in the table",
+		file: "password/foreign.go", pkg: "password", test: "TestFastHashesAreWrapped",
+		old:    "return c.legacy.wrap(c.digest)",
+		broken: "return secret.New(c.legacy.prefix() + nobody + c.digest.Reveal()), nil",
+	},
+	{
+		name: "wrapped hashes stay",
+		file: "password/password.go", pkg: "password", test: "TestImportedHashesVerify",
+		old:    "verifyWrapped(password, h)\n\t\treturn ok, true, err",
+		broken: "verifyWrapped(password, h)\n\t\treturn ok, false, err",
+	},
+	{
+		name: "bcrypt hashes stay",
+		file: "password/password.go", pkg: "password", test: "TestImportedHashesVerify",
+		old:    "verifyBcrypt(password, h)\n\t\treturn ok, true, err",
+		broken: "verifyBcrypt(password, h)\n\t\treturn ok, false, err",
+	},
+	{
+		name: "long bcrypt passwords refused",
+		file: "password/legacy.go", pkg: "password", test: "TestLongBcryptPasswords",
+		old:    "cost < bcrypt.MinCost || cost > maxCost {",
+		broken: "cost < bcrypt.MinCost || cost > maxCost || password.Len() > 72 {",
+	},
+	{
+		name: "WSO2's salt is what it decodes to",
+		file: "password/foreign.go", pkg: "password", test: "TestImportedHashesVerify",
+		old:    "l := legacy{salt: []byte(f.Salt.Reveal())}",
+		broken: "l := legacy{}\n\tl.salt, _ = decodeBase64(f.Salt.Reveal())",
+	},
+	{
+		name: "the salt goes before the password",
+		file: "password/legacy.go", pkg: "password", test: "TestImportedHashesVerify",
+		old:    "_, _ = h.Write([]byte(password.Reveal())) // a hash never fails\n\t_, _ = h.Write(l.salt)",
+		broken: "_, _ = h.Write(l.salt)\n\t_, _ = h.Write([]byte(password.Reveal()))",
+	},
+	{
+		name: "an empty key fits every password",
+		file: "password/password.go", pkg: "password", test: "TestVerifyRefusesLegacyBeyondBounds",
+		old:    " || p.KeyLength < minKey",
+		broken: "",
+	},
+	{
+		name: "PBKDF2 without an end",
+		file: "password/legacy.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    "(l.iterations < 1 || l.iterations > maxPBKDF2)",
+		broken: "l.iterations < 1",
+	},
+	{
+		name: "PBKDF2 with no iterations is a round of SHA",
+		file: "password/legacy.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    " && iterations > 0 && length > 0",
+		broken: "",
+	},
+	{
+		name: "cheap bcrypt in the table",
+		file: "password/foreign.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    "cost < minCost || cost > maxCost",
+		broken: "cost > maxCost",
+	},
+	{
+		name: "cheap argon2id in the table",
+		file: "password/foreign.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    "p.Memory < minMemory || ",
+		broken: "",
+	},
+	{
+		name: "a hash of another length",
+		file: "password/foreign.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    "if len(digest) != l.size() {",
+		broken: "if len(digest) != l.size() && false {",
+	},
+	{
+		name: "settings beside a hash that needs none",
+		file: "password/foreign.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    "if (isPHC || isLDAP) && (",
+		broken: "if false && (isPHC || isLDAP) && (",
+	},
 }
