@@ -133,18 +133,20 @@ func (p *program) importUsers(ctx context.Context, s userStores, file string, o 
 	if p.json {
 		im.keep = -1
 	}
+	var report *os.File
 	if o.report != "" {
-		report, err := createReport(o.report, in)
-		if err != nil {
+		if report, err = createReport(o.report, in); err != nil {
 			return err
 		}
-		defer report.Close()
 		im.report = json.NewEncoder(report)
 		im.report.SetEscapeHTML(false)
 	}
 	im.progress = p.newProgress(size)
 	err = im.run(ctx, in)
 	im.progress.end()
+	if report != nil {
+		err = errors.Join(err, reportFault(report.Close()))
+	}
 	switch {
 	case err != nil && o.dryRun:
 		return p.tables.users().explain(err)
@@ -193,7 +195,7 @@ func createReport(name string, in io.ReadCloser) (*os.File, error) {
 	}
 	report, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // the operator names it
 	if err != nil {
-		return nil, fail(exitFailure, "the report cannot be written: %v", err)
+		return nil, reportFault(err)
 	}
 	return report, nil
 }
@@ -320,10 +322,14 @@ func (im *importer) refuse(r refusal) error {
 	if im.report == nil {
 		return nil
 	}
-	if err := im.report.Encode(r); err != nil {
-		return fail(exitFailure, "the report cannot be written: %v", err)
+	return reportFault(im.report.Encode(r))
+}
+
+func reportFault(err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return fail(exitFailure, "the report cannot be written: %v", err)
 }
 
 // save adds a user, unless there is one of that name. A disabled one is disabled

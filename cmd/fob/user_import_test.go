@@ -300,7 +300,7 @@ func TestImportInterrupted(t *testing.T) {
 					_, _ = fmt.Fprintf(feed, "{\"username\":\"user-%d\",%s}\n", i, exampleBcrypt)
 				}
 			}()
-			defer in.Close()
+			defer func() { _ = in.Close() }()
 			at := turning(t, endpoint, endpoint, tt.writes, interrupt)
 			for _, pair := range fixtureEnv(t, f) {
 				name, value, _ := strings.Cut(pair, "=")
