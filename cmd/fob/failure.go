@@ -21,6 +21,7 @@ const (
 	exitNotFound    = 3
 	exitConflict    = 4
 	exitUnavailable = 5
+	exitPartly      = 6
 )
 
 // failure is an error that already says what to do next.

@@ -21,7 +21,8 @@ const exitStatus = `0  done
 2  wrong usage, or an entry that is not valid: nothing was changed
 3  there is no such client, user, scope or stack
 4  there is one already, it is in use, or somebody else changed it meanwhile
-5  the store could not be reached or did not answer: try again`
+5  the store could not be reached or did not answer: try again
+6  done in part: some entries were refused, and the report says which and why`
 
 // told remembers what commands print with --json, as a value of that type.
 type told map[*cobra.Command]any

@@ -53,6 +53,7 @@ standard input, one line. All of the user's tokens end with it, on every device.
 			Args:    noArgs,
 			RunE:    p.withUsers(p.listUsers),
 		}, []userView{}),
+		p.userImportCommand(),
 	)
 }
 
