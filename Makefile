@@ -8,14 +8,14 @@ cfnlint  := .tools/cfn-lint-1.58.0
 release  := GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags '-s -w'
 
 .PHONY: build
-build: build-TokenFunction build-RevokeFunction build-IntrospectFunction build-DevicesFunction build-MetadataFunction
+build: build-TokenFunction build-RevokeFunction build-IntrospectFunction build-DevicesFunction build-MetadataFunction build-AuthorizerFunction build-MeFunction
 	go build -o bin/fob ./cmd/fob
 
 # `sam build` calls these, named after the resources in template.yaml, and says
 # in ARTIFACTS_DIR where it wants the program.
 ARTIFACTS_DIR ?= $(@:build-%=bin/%)
 
-.PHONY: build-TokenFunction build-RevokeFunction build-IntrospectFunction build-DevicesFunction build-MetadataFunction
+.PHONY: build-TokenFunction build-RevokeFunction build-IntrospectFunction build-DevicesFunction build-MetadataFunction build-AuthorizerFunction build-MeFunction
 build-TokenFunction:
 	$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/token
 build-RevokeFunction:
@@ -26,6 +26,10 @@ build-DevicesFunction:
 	$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/devices
 build-MetadataFunction:
 	$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/metadata
+build-AuthorizerFunction:
+	$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/authorizer
+build-MeFunction:
+	$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/me
 
 # Every test, with the DynamoDB engines that this machine can have.
 .PHONY: test

@@ -55,8 +55,10 @@ type invocation struct {
 // outcome is what became of an invocation.
 type outcome struct {
 	id       string
-	response events.APIGatewayV2HTTPResponse
-	failed   bool // the event was refused; Lambda would call that an error
+	raw      []byte                          // the answer as it is
+	response events.APIGatewayV2HTTPResponse // as one of either payload format, which read alike
+	failed   bool                            // the event was refused; Lambda would call that an error
+	message  string                          // of the error
 	took     time.Duration
 }
 
@@ -116,10 +118,18 @@ func (f *function) runtimeAPI() http.Handler {
 	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", f.next)
 	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", func(w http.ResponseWriter, r *http.Request) {
 		var o outcome
-		f.finish(w, r, &o, json.NewDecoder(r.Body).Decode(&o.response))
+		var err error
+		if o.raw, err = io.ReadAll(r.Body); err == nil {
+			err = json.Unmarshal(o.raw, &o.response)
+		}
+		f.finish(w, r, &o, err)
 	})
 	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/error", func(w http.ResponseWriter, r *http.Request) {
-		f.finish(w, r, &outcome{failed: true}, nil)
+		var body struct {
+			ErrorMessage string `json:"errorMessage"`
+		}
+		err := json.NewDecoder(r.Body).Decode(&body)
+		f.finish(w, r, &outcome{failed: true, message: body.ErrorMessage}, err)
 	})
 	mux.HandleFunc("POST /2018-06-01/runtime/init/error", func(w http.ResponseWriter, r *http.Request) {
 		f.strayed(w, r) // fob logs and exits instead

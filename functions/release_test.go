@@ -17,7 +17,13 @@ import (
 	"testing"
 )
 
+// functionNames are those that answer clients by themselves.
 var functionNames = []string{"token", "revoke", "introspect", "devices", "metadata"}
+
+// gatewayNames are the authorizer, and what stands behind it.
+var gatewayNames = []string{"authorizer", "me"}
+
+func allNames() []string { return slices.Concat(functionNames, gatewayNames) }
 
 // release is how the Makefile builds functions, less the variables that say for
 // which machine. TestRelease holds the two together.
@@ -47,7 +53,7 @@ func runTests(m *testing.M) int {
 // build puts the programs into dir. Each is called like its folder.
 func build(dir, system, architecture string) (string, error) {
 	args := slices.Concat(release[1:], []string{"-o", dir + string(filepath.Separator)})
-	for _, name := range functionNames {
+	for _, name := range allNames() {
 		args = append(args, "./"+name)
 	}
 	cmd := exec.Command(release[0], args...)
@@ -69,7 +75,7 @@ func TestRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range functionNames {
+	for _, name := range allNames() {
 		t.Run(name, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join(dir, name))
 			if err != nil {

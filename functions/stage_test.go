@@ -147,6 +147,9 @@ func (s *stage) environment(t *testing.T, name, dynamoDB, secretsManager string)
 		environment["FOB_PASSWORD_GRANT"] = "true"
 	case "introspect":
 		environment["FOB_ISSUER"] = ""
+	case "authorizer":
+		environment["FOB_AUDIENCE"] = ""
+		environment["FOB_ROUTE_SCOPES"] = ""
 	case "metadata":
 		environment["FOB_ISSUER"] = ""
 		environment["FOB_PASSWORD_GRANT"] = "true"
@@ -356,9 +359,14 @@ func formEvent(t *testing.T, function, body string) []byte {
 
 func readSample(t *testing.T, path string) events.APIGatewayV2HTTPRequest {
 	t.Helper()
+	return readEvent[events.APIGatewayV2HTTPRequest](t, path)
+}
+
+// readEvent reads an event that has nothing but what there is in an E.
+func readEvent[E any](t *testing.T, path string) (e E) {
+	t.Helper()
 	text, err := os.ReadFile(path)
 	must(t, err)
-	var e events.APIGatewayV2HTTPRequest
 	strict := json.NewDecoder(bytes.NewReader(text))
 	strict.DisallowUnknownFields()
 	if err := strict.Decode(&e); err != nil {
@@ -367,7 +375,7 @@ func readSample(t *testing.T, path string) events.APIGatewayV2HTTPRequest {
 	return e
 }
 
-func encode(t *testing.T, e events.APIGatewayV2HTTPRequest) []byte {
+func encode(t *testing.T, e any) []byte {
 	t.Helper()
 	text, err := json.Marshal(e)
 	must(t, err)

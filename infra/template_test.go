@@ -24,10 +24,12 @@ import (
 
 // function is what one folder under functions/ needs of the template.
 type function struct {
-	config any // a pointer to the struct in package config that it reads
+	config any // a pointer to the struct in package config that it reads, or nil
 	memory int
 	// routes are its paths by the name of their event; nil is its own name at Route.
 	routes map[string]string
+	// guarded: its routes are behind the authorizer.
+	guarded bool
 	// unreserved: no concurrency can be reserved for it.
 	unreserved bool
 	allows     map[any][]string // actions on each resource, its own log group aside
@@ -88,6 +90,22 @@ var functions = map[string]function{
 		unreserved: true,
 		allows:     map[any][]string{},
 	},
+	"authorizer": {
+		config: new(config.Authorizer),
+		memory: 256,
+		routes: map[string]string{}, // the gateway's own question
+		allows: map[any][]string{
+			getAtt("TokensTable.Arn"):  {"dynamodb:BatchGetItem"},
+			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
+			ref("CheckKeys"):           {"secretsmanager:GetSecretValue"},
+		},
+	},
+	"me": {
+		memory:     128,
+		guarded:    true,
+		unreserved: true,
+		allows:     map[any][]string{},
+	},
 }
 
 // variables are the values of the environment variables that the functions read.
@@ -100,6 +118,8 @@ var variables = map[string]any{
 	"FOB_ISSUER":        ref("Issuer"),
 
 	"FOB_PASSWORD_GRANT": ref("PasswordGrant"),
+	"FOB_AUDIENCE":       ref("Audience"),
+	"FOB_ROUTE_SCOPES":   ref("RouteScopes"),
 
 	"FOB_KEYS_FILE": "", // for sam local
 }
@@ -147,6 +167,23 @@ func TestTemplateFaults(t *testing.T) {
 		{"a password grant that /token does not hear of", "          FOB_MINT_SECRET: !Ref MintKeys\n          FOB_PASSWORD_GRANT: !Ref PasswordGrant\n", "          FOB_MINT_SECRET: !Ref MintKeys\n", "Token: environment"},
 		{"devices may write tokens", "                  - dynamodb:DeleteItem\n                  - dynamodb:UpdateItem\n                Resource: !GetAtt TokensTable.Arn", "                  - dynamodb:DeleteItem\n                  - dynamodb:UpdateItem\n                  - dynamodb:PutItem\n                Resource: !GetAtt TokensTable.Arn", "DevicesRole"},
 		{"metadata may read something", "        - PolicyName: metadata\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n", "        - PolicyName: metadata\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              - Effect: Allow\n                Action: dynamodb:GetItem\n                Resource: !GetAtt ClientsTable.Arn\n", "MetadataRole"},
+		{"an open /me", "            Auth:\n              Authorizer: Bearer\n", "", "Me: events"},
+		{"/me behind another authorizer", "              Authorizer: Bearer\n", "              Authorizer: Other\n", "Me: events"},
+		{"a guarded /token", "        Authorizers:\n", "        DefaultAuthorizer: Bearer\n        Authorizers:\n", "Api"},
+		{"a yes for all routes", "Context: [routeKey, httpMethod]", "Context: [httpMethod]", "Api"},
+		{"a yes for all methods", "Context: [routeKey, httpMethod]", "Context: [routeKey]", "Api"},
+		{"an authorizer of another format", `AuthorizerPayloadFormatVersion: "2.0"`, `AuthorizerPayloadFormatVersion: "1.0"`, "Api"},
+		{"a policy where a simple answer comes", "EnableSimpleResponses: true", "EnableSimpleResponses: false", "Api"},
+		{"a fixed cache", "ReauthorizeEvery: !Ref AuthorizerCacheSeconds", "ReauthorizeEvery: 300", "Api"},
+		{"a cache by default", "    Default: 0\n", "    Default: 300\n", "AuthorizerCacheSeconds"},
+		{"a cache without a warning", "a token that was revoked", "a token", "revocation delay"},
+		{"an authorizer that nobody may ask", "AuthorizerPermission:\n    Type: AWS::Lambda::Permission", "AuthorizerPermission:\n    Type: AWS::Lambda::Alias", "permissions"},
+		{"an authorizer that anybody may ask", "SourceArn: !Sub arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/authorizers/*", "SourceAccount: !Ref AWS::AccountId", "AuthorizerPermission"},
+		{"an authorizer without its ARN", "Name: !Sub ${AWS::StackName}-AuthorizerArn", "Name: !Sub ${AWS::StackName}-Authorizer", "AuthorizerArn: Export"},
+		{"an authorizer that writes", "        - PolicyName: authorizer\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              - Effect: Allow\n                Action: dynamodb:BatchGetItem\n", "        - PolicyName: authorizer\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              - Effect: Allow\n                Action: [dynamodb:BatchGetItem, dynamodb:PutItem]\n", "AuthorizerRole"},
+		{"/me may read", "        - PolicyName: me\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n", "        - PolicyName: me\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              - Effect: Allow\n                Action: dynamodb:GetItem\n                Resource: !GetAtt ClientsTable.Arn\n", "MeRole"},
+		{"scopes that the authorizer does not hear of", "          FOB_ROUTE_SCOPES: !Ref RouteScopes\n", "", "Authorizer: environment"},
+		{"an audience by default", "  Audience:\n    Type: String\n    Default: \"\"\n", "  Audience:\n    Type: String\n    Default: demo\n", "Audience"},
 		{"only POST", "Method: ANY", "Method: POST", "events"},
 		{"payload format 1.0", `PayloadFormatVersion: "2.0"`, `PayloadFormatVersion: "1.0"`, "events"},
 		{"no throttling", "ThrottlingBurstLimit: !Ref ThrottleBurst", "ThrottlingBurstLimit: 5000", "Api"},
@@ -209,6 +246,7 @@ func templateFaults(t *testing.T, text []byte) []string {
 	c := &checker{template: tmpl}
 	c.functions(folders(t))
 	c.api()
+	c.authorizer()
 	c.roles()
 	c.logs()
 	c.tables()
@@ -307,12 +345,16 @@ func (c *checker) function(folder, name string, resource any, want function) {
 	}
 	events := map[string]any{}
 	for event, path := range routes {
-		events[event] = map[string]any{
-			"Type": "HttpApi",
-			"Properties": map[string]any{
-				"ApiId": ref("Api"), "Path": path, "Method": "ANY", "PayloadFormatVersion": "2.0",
-			},
+		properties := map[string]any{
+			"ApiId": ref("Api"), "Path": path, "Method": "ANY", "PayloadFormatVersion": "2.0",
 		}
+		if want.guarded {
+			properties["Auth"] = map[string]any{"Authorizer": "Bearer"}
+		}
+		events[event] = map[string]any{"Type": "HttpApi", "Properties": properties}
+	}
+	if got["Events"] == nil {
+		got["Events"] = map[string]any{}
 	}
 	c.same(name+": events", got["Events"], events)
 
@@ -344,9 +386,12 @@ func (c *checker) function(folder, name string, resource any, want function) {
 // environment must be what the function reads, all of it and nothing else. What
 // stands in Globals is for all, also for one that reads no table.
 func (c *checker) environment(name string, got map[string]any, read any) {
-	names, err := config.EnvNames(read)
-	if err != nil || len(names) == 0 {
-		c.fault("%s: package config names no variables: %v", name, err)
+	var names []string
+	if read != nil {
+		var err error
+		if names, err = config.EnvNames(read); err != nil || len(names) == 0 {
+			c.fault("%s: package config names no variables: %v", name, err)
+		}
 	}
 	want := map[string]any{endpointVariable: ""}
 	shared, err := config.EnvNames(new(config.Base))
@@ -365,6 +410,16 @@ func (c *checker) api() {
 	properties, _ := at(apis["Api"], "Properties").(map[string]any)
 	format, _ := at(properties, "AccessLogSettings", "Format").(string)
 	c.same("Api", properties, map[string]any{
+		// No DefaultAuthorizer: /token must be open. The route and the method are in the
+		// cache's key, or a yes to one would be a yes to all.
+		"Auth": map[string]any{"Authorizers": map[string]any{"Bearer": map[string]any{
+			"FunctionArn":                    getAtt("AuthorizerFunction.Arn"),
+			"AuthorizerPayloadFormatVersion": "2.0",
+			"EnableSimpleResponses":          true,
+			"Identity": map[string]any{
+				"Headers": []any{"Authorization"}, "Context": []any{"routeKey", "httpMethod"}, "ReauthorizeEvery": ref("AuthorizerCacheSeconds"),
+			},
+		}}},
 		"DefaultRouteSettings": map[string]any{
 			"ThrottlingRateLimit": ref("ThrottleRate"), "ThrottlingBurstLimit": ref("ThrottleBurst"),
 		},
@@ -381,6 +436,28 @@ func (c *checker) api() {
 		if !safe.MatchString(value) {
 			c.fault("access log: %s is %s", key, value)
 		}
+	}
+}
+
+// authorizer: the gateway may ask it, other stacks may name it, and nothing that it
+// says is kept unless somebody wants so.
+func (c *checker) authorizer() {
+	permissions := c.ofType("AWS::Lambda::Permission")
+	c.same("permissions", slices.Collect(maps.Keys(permissions)), []string{"AuthorizerPermission"})
+	c.same("AuthorizerPermission", at(permissions["AuthorizerPermission"], "Properties"), map[string]any{
+		"Action": "lambda:InvokeFunction", "FunctionName": ref("AuthorizerFunction"), "Principal": "apigateway.amazonaws.com",
+		"SourceArn": sub("arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/authorizers/*"),
+	})
+	c.same("AuthorizerArn", at(c.Outputs["AuthorizerArn"], "Value"), getAtt("AuthorizerFunction.Arn"))
+	c.same("AuthorizerArn: Export", at(c.Outputs["AuthorizerArn"], "Export", "Name"), sub("${AWS::StackName}-AuthorizerArn"))
+
+	cache := c.Parameters["AuthorizerCacheSeconds"]
+	c.same("AuthorizerCacheSeconds: Default", at(cache, "Default"), 0)
+	if text, _ := at(cache, "Description").(string); !strings.Contains(text, "revoked") {
+		c.fault("AuthorizerCacheSeconds: say what it costs in revocation delay")
+	}
+	for _, name := range []string{"Audience", "RouteScopes"} {
+		c.same(name+": Default", at(c.Parameters[name], "Default"), "")
 	}
 }
 
@@ -534,6 +611,9 @@ func (c *checker) secrets() {
 func (c *checker) names() {
 	for name, resource := range c.Resources {
 		for _, property := range []string{"TableName", "FunctionName", "RoleName", "LogGroupName", "Name", "StageName"} {
+			if property == "FunctionName" && at(resource, "Type") == "AWS::Lambda::Permission" {
+				continue // whom it is about
+			}
 			if at(resource, "Properties", property) != nil {
 				c.fault("%s: has a %s", name, property)
 			}
@@ -637,7 +717,7 @@ func (c *checker) alarms(t *testing.T) {
 			return
 		}
 		counters++
-		if name := at(v, "MetricName"); name != "tampered" && name != string(oauth.Replayed) {
+		if name := at(v, "MetricName"); name != "tampered" && name != string(oauth.Replayed) && name != string(oauth.Failed) {
 			inner.fault("fob counts no %v", name)
 		}
 		dimensions, _ := at(v, "Dimensions").([]any)

@@ -30,8 +30,8 @@ import (
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
-const serveHelp = `Serve runs /token, /revoke, /introspect, /devices and the metadata that tell where
-they are (RFC 8414) on one address of this machine.
+const serveHelp = `Serve runs /token, /revoke, /introspect, /devices, /me and the metadata that tell
+where they are (RFC 8414) on one address of this machine.
 
 Without flags it keeps everything in memory, adds a demo client, app, API and
 user, and prints curl lines that show on them what fob does.
@@ -260,7 +260,9 @@ func handler(s stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		wire.RevokePath:     wire.Revoke(verifier, o),
 		wire.IntrospectPath: wire.Introspect(verifier, o),
 		wire.DevicesPath:    wire.Devices(verifier, directory, o),
-		wire.MetadataPath:   wire.Metadata(oauth.GrantTypes(), o),
+		// Here is no gateway whose authorizer could be believed.
+		wire.MePath:       wire.Me(verifier, o),
+		wire.MetadataPath: wire.Metadata(oauth.GrantTypes(), o),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)

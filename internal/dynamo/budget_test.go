@@ -232,6 +232,29 @@ func testBudget(t *testing.T, endpoint string, absent float64) {
 			return w.list(first.AccessToken)
 		}, oauth.Inactive, "", free},
 
+		// The authorizer and /me, which read a token like introspection, without a client
+		// that asks.
+		{"authorizer", func(w *budgetWorld) func(context.Context) error {
+			return w.access(w.mustLogin("app", device(1)).AccessToken)
+		}, oauth.Active, "", price{calls: map[string]int{read: 1}, found: 1, none: 1}},
+		{"authorizer, after a sign-out", func(w *budgetWorld) func(context.Context) error {
+			w.must(w.f.Tokens.Raise(w.t.Context(), oauth.Subject{Kind: oauth.UserSubject, ID: "u_abcdefghijklmnopqrstuvwxyz"}, oauth.StateChange{}))
+			return w.access(w.mustLogin("app", device(1)).AccessToken)
+		}, oauth.Active, "", price{calls: map[string]int{read: 1}, found: 2}},
+		{"authorizer, revoked", func(w *budgetWorld) func(context.Context) error {
+			first := w.mustLogin("app", device(1))
+			w.must(w.revoke("app", first.RefreshToken)(w.t.Context()))
+			return w.access(first.AccessToken)
+		}, oauth.Inactive, "", price{calls: map[string]int{read: 1}, none: 2}},
+		{"authorizer, expired", func(w *budgetWorld) func(context.Context) error {
+			first := w.mustLogin("app", device(1))
+			w.now.Add(lifetime)
+			return w.access(first.AccessToken)
+		}, oauth.Inactive, "", free},
+		{"authorizer, a refresh token", func(w *budgetWorld) func(context.Context) error {
+			return w.access(w.mustLogin("app", device(1)).RefreshToken)
+		}, oauth.Inactive, "", free},
+
 		// What is refused before the store is asked.
 		{"refresh, expired", func(w *budgetWorld) func(context.Context) error {
 			first := w.mustLogin("backend", "")
@@ -298,6 +321,7 @@ func testBudget(t *testing.T, endpoint string, absent float64) {
 		"introspect":                   {func(b bearer.Bearer) func(context.Context) error { return w.introspect("api", b) }, user.AccessToken, oauth.Inactive, ""},
 		"introspect the refresh token": {func(b bearer.Bearer) func(context.Context) error { return w.introspect("backend", b) }, client.RefreshToken, oauth.Inactive, ""},
 		"revoke":                       {func(b bearer.Bearer) func(context.Context) error { return w.revoke("app", b) }, user.AccessToken, oauth.Revoked, ""},
+		"authorizer":                   {w.access, user.AccessToken, oauth.Inactive, ""},
 		"devices":                      {w.list, user.AccessToken, oauth.Inactive, ""},
 		"revoke the refresh token":     {func(b bearer.Bearer) func(context.Context) error { return w.revoke("app", b) }, user.RefreshToken, oauth.Revoked, ""},
 	}
@@ -575,6 +599,14 @@ func (w *budgetWorld) devices(b bearer.Bearer, do func(context.Context, *oauth.D
 			return err
 		}
 		return do(ctx, directory, me)
+	}
+}
+
+// access is what the authorizer and /me do.
+func (w *budgetWorld) access(b bearer.Bearer) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := w.verifier.Access(ctx, b)
+		return err
 	}
 }
 

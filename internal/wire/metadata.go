@@ -15,6 +15,7 @@ const (
 	RevokePath     = "/revoke"
 	IntrospectPath = "/introspect"
 	DevicesPath    = "/devices"
+	MePath         = "/me"
 	MetadataPath   = "/.well-known/oauth-authorization-server" // RFC 8414 §3
 )
 

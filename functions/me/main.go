@@ -1,0 +1,23 @@
+// Command me is the Lambda function behind /me: for whom a token speaks, and on
+// which device. It stands behind the authorizer, believes what that says, and
+// calls nothing of AWS.
+package main
+
+import (
+	"context"
+	"net/http"
+	"os"
+
+	"github.com/fob-oauth/fob/internal/apigw"
+	"github.com/fob-oauth/fob/internal/wire"
+)
+
+func main() {
+	if apigw.Serve(compose) != nil {
+		os.Exit(1)
+	}
+}
+
+func compose(_ context.Context, o wire.Options) (http.Handler, error) {
+	return wire.Me(wire.Vouched{}, o), nil
+}
