@@ -31,7 +31,7 @@ var arrows = map[string][]string{
 	"internal/wire":     {"internal/bearer", "internal/oauth", "internal/secret"},
 	"internal/dynamo":   {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/memory":   {"internal/bearer", "internal/oauth"},
-	"internal/keys":     {"internal/bearer", "internal/oauth"},
+	"internal/keys":     {"internal/bearer", "internal/oauth", "internal/secret"},
 	"internal/warm":     {"internal/bearer", "internal/oauth"},
 	"internal/apigw":    {"internal/wire"},
 
