@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"internal/storetest":         {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/proof":             {}, // tests alone, which may join everything
 	"internal/dynamo/dynamotest": {"internal/bearer", "internal/dynamo", "internal/storetest"},
+	"internal/keys/keystest":     {},
 }
 
 // pure packages may not come near HTTP and AWS, not even through others.
@@ -58,10 +59,10 @@ var importers = map[string][]string{
 // unlinked is what a program must not link, by the beginning of its path. The
 // storage that forgets, passwords and tests have no business in a function.
 var unlinked = map[string][]string{
-	"functions/":           {module + "internal/memory", module + "internal/storetest", module + "internal/dynamo/dynamotest", "testing"},
+	"functions/":           {module + "internal/memory", module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", "testing"},
 	"functions/introspect": {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
 	"functions/revoke":     {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
-	"cmd/":                 {module + "internal/storetest", module + "internal/dynamo/dynamotest", "testing"},
+	"cmd/":                 {module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", "testing"},
 }
 
 // goPackage is what `go list -json` tells of a package.
