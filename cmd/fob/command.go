@@ -16,7 +16,9 @@ type program struct {
 	getenv         func(string) string
 
 	tables tables // from the flags
+	ring   ring   // from the flags
 	json   bool   // from the flags
+	clock  clock
 }
 
 // run executes one command and returns the exit code.
@@ -54,6 +56,8 @@ user, app and device.
   fob serve     runs the whole API on this machine: begin here
   fob client, fob user, fob scope
                 work on the tables of a deployment, or of a local DynamoDB
+  fob key       turns the keys that tokens are made under, without loss
+  fob epoch     ends every token there is, after a restore from a backup
 
 The tables are named by flags or by FOB_TOKENS_TABLE, FOB_CLIENTS_TABLE and
 FOB_USERS_TABLE. Without --dynamodb they are looked for in AWS, with the region
@@ -67,8 +71,9 @@ Exit codes:
   0  done
   1  failed
   2  wrong usage, or an entry that is not valid: nothing was changed
-  3  there is no such client, user or scope
-  4  there is one already, it is in use, or somebody else changed it meanwhile
+  3  there is no such client, user, scope or key
+  4  there is one already, it is in use, it is too early, or somebody else
+     changed it meanwhile
   5  the store could not be reached or did not answer: try again`
 
 func (p *program) command() *cobra.Command {
@@ -85,7 +90,8 @@ func (p *program) command() *cobra.Command {
 	flags.SortFlags = false
 	p.tables.addFlags(flags, p.getenv)
 	flags.BoolVar(&p.json, "json", false, "print JSON, for programs")
-	root.AddCommand(p.serveCommand(), p.clientCommand(), p.userCommand(), p.scopeCommand())
+	root.AddCommand(p.serveCommand(), p.clientCommand(), p.userCommand(), p.scopeCommand(),
+		p.keyCommand(), p.epochCommand())
 	return root
 }
 

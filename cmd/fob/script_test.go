@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/fob-oauth/fob/internal/dynamo"
+	"github.com/fob-oauth/fob/internal/keys/keystest"
 	"github.com/fob-oauth/fob/internal/storetest"
 )
 
@@ -29,12 +30,21 @@ import (
 //	                             $ISSUER, $CLIENT_ID and so on
 //	member NAME MEMBER           $NAME becomes that member of the JSON object on
 //	                             standard output
+//	keyring FILE EPOCH KID:STATE:AGE...
+//	                             writes a key file with that issuer epoch, and keys
+//	                             that entered their state so long ago
+//	secretsmanager FILE          starts a Secrets Manager with the ring of a key file,
+//	                             and makes the environment point to it
+//	answers OPERATION STATUS CODE MESSAGE
+//	                             what that Secrets Manager says to an operation from
+//	                             then on; "answers" alone ends it
 //
 // It has tables of its own, named as fob wants it by FOB_TOKENS_TABLE,
 // FOB_CLIENTS_TABLE and FOB_USERS_TABLE, at the DynamoDB engine $DYNAMODB.
 // $ELSEWHERE is the same engine under an address that is no loopback one.
 func TestScripts(t *testing.T) {
 	endpoint := storetest.Engine(t)
+	managers := scriptManagers{byScript: map[string]*keystest.SecretsManager{}}
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
 		RequireUniqueNames: true,
@@ -61,6 +71,10 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":  scriptExits,
 			"member": scriptMember,
+
+			"keyring":        scriptKeyring,
+			"secretsmanager": managers.script(t),
+			"answers":        managers.scriptAnswers,
 			"serve": func(ts *testscript.TestScript, neg bool, args []string) {
 				scriptServe(t, ts, neg, args)
 			},

@@ -97,8 +97,6 @@ const (
 // connect returns a client for the endpoint. It finds out whether there are
 // credentials, and leaves the rest to the first call.
 func (t *tables) connect(ctx context.Context) (*dynamodb.Client, error) {
-	// The SDK would put warnings beside the one line that is ours.
-	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	// Password hashes in the table of clients could be read by functions that must
 	// not.
 	if n := t.names; n.Tokens == n.Clients || n.Tokens == n.Users || n.Clients == n.Users {
@@ -109,32 +107,44 @@ func (t *tables) connect(ctx context.Context) (*dynamodb.Client, error) {
 			return nil, err
 		}
 	}
-	local := t.areLocal()
-	if local {
-		// A laptop is no EC2 instance: nobody would answer, slowly.
-		options = append(options, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	cfg, err := awsConfig(ctx, t.areLocal(), "--dynamodb URL for a local endpoint")
 	if err != nil {
-		return nil, fail(exitFailure, "the AWS configuration does not load: %v", err)
-	}
-	if local && cfg.Region == "" {
-		cfg.Region = localRegion
-	}
-	if cfg.Region == "" {
-		return nil, fail(exitFailure, "no AWS region: set AWS_REGION or AWS_PROFILE, or give --dynamodb URL for a local endpoint")
-	}
-	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
-		if !local {
-			return nil, fail(exitFailure, "no AWS credentials: set AWS_PROFILE, or give --dynamodb URL for a local endpoint (%v)", err)
-		}
-		cfg.Credentials = credentials.NewStaticCredentialsProvider(localKey, localKey, "")
+		return nil, err
 	}
 	return dynamo.NewClient(cfg, func(o *dynamodb.Options) {
 		if t.endpoint != "" {
 			o.BaseEndpoint = aws.String(t.endpoint)
 		}
 	}), nil
+}
+
+// awsConfig is what the usual AWS variables and files say. It finds out whether
+// there are credentials; an endpoint that is local gets some in any case.
+// otherwise is what to give where there is no AWS.
+func awsConfig(ctx context.Context, local bool, otherwise string) (aws.Config, error) {
+	// The SDK would put warnings beside the one line that is ours.
+	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
+	if local {
+		// A laptop is no EC2 instance: nobody would answer, slowly.
+		options = append(options, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return aws.Config{}, fail(exitFailure, "the AWS configuration does not load: %v", err)
+	}
+	if local && cfg.Region == "" {
+		cfg.Region = localRegion
+	}
+	if cfg.Region == "" {
+		return aws.Config{}, fail(exitFailure, "no AWS region: set AWS_REGION or AWS_PROFILE, or give %s", otherwise)
+	}
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		if !local {
+			return aws.Config{}, fail(exitFailure, "no AWS credentials: set AWS_PROFILE, or give %s (%v)", otherwise, err)
+		}
+		cfg.Credentials = credentials.NewStaticCredentialsProvider(localKey, localKey, "")
+	}
+	return cfg, nil
 }
 
 // baseURL is how a client on this machine reaches a listener.
