@@ -90,14 +90,14 @@ var mutants = []mutant{
 	{
 		name: "expired token costs a read",
 		file: "oauth/introspect.go", pkg: "oauth", test: "TestA22A33GarbageCostsNoCall",
-		old:    "if err != nil || !ok || t.Expiry <= now {",
-		broken: "if err != nil || !ok {",
+		old:    "if t.Expiry <= now {",
+		broken: "if t.Expiry < 0 {",
 	},
 	{
 		name: "audience not checked at introspection",
 		file: "oauth/introspect.go", pkg: "oauth", test: "TestA28A29WhoMayIntrospect",
-		old:    "return slices.Contains(caller.Introspects, a)",
-		broken: `return a != ""`,
+		old:    "(t.Kind == bearer.Refresh || !found.isFor(caller.Introspects))",
+		broken: "t.Kind == bearer.Refresh",
 	},
 	{
 		name: "public client may introspect",
@@ -210,8 +210,8 @@ var mutants = []mutant{
 	{
 		name: "a forged generation counts as replay",
 		file: "oauth/refresh.go", pkg: "oauth", test: "TestA42ForgedGenerationsEndNothing",
-		old:    "t.Generation < r.Refresh.Generation && s.ring.MintedWithin(t, r.RID):",
-		broken: "t.Generation < r.Refresh.Generation:",
+		old:    "t.Generation < r.Refresh.Generation && s.ring.MintedWithin(t, r.RID)",
+		broken: "t.Generation < r.Refresh.Generation",
 	},
 	{
 		name: "an idle token counts as replay",
@@ -317,9 +317,15 @@ var mutants = []mutant{
 	},
 	{
 		name: "own retry is taken for a replay",
-		file: "oauth/settle.go", pkg: "oauth", test: "TestOwnRetryIsNoReplay",
-		old:    "case d.end && !granted:",
-		broken: "case d.end && (!granted || granted):",
+		file: "oauth/refresh.go", pkg: "oauth", test: "TestOwnRetryIsNoReplay",
+		old:    "(previous || older) && s.granted &&",
+		broken: "(previous || older) && s.granted && false &&",
+	},
+	{
+		name: "a replay gets what is in force",
+		file: "oauth/refresh.go", pkg: "oauth", test: "TestOwnRetryIsNoReplay",
+		old:    "(previous || older) && s.granted &&",
+		broken: "(previous || older) &&",
 	},
 	{
 		name: "lost create is decided on old knowledge",
@@ -836,6 +842,130 @@ var mutants = []mutant{
 		file: "dynamo/tokens.go", pkg: "dynamo", test: "TestA74A75FirstWriteStumbles/dynoxide",
 		old:    "inDoubt := !failed &&",
 		broken: "inDoubt := false && !failed &&",
+	},
+
+	// Imported hashes.
+	{
+		name: "a fast hash in the table",
+		file: "password/foreign.go", pkg: "password", test: "TestFastHashesAreWrapped",
+		old:    "return c.legacy.wrap(c.digest)",
+		broken: "return secret.New(c.legacy.prefix() + nobody + c.digest.Reveal()), nil",
+	},
+	{
+		name: "wrapped hashes stay",
+		file: "password/password.go", pkg: "password", test: "TestImportedHashesVerify",
+		old:    "verifyWrapped(password, h)\n\t\treturn ok, true, err",
+		broken: "verifyWrapped(password, h)\n\t\treturn ok, false, err",
+	},
+	{
+		name: "bcrypt hashes stay",
+		file: "password/password.go", pkg: "password", test: "TestImportedHashesVerify",
+		old:    "verifyBcrypt(password, h)\n\t\treturn ok, true, err",
+		broken: "verifyBcrypt(password, h)\n\t\treturn ok, false, err",
+	},
+	{
+		name: "long bcrypt passwords refused",
+		file: "password/legacy.go", pkg: "password", test: "TestLongBcryptPasswords",
+		old:    "cost < bcrypt.MinCost || cost > maxCost {",
+		broken: "cost < bcrypt.MinCost || cost > maxCost || password.Len() > 72 {",
+	},
+	{
+		name: "WSO2's salt is what it decodes to",
+		file: "password/foreign.go", pkg: "password", test: "TestImportedHashesVerify",
+		old:    "l := legacy{salt: []byte(f.Salt.Reveal())}",
+		broken: "l := legacy{}\n\tl.salt, _ = decodeBase64(f.Salt.Reveal())",
+	},
+	{
+		name: "the salt goes before the password",
+		file: "password/legacy.go", pkg: "password", test: "TestImportedHashesVerify",
+		old:    "_, _ = h.Write([]byte(password.Reveal())) // a hash never fails\n\t_, _ = h.Write(l.salt)",
+		broken: "_, _ = h.Write(l.salt)\n\t_, _ = h.Write([]byte(password.Reveal()))",
+	},
+	{
+		name: "an empty key fits every password",
+		file: "password/password.go", pkg: "password", test: "TestVerifyRefusesLegacyBeyondBounds",
+		old:    " || p.KeyLength < minKey",
+		broken: "",
+	},
+	{
+		name: "PBKDF2 without an end",
+		file: "password/legacy.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    "(l.iterations < 1 || l.iterations > maxPBKDF2)",
+		broken: "l.iterations < 1",
+	},
+	{
+		name: "PBKDF2 with no iterations is a round of SHA",
+		file: "password/legacy.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    " && iterations > 0 && length > 0",
+		broken: "",
+	},
+	{
+		name: "cheap bcrypt in the table",
+		file: "password/foreign.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    "cost < minCost || cost > maxCost",
+		broken: "cost > maxCost",
+	},
+	{
+		name: "cheap argon2id in the table",
+		file: "password/foreign.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    "p.Memory < minMemory || ",
+		broken: "",
+	},
+	{
+		name: "a hash of another length",
+		file: "password/foreign.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    "if len(digest) != l.size() {",
+		broken: "if len(digest) != l.size() && false {",
+	},
+	{
+		name: "settings beside a hash that needs none",
+		file: "password/foreign.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    "if (isPHC || isLDAP) && (",
+		broken: "if false && (isPHC || isLDAP) && (",
+	},
+
+	// What operators and users see and end without a token.
+	{
+		name: "dead devices are listed",
+		file: "oauth/directory.go", pkg: "oauth", test: "TestDirectoryListsNothingThatIsDead",
+		old:    "v != alive && v != stale {",
+		broken: "v != alive && v != stale && v != dead {",
+	},
+	{
+		name: "the own device is ended with the others",
+		file: "oauth/directory.go", pkg: "oauth", test: "TestDirectoryEndsAllOthers",
+		old:    "return r.Locator() != keep",
+		broken: "return r.Locator() != keep || true",
+	},
+	{
+		name: "a device that is used is not ended",
+		file: "oauth/directory.go", pkg: "oauth", test: "TestDirectoryEndsWhatIsUsedMeanwhile",
+		old:    "\t\tr = stands\n",
+		broken: "\t\t_ = stands\n\t\treturn nil\n",
+	},
+	{
+		name: "access by a refresh token",
+		file: "oauth/introspect.go", pkg: "oauth", test: "TestAccess",
+		old:    "|| t.Kind != bearer.Access {",
+		broken: "{",
+	},
+	{
+		name: "access for another audience",
+		file: "oauth/introspect.go", pkg: "oauth", test: "TestAccess",
+		old:    "len(audiences) > 0 && !found.isFor(audiences) {",
+		broken: "len(audiences) > 0 && !found.isFor(audiences) && false {",
+	},
+	{
+		name: "a user who came later is removed",
+		file: "memory/users.go", pkg: "memory", test: "TestStores",
+		old:    "stands.ID != user.ID",
+		broken: "stands.ID == \"\"",
+	},
+	{
+		name: "the older secret does not show",
+		file: "oauth/authenticate.go", pkg: "oauth", test: "TestOlderSecretShows",
+		old:    "older |= same",
+		broken: "older |= 0 * same",
 	},
 
 	// Keys that turn, and the issuer epoch.

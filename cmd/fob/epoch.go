@@ -17,15 +17,18 @@ A backup of the tables holds tokens that were revoked since it was made, and
 restoring it would make them active again. Raise the epoch, and none of them is.`
 
 func (p *program) epochCommand() *cobra.Command {
+	show := p.tells(&cobra.Command{
+		Use:   "show",
+		Short: "Show the issuer epoch",
+		Long: `Show the issuer epoch as it stands in the key ring. Every instance knows it after 60
+seconds at most.`,
+		Example: "  fob epoch show",
+		Args:    noArgs,
+		RunE:    p.withRing(p.showEpoch),
+	}, epochView{})
 	cmd := group("epoch", "Show and raise the issuer epoch, which ends every token", epochHelp,
-		&cobra.Command{
-			Use:     "show",
-			Short:   "Show the issuer epoch",
-			Example: "  fob epoch show",
-			Args:    noArgs,
-			RunE:    p.withRing(p.showEpoch),
-		},
-		&cobra.Command{
+		show,
+		p.tells(&cobra.Command{
 			Use:   "raise",
 			Short: "End every token that there is",
 			Long: `Raise the issuer epoch by one. Within 60 seconds every token that was issued before
@@ -39,7 +42,7 @@ see docs/runbook.md.`,
 			Example: "  fob epoch raise",
 			Args:    noArgs,
 			RunE:    p.withRing(p.raiseEpoch),
-		},
+		}, epochView{}),
 	)
 	p.ring.addFlags(cmd.PersistentFlags(), p.getenv)
 	return cmd

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/bearer"
-	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/keys"
 )
 
@@ -32,10 +31,10 @@ and the longest life of a token of any client after it became verify-only.
   fob key retire KID --now
                      ends a key that has leaked
 
-The key ring is in two secrets of AWS Secrets Manager, named by --check-secret
-and --mint-secret, or in the file of --keys. Two operators can work on it at
-once: whoever comes second is told so, and nothing is lost. In Secrets Manager
-the value before stays there as AWSPREVIOUS. No command prints a key.`
+The key ring is in two secrets of AWS Secrets Manager, named by --stack or by
+--check-secret and --mint-secret, or it is in the file of --keys. Two operators can
+work on it at once: whoever comes second is told so, and nothing is lost. In Secrets
+Manager the value before stays there as AWSPREVIOUS. No command prints a key.`
 
 func (p *program) keyCommand() *cobra.Command {
 	var longest seconds
@@ -115,10 +114,15 @@ a later run retires.`,
 		}),
 	}
 	for _, cmd := range []*cobra.Command{list, retire, rotate} {
-		cmd.Flags().Var(&longest, "longest-life", "the longest life of a token, such as 90d, instead of looking it up in the table of clients; needed after a client's lifetimes were shortened")
+		cmd.Flags().Var(&longest, "longest-life", "the longest life of a token, such as 90d, if clients' lifetimes were shortened (default: from the table of clients)")
 	}
 	retire.Flags().BoolVar(&now, "now", false, "at once, with all of its tokens: the key has leaked")
 	rotate.Flags().BoolVar(&again, "again", false, "even if the active key is less than a day old")
+	p.tells(list, ringView{})
+	p.tells(add, keyView{})
+	p.tells(activate, keyView{})
+	p.tells(retire, retiredView{})
+	p.tells(rotate, rotationView{})
 	cmd := group("key", "List and turn the keys that tokens are made under", keyHelp, list, add, activate, retire, rotate)
 	p.ring.addFlags(cmd.PersistentFlags(), p.getenv)
 	return cmd
@@ -127,7 +131,7 @@ a later run retires.`,
 // withRing runs a command on the key ring.
 func (p *program) withRing(run func(ctx context.Context, v keys.Vault, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		v, err := p.ring.open(cmd.Context())
+		v, err := p.openRing(cmd.Context(), cmd.Flags())
 		if err != nil {
 			return err
 		}
@@ -138,10 +142,10 @@ func (p *program) withRing(run func(ctx context.Context, v keys.Vault, args []st
 // keyView is a key as --json shows it. Programs rely on the names.
 type keyView struct {
 	KID      uint8  `json:"kid"`
-	State    string `json:"state"`
-	Since    string `json:"since"`
-	Next     string `json:"next,omitempty"`      // activate or retire
-	NextFrom string `json:"next_from,omitempty"` // when that loses nothing
+	State    string `json:"state" is:"\"prepublished\", \"active\", \"verify-only\" or \"retired\""`
+	Since    string `json:"since" is:"time"`
+	Next     string `json:"next,omitempty" is:"\"activate\" or \"retire\""`
+	NextFrom string `json:"next_from,omitempty" is:"time"` // when that loses nothing
 }
 
 // ringView is all that may be told of the ring.
@@ -176,11 +180,11 @@ func (p *program) longestLife(ctx context.Context, given seconds) (time.Duration
 	if given > 0 {
 		return time.Duration(given) * time.Second, nil
 	}
-	db, err := p.tables.connect(ctx)
+	s, err := p.open(ctx)
 	if err != nil {
 		return 0, withoutClients(err)
 	}
-	all, err := dynamo.NewClients(db, p.tables.names.Clients).ListClients(ctx)
+	all, err := s.clients.ListClients(ctx)
 	if err != nil {
 		return 0, withoutClients(p.tables.clients().explain(err))
 	}

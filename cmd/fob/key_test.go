@@ -67,6 +67,9 @@ func scriptKeyring(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
 }
 
+// The two secrets of a script's Secrets Manager.
+const scriptMintSecret, scriptCheckSecret = "fob-mint", "fob-check"
+
 // scriptManagers are the Secrets Managers of the scripts.
 type scriptManagers struct {
 	mu       sync.Mutex
@@ -81,8 +84,8 @@ func (m *scriptManagers) script(t *testing.T) func(ts *testscript.TestScript, ne
 		var f ringFile
 		ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &f))
 		s := keystest.New(t, time.Now)
-		s.Create("fob-mint", string(f.Mint))
-		s.Create("fob-check", string(f.Check))
+		s.Create(scriptMintSecret, string(f.Mint))
+		s.Create(scriptCheckSecret, string(f.Check))
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.byScript[ts.Name()] = s
@@ -92,8 +95,8 @@ func (m *scriptManagers) script(t *testing.T) func(ts *testscript.TestScript, ne
 			"AWS_ACCESS_KEY_ID":                "example",
 			"AWS_SECRET_ACCESS_KEY":            "example",
 			"AWS_MAX_ATTEMPTS":                 "1", // no pauses
-			"FOB_MINT_SECRET":                  "fob-mint",
-			"FOB_CHECK_SECRET":                 "fob-check",
+			mintEnv:                            scriptMintSecret,
+			checkEnv:                           scriptCheckSecret,
 		} {
 			ts.Setenv(name, value)
 		}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
 	"github.com/spf13/pflag"
@@ -35,41 +36,76 @@ func (r *ring) addFlags(flags *pflag.FlagSet, getenv func(string) string) {
 	flags.StringVar(&r.mint, mintFlag, getenv(mintEnv), "`ARN` of the secret with the mint keys, or set "+mintEnv)
 }
 
-// open returns the vault. Whether something is in it, the first call finds out.
-func (r *ring) open(ctx context.Context) (keys.Vault, error) {
+// openRing returns the vault. Whether something is in it, the first call finds
+// out. A flag wins over the stack, and the stack over the environment, which may be
+// of another deployment.
+func (p *program) openRing(ctx context.Context, flags *pflag.FlagSet) (keys.Vault, error) {
+	r := &p.ring
+	if p.tables.stack != "" {
+		for flag, value := range map[string]*string{keysFlag: &r.file, checkFlag: &r.check, mintFlag: &r.mint} {
+			if !flags.Changed(flag) {
+				*value = ""
+			}
+		}
+	}
 	if r.file != "" {
 		if r.check != "" || r.mint != "" {
 			return nil, fail(exitUsage, "is the key ring in a file or in Secrets Manager? give --%s (%s), or --%s (%s) and --%s (%s), and not both",
 				keysFlag, keysEnv, checkFlag, checkEnv, mintFlag, mintEnv)
 		}
-		return keys.NewFileVault(r.file), nil
+		return keys.NewFileVault(p.path(r.file)), nil
 	}
-	mint, check, err := r.secrets(ctx)
-	if err != nil {
-		return nil, err
+	if p.tables.stack == "" {
+		if err := r.missing(); err != nil {
+			return nil, err
+		}
 	}
 	cfg, err := awsConfig(ctx, false, "--keys FILE for a ring on this machine")
 	if err != nil {
 		return nil, err
 	}
-	return keys.NewVault(cfg, mint, check), nil
+	if p.tables.stack != "" {
+		if err := r.nameFromStack(ctx, cfg, p.tables.stack); err != nil {
+			return nil, err
+		}
+	}
+	if r.check == r.mint {
+		return nil, fail(exitUsage, "the check keys and the mint keys are two secrets, and --%s and --%s name one", checkFlag, mintFlag)
+	}
+	return keys.NewVault(cfg, r.mint, r.check), nil
 }
 
-// secrets are the ARNs of the two secrets. This is the one place that they come
-// from.
-func (r *ring) secrets(context.Context) (mint, check string, err error) {
+// nameFromStack takes the names that no flag gave from the stack's outputs.
+func (r *ring) nameFromStack(ctx context.Context, cfg aws.Config, stack string) error {
+	if r.check != "" && r.mint != "" {
+		return nil
+	}
+	out, err := stackOutputs(ctx, cfg, stack)
+	if err != nil {
+		return err
+	}
+	for name, arn := range map[string]*string{"CheckKeysArn": &r.check, "MintKeysArn": &r.mint} {
+		if *arn != "" {
+			continue
+		}
+		if *arn, err = out.need(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// missing says which secret nobody named.
+func (r *ring) missing() error {
 	switch {
 	case r.check == "" && r.mint == "":
-		return "", "", fail(exitUsage, "where is the key ring? give --%s and --%s (the outputs CheckKeysArn and MintKeysArn of the stack), or --%s for a file",
-			checkFlag, mintFlag, keysFlag)
+		return fail(exitUsage, "where is the key ring? give --%s, or --%s and --%s, or --%s for a file", stackFlag, checkFlag, mintFlag, keysFlag)
 	case r.check == "":
-		return "", "", fail(exitUsage, "the check keys are missing: name their secret with --%s or %s", checkFlag, checkEnv)
+		return fail(exitUsage, "the check keys are missing: name their secret with --%s or %s", checkFlag, checkEnv)
 	case r.mint == "":
-		return "", "", fail(exitUsage, "the mint keys are missing: name their secret with --%s or %s", mintFlag, mintEnv)
-	case r.check == r.mint:
-		return "", "", fail(exitUsage, "the check keys and the mint keys are two secrets, and --%s and --%s name one", checkFlag, mintFlag)
+		return fail(exitUsage, "the mint keys are missing: name their secret with --%s or %s", mintFlag, mintEnv)
 	}
-	return r.mint, r.check, nil
+	return nil
 }
 
 // explain turns an error of the vault into what to do about it.
@@ -105,11 +141,10 @@ func (r *ring) explain(err error) error {
 	case r.file != "" && errors.Is(err, fs.ErrNotExist):
 		return fail(exitFailure, "there is no key file %s: fob serve --%s makes one", r.file, keysFlag)
 	case missing:
-		return fail(exitFailure, "%s is not there, in the account and region of this environment: name it with --%s and --%s", about, checkFlag, mintFlag)
+		return fail(exitFailure, "%s is not there, in the account and region of this environment: name it with --%s, or --%s and --%s", about, stackFlag, checkFlag, mintFlag)
 	case code == "AccessDeniedException":
 		return fail(exitFailure, "AWS forbids it: %s", api.ErrorMessage())
-	case code == "UnrecognizedClientException", code == "InvalidSignatureException", code == "ExpiredTokenException",
-		code == "MissingAuthenticationTokenException", code == "IncompleteSignatureException":
+	case isCredentialFault(code):
 		return fail(exitFailure, "Secrets Manager refuses the credentials: %s", api.ErrorMessage())
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fail(exitUnavailable, "nothing answers where Secrets Manager should be: check AWS_ENDPOINT_URL_SECRETS_MANAGER")

@@ -92,17 +92,17 @@ func (c *Clients) RemoveClient(ctx context.Context, id oauth.ClientID) (existed 
 // ListClients implements oauth.ClientRegistry with a scan.
 func (c *Clients) ListClients(ctx context.Context) ([]oauth.Client, error) {
 	const doing = "list the clients"
-	items, err := c.table.scan(ctx, doing, clientPrefix)
-	if err != nil {
-		return nil, err
-	}
-	clients := make([]oauth.Client, 0, len(items))
-	for _, it := range items {
+	clients := []oauth.Client{}
+	err := c.table.scan(ctx, doing, partitionKey, clientPrefix, func(it item) error {
 		client, err := decodeClient(it)
 		if err != nil {
-			return nil, oauth.Unavailable(doing, err)
+			return oauth.Unavailable(doing, err)
 		}
 		clients = append(clients, client)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(clients, func(a, b oauth.Client) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	return clients, nil

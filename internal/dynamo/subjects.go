@@ -11,6 +11,30 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
+// State implements oauth.Subjects with one read.
+func (t *Tokens) State(ctx context.Context, subject oauth.Subject) (oauth.SubjectState, error) {
+	const doing = "read a subject's state"
+	it, err := t.table.get(ctx, doing, stateKey(oauth.SubjectKey(subject)))
+	if err != nil || it == nil {
+		return oauth.SubjectState{}, err
+	}
+	state, err := decodeState(it)
+	if err != nil {
+		return oauth.SubjectState{}, oauth.Unavailable(doing, err)
+	}
+	return state, nil
+}
+
+// Forget implements oauth.TokenRegistry.
+func (t *Tokens) Forget(ctx context.Context, subject oauth.Subject) error {
+	_, err := call(ctx, "forget a subject's state", t.table.db.DeleteItem, &dynamodb.DeleteItemInput{
+		TableName:              &t.table.name,
+		Key:                    stateKey(oauth.SubjectKey(subject)),
+		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	})
+	return err
+}
+
 // Raise implements oauth.Subjects. The item of a state never gets a ttl: if it
 // were swept, everything that its epoch killed would live again.
 func (t *Tokens) Raise(ctx context.Context, subject oauth.Subject, change oauth.StateChange) error {

@@ -141,11 +141,11 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// scan reads every item whose key begins with prefix. It costs the whole table,
-// so it is for operators.
-func (t table) scan(ctx context.Context, doing, prefix string) ([]item, error) {
-	const filter = "begins_with(#pk, :prefix)"
-	var items []item
+// scan visits every item whose attribute begins with prefix, page by page, and
+// stops at the first error of visit. It costs the whole table, so it is for
+// operators.
+func (t table) scan(ctx context.Context, doing, attribute, prefix string, visit func(item) error) error {
+	filter := "begins_with(#" + attribute + ", :prefix)"
 	var next item
 	for {
 		out, err := call(ctx, doing, t.db.Scan, &dynamodb.ScanInput{
@@ -158,13 +158,15 @@ func (t table) scan(ctx context.Context, doing, prefix string) ([]item, error) {
 			ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, it := range out.Items {
-			items = append(items, it)
+			if err := visit(it); err != nil {
+				return err
+			}
 		}
 		if len(out.LastEvaluatedKey) == 0 {
-			return items, nil
+			return nil
 		}
 		next = out.LastEvaluatedKey
 	}

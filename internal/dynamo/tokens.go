@@ -12,15 +12,16 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// Tokens is the tokens table: oauth.Tokens and oauth.Subjects.
+// Tokens is the tokens table: oauth.Tokens, oauth.Subjects and oauth.TokenRegistry.
 type Tokens struct {
 	table table
 	once  func(*dynamodb.Options) // for the write that must not be repeated
 }
 
 var (
-	_ oauth.Tokens   = (*Tokens)(nil)
-	_ oauth.Subjects = (*Tokens)(nil)
+	_ oauth.Tokens        = (*Tokens)(nil)
+	_ oauth.Subjects      = (*Tokens)(nil)
+	_ oauth.TokenRegistry = (*Tokens)(nil)
 )
 
 // NewTokens takes a client of NewClient.
@@ -183,7 +184,7 @@ func (t *Tokens) List(ctx context.Context, subject oauth.Subject, client oauth.C
 			return nil, err
 		}
 		for _, it := range out.Items {
-			if r := decodeRecord(it); recordKey(r.Locator()).identity() == item(it).identity() {
+			if r, ok := recordInPlace(it); ok {
 				records = append(records, r)
 			}
 		}
@@ -197,4 +198,21 @@ func (t *Tokens) List(ctx context.Context, subject oauth.Subject, client oauth.C
 		records = slices.DeleteFunc(records, func(r oauth.Record) bool { return r.Authorization.Client != client })
 	}
 	return records, nil
+}
+
+// Each implements oauth.TokenRegistry with one scan for each megabyte.
+func (t *Tokens) Each(ctx context.Context, visit func(oauth.Record) error) error {
+	return t.table.scan(ctx, "read all authorizations", sortKey, recordPrefix, func(it item) error {
+		if r, ok := recordInPlace(it); ok {
+			return visit(r)
+		}
+		return nil
+	})
+}
+
+// recordInPlace reports false for an item whose fields do not give its key:
+// somebody edited it.
+func recordInPlace(it item) (oauth.Record, bool) {
+	r := decodeRecord(it)
+	return r, recordKey(r.Locator()).identity() == it.identity()
 }

@@ -106,18 +106,39 @@ func (u *Users) User(ctx context.Context, username string) (oauth.User, bool, er
 // ListUsers implements oauth.UserRegistry with a scan.
 func (u *Users) ListUsers(ctx context.Context) ([]oauth.User, error) {
 	const doing = "list the users"
-	items, err := u.table.scan(ctx, doing, userPrefix)
+	users := []oauth.User{}
+	err := u.table.scan(ctx, doing, partitionKey, userPrefix, func(it item) error {
+		user, err := decodeUser(it)
+		if err != nil {
+			return oauth.Unavailable(doing, err)
+		}
+		users = append(users, user)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	users := make([]oauth.User, 0, len(items))
-	for _, it := range items {
-		user, err := decodeUser(it)
-		if err != nil {
-			return nil, oauth.Unavailable(doing, err)
-		}
-		users = append(users, user)
-	}
 	slices.SortFunc(users, func(a, b oauth.User) int { return strings.Compare(a.Username, b.Username) })
 	return users, nil
+}
+
+// RemoveUser implements oauth.UserRegistry with one conditional delete.
+func (u *Users) RemoveUser(ctx context.Context, user oauth.User) (existed bool, err error) {
+	const condition = "#id = :id"
+	out, err := call(ctx, "remove a user", u.table.db.DeleteItem, &dynamodb.DeleteItemInput{
+		TableName:                 &u.table.name,
+		Key:                       userKey(user.Username),
+		ConditionExpression:       aws.String(condition),
+		ExpressionAttributeNames:  names(condition),
+		ExpressionAttributeValues: item{":id": text(user.ID)},
+		ReturnValues:              types.ReturnValueAllOld,
+		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
+	})
+	if _, failed := conflict(err); failed {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return len(out.Attributes) > 0, nil
 }

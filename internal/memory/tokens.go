@@ -9,7 +9,7 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// Tokens is oauth.Tokens and oauth.Subjects.
+// Tokens is oauth.Tokens, oauth.Subjects and oauth.TokenRegistry.
 type Tokens struct {
 	mu      sync.Mutex // guards what follows
 	records map[bearer.Locator]oauth.Record
@@ -17,8 +17,9 @@ type Tokens struct {
 }
 
 var (
-	_ oauth.Tokens   = (*Tokens)(nil)
-	_ oauth.Subjects = (*Tokens)(nil)
+	_ oauth.Tokens        = (*Tokens)(nil)
+	_ oauth.Subjects      = (*Tokens)(nil)
+	_ oauth.TokenRegistry = (*Tokens)(nil)
 )
 
 // NewTokens returns an empty store.
@@ -85,6 +86,53 @@ func (t *Tokens) List(ctx context.Context, subject oauth.Subject, client oauth.C
 		}
 	}
 	return records, nil
+}
+
+// Each implements oauth.TokenRegistry.
+func (t *Tokens) Each(ctx context.Context, visit func(oauth.Record) error) error {
+	if err := begin(ctx, "read all authorizations"); err != nil {
+		return err
+	}
+	for _, r := range t.all() {
+		if err := visit(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// all is a copy, so that whoever visits the records may write.
+func (t *Tokens) all() []oauth.Record {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var records []oauth.Record
+	for loc, r := range t.records {
+		if loc == r.Locator() {
+			records = append(records, copyRecord(r))
+		}
+	}
+	return records
+}
+
+// State implements oauth.Subjects.
+func (t *Tokens) State(ctx context.Context, subject oauth.Subject) (oauth.SubjectState, error) {
+	if err := begin(ctx, "read a subject's state"); err != nil {
+		return oauth.SubjectState{}, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.states[oauth.SubjectKey(subject)], nil
+}
+
+// Forget implements oauth.TokenRegistry.
+func (t *Tokens) Forget(ctx context.Context, subject oauth.Subject) error {
+	if err := begin(ctx, "forget a subject's state"); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.states, oauth.SubjectKey(subject))
+	return nil
 }
 
 // Raise implements oauth.Subjects.

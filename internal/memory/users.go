@@ -104,6 +104,21 @@ func (u *Users) ListUsers(ctx context.Context) ([]oauth.User, error) {
 	return users, nil
 }
 
+// RemoveUser implements oauth.UserRegistry.
+func (u *Users) RemoveUser(ctx context.Context, user oauth.User) (existed bool, err error) {
+	if err := begin(ctx, "remove a user"); err != nil {
+		return false, err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	stands, found := u.users[user.Username]
+	if !found || stands.ID != user.ID {
+		return false, nil
+	}
+	delete(u.users, user.Username)
+	return true, nil
+}
+
 func copyUser(u oauth.User) oauth.User {
 	u.Roles = slices.Clone(u.Roles)
 	return u

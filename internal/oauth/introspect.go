@@ -30,6 +30,10 @@ type Introspection struct {
 	IssuedAt  int64  // Unix seconds
 	Expiry    int64  // Unix seconds; for a refresh token the earlier of idle and absolute
 	ID        string // jti: the same for the same token, and of no use for guessing it
+
+	// Locator is where the token's record stands. It is for us, and no answer
+	// tells it.
+	Locator bearer.Locator
 }
 
 // Introspect tells whether a token is active, for a caller that may know: the
@@ -52,14 +56,55 @@ func (v *Verifier) Introspect(ctx context.Context, req IntrospectRequest) (Intro
 	event.Outcome = Inactive
 	now := v.Now().Unix()
 	t, ok, err := v.open(ctx, req.Token)
-	if err != nil || !ok || t.Expiry <= now {
+	if err != nil || !ok {
 		return Introspection{}, err
 	}
 	own := t.Locator.Client == ClientKey(caller.ID)
 	if !own && (t.Kind == bearer.Refresh || len(caller.Introspects) == 0) {
 		return Introspection{}, nil
 	}
+	found, err := v.find(ctx, t, now)
+	if err != nil || !found.Active {
+		return Introspection{}, err
+	}
+	if found.ClientID != caller.ID && (t.Kind == bearer.Refresh || !found.isFor(caller.Introspects)) {
+		return Introspection{}, nil
+	}
+	event.Outcome = Active
+	return found, nil
+}
 
+// Access tells what an access token asserts, for a resource server that is part
+// of this deployment and so needs no registration to ask. Every token that is no
+// active access token, and with audiences one that is for none of them, gets the
+// zero Introspection. As with Introspect nothing positive is cached.
+func (v *Verifier) Access(ctx context.Context, token bearer.Bearer, audiences ...string) (Introspection, error) {
+	event := EventOf(ctx)
+	event.Outcome = Inactive
+	now := v.Now().Unix()
+	t, ok, err := v.open(ctx, token)
+	if err != nil || !ok || t.Kind != bearer.Access {
+		return Introspection{}, err
+	}
+	found, err := v.find(ctx, t, now)
+	if err != nil || !found.Active || len(audiences) > 0 && !found.isFor(audiences) {
+		return Introspection{}, err
+	}
+	event.Client, event.Outcome = found.ClientID, Active
+	return found, nil
+}
+
+// isFor reports whether one of the token's audiences is among these.
+func (i Introspection) isFor(audiences []string) bool {
+	return slices.ContainsFunc(i.Audiences, func(a string) bool { return slices.Contains(audiences, a) })
+}
+
+// find returns what a token asserts that was opened, or the zero Introspection if
+// it is not active. Whether somebody may know is the caller's business.
+func (v *Verifier) find(ctx context.Context, t bearer.Token, now int64) (Introspection, error) {
+	if t.Expiry <= now {
+		return Introspection{}, nil
+	}
 	var behind errStale
 	for start := range maxStarts {
 		found, verdict, wants, err := v.look(ctx, t, now, behind.forStart(start), start == maxStarts-1)
@@ -71,18 +116,13 @@ func (v *Verifier) Introspect(ctx context.Context, req IntrospectRequest) (Intro
 			behind = behind.and(wants)
 			continue
 		case tampered:
-			event.Tampered++
+			EventOf(ctx).Tampered++
 		case alive:
-			if found.ClientID == caller.ID || t.Kind == bearer.Access && slices.ContainsFunc(found.Audiences, func(a string) bool {
-				return slices.Contains(caller.Introspects, a)
-			}) {
-				event.Outcome = Active
-				return found, nil
-			}
+			return found, nil
 		}
 		return Introspection{}, nil
 	}
-	return Introspection{}, Unavailable("introspect", behind)
+	return Introspection{}, Unavailable("judge a token", behind)
 }
 
 // look reads the token's record and judges it.
@@ -141,6 +181,7 @@ func (v *Verifier) look(ctx context.Context, t bearer.Token, now int64, need err
 		IssuedAt:  slot.IssuedAt,
 		Expiry:    expiry,
 		ID:        base64.RawURLEncoding.EncodeToString(id[:16]),
+		Locator:   t.Locator,
 	}, alive, errStale{}, nil
 }
 

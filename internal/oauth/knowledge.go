@@ -15,12 +15,18 @@ import (
 // known is what a record is measured against.
 type known struct {
 	now    int64 // Unix seconds, one for the whole request
-	ring   *bearer.CheckRing
+	ring   keyStates
 	epochs Epochs
 
 	// authoritative says that all of it was read past every cache, and after the
 	// record was first seen. Only then is a record above it dead instead of news.
 	authoritative bool
+}
+
+// keyStates is what judging asks of the key ring, a *bearer.CheckRing.
+type keyStates interface {
+	Knows(kid uint8) bool
+	Verifies(kid uint8) bool
 }
 
 type verdict int

@@ -97,13 +97,31 @@ func (c EndCondition) Met(r Record) bool {
 	return cur.Generation > 0 && sameHash(cur.Hash, c.Hash) || prev.Generation > 0 && sameHash(prev.Hash, c.Hash)
 }
 
-// Subjects turns the kill switches of single subjects.
+// Subjects keeps the kill switches of single subjects.
 type Subjects interface {
+	// State returns the subject's state; none is the zero value.
+	State(ctx context.Context, subject Subject) (SubjectState, error)
+
 	// Raise adds one to the subject's epoch, and applies the rest of the change,
 	// in one atomic step. It may raise twice, or once more some moments after it
 	// returned, if the network kept an earlier try: then a login made since is
 	// asked for once more, and nothing comes back to life.
 	Raise(ctx context.Context, subject Subject, change StateChange) error
+}
+
+// TokenRegistry is what an operator does with records and states.
+type TokenRegistry interface {
+	// Each calls visit with each record of all subjects, dead ones included, in no
+	// order, and stops at its first error, which it returns. It costs a read of the
+	// whole table. Records that are written meanwhile may be missed. One whose
+	// fields do not give the key under which it stands must be left out: somebody
+	// edited it.
+	Each(ctx context.Context, visit func(Record) error) error
+
+	// Forget deletes a subject's state, so that it is the zero value. Whatever its
+	// epoch killed would live again: it is for a subject that has no record and can
+	// get none any more, because it is gone and no request that knew it is left.
+	Forget(ctx context.Context, subject Subject) error
 }
 
 // StateChange is what goes with a raised epoch.
@@ -188,6 +206,10 @@ type UserRegistry interface {
 	SaveUser(ctx context.Context, u User) (User, error)
 	// ListUsers returns all, sorted by Username.
 	ListUsers(ctx context.Context) ([]User, error)
+	// RemoveUser deletes the user of that Username and ID in one atomic step. A
+	// user who was added under the same name since has another ID and stays.
+	// existed may be false after an earlier try whose reply was lost.
+	RemoveUser(ctx context.Context, u User) (existed bool, err error)
 }
 
 // Passwords hashes passwords slowly. Its errors are faults of the hash or of the

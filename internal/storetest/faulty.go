@@ -137,6 +137,15 @@ func (f *Faulty) List(ctx context.Context, subject oauth.Subject, client oauth.C
 	return unless(err, records), err
 }
 
+// State implements oauth.Subjects.
+func (f *Faulty) State(ctx context.Context, subject oauth.Subject) (state oauth.SubjectState, err error) {
+	err = f.try(ctx, "read a subject's state", func() (err error) {
+		state, err = f.stores.Subjects.State(ctx, subject)
+		return err
+	})
+	return unless(err, state), err
+}
+
 // Raise implements oauth.Subjects.
 func (f *Faulty) Raise(ctx context.Context, subject oauth.Subject, change oauth.StateChange) error {
 	return f.try(ctx, "raise a subject's epoch", func() error {

@@ -27,7 +27,8 @@ import (
 // Stores is one backend, empty and of nobody else.
 type Stores struct {
 	Tokens       oauth.Tokens
-	Subjects     oauth.Subjects // of the same state that Tokens.Read returns
+	Subjects     oauth.Subjects      // of the same state that Tokens.Read returns
+	Registry     oauth.TokenRegistry // of the same records and states
 	Clients      oauth.ClientRegistry
 	Users        oauth.Users
 	UserRegistry oauth.UserRegistry // of the same users
@@ -46,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 	}{
 		{"Tokens", tokensTests},
 		{"Subjects", subjectsTests},
+		{"Registry", registryTests},
 		{"Clients", clientsTests},
 		{"Users", usersTests},
 		{"All", allTests},
@@ -124,8 +126,18 @@ func Methods(s Stores) []Method {
 			_, _, err := s.Tokens.End(ctx, loc, oauth.EndCondition{Nonce: r.Nonce})
 			return err
 		}, true},
+		{"TokenRegistry.Each", func(ctx context.Context) error {
+			return s.Registry.Each(ctx, func(oauth.Record) error { return nil })
+		}, false},
+		{"Subjects.State", func(ctx context.Context) error {
+			_, err := s.Subjects.State(ctx, r.Authorization.Subject)
+			return err
+		}, true},
 		{"Subjects.Raise", func(ctx context.Context) error {
 			return s.Subjects.Raise(ctx, r.Authorization.Subject, oauth.StateChange{})
+		}, true},
+		{"TokenRegistry.Forget", func(ctx context.Context) error {
+			return s.Registry.Forget(ctx, r.Authorization.Subject)
 		}, true},
 		{"Clients.Client", func(ctx context.Context) error {
 			_, _, err := s.Clients.Client(ctx, "everywhere")
@@ -176,6 +188,10 @@ func Methods(s Stores) []Method {
 			_, err := s.UserRegistry.ListUsers(ctx)
 			return err
 		}, false},
+		{"UserRegistry.RemoveUser", func(ctx context.Context) error {
+			_, err := s.UserRegistry.RemoveUser(ctx, testUser("registry"))
+			return err
+		}, true},
 	}
 }
 

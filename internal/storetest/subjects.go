@@ -71,7 +71,8 @@ func raise(t *testing.T, s Stores, subject oauth.Subject, change oauth.StateChan
 	}
 }
 
-// wantState reads the state beside a record, whether or not that one is there.
+// wantState reads the state by itself and beside a record, whether or not that
+// one is there.
 func wantState(t *testing.T, s Stores, subject oauth.Subject, want oauth.SubjectState) {
 	t.Helper()
 	r := Record("ipad")
@@ -81,6 +82,13 @@ func wantState(t *testing.T, s Stores, subject oauth.Subject, want oauth.Subject
 		t.Fatalf("Read: %v", err)
 	}
 	if d := diff(want, got.State); d != "" {
-		t.Errorf("state (-want +got):\n%s", d)
+		t.Errorf("state beside a record (-want +got):\n%s", d)
+	}
+	state, err := s.Subjects.State(t.Context(), subject)
+	if err != nil {
+		t.Fatalf("State: %v", err)
+	}
+	if d := diff(want, state); d != "" {
+		t.Errorf("State (-want +got):\n%s", d)
 	}
 }

@@ -150,6 +150,26 @@ var usersTests = []test{
 			t.Errorf("Login (-want +got):\n%s", d)
 		}
 	}},
+	{"a user is removed once, and only that one", func(t *testing.T, s Stores) {
+		ann, bob := saveUser(t, s, testUser("ann")), saveUser(t, s, testUser("bob"))
+		namesake := ann
+		namesake.ID = "u_added_since"
+		for _, u := range []oauth.User{namesake, testUser("nobody")} {
+			if existed, err := s.UserRegistry.RemoveUser(t.Context(), u); existed || err != nil {
+				t.Errorf("RemoveUser(%q, %q) = %v, %v; want nothing removed", u.Username, u.ID, existed, err)
+			}
+		}
+		wantUsers(t, s, ann, bob)
+		// Whatever was written since it was read, it is the same user.
+		ann.Version--
+		for _, want := range []bool{true, false} {
+			if existed, err := s.UserRegistry.RemoveUser(t.Context(), ann); existed != want || err != nil {
+				t.Errorf("RemoveUser = %v, %v; want %v", existed, err, want)
+			}
+		}
+		wantLogin(t, s, "ann", oauth.Login{})
+		wantUsers(t, s, bob)
+	}},
 	{"of many failures each counts", func(t *testing.T, s Stores) {
 		errs := make([]error, crowd)
 		together(crowd, func(i int) {

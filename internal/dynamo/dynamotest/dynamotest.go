@@ -60,7 +60,7 @@ func Config(endpoint string) aws.Config {
 // Stores are the fixture's for storetest.
 func (f *Fixture) Stores() storetest.Stores {
 	return storetest.Stores{
-		Tokens: f.Tokens, Subjects: f.Tokens, Clients: f.Clients, Users: f.Users, UserRegistry: f.Users,
+		Tokens: f.Tokens, Subjects: f.Tokens, Registry: f.Tokens, Clients: f.Clients, Users: f.Users, UserRegistry: f.Users,
 		Damage: f.damage,
 	}
 }

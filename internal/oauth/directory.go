@@ -1,0 +1,218 @@
+package oauth
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/scope"
+)
+
+// Directory shows which Authorizations of a subject stand, and ends them without
+// a token of theirs: for operators, and for users who look after their own
+// devices. It can mint nothing.
+type Directory struct {
+	Tokens   Tokens
+	Subjects Subjects
+	Clients  *ClientCache
+	// Keys may be nil for an operator who cannot read the key ring. Then tokens that
+	// a retired key or the issuer epoch ended are listed as if they stood.
+	Keys Keys[*bearer.CheckRing]
+	Now  func() time.Time
+}
+
+// Standing is an Authorization with something active in it.
+type Standing struct {
+	Authorization Authorization
+	FirstIssued   int64 // Unix seconds: when it was made
+	LastIssued    int64 // Unix seconds: when one of its tokens was last made
+	Expiry        int64 // Unix seconds: when the last of its tokens ends, if nothing is done
+}
+
+// Filter selects Authorizations. Its zero fields select all.
+type Filter struct {
+	Client ClientID
+	Device scope.Device
+}
+
+func (f Filter) selects(a Authorization) bool {
+	return (f.Client == "" || a.Client == f.Client) && (f.Device == "" || a.Scope.Device() == f.Device)
+}
+
+// List returns what stands for a subject, the one issued last first. It costs one
+// query for all clients, and one read each of the subject's state and of the
+// clients that are not cached.
+func (d *Directory) List(ctx context.Context, subject Subject, f Filter) ([]Standing, error) {
+	// Before the records: one that is made meanwhile is news then, and not dead.
+	state, err := d.Subjects.State(ctx, subject)
+	if err != nil {
+		return nil, err
+	}
+	records, err := d.Tokens.List(ctx, subject, f.Client)
+	if err != nil {
+		return nil, err
+	}
+	now := d.Now().Unix()
+	standing := []Standing{}
+	for _, r := range records {
+		if !f.selects(r.Authorization) {
+			continue
+		}
+		s, ok, err := d.look(ctx, r, state, now)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			standing = append(standing, s)
+		}
+	}
+	sortStanding(standing)
+	return standing, nil
+}
+
+// ListAll is List for all subjects, for operators: it reads the whole table.
+func (d *Directory) ListAll(ctx context.Context, registry TokenRegistry, f Filter) ([]Standing, error) {
+	now := d.Now().Unix()
+	standing := []Standing{}
+	states := map[Subject]SubjectState{}
+	err := registry.Each(ctx, func(r Record) error {
+		if !f.selects(r.Authorization) {
+			return nil
+		}
+		subject := r.Authorization.Subject
+		state, known := states[subject]
+		if !known {
+			var err error
+			if state, err = d.Subjects.State(ctx, subject); err != nil {
+				return err
+			}
+			states[subject] = state
+		}
+		s, ok, err := d.look(ctx, r, state, now)
+		if ok {
+			standing = append(standing, s)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	sortStanding(standing)
+	return standing, nil
+}
+
+func sortStanding(all []Standing) {
+	slices.SortFunc(all, func(a, b Standing) int {
+		la, lb := a.Authorization.Locator(), b.Authorization.Locator()
+		return cmp.Or(cmp.Compare(b.LastIssued, a.LastIssued),
+			bytes.Compare(la.Subject[:], lb.Subject[:]), bytes.Compare(la.Client[:], lb.Client[:]), bytes.Compare(la.Authorization[:], lb.Authorization[:]))
+	})
+}
+
+// look tells whether anything in a record is active.
+func (d *Directory) look(ctx context.Context, r Record, state SubjectState, now int64) (Standing, bool, error) {
+	client, exists, err := d.Clients.Client(ctx, r.Authorization.Client)
+	if err != nil || !exists || client.Disabled || state.Disabled {
+		return Standing{}, false, err
+	}
+	k := known{now: now, ring: everyKey{}, epochs: Epochs{state.Epoch, client.Epoch, r.Epochs.Issuer}}
+	if d.Keys != nil {
+		ring, err := d.Keys.Ring(ctx)
+		if err != nil {
+			return Standing{}, false, err
+		}
+		k.ring, k.epochs.Issuer = ring, ring.IssuerEpoch()
+	}
+	// What is ahead of our knowledge was made a moment ago, and is no reason to
+	// read everything again: it stands.
+	if v := k.judge(r, r.Locator()); v != alive && v != stale {
+		return Standing{}, false, nil
+	}
+	return Standing{
+		Authorization: r.Authorization,
+		FirstIssued:   r.Created,
+		LastIssued:    r.lastIssued(),
+		Expiry:        r.lastExpiry(),
+	}, true, nil
+}
+
+// everyKey stands in for a key ring that cannot be read. It never decides whether
+// a token is accepted, only what a Directory lists.
+type everyKey struct{}
+
+func (everyKey) Knows(uint8) bool    { return true }
+func (everyKey) Verifies(uint8) bool { return true }
+
+// End ends all Authorizations of a subject that the filter selects, one
+// conditional delete each, and tells how many there were. Dead ones are among
+// them: a client that is disabled may be enabled again. It may be called again
+// after an error.
+func (d *Directory) End(ctx context.Context, subject Subject, f Filter) (ended int, err error) {
+	return d.endWhere(ctx, subject, f.Client, func(r Record) bool { return f.selects(r.Authorization) })
+}
+
+// EndOthers ends all Authorizations of a subject but the one at keep.
+func (d *Directory) EndOthers(ctx context.Context, subject Subject, keep bearer.Locator) (ended int, err error) {
+	return d.endWhere(ctx, subject, "", func(r Record) bool { return r.Locator() != keep })
+}
+
+func (d *Directory) endWhere(ctx context.Context, subject Subject, client ClientID, selects func(Record) bool) (ended int, err error) {
+	records, err := d.Tokens.List(ctx, subject, client)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range records {
+		if !selects(r) {
+			continue
+		}
+		if err := d.end(ctx, r); err != nil {
+			return ended, err
+		}
+		ended++
+	}
+	return ended, nil
+}
+
+// EndAll is End for all subjects, for operators: it reads the whole table.
+func (d *Directory) EndAll(ctx context.Context, registry TokenRegistry, f Filter) (ended int, err error) {
+	err = registry.Each(ctx, func(r Record) error {
+		if !f.selects(r.Authorization) {
+			return nil
+		}
+		if err := d.end(ctx, r); err != nil {
+			return err
+		}
+		ended++
+		return nil
+	})
+	return ended, err
+}
+
+// end ends the Authorization of a record, also if it is used at the same time and
+// so is never twice the same record.
+func (d *Directory) end(ctx context.Context, r Record) error {
+	loc := r.Locator()
+	for range maxConflicts {
+		stands, ended, err := d.Tokens.End(ctx, loc, EndCondition{Nonce: r.Nonce})
+		if err != nil || ended {
+			return err
+		}
+		EventOf(ctx).Raced++
+		r = stands
+	}
+	return Unavailable("end an authorization", errBusy)
+}
+
+var errBusy = errors.New("it is written to again and again")
+
+// SignOut ends everything that a subject has, everywhere, with one write.
+func (d *Directory) SignOut(ctx context.Context, subject Subject) error {
+	return d.Subjects.Raise(ctx, subject, StateChange{})
+}
+
+// lastExpiry is when the last token of the record ends, in Unix seconds.
+func (r Record) lastExpiry() int64 { return r.TTL() - ttlGrace }

@@ -1,0 +1,97 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/scope"
+)
+
+// registryTests are for what an operator does with records and states.
+var registryTests = []test{
+	{"each visits every record of every subject once, and no state", func(t *testing.T, s Stores) {
+		wantEach(t, s)
+		var want []oauth.Record
+		for i := range 30 {
+			r := Record(scope.Device(fmt.Sprint("device-", i)))
+			r.Authorization.Subject.ID = fmt.Sprint("u_", i%3)
+			wantSaved(t, s, r, oauth.Nonce{})
+			raise(t, s, r.Authorization.Subject, oauth.StateChange{})
+			want = append(want, r)
+		}
+		wantEach(t, s, want...)
+	}},
+	{"each leaves out what was edited", func(t *testing.T, s Stores) {
+		whole, edited := Record("ipad"), Record("iphone")
+		wantSaved(t, s, whole, oauth.Nonce{})
+		wantSaved(t, s, edited, oauth.Nonce{})
+		s.Damage(t, edited.Locator())
+		wantEach(t, s, whole)
+	}},
+	{"each stops at the visitor's error and returns it", func(t *testing.T, s Stores) {
+		wantSaved(t, s, Record("ipad"), oauth.Nonce{})
+		wantSaved(t, s, Record("iphone"), oauth.Nonce{})
+		stop, visits := errors.New("stop"), 0
+		err := s.Registry.Each(t.Context(), func(oauth.Record) error {
+			visits++
+			return stop
+		})
+		if !errors.Is(err, stop) || visits != 1 {
+			t.Errorf("Each = %v after %d visits", err, visits)
+		}
+	}},
+	{"whoever is visited may end records", func(t *testing.T, s Stores) {
+		wantSaved(t, s, Record("ipad"), oauth.Nonce{})
+		wantSaved(t, s, Record("iphone"), oauth.Nonce{})
+		err := s.Registry.Each(t.Context(), func(r oauth.Record) error {
+			_, _, err := s.Tokens.End(t.Context(), r.Locator(), oauth.EndCondition{Nonce: r.Nonce})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantEach(t, s)
+	}},
+	{"a forgotten state is none, and of one subject", func(t *testing.T, s Stores) {
+		r := Record("ipad")
+		subject := r.Authorization.Subject
+		other := oauth.Subject{Kind: oauth.UserSubject, ID: "u_other"}
+		wantSaved(t, s, r, oauth.Nonce{})
+		for _, who := range []oauth.Subject{subject, other} {
+			raise(t, s, who, oauth.StateChange{UserVersion: 9, Disabled: new(true)})
+		}
+		for range 2 { // forgetting nothing is no error
+			if err := s.Registry.Forget(t.Context(), subject); err != nil {
+				t.Fatalf("Forget: %v", err)
+			}
+			wantState(t, s, subject, oauth.SubjectState{})
+		}
+		wantState(t, s, other, oauth.SubjectState{Epoch: 1, UserVersion: 9, Disabled: true})
+		wantReading(t, s, r.Locator(), oauth.Reading{Record: r, Found: true}) // the record stays
+	}},
+}
+
+func wantEach(t *testing.T, s Stores, want ...oauth.Record) {
+	t.Helper()
+	got := map[bearer.Locator]oauth.Record{}
+	err := s.Registry.Each(t.Context(), func(r oauth.Record) error {
+		if _, twice := got[r.Locator()]; twice {
+			t.Errorf("Each visited %s twice", describe(r))
+		}
+		got[r.Locator()] = r
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("Each: %v", err)
+	}
+	wanted := map[bearer.Locator]oauth.Record{}
+	for _, r := range want {
+		wanted[r.Locator()] = r
+	}
+	if d := diff(wanted, got); d != "" {
+		t.Errorf("Each (-want +got):\n%s", d)
+	}
+}
