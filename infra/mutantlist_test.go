@@ -968,6 +968,74 @@ var mutants = []mutant{
 		broken: "older |= 0 * same",
 	},
 
+	// Keys that turn, and the issuer epoch.
+	{
+		name: "a step is shorter than a ring is believed",
+		file: "keys/document.go", pkg: "keys", test: "TestRotationLosesNothing",
+		old:    "StepWait = maxAge + stepMargin",
+		broken: "StepWait = maxAge - stepMargin/10",
+	},
+	{
+		name: "activation retires the key before",
+		file: "keys/document.go", pkg: "keys", test: "TestRotationLosesNothing",
+		old:    "d.enter(before.KID, bearer.VerifyOnly, now)",
+		broken: "d.enter(before.KID, bearer.Retired, now)",
+	},
+	{
+		name: "a key is retired with its last token",
+		file: "keys/document.go", pkg: "keys", test: "TestRotationLosesNothing",
+		old:    "k.Since.Add(StepWait + longest)",
+		broken: "k.Since.Add(longest)",
+	},
+	{
+		name: "a rotation that is run again begins again",
+		file: "keys/rotate.go", pkg: "keys", test: "TestRotationCanBeStopped",
+		old:    "r.Now().Sub(active.Since) >= recently",
+		broken: "r.Now().Sub(active.Since) >= 0*recently",
+	},
+	{
+		name: "a leaked key still verifies",
+		file: "keys/document.go", pkg: "keys", test: "TestLeakedKeyEndsItsTokens",
+		old:    "d.enter(kid, bearer.Retired, now)\n\treturn d, replacement, nil",
+		broken: "d.enter(kid, bearer.VerifyOnly, now)\n\treturn d, replacement, nil",
+	},
+	{
+		name: "the key after a leak lay beside it",
+		file: "keys/document.go", pkg: "keys", test: "TestRetireNow",
+		old:    "d.mint[fresh], d.check[fresh], d.newMint = newText(), newText(), true",
+		broken: "d.check[fresh], d.newMint = newText(), true",
+	},
+	{
+		name: "an operator overwrites another's ring",
+		file: "keys/vault.go", pkg: "keys", test: "TestOvertaken",
+		old:    "VersionStages: []string{stagingLabel},",
+		broken: "",
+	},
+	{
+		name: "a move whose reply was lost is a conflict",
+		file: "keys/vault.go", pkg: "keys", test: "TestLostReplies",
+		old:    "case lookErr == nil && *stands.VersionId == version:",
+		broken: "case false:",
+	},
+	{
+		name: "an operator overwrites another's key file",
+		file: "keys/vault.go", pkg: "keys", test: "TestVaults",
+		old:    "if !bytes.Equal(stands, from) {",
+		broken: "if !bytes.Equal(stands, from) && len(stands) == 0 {",
+	},
+	{
+		name: "an old copy lowers the issuer epoch",
+		file: "keys/keys.go", pkg: "keys", test: "TestIssuerEpochOnlyGrows",
+		old:    "ring.IssuerEpoch() < c.ring.IssuerEpoch()",
+		broken: "ring.IssuerEpoch() < 0*c.ring.IssuerEpoch()",
+	},
+	{
+		name: "since is not looked at",
+		file: "bearer/ring.go", pkg: "bearer", test: "TestParseRings",
+		old:    "if when <= 0 {",
+		broken: "if when < 0 {",
+	},
+
 	// Devices and metadata.
 	{
 		name: "devices without their scope",

@@ -16,8 +16,10 @@ type program struct {
 	getenv         func(string) string
 
 	tables tables // from the flags
+	ring   ring   // from the flags
 	json   bool   // from the flags
 	told   told
+	clock  clock
 
 	// folder is where the names of files begin; empty is the working directory.
 	folder string
@@ -58,10 +60,10 @@ const rootHelp = `fob is an OAuth 2.0 token service for mobile back ends, with o
 user, app and device.
 
 fob serve runs the whole API on this machine: begin there. All other commands work on
-a deployment: on its tables, which --stack names by the outputs of the stack. A flag
-for a table wins over the stack, and the stack over the environment. In AWS the region
-and the credentials are those of the usual AWS variables and files. --dynamodb is for
-an endpoint of DynamoDB instead, as on a laptop.
+a deployment: on its tables and keys, which --stack names by the outputs of the stack.
+A flag for one of them wins over the stack, and the stack over the environment. In AWS
+the region and the credentials are those of the usual AWS variables and files.
+--dynamodb is for an endpoint of DynamoDB instead, as on a laptop.
 
 Passwords and secrets are read from standard input and never from arguments, where
 other processes and the history of the shell would see them. The only secret that fob
@@ -86,7 +88,8 @@ func (p *program) command() *cobra.Command {
 	p.tables.addFlags(flags, p.getenv)
 	flags.BoolVar(&p.json, "json", false, "print JSON, for programs")
 	root.SetHelpFunc(p.help)
-	root.AddCommand(p.serveCommand(), p.clientCommand(), p.userCommand(), p.scopeCommand(), p.deviceCommand(), p.subjectCommand(), p.smokeCommand())
+	root.AddCommand(p.serveCommand(), p.clientCommand(), p.userCommand(), p.scopeCommand(), p.deviceCommand(), p.subjectCommand(),
+		p.keyCommand(), p.epochCommand(), p.smokeCommand())
 	return root
 }
 

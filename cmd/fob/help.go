@@ -19,8 +19,9 @@ const helpWidth = 86 // characters of a line with options
 const exitStatus = `0  done
 1  failed
 2  wrong usage, or an entry that is not valid: nothing was changed
-3  there is no such client, user, scope or stack
-4  there is one already, it is in use, or somebody else changed it meanwhile
+3  there is no such client, user, scope, key or stack
+4  there is one already, it is in use, it is too early, or somebody else changed it
+   meanwhile
 5  the store could not be reached or did not answer: try again
 6  done in part: some entries were refused, and the report says which and why`
 

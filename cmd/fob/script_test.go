@@ -23,6 +23,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/fob-oauth/fob/internal/dynamo"
+	"github.com/fob-oauth/fob/internal/keys/keystest"
 	"github.com/fob-oauth/fob/internal/storetest"
 )
 
@@ -41,6 +42,14 @@ import (
 //	                             value of that member, which is ... there
 //	member NAME MEMBER           $NAME becomes that member of the JSON object on
 //	                             standard output
+//	keyring FILE EPOCH KID:STATE:AGE...
+//	                             writes a key file with that issuer epoch, and keys
+//	                             that entered their state so long ago
+//	secretsmanager FILE          starts a Secrets Manager with the ring of a key file,
+//	                             and makes the environment point to it
+//	answers OPERATION STATUS CODE MESSAGE
+//	                             what that Secrets Manager says to an operation from
+//	                             then on; "answers" alone ends it
 //
 // [memory] and [dynamodb] are the conditions for lines that are for one of the
 // two alone.
@@ -65,6 +74,7 @@ func TestOperator(t *testing.T) {
 // is none.
 func runScripts(t *testing.T, folder, endpoint string) {
 	worlds := scriptWorlds{t: t, endpoint: endpoint}
+	managers := scriptManagers{byScript: map[string]*keystest.SecretsManager{}}
 	stacks := newCloudFormation(t)
 	stacks.deploy("half", map[string]string{"TokensTable": "tokens"})
 	testscript.Run(t, testscript.Params{
@@ -92,7 +102,10 @@ func runScripts(t *testing.T, folder, endpoint string) {
 				env.Setenv(endpointEnv, endpoint)
 			}
 			stack := "fob-" + rand.Text()
-			stacks.deploy(stack, map[string]string{"TokensTable": names.Tokens, "ClientsTable": names.Clients, "UsersTable": names.Users})
+			stacks.deploy(stack, map[string]string{
+				"TokensTable": names.Tokens, "ClientsTable": names.Clients, "UsersTable": names.Users,
+				"CheckKeysArn": scriptCheckSecret, "MintKeysArn": scriptMintSecret,
+			})
 			env.Setenv("CLOUDFORMATION", stacks.url)
 			env.Setenv("STACK", stack)
 			env.Setenv("DYNAMODB", endpoint)
@@ -117,6 +130,10 @@ func runScripts(t *testing.T, folder, endpoint string) {
 			"serve":  worlds.serve,
 			"member": scriptMember,
 			"sameas": scriptSameAs,
+
+			"keyring":        scriptKeyring,
+			"secretsmanager": managers.script(t),
+			"answers":        managers.scriptAnswers,
 		},
 	})
 }
@@ -130,7 +147,7 @@ type scriptWorlds struct {
 
 // scriptEnv is what of a script's environment fob may see.
 var scriptEnv = []string{
-	"PATH", "HOME", "GORACE", endpointEnv, stackEnv, tokensEnv, clientsEnv, usersEnv, "FOB_KEYS_FILE",
+	"PATH", "HOME", "GORACE", endpointEnv, stackEnv, tokensEnv, clientsEnv, usersEnv, keysEnv, checkEnv, mintEnv,
 	"AWS_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED",
 	"AWS_ENDPOINT_URL_CLOUDFORMATION", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_DYNAMODB",
 }

@@ -102,12 +102,17 @@ const (
 	localKey    = "local"
 )
 
-// awsConfig is the SDK's configuration for AWS, or for an endpoint on this
-// machine. It finds out whether there is a region and are credentials.
+// awsConfig is the SDK's configuration for the tables.
 func (t *tables) awsConfig(ctx context.Context) (aws.Config, error) {
+	return awsConfig(ctx, t.areLocal(), "--dynamodb URL for a local endpoint")
+}
+
+// awsConfig is the SDK's configuration for AWS, or for an endpoint on this
+// machine. It finds out whether there is a region and are credentials. otherwise is
+// what to give where there is no AWS.
+func awsConfig(ctx context.Context, local bool, otherwise string) (aws.Config, error) {
 	// The SDK would put warnings beside the one line that is ours.
 	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
-	local := t.areLocal()
 	if local {
 		// A laptop is no EC2 instance: nobody would answer, slowly.
 		options = append(options, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
@@ -120,11 +125,11 @@ func (t *tables) awsConfig(ctx context.Context) (aws.Config, error) {
 		cfg.Region = localRegion
 	}
 	if cfg.Region == "" {
-		return aws.Config{}, fail(exitFailure, "no AWS region: set AWS_REGION or AWS_PROFILE, or give --dynamodb URL for a local endpoint")
+		return aws.Config{}, fail(exitFailure, "no AWS region: set AWS_REGION or AWS_PROFILE, or give %s", otherwise)
 	}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		if !local {
-			return aws.Config{}, fail(exitFailure, "no AWS credentials: set AWS_PROFILE, or give --dynamodb URL for a local endpoint (%v)", err)
+			return aws.Config{}, fail(exitFailure, "no AWS credentials: set AWS_PROFILE, or give %s (%v)", otherwise, err)
 		}
 		cfg.Credentials = credentials.NewStaticCredentialsProvider(localKey, localKey, "")
 	}

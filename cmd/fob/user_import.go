@@ -168,7 +168,7 @@ func (p *program) openImport(file string) (io.ReadCloser, int64, error) {
 	if file == "-" {
 		return io.NopCloser(p.stdin), -1, nil
 	}
-	f, err := os.Open(p.path(file)) //nolint:gosec // the operator names it
+	f, err := os.Open(p.path(file))
 	if err != nil {
 		return nil, 0, fail(exitFailure, "the users cannot be read: %v", err)
 	}
