@@ -180,7 +180,7 @@ func TestLinked(t *testing.T) {
 	for _, folder := range folders(t) {
 		t.Run(folder, func(t *testing.T) {
 			var minting, calling []string
-			for _, symbol := range symbols(t, folder) {
+			for _, symbol := range symbolsOf(t, "./functions/"+folder) {
 				if mints.MatchString(symbol) {
 					minting = append(minting, symbol)
 				}
@@ -209,12 +209,12 @@ func TestLinked(t *testing.T) {
 	}
 }
 
-// symbols are those of a function built as it is released, but for the flag that
-// drops them.
-func symbols(t *testing.T, folder string) []string {
+// symbolsOf are those of a program built as functions are released, but for the
+// flag that drops them.
+func symbolsOf(t *testing.T, folder string) []string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "bootstrap")
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc", "-trimpath", "-o", program, "./functions/"+folder)
+	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc", "-trimpath", "-o", program, folder)
 	build.Dir = ".."
 	build.Env = append(build.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
@@ -27,6 +28,11 @@ func (p *program) deviceCommand() *cobra.Command {
 		p.deviceEndCommand(),
 	)
 }
+
+const judgedHelp = `
+What is listed is judged by the key ring, too, if it can be read: of --stack, or of
+--check-secret, or in the file of --keys. Without it, what a retired key or the issuer
+epoch has ended is listed as well, and standard error says so.`
 
 // selection is which Authorizations a command is about.
 type selection struct {
@@ -96,6 +102,18 @@ func (p *program) directory(s stores) *oauth.Directory {
 	}
 }
 
+// judging is a directory that knows the keys, or else says that it does not.
+func (p *program) judging(ctx context.Context, s stores, flags *pflag.FlagSet) *oauth.Directory {
+	d := p.directory(s)
+	known, err := p.checkKeys(ctx, flags)
+	if err != nil {
+		_, _ = fmt.Fprintf(p.stderr, "fob: what a retired key or the issuer epoch ended counts as signed in, since the key ring was not read: %s\n", oneLine(err.Error()))
+		return d
+	}
+	d.Keys = known
+	return d
+}
+
 func (p *program) deviceListCommand() *cobra.Command {
 	var which selection
 	cmd := &cobra.Command{
@@ -104,6 +122,7 @@ func (p *program) deviceListCommand() *cobra.Command {
 		Long: `List what is signed in: each combination of user, client, device and scopes that has
 an active token, the one used last first. "issued" is when a token was last made for
 it, "until" when the last of its tokens ends if it is not used again.
+` + judgedHelp + `
 
 ` + deviceHelp,
 		Example: `  fob device list --user ann@example.com
@@ -112,13 +131,16 @@ it, "until" when the last of its tokens ends if it is not used again.
 		Args: noArgs,
 	}
 	which.addFlags(cmd)
+	p.ring.addCheckFlags(cmd.Flags(), p.getenv)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if which == (selection{}) {
 			return fail(exitUsage, "fob device list needs to know whose: --user, --subject, --client or --device")
 		}
 		return which.parse(cmd)
 	}
-	cmd.RunE = p.withTokens(func(ctx context.Context, s stores) error { return p.listDevices(ctx, s, which) })
+	cmd.RunE = p.withTokens(func(ctx context.Context, s stores) error {
+		return p.listDevices(ctx, s, which, cmd.Flags())
+	})
 	return p.tells(cmd, []deviceView{})
 }
 
@@ -134,16 +156,17 @@ type deviceView struct {
 	Expires     string   `json:"expires_at" is:"time"`
 }
 
-func (p *program) listDevices(ctx context.Context, s stores, which selection) error {
+func (p *program) listDevices(ctx context.Context, s stores, which selection, flags *pflag.FlagSet) error {
 	subject, one, err := which.one(ctx, s)
 	if err != nil {
 		return p.tables.users().explain(err)
 	}
+	d := p.judging(ctx, s, flags)
 	var standing []oauth.Standing
 	if one {
-		standing, err = p.directory(s).List(ctx, subject, which.filter)
+		standing, err = d.List(ctx, subject, which.filter)
 	} else {
-		standing, err = p.directory(s).ListAll(ctx, s.registry, which.filter)
+		standing, err = d.ListAll(ctx, s.registry, which.filter)
 	}
 	if err != nil {
 		return err

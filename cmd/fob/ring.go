@@ -31,8 +31,7 @@ const (
 )
 
 func (r *ring) addFlags(flags *pflag.FlagSet, getenv func(string) string) {
-	flags.StringVar(&r.file, keysFlag, getenv(keysEnv), "`file` with the key ring, as fob serve --keys makes it, or set "+keysEnv)
-	flags.StringVar(&r.check, checkFlag, getenv(checkEnv), "`ARN` of the secret with the check keys, or set "+checkEnv)
+	r.addCheckFlags(flags, getenv)
 	flags.StringVar(&r.mint, mintFlag, getenv(mintEnv), "`ARN` of the secret with the mint keys, or set "+mintEnv)
 }
 
@@ -73,6 +72,51 @@ func (p *program) openRing(ctx context.Context, flags *pflag.FlagSet) (keys.Vaul
 		return nil, fail(exitUsage, "the check keys and the mint keys are two secrets, and --%s and --%s name one", checkFlag, mintFlag)
 	}
 	return keys.NewVault(cfg, r.mint, r.check), nil
+}
+
+// checkKeys are the keys that judge tokens, for commands that can do without: nil,
+// and why, if they cannot be read. Nobody who looks after users alone needs the
+// secret.
+func (p *program) checkKeys(ctx context.Context, flags *pflag.FlagSet) (oauth.Keys[*bearer.CheckRing], error) {
+	r := p.ring
+	if p.tables.stack != "" {
+		if !flags.Changed(keysFlag) {
+			r.file = ""
+		}
+		if !flags.Changed(checkFlag) {
+			r.check = ""
+		}
+	}
+	var cfg aws.Config
+	if r.file == "" {
+		if r.check == "" && p.tables.stack == "" {
+			return nil, errors.New("no key ring is named")
+		}
+		var err error
+		if cfg, err = awsConfig(ctx, false, "--keys FILE for a ring on this machine"); err != nil {
+			return nil, err
+		}
+		if r.check == "" {
+			out, err := stackOutputs(ctx, cfg, p.tables.stack)
+			if err != nil {
+				return nil, err
+			}
+			if r.check, err = out.need("CheckKeysArn"); err != nil {
+				return nil, err
+			}
+		}
+	}
+	cache := keys.NewCache(keys.CheckSource(cfg, p.path(r.file), r.check), p.clock.now)
+	if _, err := cache.Ring(ctx); err != nil {
+		return nil, r.explain(err)
+	}
+	return cache, nil
+}
+
+// addCheckFlags adds those for commands that verify alone.
+func (r *ring) addCheckFlags(flags *pflag.FlagSet, getenv func(string) string) {
+	flags.StringVar(&r.file, keysFlag, getenv(keysEnv), "`file` with the key ring, as fob serve --keys makes it, or set "+keysEnv)
+	flags.StringVar(&r.check, checkFlag, getenv(checkEnv), "`ARN` of the secret with the check keys, or set "+checkEnv)
 }
 
 // nameFromStack takes the names that no flag gave from the stack's outputs.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fob-oauth/fob/internal/oauth"
 )
@@ -148,19 +149,24 @@ func (p *program) editUser(ctx context.Context, s stores, name, stored string, e
 }
 
 func (p *program) userShowCommand() *cobra.Command {
-	return p.tells(&cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "show NAME",
 		Short: "Show a user",
 		Long: `Show a user: the id that APIs know as sub, the roles, whether logins are refused, and
-how many devices and scopes are signed in. fob device list tells which.`,
+how many devices and scopes are signed in. fob device list tells which.
+` + judgedHelp,
 		Example: "  fob user show ann@example.com",
 		Args:    oneArg("the user's name"),
-		RunE:    p.withUsers(p.showUser),
-	}, userView{})
+	}
+	p.ring.addCheckFlags(cmd.Flags(), p.getenv)
+	cmd.RunE = p.withUsers(func(ctx context.Context, s stores, args []string) error {
+		return p.showUser(ctx, s, args[0], cmd.Flags())
+	})
+	return p.tells(cmd, userView{})
 }
 
-func (p *program) showUser(ctx context.Context, s stores, args []string) error {
-	u, subject, err := findUser(ctx, s, args[0])
+func (p *program) showUser(ctx context.Context, s stores, name string, flags *pflag.FlagSet) error {
+	u, subject, err := findUser(ctx, s, name)
 	if err != nil {
 		return err
 	}
@@ -168,7 +174,7 @@ func (p *program) showUser(ctx context.Context, s stores, args []string) error {
 	if err != nil {
 		return p.tables.tokens().explain(err)
 	}
-	standing, err := p.directory(s).List(ctx, subject, oauth.Filter{})
+	standing, err := p.judging(ctx, s, flags).List(ctx, subject, oauth.Filter{})
 	if err != nil {
 		return p.tables.tokens().explain(err)
 	}
@@ -285,7 +291,7 @@ func notRemoved(names []string) string {
 // logins under way may have made, dead as they are.
 func (p *program) forget(ctx context.Context, s stores, subjects []oauth.Subject, wait time.Duration) error {
 	_, _ = fmt.Fprintf(p.stderr, "fob: waiting %s until no login is under way\n", wait)
-	if !p.sleep(ctx, wait) {
+	if p.clock.sleep(ctx, wait) != nil {
 		return errors.New("interrupted")
 	}
 	d := p.directory(s)
@@ -298,16 +304,4 @@ func (p *program) forget(ctx context.Context, s stores, subjects []oauth.Subject
 		}
 	}
 	return nil
-}
-
-// sleep reports false if ctx ended first.
-func (p *program) sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
