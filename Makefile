@@ -65,7 +65,7 @@ lint: $(golangci)/golangci-lint $(cfnlint)/bin/cfn-lint
 	test -z "$$(gofmt -l cmd functions infra internal | tee /dev/stderr)"
 	go vet ./...
 	$(golangci)/golangci-lint run ./...
-	$(cfnlint)/bin/cfn-lint template.yaml infra/*.yaml
+	$(cfnlint)/bin/cfn-lint template.yaml infra/*.yaml docs/examples/*.yaml
 
 $(golangci)/golangci-lint:
 	GOBIN=$(CURDIR)/$(golangci) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(golangci:.tools/golangci-lint-%=%)

@@ -28,7 +28,7 @@ import (
 // it is no yes, and no 401, upon which apps log out.
 var (
 	// The gateway looks for this very text.
-	errUnauthorized = errors.New("Unauthorized") //nolint:staticcheck // not ours to spell
+	errUnauthorized = errors.New("Unauthorized")
 	errNotJudged    = errors.New("the token could not be judged")
 )
 

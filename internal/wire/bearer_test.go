@@ -16,7 +16,7 @@ var authorizationHeader = regexp.MustCompile(`^(?i:Bearer) +([A-Za-z0-9._~+/-]+=
 // out of nothing else.
 func FuzzBearer(f *testing.F) {
 	for _, seed := range []string{
-		"", "Bearer", "Bearer x", "bearer  x==", "BEARER a.b-c_d~e+f/g", "Bearer x=y", "Bearer x y", "Bearer\tx", "Basic x", "Bearer x,Bearer x", "Bearer =", "Bearer x\n", "Bearer \u00fc",
+		"", "Bearer", "Bearer x", "bearer  x==", "BEARER a.b-c_d~e+f/g", "Bearer x=y", "Bearer x y", "Bearer\tx", "Basic x", "Bearer x,Bearer x", "Bearer =", "Bearer x ", "Bearer x\n", "Bearer \u00fc",
 	} {
 		f.Add(seed, "")
 	}

@@ -194,6 +194,20 @@ func TestResourceInDoubt(t *testing.T) {
 	})
 }
 
+// Without time left nothing is looked up.
+func TestResourceWithoutTime(t *testing.T) {
+	w := newWorld(t)
+	token := w.login(t, transports[1], asApp, "device_ipad").text("access_token")
+	a := w.check(t, me("Bearer "+token), func(c call) answer {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		return sendEvent(t, ctx, w.handlers["me"], eventOf(c, false))
+	})
+	if a.status != 503 || a.line["store_calls"] != 0.0 {
+		t.Errorf("%d %s, line %v", a.status, a.body, a.line)
+	}
+}
+
 // Behind the gateway's authorizer nothing is looked up, and without one nobody
 // gets in.
 func TestMeBehindTheAuthorizer(t *testing.T) {
