@@ -31,13 +31,14 @@ var arrows = map[string][]string{
 	"internal/wire":     {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/dynamo":   {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/memory":   {"internal/bearer", "internal/oauth"},
-	"internal/keys":     {"internal/bearer", "internal/oauth"},
+	"internal/keys":     {"internal/bearer", "internal/oauth", "internal/secret"},
 	"internal/warm":     {"internal/bearer", "internal/oauth"},
 	"internal/apigw":    {"internal/wire"},
 
 	"internal/storetest":         {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/proof":             {}, // tests alone, which may join everything
 	"internal/dynamo/dynamotest": {"internal/bearer", "internal/dynamo", "internal/storetest"},
+	"internal/keys/keystest":     {},
 }
 
 // pure packages may not come near HTTP and AWS, not even through others.
@@ -58,14 +59,14 @@ var importers = map[string][]string{
 // unlinked is what a program must not link, by the beginning of its path. The
 // storage that forgets, passwords and tests have no business in a function.
 var unlinked = map[string][]string{
-	"functions/":           {module + "internal/memory", module + "internal/storetest", module + "internal/dynamo/dynamotest", "testing"},
+	"functions/":           {module + "internal/memory", module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", "testing"},
 	"functions/introspect": {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
 	"functions/authorizer": {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
 	"functions/me":         {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id", module + "internal/dynamo", module + "internal/keys"},
 	"functions/revoke":     {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
 	"functions/devices":    {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
 	"functions/metadata":   {module + "internal/dynamo", module + "internal/keys", module + "internal/password", awsSDK + "aws"},
-	"cmd/":                 {module + "internal/storetest", module + "internal/dynamo/dynamotest", "testing"},
+	"cmd/":                 {module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", "testing"},
 }
 
 // goPackage is what `go list -json` tells of a package.

@@ -16,7 +16,9 @@ func TestFuzzSeeds(t *testing.T) {
 	want := map[string]bool{
 		"scope.FuzzParse": false, "scope.FuzzParseDevice": false, "bearer.FuzzOpen": false,
 		"wire.FuzzForm": false, "wire.FuzzBasic": false, "wire.FuzzSecretInQuery": false, "wire.FuzzBearer": false,
+		"wire.FuzzCursor": false,
 		"apigw.FuzzEvent": false, "apigw.FuzzQuestion": false,
+		"password.FuzzForeign": false, "password.FuzzWrapped": false,
 	}
 	err := filepath.WalkDir("../internal", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {

@@ -91,13 +91,13 @@ var mutants = []mutant{
 		name: "expired token costs a read",
 		file: "oauth/introspect.go", pkg: "oauth", test: "TestA22A33GarbageCostsNoCall",
 		old:    "if t.Expiry <= now {",
-		broken: "if false {",
+		broken: "if t.Expiry < 0 {",
 	},
 	{
 		name: "audience not checked at introspection",
 		file: "oauth/introspect.go", pkg: "oauth", test: "TestA28A29WhoMayIntrospect",
-		old:    "return slices.Contains(audiences, a)",
-		broken: `return a != ""`,
+		old:    "(t.Kind == bearer.Refresh || !found.isFor(caller.Introspects))",
+		broken: "t.Kind == bearer.Refresh",
 	},
 	{
 		name: "public client may introspect",
@@ -210,8 +210,8 @@ var mutants = []mutant{
 	{
 		name: "a forged generation counts as replay",
 		file: "oauth/refresh.go", pkg: "oauth", test: "TestA42ForgedGenerationsEndNothing",
-		old:    "t.Generation < r.Refresh.Generation && s.ring.MintedWithin(t, r.RID):",
-		broken: "t.Generation < r.Refresh.Generation:",
+		old:    "t.Generation < r.Refresh.Generation && s.ring.MintedWithin(t, r.RID)",
+		broken: "t.Generation < r.Refresh.Generation",
 	},
 	{
 		name: "an idle token counts as replay",
@@ -317,9 +317,15 @@ var mutants = []mutant{
 	},
 	{
 		name: "own retry is taken for a replay",
-		file: "oauth/settle.go", pkg: "oauth", test: "TestOwnRetryIsNoReplay",
-		old:    "case d.end && !granted:",
-		broken: "case d.end && (!granted || granted):",
+		file: "oauth/refresh.go", pkg: "oauth", test: "TestOwnRetryIsNoReplay",
+		old:    "(previous || older) && s.granted &&",
+		broken: "(previous || older) && s.granted && false &&",
+	},
+	{
+		name: "a replay gets what is in force",
+		file: "oauth/refresh.go", pkg: "oauth", test: "TestOwnRetryIsNoReplay",
+		old:    "(previous || older) && s.granted &&",
+		broken: "(previous || older) &&",
 	},
 	{
 		name: "lost create is decided on old knowledge",
@@ -836,6 +842,198 @@ var mutants = []mutant{
 		file: "dynamo/tokens.go", pkg: "dynamo", test: "TestA74A75FirstWriteStumbles/dynoxide",
 		old:    "inDoubt := !failed &&",
 		broken: "inDoubt := false && !failed &&",
+	},
+
+	// Imported hashes.
+	{
+		name: "a fast hash in the table",
+		file: "password/foreign.go", pkg: "password", test: "TestFastHashesAreWrapped",
+		old:    "return c.legacy.wrap(c.digest)",
+		broken: "return secret.New(c.legacy.prefix() + nobody + c.digest.Reveal()), nil",
+	},
+	{
+		name: "wrapped hashes stay",
+		file: "password/password.go", pkg: "password", test: "TestImportedHashesVerify",
+		old:    "verifyWrapped(password, h)\n\t\treturn ok, true, err",
+		broken: "verifyWrapped(password, h)\n\t\treturn ok, false, err",
+	},
+	{
+		name: "bcrypt hashes stay",
+		file: "password/password.go", pkg: "password", test: "TestImportedHashesVerify",
+		old:    "verifyBcrypt(password, h)\n\t\treturn ok, true, err",
+		broken: "verifyBcrypt(password, h)\n\t\treturn ok, false, err",
+	},
+	{
+		name: "long bcrypt passwords refused",
+		file: "password/legacy.go", pkg: "password", test: "TestLongBcryptPasswords",
+		old:    "cost < bcrypt.MinCost || cost > maxCost {",
+		broken: "cost < bcrypt.MinCost || cost > maxCost || password.Len() > 72 {",
+	},
+	{
+		name: "WSO2's salt is what it decodes to",
+		file: "password/foreign.go", pkg: "password", test: "TestImportedHashesVerify",
+		old:    "l := legacy{salt: []byte(f.Salt.Reveal())}",
+		broken: "l := legacy{}\n\tl.salt, _ = decodeBase64(f.Salt.Reveal())",
+	},
+	{
+		name: "the salt goes before the password",
+		file: "password/legacy.go", pkg: "password", test: "TestImportedHashesVerify",
+		old:    "_, _ = h.Write([]byte(password.Reveal())) // a hash never fails\n\t_, _ = h.Write(l.salt)",
+		broken: "_, _ = h.Write(l.salt)\n\t_, _ = h.Write([]byte(password.Reveal()))",
+	},
+	{
+		name: "an empty key fits every password",
+		file: "password/password.go", pkg: "password", test: "TestVerifyRefusesLegacyBeyondBounds",
+		old:    " || p.KeyLength < minKey",
+		broken: "",
+	},
+	{
+		name: "PBKDF2 without an end",
+		file: "password/legacy.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    "(l.iterations < 1 || l.iterations > maxPBKDF2)",
+		broken: "l.iterations < 1",
+	},
+	{
+		name: "PBKDF2 with no iterations is a round of SHA",
+		file: "password/legacy.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    " && iterations > 0 && length > 0",
+		broken: "",
+	},
+	{
+		name: "cheap bcrypt in the table",
+		file: "password/foreign.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    "cost < minCost || cost > maxCost",
+		broken: "cost > maxCost",
+	},
+	{
+		name: "cheap argon2id in the table",
+		file: "password/foreign.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    "p.Memory < minMemory || ",
+		broken: "",
+	},
+	{
+		name: "a hash of another length",
+		file: "password/foreign.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    "if len(digest) != l.size() {",
+		broken: "if len(digest) != l.size() && false {",
+	},
+	{
+		name: "settings beside a hash that needs none",
+		file: "password/foreign.go", pkg: "password", test: "TestForeignHashesThatAreRefused",
+		old:    "if (isPHC || isLDAP) && (",
+		broken: "if false && (isPHC || isLDAP) && (",
+	},
+
+	// What operators and users see and end without a token.
+	{
+		name: "dead devices are listed",
+		file: "oauth/directory.go", pkg: "oauth", test: "TestDirectoryListsNothingThatIsDead",
+		old:    "v != alive && v != stale {",
+		broken: "v != alive && v != stale && v != dead {",
+	},
+	{
+		name: "the own device is ended with the others",
+		file: "oauth/devices.go", pkg: "oauth", test: "TestEndOthers",
+		old:    "return PlaceOf(r.Authorization) != keep",
+		broken: "return PlaceOf(r.Authorization) != Place{}",
+	},
+	{
+		name: "a device that is used is not ended",
+		file: "oauth/directory.go", pkg: "oauth", test: "TestDirectoryEndsWhatIsUsedMeanwhile",
+		old:    "\t\tr = stands\n",
+		broken: "\t\t_ = stands\n\t\treturn nil\n",
+	},
+	{
+		name: "access by a refresh token",
+		file: "oauth/introspect.go", pkg: "oauth", test: "TestAccess",
+		old:    "|| t.Kind != bearer.Access {",
+		broken: "{",
+	},
+	{
+		name: "access for another audience",
+		file: "oauth/introspect.go", pkg: "oauth", test: "TestAccess",
+		old:    "len(audiences) > 0 && !found.isFor(audiences) {",
+		broken: "len(audiences) > 0 && !found.isFor(audiences) && false {",
+	},
+	{
+		name: "a user who came later is removed",
+		file: "memory/users.go", pkg: "memory", test: "TestStores",
+		old:    "stands.ID != user.ID",
+		broken: "stands.ID == \"\"",
+	},
+	{
+		name: "the older secret does not show",
+		file: "oauth/authenticate.go", pkg: "oauth", test: "TestOlderSecretShows",
+		old:    "older |= same",
+		broken: "older |= 0 * same",
+	},
+
+	// Keys that turn, and the issuer epoch.
+	{
+		name: "a step is shorter than a ring is believed",
+		file: "keys/document.go", pkg: "keys", test: "TestRotationLosesNothing",
+		old:    "StepWait = maxAge + stepMargin",
+		broken: "StepWait = maxAge - stepMargin/10",
+	},
+	{
+		name: "activation retires the key before",
+		file: "keys/document.go", pkg: "keys", test: "TestRotationLosesNothing",
+		old:    "d.enter(before.KID, bearer.VerifyOnly, now)",
+		broken: "d.enter(before.KID, bearer.Retired, now)",
+	},
+	{
+		name: "a key is retired with its last token",
+		file: "keys/document.go", pkg: "keys", test: "TestRotationLosesNothing",
+		old:    "k.Since.Add(StepWait + longest)",
+		broken: "k.Since.Add(longest)",
+	},
+	{
+		name: "a rotation that is run again begins again",
+		file: "keys/rotate.go", pkg: "keys", test: "TestRotationCanBeStopped",
+		old:    "r.Now().Sub(active.Since) >= recently",
+		broken: "r.Now().Sub(active.Since) >= 0*recently",
+	},
+	{
+		name: "a leaked key still verifies",
+		file: "keys/document.go", pkg: "keys", test: "TestLeakedKeyEndsItsTokens",
+		old:    "d.enter(kid, bearer.Retired, now)\n\treturn d, replacement, nil",
+		broken: "d.enter(kid, bearer.VerifyOnly, now)\n\treturn d, replacement, nil",
+	},
+	{
+		name: "the key after a leak lay beside it",
+		file: "keys/document.go", pkg: "keys", test: "TestRetireNow",
+		old:    "d.mint[fresh], d.check[fresh], d.newMint = newText(), newText(), true",
+		broken: "d.check[fresh], d.newMint = newText(), true",
+	},
+	{
+		name: "an operator overwrites another's ring",
+		file: "keys/vault.go", pkg: "keys", test: "TestOvertaken",
+		old:    "VersionStages: []string{stagingLabel},",
+		broken: "",
+	},
+	{
+		name: "a move whose reply was lost is a conflict",
+		file: "keys/vault.go", pkg: "keys", test: "TestLostReplies",
+		old:    "case lookErr == nil && *stands.VersionId == version:",
+		broken: "case false:",
+	},
+	{
+		name: "an operator overwrites another's key file",
+		file: "keys/vault.go", pkg: "keys", test: "TestVaults",
+		old:    "if !bytes.Equal(stands, from) {",
+		broken: "if !bytes.Equal(stands, from) && len(stands) == 0 {",
+	},
+	{
+		name: "an old copy lowers the issuer epoch",
+		file: "keys/keys.go", pkg: "keys", test: "TestIssuerEpochOnlyGrows",
+		old:    "ring.IssuerEpoch() < c.ring.IssuerEpoch()",
+		broken: "ring.IssuerEpoch() < 0*c.ring.IssuerEpoch()",
+	},
+	{
+		name: "since is not looked at",
+		file: "bearer/ring.go", pkg: "bearer", test: "TestParseRings",
+		old:    "if when <= 0 {",
+		broken: "if when < 0 {",
 	},
 
 	// Devices and metadata.

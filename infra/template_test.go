@@ -696,6 +696,22 @@ func (c *checker) alarms(t *testing.T) {
 	for _, folder := range folders(t) {
 		counted = append(counted, ref(resourceName(folder)+"Function")) // apigw.Serve counts by the function's name
 	}
+	// Every function is in each sum over Lambda's own metrics. The authorizer says
+	// 401 by an error, and so has an alarm of its own on what is one.
+	for _, alarm := range []string{"FunctionFaults", "FunctionThrottles"} {
+		var summed []any
+		walk(nested.Resources[alarm], func(v any) {
+			if at(v, "Namespace") == "AWS/Lambda" {
+				dimensions, _ := at(v, "Dimensions").([]any)
+				summed = append(summed, at(dimensions[0], "Value"))
+			}
+		})
+		for _, name := range counted {
+			if own := alarm == "FunctionFaults" && name == ref("AuthorizerFunction"); slices.Contains(summed, name) == own {
+				inner.fault("%s: without %v, or with it", alarm, name)
+			}
+		}
+	}
 	counters := 0
 	walk(nested.Resources, func(v any) {
 		if at(v, "Namespace") != "fob" {

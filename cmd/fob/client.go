@@ -13,49 +13,57 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
 func (p *program) clientCommand() *cobra.Command {
-	return group("client", "Add, list, show and remove clients",
+	return group("client", "Register applications, change and remove them",
 		`Clients are the registered applications: confidential ones with a secret, public
 ones such as mobile apps without one, and APIs that introspect tokens.`,
 		p.clientAddCommand(),
-		&cobra.Command{
-			Use:   "list",
-			Short: "List the clients",
-			Args:  noArgs,
-			RunE:  p.withClients(p.listClients),
-		},
-		&cobra.Command{
-			Use:   "show ID",
-			Short: "Show a client",
-			Args:  oneArg("the client's id"),
-			RunE:  p.withClients(p.showClient),
-		},
-		&cobra.Command{
+		p.clientSetCommand(),
+		p.clientRotateSecretCommand(),
+		p.clientDisableCommand(),
+		p.clientEnableCommand(),
+		p.clientSignOutCommand(),
+		p.tells(&cobra.Command{
+			Use:     "list",
+			Short:   "List the clients",
+			Long:    `List all clients, by their ids.`,
+			Example: "  fob client list",
+			Args:    noArgs,
+			RunE:    p.withClients(p.listClients),
+		}, []clientView{}),
+		p.tells(&cobra.Command{
+			Use:     "show ID",
+			Short:   "Show a client",
+			Long:    "Show a client with all of its settings, defaults included. Its secrets are not kept and\nso cannot be shown.",
+			Example: "  fob client show shop-app",
+			Args:    oneArg("the client's id"),
+			RunE:    p.withClients(p.showClient),
+		}, clientView{}),
+		p.tells(&cobra.Command{
 			Use:   "remove ID",
 			Short: "Remove a client",
 			Long: `Remove a client. Its tokens are inactive within 10 seconds, and stay so if a
 client with that id is added again.`,
-			Args: oneArg("the client's id"),
-			RunE: p.withClients(p.removeClient),
-		},
+			Example: "  fob client remove shop-app",
+			Args:    oneArg("the client's id"),
+			RunE:    p.withClients(p.removeClient),
+		}, removedClient{}),
 	)
 }
 
 // withClients runs a command on the table of clients and scopes.
 func (p *program) withClients(run func(ctx context.Context, clients oauth.ClientRegistry, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		db, err := p.tables.connect(cmd.Context())
+		s, err := p.open(cmd.Context())
 		if err != nil {
 			return err
 		}
-		clients := dynamo.NewClients(db, p.tables.names.Clients)
-		return p.tables.clients().explain(run(cmd.Context(), clients, args))
+		return p.tables.clients().explain(run(cmd.Context(), s.clients, args))
 	}
 }
 
@@ -79,8 +87,10 @@ const clientAddExample = `  # a mobile app whose users log in on several devices
   fob client add --id legacy --secret-stdin --grant password --scope read < secret.txt`
 
 type clientOptions struct {
-	id                     string
-	public, secretStdin    bool
+	id                  string
+	public, secretStdin bool
+
+	// The settings, which fob client set changes.
 	grants                 []string
 	scopes, defaults       []string
 	audiences, introspects []string
@@ -101,54 +111,128 @@ func (p *program) clientAddCommand() *cobra.Command {
 		}),
 	}
 	f := cmd.Flags()
-	f.SortFlags = false
 	f.StringVar(&o.id, "id", "", "client `id` (default: a generated one)")
 	f.BoolVar(&o.public, "public", false, "it cannot keep a secret, as a mobile app")
 	f.BoolVar(&o.secretStdin, "secret-stdin", false, "read its secret from standard input, one line")
-	f.StringArrayVar(&o.grants, "grant", nil, "`type` of grant that it may use: password, client_credentials or refresh_token; repeat for more")
-	f.StringArrayVar(&o.scopes, "scope", nil, "`scope` that it may ask for; repeat for more")
-	f.StringArrayVar(&o.defaults, "default-scope", nil, "`scope` that it gets when it asks for none; repeat for more")
-	f.StringArrayVar(&o.audiences, "audience", nil, "`audience` of its tokens; repeat for more (default: its id)")
-	f.StringArrayVar(&o.introspects, "introspects", nil, "`audience` whose access tokens it may introspect; repeat for more")
-	f.Var(&o.access, "access-lifetime", "how long access tokens live (default 1h)")
-	f.Var(&o.idle, "refresh-idle", "how long a refresh token lives without use (default 30d)")
-	f.Var(&o.absolute, "refresh-absolute", "how long a refresh token lives at most (default 90d)")
-	f.IntVar(&o.maxAuthorizations, "max-authorizations", 0, "`number` of devices and scopes of one user that are live at once (default 25)")
-	return cmd
+	o.addSettings(cmd)
+	return p.tells(cmd, clientView{})
+}
+
+// The flags of a client's settings. A setting that is added has a line in each of
+// the functions below.
+const (
+	grantFlag             = "grant"
+	scopeFlag             = "scope"
+	defaultScopeFlag      = "default-scope"
+	audienceFlag          = "audience"
+	introspectsFlag       = "introspects"
+	accessLifetimeFlag    = "access-lifetime"
+	refreshIdleFlag       = "refresh-idle"
+	refreshAbsoluteFlag   = "refresh-absolute"
+	maxAuthorizationsFlag = "max-authorizations"
+)
+
+var settingFlags = []string{
+	grantFlag, scopeFlag, defaultScopeFlag, audienceFlag, introspectsFlag,
+	accessLifetimeFlag, refreshIdleFlag, refreshAbsoluteFlag, maxAuthorizationsFlag,
+}
+
+func (o *clientOptions) addSettings(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringArrayVar(&o.grants, grantFlag, nil, "`type` of grant that it may use: password, client_credentials or refresh_token; repeat for more")
+	f.StringArrayVar(&o.scopes, scopeFlag, nil, "`scope` that it may ask for; repeat for more")
+	f.StringArrayVar(&o.defaults, defaultScopeFlag, nil, "`scope` that it gets when it asks for none; repeat for more")
+	f.StringArrayVar(&o.audiences, audienceFlag, nil, "`audience` of its tokens; repeat for more (default: its id)")
+	f.StringArrayVar(&o.introspects, introspectsFlag, nil, "`audience` whose access tokens it may introspect; repeat for more")
+	f.Var(&o.access, accessLifetimeFlag, "how long access tokens live (default 1h)")
+	f.Var(&o.idle, refreshIdleFlag, "how long a refresh token lives without use (default 30d)")
+	f.Var(&o.absolute, refreshAbsoluteFlag, "how long a refresh token lives at most (default 90d)")
+	f.IntVar(&o.maxAuthorizations, maxAuthorizationsFlag, 0, "`number` of devices and scopes of one user that are live at once (default 25)")
+	completeValues(cmd, grantFlag, grantNames()...)
+}
+
+func grantNames() []string {
+	var names []string
+	for _, g := range oauth.GrantTypes() {
+		names = append(names, string(g))
+	}
+	return names
+}
+
+// settings puts what the flags say into c.
+func (o *clientOptions) settings(c *oauth.Client) error {
+	c.Audiences, c.Introspects = withoutEmpty(o.audiences), withoutEmpty(o.introspects)
+	c.AccessLifetime, c.RefreshIdle, c.RefreshAbsolute = int64(o.access), int64(o.idle), int64(o.absolute)
+	c.MaxAuthorizations = o.maxAuthorizations
+	for _, g := range withoutEmpty(o.grants) {
+		c.Grants = append(c.Grants, oauth.GrantType(g))
+	}
+	var faults []error
+	var err error
+	if c.Scopes, err = parseScopes(o.scopes); err != nil {
+		faults = append(faults, fmt.Errorf("--%s: %w", scopeFlag, err))
+	}
+	if c.DefaultScopes, err = parseScopes(o.defaults); err != nil {
+		faults = append(faults, fmt.Errorf("--%s: %w", defaultScopeFlag, err))
+	}
+	return errors.Join(faults...)
+}
+
+// withoutEmpty lets an empty value say that a list is empty.
+func withoutEmpty(values []string) []string {
+	if len(values) == 1 && values[0] == "" {
+		return nil
+	}
+	return values
+}
+
+// copySettings takes those settings from want whose flags were given.
+func copySettings(c *oauth.Client, want oauth.Client, given func(flag string) bool) {
+	take(given(grantFlag), &c.Grants, want.Grants)
+	take(given(scopeFlag), &c.Scopes, want.Scopes)
+	take(given(defaultScopeFlag), &c.DefaultScopes, want.DefaultScopes)
+	take(given(audienceFlag), &c.Audiences, want.Audiences)
+	take(given(introspectsFlag), &c.Introspects, want.Introspects)
+	take(given(accessLifetimeFlag), &c.AccessLifetime, want.AccessLifetime)
+	take(given(refreshIdleFlag), &c.RefreshIdle, want.RefreshIdle)
+	take(given(refreshAbsoluteFlag), &c.RefreshAbsolute, want.RefreshAbsolute)
+	take(given(maxAuthorizationsFlag), &c.MaxAuthorizations, want.MaxAuthorizations)
+}
+
+func take[T any](given bool, setting *T, value T) {
+	if given {
+		*setting = value
+	}
 }
 
 // client is the client that the flags describe, without a secret.
-func (o clientOptions) client(now int64) (oauth.Client, error) {
+func (o *clientOptions) client(now int64) (oauth.Client, error) {
 	c := oauth.Client{
-		ID:                oauth.ClientID(o.id),
-		Created:           now,
-		Epoch:             uint64(now), //nolint:gosec // after 1970
-		Public:            o.public,
-		Audiences:         o.audiences,
-		Introspects:       o.introspects,
-		AccessLifetime:    int64(o.access),
-		RefreshIdle:       int64(o.idle),
-		RefreshAbsolute:   int64(o.absolute),
-		MaxAuthorizations: o.maxAuthorizations,
+		ID:      oauth.ClientID(o.id),
+		Created: now,
+		Epoch:   uint64(now), //nolint:gosec // after 1970
+		Public:  o.public,
 	}
 	if o.id == "" {
 		c.ID = oauth.ClientID(strings.ToLower(rand.Text()))
 	}
-	for _, g := range o.grants {
-		c.Grants = append(c.Grants, oauth.GrantType(g))
-	}
-	var faults []error
-	if len(o.grants) == 0 && len(o.introspects) == 0 {
+	faults := []error{o.settings(&c)}
+	if len(c.Grants) == 0 && len(c.Introspects) == 0 {
 		faults = append(faults, errors.New("without --grant or --introspects it could do nothing"))
 	}
-	var err error
-	if c.Scopes, err = parseScopes(o.scopes); err != nil {
-		faults = append(faults, fmt.Errorf("--scope: %w", err))
-	}
-	if c.DefaultScopes, err = parseScopes(o.defaults); err != nil {
-		faults = append(faults, fmt.Errorf("--default-scope: %w", err))
-	}
 	return c, errors.Join(faults...)
+}
+
+// scopesExist reports scopes of a client that nobody added.
+func scopesExist(c oauth.Client, registered oauth.ResourceScopes) error {
+	var faults []error
+	for _, name := range c.Scopes.Ordinary() {
+		if _, exists := registered.Roles[name]; !exists {
+			faults = append(faults, fmt.Errorf("scope %q does not exist, add it first: fob scope add %s", name, name))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 func (p *program) addClient(ctx context.Context, clients oauth.ClientRegistry, o clientOptions) error {
@@ -177,11 +261,7 @@ func (p *program) addClient(ctx context.Context, clients oauth.ClientRegistry, o
 	if err != nil {
 		return err
 	}
-	for _, name := range client.Scopes.Ordinary() {
-		if _, exists := registered.Roles[name]; !exists {
-			faults = append(faults, fmt.Errorf("scope %q does not exist, add it first: fob scope add %s", name, name))
-		}
-	}
+	faults = append(faults, scopesExist(client, registered))
 	if err := errors.Join(faults...); err != nil {
 		return invalid("the client was not added", err)
 	}
@@ -242,26 +322,26 @@ func parseScopes(values []string) (scope.Set, error) {
 // clientView is a client as --json shows it. Programs rely on the names.
 type clientView struct {
 	ClientID     string `json:"client_id"`
-	ClientSecret string `json:"client_secret,omitempty"` // right after it was generated
+	ClientSecret string `json:"client_secret,omitempty" is:"text, once, when it was generated"`
 
-	Type              string       `json:"type"` // confidential or public
+	Type              string       `json:"type" is:"confidential or public"`
 	Disabled          bool         `json:"disabled"`
-	CreatedAt         string       `json:"created_at"`
+	CreatedAt         string       `json:"created_at" is:"time"`
 	Secrets           []secretView `json:"secrets"`
 	Grants            []string     `json:"grants"`
 	Scopes            []string     `json:"scopes"`
 	DefaultScopes     []string     `json:"default_scopes"`
 	Audiences         []string     `json:"audiences"`
 	Introspects       []string     `json:"introspects"`
-	AccessLifetime    int64        `json:"access_lifetime"`  // seconds
-	RefreshIdle       int64        `json:"refresh_idle"`     // seconds
-	RefreshAbsolute   int64        `json:"refresh_absolute"` // seconds
+	AccessLifetime    int64        `json:"access_lifetime" is:"seconds"`
+	RefreshIdle       int64        `json:"refresh_idle" is:"seconds"`
+	RefreshAbsolute   int64        `json:"refresh_absolute" is:"seconds"`
 	MaxAuthorizations int          `json:"max_authorizations"`
 }
 
 // secretView tells of a secret without it.
 type secretView struct {
-	CreatedAt string `json:"created_at"`
+	CreatedAt string `json:"created_at" is:"time"`
 }
 
 // viewClient shows what holds, defaults included.
@@ -357,6 +437,11 @@ func (p *program) showClient(ctx context.Context, clients oauth.ClientRegistry, 
 	})
 }
 
+type removedClient struct {
+	ClientID string `json:"client_id"`
+	Removed  bool   `json:"removed"`
+}
+
 func (p *program) removeClient(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
 	existed, err := clients.RemoveClient(ctx, oauth.ClientID(args[0]))
 	if err != nil {
@@ -365,11 +450,7 @@ func (p *program) removeClient(ctx context.Context, clients oauth.ClientRegistry
 	if !existed {
 		return noSuchClient(args[0])
 	}
-	removed := struct {
-		ClientID string `json:"client_id"`
-		Removed  bool   `json:"removed"`
-	}{args[0], true}
-	return p.print(removed, func(w io.Writer) {
+	return p.print(removedClient{args[0], true}, func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "The client %s is removed. Its tokens are inactive within 10 seconds.\n", shown(args[0]))
 	})
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/keys"
-	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/scope"
@@ -23,13 +22,10 @@ var seedTime = time.Unix(1_800_000_000, 0)
 
 // onEachSeed runs a test of the demo in memory and on DynamoDB.
 func onEachSeed(t *testing.T, test func(t *testing.T, s stores)) {
-	t.Run("memory", func(t *testing.T) {
-		tokens := memory.NewTokens()
-		test(t, stores{tokens, tokens, memory.NewClients(), memory.NewUsers()})
-	})
+	t.Run("memory", func(t *testing.T) { test(t, newMemoryStores()) })
 	t.Run("dynamodb", func(t *testing.T) {
 		f := dynamotest.New(t, storetest.Engine(t))
-		test(t, stores{f.Tokens, f.Tokens, f.Clients, f.Users})
+		test(t, newDynamoStores(f.DB, f.Tables))
 	})
 }
 

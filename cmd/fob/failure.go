@@ -21,6 +21,7 @@ const (
 	exitNotFound    = 3
 	exitConflict    = 4
 	exitUnavailable = 5
+	exitPartly      = 6
 )
 
 // failure is an error that already says what to do next.
@@ -97,7 +98,7 @@ func (t table) explain(err error) error {
 			t.name, t.where, t.flag, t.env, oneLine(api.ErrorMessage()))
 	case code == "AccessDeniedException":
 		return fail(exitFailure, "AWS forbids it: %s", api.ErrorMessage())
-	case code == "UnrecognizedClientException", code == "InvalidSignatureException", code == "ExpiredTokenException", code == "MissingAuthenticationTokenException":
+	case isCredentialFault(code):
 		return fail(exitFailure, "DynamoDB %s refuses the credentials: %s", t.where, api.ErrorMessage())
 	case errors.Is(err, oauth.ErrUnavailable):
 		return fail(exitUnavailable, "the table %q %s gives no answer, try again: %v", t.name, t.where, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/term"
 
@@ -15,6 +16,14 @@ import (
 // maxInput bounds what is read for one secret. What may be in it is checked by
 // whom it is for.
 const maxInput = 4096
+
+// path is where a file is that was named.
+func (p *program) path(name string) string {
+	if name == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(p.folder, name)
+}
 
 // readSecret reads one line from standard input. At a terminal it asks for it,
 // twice, and shows nothing of it.

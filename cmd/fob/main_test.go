@@ -9,22 +9,46 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 )
 
 // TestMain puts fob on the path: it is this test binary, called by that name, so
-// it has the race detector when the tests have it.
+// it has the race detector when the tests have it. (testscript.Main would do the
+// same, but keep the word fob to itself, which scripts are to read as well where
+// it is no program.)
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"fob": main})
+	if filepath.Base(os.Args[0]) == "fob" {
+		main()
+	}
+	os.Exit(withFobOnPath(m.Run))
+}
+
+func withFobOnPath(run func() int) int {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	folder, err := os.MkdirTemp("", "fob-test-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(folder) //nolint:errcheck // a temporary folder
+	if err := os.Symlink(self, filepath.Join(folder, "fob")); err != nil {
+		panic(err)
+	}
+	if err := os.Setenv("PATH", folder+string(filepath.ListSeparator)+os.Getenv("PATH")); err != nil {
+		panic(err)
+	}
+	return run()
 }
 
 // exitAtOnce, as GORACE, spares each process the second that the race detector

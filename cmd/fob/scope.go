@@ -27,6 +27,7 @@ one of them get it. Device scopes need no entry.`,
 			return p.addScope(ctx, clients, args[0], roles, replace)
 		}),
 	}
+	p.tells(add, scopeView{})
 	add.Flags().StringArrayVar(&roles, "role", nil, "`role` that may have it; repeat for more (default: everybody)")
 	add.Flags().BoolVar(&replace, "replace", false, "change the roles of a scope that is there; they count from the next login on")
 	remove := &cobra.Command{
@@ -34,20 +35,24 @@ one of them get it. Device scopes need no entry.`,
 		Short: "Remove a scope",
 		Long: `Remove a scope. It is refused while a client is registered for the scope: that client
 could no longer ask for it, nor refresh a token that has it.`,
-		Args: oneArg("the scope's name"),
+		Example: "  fob scope remove publish",
+		Args:    oneArg("the scope's name"),
 		RunE: p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
 			return p.removeScope(ctx, clients, args[0], force)
 		}),
 	}
+	p.tells(remove, removedScope{})
 	remove.Flags().BoolVar(&force, "force", false, "even if clients are registered for it")
 	return group("scope", "Add, list and remove scopes", "Scopes are what clients can ask for, besides devices.",
 		add,
-		&cobra.Command{
-			Use:   "list",
-			Short: "List the scopes",
-			Args:  noArgs,
-			RunE:  p.withClients(p.listScopes),
-		},
+		p.tells(&cobra.Command{
+			Use:     "list",
+			Short:   "List the scopes",
+			Long:    `List all scopes, with the roles that may have them; none is everybody.`,
+			Example: "  fob scope list",
+			Args:    noArgs,
+			RunE:    p.withClients(p.listScopes),
+		}, []scopeView{}),
 		remove,
 	)
 }
@@ -56,6 +61,11 @@ could no longer ask for it, nor refresh a token that has it.`,
 type scopeView struct {
 	Scope string   `json:"scope"`
 	Roles []string `json:"roles"` // none is everybody
+}
+
+type removedScope struct {
+	Scope   string `json:"scope"`
+	Removed bool   `json:"removed"`
 }
 
 // changeScopes reads all scopes, lets change edit them, and saves them, again and
@@ -133,11 +143,7 @@ func (p *program) removeScope(ctx context.Context, clients oauth.ClientRegistry,
 	if err != nil {
 		return err
 	}
-	removed := struct {
-		Scope   string `json:"scope"`
-		Removed bool   `json:"removed"`
-	}{name, true}
-	return p.print(removed, func(w io.Writer) { _, _ = fmt.Fprintf(w, "The scope %s is removed.\n", name) })
+	return p.print(removedScope{name, true}, func(w io.Writer) { _, _ = fmt.Fprintf(w, "The scope %s is removed.\n", name) })
 }
 
 func refuseInUse(ctx context.Context, clients oauth.ClientRegistry, name string) error {

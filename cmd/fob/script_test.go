@@ -2,10 +2,16 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,32 +19,75 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/fob-oauth/fob/internal/dynamo"
+	"github.com/fob-oauth/fob/internal/keys/keystest"
 	"github.com/fob-oauth/fob/internal/storetest"
 )
 
-// TestScripts runs testdata/script. Besides what testscript knows, a script can
-// say
+// Scripts are what an operator types, and what comes of it. Besides what
+// testscript knows, a script can say
 //
-//	exits CODE program args...   it fails with that code, prints nothing and says
+//	fob args... [< FILE]         runs fob, with that file on standard input
+//	exits CODE fob args...       it fails with that code, prints nothing and says
 //	                             one line on standard error
+//	exits CODE partly fob args.. the same, but it prints what it did, as it always
+//	                             does with code 6
 //	serve args...                starts fob serve --json args...; what its first
 //	                             line says is in the environment from then on, as
 //	                             $ISSUER, $CLIENT_ID and so on
+//	sameas FILE MEMBER           standard output is what is in the file, but for the
+//	                             value of that member, which is ... there
 //	member NAME MEMBER           $NAME becomes that member of the JSON object on
 //	                             standard output
+//	keyring FILE EPOCH KID:STATE:AGE...
+//	                             writes a key file with that issuer epoch, and keys
+//	                             that entered their state so long ago
+//	secretsmanager FILE          starts a Secrets Manager with the ring of a key file,
+//	                             and makes the environment point to it
+//	answers OPERATION STATUS CODE MESSAGE
+//	                             what that Secrets Manager says to an operation from
+//	                             then on; "answers" alone ends it
 //
-// It has tables of its own, named as fob wants it by FOB_TOKENS_TABLE,
-// FOB_CLIENTS_TABLE and FOB_USERS_TABLE, at the DynamoDB engine $DYNAMODB.
-// $ELSEWHERE is the same engine under an address that is no loopback one.
+// [memory] and [dynamodb] are the conditions for lines that are for one of the
+// two alone.
+
+// TestScripts runs testdata/script. Each script has tables of its own at the
+// DynamoDB engine $DYNAMODB, named as fob wants it by FOB_TOKENS_TABLE,
+// FOB_CLIENTS_TABLE and FOB_USERS_TABLE. $ELSEWHERE is the same engine under an
+// address that is no loopback one. $STACK has these names as outputs, for who asks
+// $CLOUDFORMATION.
 func TestScripts(t *testing.T) {
-	endpoint := storetest.Engine(t)
+	runScripts(t, "testdata/script", storetest.Engine(t))
+}
+
+// TestOperator runs testdata/operator, the commands that need no network of their
+// own, once as programs at a DynamoDB engine and once in this process, in memory.
+func TestOperator(t *testing.T) {
+	t.Run("memory", func(t *testing.T) { runScripts(t, "testdata/operator", "") })
+	t.Run("dynamodb", func(t *testing.T) { runScripts(t, "testdata/operator", storetest.Engine(t)) })
+}
+
+// runScripts runs those in a folder: at a DynamoDB engine, or in memory if there
+// is none.
+func runScripts(t *testing.T, folder, endpoint string) {
+	worlds := scriptWorlds{t: t, endpoint: endpoint}
+	managers := scriptManagers{byScript: map[string]*keystest.SecretsManager{}}
+	stacks := newCloudFormation(t)
+	stacks.deploy("half", map[string]string{"TokensTable": "tokens"})
 	testscript.Run(t, testscript.Params{
-		Dir:                "testdata/script",
+		Dir:                folder,
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", exitAtOnce)
+			env.Setenv("AWS_EC2_METADATA_DISABLED", "true") // nobody to ask for credentials
+			if endpoint == "" {
+				s := newMemoryStores()
+				env.Values[inMemoryKey{}] = &s
+				return nil
+			}
 			names := newTableNames()
 			// As fob connects to an engine on this machine if nothing is configured.
 			db := dynamo.NewClient(aws.Config{
@@ -49,45 +98,145 @@ func TestScripts(t *testing.T) {
 			if err := dynamo.EnsureTables(t.Context(), db, names); err != nil {
 				return err
 			}
-			env.Setenv("GORACE", exitAtOnce)
+			if folder == "testdata/operator" {
+				env.Setenv(endpointEnv, endpoint)
+			}
+			stack := "fob-" + rand.Text()
+			stacks.deploy(stack, map[string]string{
+				"TokensTable": names.Tokens, "ClientsTable": names.Clients, "UsersTable": names.Users,
+				"CheckKeysArn": scriptCheckSecret, "MintKeysArn": scriptMintSecret,
+			})
+			env.Setenv("CLOUDFORMATION", stacks.url)
+			env.Setenv("STACK", stack)
 			env.Setenv("DYNAMODB", endpoint)
 			env.Setenv("ELSEWHERE", strings.Replace(endpoint, "127.0.0.1", "0.0.0.0", 1))
-			env.Setenv("FOB_TOKENS_TABLE", names.Tokens)
-			env.Setenv("FOB_CLIENTS_TABLE", names.Clients)
-			env.Setenv("FOB_USERS_TABLE", names.Users)
-			env.Setenv("AWS_EC2_METADATA_DISABLED", "true") // nobody to ask for credentials
+			env.Setenv(tokensEnv, names.Tokens)
+			env.Setenv(clientsEnv, names.Clients)
+			env.Setenv(usersEnv, names.Users)
 			return nil
 		},
+		Condition: func(condition string) (bool, error) {
+			switch condition {
+			case "memory":
+				return endpoint == "", nil
+			case "dynamodb":
+				return endpoint != "", nil
+			}
+			return false, errors.New("no such condition")
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits":  scriptExits,
+			"fob":    worlds.fob,
+			"exits":  worlds.exits,
+			"serve":  worlds.serve,
 			"member": scriptMember,
-			"serve": func(ts *testscript.TestScript, neg bool, args []string) {
-				scriptServe(t, ts, neg, args)
-			},
+			"sameas": scriptSameAs,
+
+			"keyring":        scriptKeyring,
+			"secretsmanager": managers.script(t),
+			"answers":        managers.scriptAnswers,
 		},
 	})
 }
 
-func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE program args...")
+type inMemoryKey struct{}
+
+type scriptWorlds struct {
+	t        *testing.T
+	endpoint string
+}
+
+// scriptEnv is what of a script's environment fob may see.
+var scriptEnv = []string{
+	"PATH", "HOME", "GORACE", endpointEnv, stackEnv, tokensEnv, clientsEnv, usersEnv, keysEnv, checkEnv, mintEnv,
+	"AWS_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED",
+	"AWS_ENDPOINT_URL_CLOUDFORMATION", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_DYNAMODB",
+}
+
+func programEnv(ts *testscript.TestScript) []string {
+	var env []string
+	for _, name := range scriptEnv {
+		if value := ts.Getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// run runs fob with what the arguments say, and standard input from the file
+// behind <. show puts what it printed where the script looks for it.
+func (w scriptWorlds) run(ts *testscript.TestScript, args []string) (code int, out, said string, show func()) {
+	input := ""
+	if i := slices.Index(args, "<"); i >= 0 {
+		if i != len(args)-2 {
+			ts.Fatalf("usage: fob args... < FILE")
+		}
+		input, args = ts.ReadFile(args[i+1]), args[:i]
+	} else if w.endpoint != "" {
+		// So that stdin and ttyin work.
+		code = exitOf(ts, ts.Exec("fob", args...))
+		return code, ts.ReadFile("stdout"), ts.ReadFile("stderr"), func() {}
+	}
+	var stdout, stderr bytes.Buffer
+	if w.endpoint == "" {
+		code = w.inProcess(ts, strings.NewReader(input), &stdout, &stderr).run(w.t.Context(), args)
+	} else {
+		cmd := exec.Command("fob", args...)
+		cmd.Dir, cmd.Env = ts.MkAbs("."), programEnv(ts)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &stdout, &stderr
+		code = exitOf(ts, cmd.Run())
+	}
+	return code, stdout.String(), stderr.String(), func() {
+		_, err := ts.Stdout().Write(stdout.Bytes())
+		ts.Check(err)
+		_, err = ts.Stderr().Write(stderr.Bytes())
+		ts.Check(err)
+	}
+}
+
+func (w scriptWorlds) inProcess(ts *testscript.TestScript, stdin io.Reader, stdout, stderr io.Writer) *program {
+	inMemory, ok := ts.Value(inMemoryKey{}).(*stores)
+	if !ok {
+		ts.Fatalf("no stores")
+	}
+	return &program{stdin: stdin, stdout: stdout, stderr: stderr, getenv: ts.Getenv, folder: ts.MkAbs("."), inMemory: inMemory}
+}
+
+func exitOf(ts *testscript.TestScript, err error) int {
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
+		return e.ExitCode()
+	}
+	ts.Check(err)
+	return 0
+}
+
+func (w scriptWorlds) fob(ts *testscript.TestScript, neg bool, args []string) {
+	code, _, said, show := w.run(ts, args)
+	show()
+	if neg != (code != 0) {
+		ts.Fatalf("exit code %d: %s", code, said)
+	}
+}
+
+func (w scriptWorlds) exits(ts *testscript.TestScript, neg bool, args []string) {
+	partly := len(args) > 1 && args[1] == "partly"
+	if partly {
+		args = slices.Delete(args, 1, 2)
+	}
+	if neg || len(args) < 2 || args[1] != "fob" {
+		ts.Fatalf("usage: exits CODE [partly] fob args...")
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	err = ts.Exec(args[1], args[2:]...)
-	got := 0
-	if e, ok := errors.AsType[*exec.ExitError](err); ok {
-		got = e.ExitCode()
-	} else {
-		ts.Check(err)
-	}
+	partly = partly || want == exitPartly
+	got, out, said, show := w.run(ts, args[2:])
+	show()
 	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
+		ts.Fatalf("exit code %d, want %d: %s", got, want, said)
 	}
-	if said := ts.ReadFile("stderr"); strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "fob: ") {
+	if strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "fob: ") {
 		ts.Fatalf("standard error is not one line of fob's: %q", said)
 	}
-	if out := ts.ReadFile("stdout"); out != "" {
+	if partly != (out != "") {
 		ts.Fatalf("it failed, and printed %q", out)
 	}
 }
@@ -105,34 +254,27 @@ func scriptMember(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], value)
 }
 
-func scriptServe(t *testing.T, ts *testscript.TestScript, neg bool, args []string) {
+func scriptSameAs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sameas FILE MEMBER")
+	}
+	value := regexp.MustCompile(`"` + regexp.QuoteMeta(args[1]) + `": "[^"]+"`)
+	got := value.ReplaceAllString(ts.ReadFile("stdout"), `"`+args[1]+`": "..."`)
+	if diff := cmp.Diff(ts.ReadFile(args[0]), got); diff != "" {
+		ts.Fatalf("-%s +standard output:\n%s", args[0], diff)
+	}
+}
+
+func (w scriptWorlds) serve(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("serve cannot be negated")
 	}
-	cmd := exec.Command("fob", append([]string{"serve", "--json", "--quiet", "--addr", "127.0.0.1:0"}, args...)...)
-	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{
-		"PATH", "HOME", "GORACE", "FOB_TOKENS_TABLE", "FOB_CLIENTS_TABLE", "FOB_USERS_TABLE",
-		"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED",
-	} {
-		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	args = append([]string{"serve", "--json", "--quiet", "--addr", "127.0.0.1:0"}, args...)
+	start := w.serveProcess
+	if w.endpoint == "" {
+		start = w.serveInProcess
 	}
-	// A file and no pipe: what the program wrote to it before its first line is
-	// there when the line is.
-	stderr, err := os.CreateTemp(ts.MkAbs("."), "serve-*.stderr")
-	ts.Check(err)
-	ts.Defer(func() { _ = stderr.Close() })
-	said := func() string { return ts.ReadFile(stderr.Name()) }
-	cmd.Stderr = stderr
-	out, err := cmd.StdoutPipe()
-	ts.Check(err)
-	ts.Check(cmd.Start())
-	ts.Defer(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("fob serve: %v\n%s", err, said())
-		}
-	})
+	out, said := start(ts, args)
 	line, err := bufio.NewReader(out).ReadBytes('\n')
 	if err != nil {
 		ts.Fatalf("fob serve printed no line: %v\n%s", err, said())
@@ -146,4 +288,45 @@ func scriptServe(t *testing.T, ts *testscript.TestScript, neg bool, args []strin
 	ts.Check(err)
 	_, err = ts.Stderr().Write([]byte(said()))
 	ts.Check(err)
+}
+
+func (w scriptWorlds) serveProcess(ts *testscript.TestScript, args []string) (out io.Reader, said func() string) {
+	cmd := exec.Command("fob", args...)
+	cmd.Dir, cmd.Env = ts.MkAbs("."), programEnv(ts)
+	// A file and no pipe: what the program wrote to it before its first line is
+	// there when the line is.
+	stderr, err := os.CreateTemp(ts.MkAbs("."), "serve-*.stderr")
+	ts.Check(err)
+	ts.Defer(func() { _ = stderr.Close() })
+	said = func() string { return ts.ReadFile(stderr.Name()) }
+	cmd.Stderr = stderr
+	out, err = cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			w.t.Errorf("fob serve: %v\n%s", err, said())
+		}
+	})
+	return out, said
+}
+
+func (w scriptWorlds) serveInProcess(ts *testscript.TestScript, args []string) (out io.Reader, said func() string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	reader, writer := io.Pipe()
+	var stderr output
+	p := w.inProcess(ts, strings.NewReader(""), writer, &stderr)
+	code := make(chan int, 1)
+	go func() {
+		code <- p.run(ctx, args)
+		_ = writer.Close()
+	}()
+	ts.Defer(func() {
+		cancel()
+		if c := <-code; c != 0 {
+			w.t.Errorf("fob serve exited with %d\n%s", c, &stderr)
+		}
+	})
+	return reader, stderr.String
 }

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/bearer"
@@ -40,11 +41,8 @@ missing. Several instances at one endpoint that share the file of --keys are one
 service. The demo is added only in memory and at an endpoint on this machine;
 its secrets come from the key ring, so that instances that share it agree.
 
-With --json the first line on standard output is one JSON object with issuer,
-token_endpoint, revocation_endpoint and introspection_endpoint, and for the demo
-client_id, client_secret, public_client_id, resource_client_id,
-resource_client_secret, username and password. It is printed when requests are
-answered.
+With --json the first line on standard output is one JSON object, printed when
+requests are answered. Its last members are there if the demo is.
 
 Each request writes one line of JSON to standard error.`
 
@@ -61,8 +59,10 @@ func (p *program) serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the whole API on this machine",
 		Long:  serveHelp,
-		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context(), o) },
+		Example: `  fob serve
+  fob serve --dynamodb http://localhost:8000 --keys keys.json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context(), o) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
@@ -70,13 +70,14 @@ func (p *program) serveCommand() *cobra.Command {
 	flags.StringVar(&o.keysFile, "keys", "", "`file` that keeps the key ring, made if it is missing; without it tokens end with the process")
 	flags.Var(&o.accessLifetime, "access-lifetime", "how long the demo's access tokens live, such as 90s (default 1h)")
 	flags.BoolVar(&o.quiet, "quiet", false, "write no line for each request")
-	return cmd
+	return p.tells(cmd, serviceJSON{})
 }
 
 // stores are the same whatever they are kept in.
 type stores struct {
 	tokens   oauth.Tokens
 	subjects oauth.Subjects
+	registry oauth.TokenRegistry
 	clients  oauth.ClientRegistry
 	users    users
 }
@@ -102,7 +103,7 @@ func (p *program) serve(ctx context.Context, o serveOptions) error {
 	if _, _, err := net.SplitHostPort(o.addr); err != nil {
 		return fail(exitUsage, "--addr wants host:port, such as 127.0.0.1:8080")
 	}
-	fetch, err := keySource(o.keysFile)
+	fetch, err := keySource(p.path(o.keysFile))
 	if err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func (p *program) serve(ctx context.Context, o serveOptions) error {
 		return fail(exitFailure, "cannot listen on %s, give another --addr (port 0 picks a free one): %v", o.addr, err)
 	}
 	defer listener.Close() //nolint:errcheck // Serve closes it too
-	s, err := p.openStores(ctx)
+	s, err := p.openForServe(ctx)
 	if err != nil {
 		return err
 	}
@@ -185,22 +186,47 @@ func keySource(file string) (func(context.Context) (*bearer.MintRing, error), er
 	return keys.MintFromFile(file), nil
 }
 
-// openStores makes the tables if they are missing.
-func (p *program) openStores(ctx context.Context) (stores, error) {
+// openForServe makes the tables if they are missing.
+func (p *program) openForServe(ctx context.Context) (stores, error) {
+	if p.inMemory != nil {
+		return *p.inMemory, nil
+	}
+	if p.tables.stack != "" {
+		return stores{}, fail(exitUsage, "fob serve is for this machine: deploy a stack with sam deploy, and leave out --%s", stackFlag)
+	}
 	if p.tables.endpoint == "" {
-		tokens := memory.NewTokens()
-		return stores{tokens, tokens, memory.NewClients(), memory.NewUsers()}, nil
+		return newMemoryStores(), nil
 	}
 	db, err := p.tables.connect(ctx)
 	if err != nil {
 		return stores{}, err
 	}
-	names := p.tables.names
-	if err := dynamo.EnsureTables(ctx, db, names); err != nil {
+	if err := dynamo.EnsureTables(ctx, db, p.tables.names); err != nil {
 		return stores{}, p.tables.tokens().explain(err)
 	}
+	return newDynamoStores(db, p.tables.names), nil
+}
+
+// open returns the stores that a command works on.
+func (p *program) open(ctx context.Context) (stores, error) {
+	if p.inMemory != nil {
+		return *p.inMemory, nil
+	}
+	db, err := p.tables.connect(ctx)
+	if err != nil {
+		return stores{}, err
+	}
+	return newDynamoStores(db, p.tables.names), nil
+}
+
+func newMemoryStores() stores {
+	tokens := memory.NewTokens()
+	return stores{tokens, tokens, tokens, memory.NewClients(), memory.NewUsers()}
+}
+
+func newDynamoStores(db *dynamodb.Client, names dynamo.Tables) stores {
 	tokens := dynamo.NewTokens(db, names.Tokens)
-	return stores{tokens, tokens, dynamo.NewClients(db, names.Clients), dynamo.NewUsers(db, names.Users)}, nil
+	return stores{tokens, tokens, tokens, dynamo.NewClients(db, names.Clients), dynamo.NewUsers(db, names.Users)}
 }
 
 // handler serves each endpoint at its path.

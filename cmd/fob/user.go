@@ -9,17 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/secret"
 )
-
-// userStores are what commands on users need. The two are in different tables.
-type userStores struct {
-	users    oauth.UserRegistry
-	subjects oauth.Subjects
-}
 
 func (p *program) userCommand() *cobra.Command {
 	var roles []string
@@ -30,14 +23,15 @@ func (p *program) userCommand() *cobra.Command {
 read from standard input, one line.`,
 		Example: "  fob user add ann@example.com --role editor < password.txt",
 		Args:    oneArg("the user's name"),
-		RunE: p.withUsers(func(ctx context.Context, s userStores, args []string) error {
+		RunE: p.withUsers(func(ctx context.Context, s stores, args []string) error {
 			return p.addUser(ctx, s, args[0], roles)
 		}),
 	}
+	p.tells(add, userView{})
 	add.Flags().StringArrayVar(&roles, "role", nil, "`role` that the user has; repeat for more")
-	return group("user", "Add and list users, and change passwords", "Users log in with a name and a password.",
+	return group("user", "Add users, change and remove them", "Users log in with a name and a password.",
 		add,
-		&cobra.Command{
+		p.tells(&cobra.Command{
 			Use:   "passwd NAME",
 			Short: "Change a user's password and end all of the user's tokens",
 			Long: `Change a user's password. It is asked for at a terminal, and else read from
@@ -45,25 +39,31 @@ standard input, one line. All of the user's tokens end with it, on every device.
 			Example: "  fob user passwd ann@example.com < password.txt",
 			Args:    oneArg("the user's name"),
 			RunE:    p.withUsers(p.changePassword),
-		},
-		&cobra.Command{
-			Use:   "list",
-			Short: "List the users",
-			Args:  noArgs,
-			RunE:  p.withUsers(p.listUsers),
-		},
+		}, userView{}),
+		p.userRolesCommand(),
+		p.userDisableCommand(),
+		p.userEnableCommand(),
+		p.userShowCommand(),
+		p.userRemoveCommand(),
+		p.tells(&cobra.Command{
+			Use:     "list",
+			Short:   "List the users",
+			Long:    `List all users, by their names. It reads the whole table.`,
+			Example: "  fob user list",
+			Args:    noArgs,
+			RunE:    p.withUsers(p.listUsers),
+		}, []userView{}),
+		p.userImportCommand(),
 	)
 }
 
 // withUsers runs a command on the tables of users and tokens.
-func (p *program) withUsers(run func(ctx context.Context, s userStores, args []string) error) func(*cobra.Command, []string) error {
+func (p *program) withUsers(run func(ctx context.Context, s stores, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		db, err := p.tables.connect(cmd.Context())
+		s, err := p.open(cmd.Context())
 		if err != nil {
 			return err
 		}
-		names := p.tables.names
-		s := userStores{dynamo.NewUsers(db, names.Users), dynamo.NewTokens(db, names.Tokens)}
 		return p.tables.users().explain(run(cmd.Context(), s, args))
 	}
 }
@@ -73,14 +73,18 @@ type userView struct {
 	Username  string   `json:"username"`
 	UserID    string   `json:"user_id"`
 	Roles     []string `json:"roles"`
-	CreatedAt string   `json:"created_at"`
+	CreatedAt string   `json:"created_at" is:"time"`
+
+	// Those that look at the tokens table tell these, too.
+	Disabled *bool `json:"disabled,omitempty"`
+	SignedIn *int  `json:"signed_in,omitempty"` // Authorizations with an active token
 }
 
 func viewUser(u oauth.User) userView {
-	return userView{u.Username, u.ID, orEmpty(u.Roles), timestamp(u.Created)}
+	return userView{Username: u.Username, UserID: u.ID, Roles: orEmpty(u.Roles), CreatedAt: timestamp(u.Created)}
 }
 
-func (p *program) addUser(ctx context.Context, s userStores, name string, roles []string) error {
+func (p *program) addUser(ctx context.Context, s stores, name string, roles []string) error {
 	u := oauth.User{Username: name, ID: oauth.NewUserID(), Roles: roles, Created: time.Now().Unix()}
 	if _, taken, err := s.users.User(ctx, name); err != nil {
 		return err
@@ -126,15 +130,11 @@ func (p *program) readPassword(ctx context.Context) (secret.Text, error) {
 	return password.Hasher{}.Hash(text)
 }
 
-// changePassword writes the hash first and raises the epoch second: a login that
-// read the old hash is found out by the epoch, and if the second step fails both
-// can be done again.
-func (p *program) changePassword(ctx context.Context, s userStores, args []string) error {
+// changePassword asks for the password before it changes anything.
+func (p *program) changePassword(ctx context.Context, s stores, args []string) error {
 	name := args[0]
-	if _, found, err := s.users.User(ctx, name); err != nil {
+	if _, _, err := findUser(ctx, s, name); err != nil {
 		return err
-	} else if !found {
-		return noSuchUser(name)
 	}
 	hash, err := p.readPassword(ctx)
 	if _, ok := errors.AsType[*failure](err); ok {
@@ -144,26 +144,12 @@ func (p *program) changePassword(ctx context.Context, s userStores, args []strin
 		return invalid("the password was not changed", err)
 	}
 
-	var saved oauth.User
-	// A login may renew the hash of the old password meanwhile.
-	err = untilNoConflict(func() error {
-		u, found, err := s.users.User(ctx, name)
-		if err != nil {
-			return err
-		}
-		if !found {
-			return noSuchUser(name)
-		}
+	saved, err := p.editUser(ctx, s, name, "the new password is stored", func(u *oauth.User) error {
 		u.PasswordHash = hash
-		saved, err = s.users.SaveUser(ctx, u)
-		return err
+		return nil
 	})
 	if err != nil {
-		return again(p.tables.users().explain(err), "it is not known whether the new password is stored")
-	}
-	subject := oauth.Subject{Kind: oauth.UserSubject, ID: saved.ID}
-	if err := s.subjects.Raise(ctx, subject, oauth.StateChange{UserVersion: saved.Version}); err != nil {
-		return again(p.tables.tokens().explain(err), "the new password is stored, but tokens issued before may still be active")
+		return err
 	}
 	return p.print(viewUser(saved), func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "The password of %s is changed, and all tokens issued before are ended.\n", shown(name))
@@ -173,7 +159,7 @@ func (p *program) changePassword(ctx context.Context, s userStores, args []strin
 // again tells what state an outage left, if it was one.
 func again(err error, state string) error {
 	code := exitCode(err)
-	if code == exitNotFound {
+	if code == exitNotFound || code == exitUsage {
 		return err
 	}
 	return fail(code, "%s: run the same command again. %v", state, err)
@@ -183,7 +169,7 @@ func noSuchUser(name string) error {
 	return fail(exitNotFound, "there is no user %q: see fob user list", name)
 }
 
-func (p *program) listUsers(ctx context.Context, s userStores, _ []string) error {
+func (p *program) listUsers(ctx context.Context, s stores, _ []string) error {
 	all, err := s.users.ListUsers(ctx)
 	if err != nil {
 		return err

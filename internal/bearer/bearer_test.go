@@ -216,6 +216,10 @@ func TestParseRings(t *testing.T) {
 	if err != nil || r.IssuerEpoch() != 3 {
 		t.Fatalf("ParseCheckRing = %v, %v", r, err)
 	}
+	const dated = `{"issuer_epoch": 3, "states": {"1": "active"}, "since": {"1": 1767323045}, "1": "` + checkText1 + `"}`
+	if _, err := ParseCheckRing([]byte(dated)); err != nil {
+		t.Errorf("a ring that says since when: %v", err)
+	}
 	for what, check := range map[string]string{
 		"not JSON":             `x`,
 		"null":                 `null`,
@@ -237,6 +241,14 @@ func TestParseRings(t *testing.T) {
 		"key id 256":           `{"issuer_epoch": 0, "states": {"256": "active"}, "256": "` + checkText1 + `"}`,
 		"key id 01":            `{"issuer_epoch": 0, "states": {"01": "active"}, "01": "` + checkText1 + `"}`,
 		"unknown member":       `{"issuer_epoch": 0, "states": {"1": "active"}, "1": "` + checkText1 + `", "note": "x"}`,
+		"since null":           `{"issuer_epoch": 0, "states": {"1": "active"}, "since": null, "1": "` + checkText1 + `"}`,
+		"since not an object":  `{"issuer_epoch": 0, "states": {"1": "active"}, "since": 1767323045, "1": "` + checkText1 + `"}`,
+		"since as text":        `{"issuer_epoch": 0, "states": {"1": "active"}, "since": {"1": "1767323045"}, "1": "` + checkText1 + `"}`,
+		"since a fraction":     `{"issuer_epoch": 0, "states": {"1": "active"}, "since": {"1": 1767323045.5}, "1": "` + checkText1 + `"}`,
+		"since 0":              `{"issuer_epoch": 0, "states": {"1": "active"}, "since": {"1": 0}, "1": "` + checkText1 + `"}`,
+		"since before 1970":    `{"issuer_epoch": 0, "states": {"1": "active"}, "since": {"1": -1}, "1": "` + checkText1 + `"}`,
+		"since of no key":      `{"issuer_epoch": 0, "states": {"1": "active"}, "since": {"2": 1767323045}, "1": "` + checkText1 + `"}`,
+		"since of a text":      `{"issuer_epoch": 0, "states": {"1": "active"}, "since": {"` + checkText2 + `": 1767323045}, "1": "` + checkText1 + `"}`,
 		"key that is a number": `{"issuer_epoch": 0, "states": {"1": "active"}, "1": 12345678901234567890123456789012}`,
 	} {
 		r, err := ParseCheckRing([]byte(check))

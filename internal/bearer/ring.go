@@ -56,6 +56,10 @@ type CheckRing struct {
 //
 //	{"issuer_epoch": 0, "states": {"1": "active"}, "1": "<text of at least 32 characters>"}
 //
+// and beside the states there may be "since", {"1": 1767323045}: when a key
+// entered its state, in Unix seconds. It is for those who turn keys, and no token
+// depends on it.
+//
 // It refuses a ring without exactly one active key, a key without a state or a
 // state without a key, and key texts that are short or doubled. Its errors name
 // key ids and never key texts.
@@ -74,8 +78,10 @@ func ParseCheckRing(check []byte) (*CheckRing, error) {
 	if raw, ok := members["states"]; !ok || json.Unmarshal(raw, &states) != nil {
 		errs = append(errs, errors.New("states must be an object from key id to state"))
 	}
+	errs = append(errs, checkSince(members["since"], states))
 	delete(members, "issuer_epoch")
 	delete(members, "states")
+	delete(members, "since")
 	r.keys, err = parseKeys("fob check", members)
 	errs = append(errs, err)
 
@@ -112,6 +118,27 @@ func ParseCheckRing(check []byte) (*CheckRing, error) {
 		return nil, badRing("check", err)
 	}
 	return r, nil
+}
+
+// checkSince refuses times that whoever turns the keys could not believe.
+func checkSince(raw json.RawMessage, states map[string]State) error {
+	if raw == nil {
+		return nil
+	}
+	var since map[string]int64
+	if json.Unmarshal(raw, &since) != nil || since == nil {
+		return errors.New("since must be an object from key id to Unix seconds")
+	}
+	for id, when := range since {
+		// The id is shown only if it is one: it may be a text in the wrong place.
+		if _, ok := states[id]; !ok {
+			return errors.New("since has a key id that states has not")
+		}
+		if when <= 0 {
+			return fmt.Errorf("key %s: since must be Unix seconds after 1970", id)
+		}
+	}
+	return nil
 }
 
 // IssuerEpoch is the deployment's kill switch: what was issued under a lower one

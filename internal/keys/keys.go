@@ -8,6 +8,7 @@ package keys
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -32,8 +33,15 @@ const (
 
 var errFetchFailed = errors.New("the last fetch of the ring failed")
 
+// Ring is a *bearer.CheckRing or a *bearer.MintRing.
+type Ring interface{ IssuerEpoch() uint64 }
+
 // Cache implements oauth.Keys over a function that fetches the ring.
-type Cache[R any] struct {
+//
+// A ring with a lower issuer epoch than one that it has seen is an old copy:
+// Secrets Manager may give one out for a moment after a change. It counts as a
+// failed fetch, or tokens that were ended would be active again.
+type Cache[R Ring] struct {
 	fetch func(context.Context) (R, error)
 	now   func() time.Time
 
@@ -41,7 +49,7 @@ type Cache[R any] struct {
 	// need a ring while one is fetched wait for it instead of fetching too. A
 	// channel, because waiting must end with the request's context.
 	turn    chan struct{}
-	ring    R
+	ring    R // the last one; none before it had a higher issuer epoch
 	has     bool
 	fetched time.Time // wall clock, taken before the fetch
 	failed  time.Time // when the last fetch that failed had failed
@@ -49,7 +57,7 @@ type Cache[R any] struct {
 }
 
 // NewCache returns a cache that has fetched nothing yet.
-func NewCache[R any](fetch func(context.Context) (R, error), now func() time.Time) *Cache[R] {
+func NewCache[R Ring](fetch func(context.Context) (R, error), now func() time.Time) *Cache[R] {
 	return &Cache[R]{fetch: fetch, now: now, turn: make(chan struct{}, 1)}
 }
 
@@ -118,6 +126,9 @@ func (c *Cache[R]) load(ctx context.Context) error {
 	defer cancel()
 	now := c.now().Round(0)
 	ring, err := c.fetch(ctx)
+	if err == nil && c.has && ring.IssuerEpoch() < c.ring.IssuerEpoch() {
+		err = fmt.Errorf("an old copy: its issuer epoch is %d, and %d was seen before", ring.IssuerEpoch(), c.ring.IssuerEpoch())
+	}
 	if err != nil {
 		c.failed = c.now().Round(0)
 		return oauth.Unavailable("fetch the key ring", err)

@@ -22,28 +22,33 @@ var (
 	_ oauth.Keys[*bearer.MintRing]  = (*Cache[*bearer.MintRing])(nil)
 )
 
+// numbered is a ring that tells which fetch it is from.
+type numbered int
+
+func (numbered) IssuerEpoch() uint64 { return 0 }
+
 // source counts fetches; each ring is the number of the fetch.
 type source struct {
-	fetches int
+	fetches numbered
 	err     error
 	now     time.Time
 }
 
-func (s *source) fetch(context.Context) (int, error) {
+func (s *source) fetch(context.Context) (numbered, error) {
 	s.fetches++
 	return s.fetches, s.err
 }
 
 func (s *source) clock() time.Time { return s.now }
 
-func newSource() (*source, *Cache[int]) {
+func newSource() (*source, *Cache[numbered]) {
 	s := &source{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	return s, NewCache(s.fetch, s.clock)
 }
 
 func TestRingIsKeptForAMinute(t *testing.T) {
 	s, c := newSource()
-	want := func(when string, ring, fetches int) {
+	want := func(when string, ring, fetches numbered) {
 		t.Helper()
 		got, err := c.Ring(t.Context())
 		if err != nil || got != ring || s.fetches != fetches {
@@ -138,12 +143,50 @@ func TestUnknownKeyWhileTheSourceIsDown(t *testing.T) {
 	}
 }
 
+// epoch is a ring of which only the issuer epoch matters.
+type epoch uint64
+
+func (e epoch) IssuerEpoch() uint64 { return uint64(e) }
+
+// A raised issuer epoch holds. Secrets Manager may still give out the ring from
+// before it, and then what was revoked before a restore would be active again.
+func TestIssuerEpochOnlyGrows(t *testing.T) {
+	now, source := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), epoch(1)
+	c := NewCache(func(context.Context) (epoch, error) { return source, nil }, func() time.Time { return now })
+	want := func(when string, want epoch) {
+		t.Helper()
+		if got, err := c.Ring(t.Context()); got != want || err != nil {
+			t.Errorf("%s: Ring = %d, %v; want %d", when, got, err, want)
+		}
+	}
+	want("at start", 1)
+	source = 2
+	now = now.Add(renewAge)
+	want("raised", 2)
+
+	source = 1
+	for what, call := range map[string]func(context.Context) (epoch, error){"Reload": c.Reload, "ReloadForUnknownKey": c.ReloadForUnknownKey} {
+		if got, err := call(t.Context()); !errors.Is(err, oauth.ErrUnavailable) || got != 0 {
+			t.Errorf("%s of an old copy = %d, %v; want ErrUnavailable", what, got, err)
+		}
+	}
+	now = now.Add(renewAge)
+	want("an old copy", 2)
+	now = now.Add(maxAge - renewAge)
+	if got, err := c.Ring(t.Context()); !errors.Is(err, oauth.ErrUnavailable) || got != 0 {
+		t.Errorf("an old copy for a minute: Ring = %d, %v; want ErrUnavailable", got, err)
+	}
+	source = 2
+	now = now.Add(retryAfter)
+	want("the newer one is back", 2)
+}
+
 // Nor may requests queue up at a source that hangs while there is no ring: each
 // waiting function is paid for, and the account has only so many.
 func TestHangingSourceWithoutARing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fetches := 0
-		c := NewCache(func(ctx context.Context) (int, error) {
+		c := NewCache(func(ctx context.Context) (numbered, error) {
 			fetches++
 			<-ctx.Done()
 			return 0, ctx.Err()
@@ -167,8 +210,8 @@ func TestHangingSourceWithoutARing(t *testing.T) {
 // A source that hangs must leave the request time to be answered.
 func TestHangingSourceGoesUnnoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hang, fetches := false, 0
-		c := NewCache(func(ctx context.Context) (int, error) {
+		hang, fetches := false, numbered(0)
+		c := NewCache(func(ctx context.Context) (numbered, error) {
 			fetches++
 			if hang {
 				<-ctx.Done()
@@ -196,7 +239,7 @@ func TestHangingSourceGoesUnnoticed(t *testing.T) {
 func TestWaitingEndsWithTheContext(t *testing.T) {
 	release := make(chan struct{})
 	entered := make(chan struct{})
-	c := NewCache(func(context.Context) (int, error) {
+	c := NewCache(func(context.Context) (numbered, error) {
 		close(entered)
 		<-release
 		return 1, nil
@@ -206,7 +249,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 	<-entered
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, call := range []func(context.Context) (int, error){c.Ring, c.Reload, c.ReloadForUnknownKey} {
+	for _, call := range []func(context.Context) (numbered, error){c.Ring, c.Reload, c.ReloadForUnknownKey} {
 		if _, err := call(ctx); !errors.Is(err, oauth.ErrUnavailable) {
 			t.Errorf("waited for a fetch past the end of the request: %v", err)
 		}

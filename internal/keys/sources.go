@@ -2,7 +2,6 @@ package keys
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -109,6 +108,10 @@ func readFile(path string) (file, error) {
 	if err != nil {
 		return file{}, fmt.Errorf("read key file: %w", err)
 	}
+	return parseFile(path, text)
+}
+
+func parseFile(path string, text []byte) (file, error) {
 	var f file
 	// The decoder's message would quote the text.
 	if json.Unmarshal(text, &f) != nil {
@@ -157,15 +160,14 @@ func Generate() (*bearer.MintRing, error) {
 }
 
 func generate() ([]byte, error) {
-	text := func() string { return rand.Text() + rand.Text() } // 260 bits
-	mint, err := json.Marshal(map[string]string{"1": text()})
+	mint, err := json.Marshal(map[string]string{"1": newText().Reveal()})
 	if err != nil {
 		return nil, err
 	}
 	check, err := json.Marshal(map[string]any{
 		"issuer_epoch": 0,
 		"states":       map[string]bearer.State{"1": bearer.Active},
-		"1":            text(),
+		"1":            newText().Reveal(),
 	})
 	if err != nil {
 		return nil, err

@@ -45,9 +45,13 @@ func authenticate(ctx context.Context, clients *ClientCache, cred Credentials, f
 		return Client{}, err
 	}
 	hash := HashClientSecret(cred.Secret)
-	matched := 0
-	for _, s := range c.Secrets {
-		matched |= subtle.ConstantTimeCompare(s.Hash[:], hash[:])
+	matched, older := 0, 0
+	for i, s := range c.Secrets {
+		same := subtle.ConstantTimeCompare(s.Hash[:], hash[:])
+		matched |= same
+		if i < len(c.Secrets)-1 {
+			older |= same
+		}
 	}
 	ok := found && !c.Disabled
 	if c.Public {
@@ -58,7 +62,8 @@ func authenticate(ctx context.Context, clients *ClientCache, cred Credentials, f
 	if !ok {
 		return Client{}, errInvalidClient()
 	}
-	EventOf(ctx).Client = c.ID
+	event := EventOf(ctx)
+	event.Client, event.OlderSecret = c.ID, older == 1
 	return c, nil
 }
 

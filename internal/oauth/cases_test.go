@@ -10,6 +10,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/secret"
 )
 
 // Cases of docs/cases.md that need the whole shell and have no home elsewhere.
@@ -28,6 +29,43 @@ func TestA36ConfidentialRefreshesForEver(t *testing.T) {
 			w.wantActive("backend", r.AccessToken, true)
 		}
 	}
+}
+
+// While a client changes over, the line of each request tells which of its two
+// secrets it used.
+func TestOlderSecretShows(t *testing.T) {
+	w := newWorld(t)
+	w.editClient("backend", func(c *oauth.Client) {
+		c.Secrets = append(c.Secrets, oauth.ClientSecret{Hash: oauth.HashClientSecret(secret.New("newer-secret")), Created: 1})
+	})
+	older := w.credentials("backend")
+	newer := older
+	newer.Secret = secret.New("newer-secret")
+	wrong := older
+	wrong.Secret = secret.New("neither")
+	ask := func(c oauth.Credentials) error {
+		_, err := w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: c, Form: oauth.Form{"grant_type": "client_credentials"}})
+		return err
+	}
+	for _, test := range []struct {
+		credentials oauth.Credentials
+		older, ok   bool
+	}{{older, true, true}, {newer, false, true}, {wrong, false, false}} {
+		if err := ask(test.credentials); (err == nil) != test.ok {
+			t.Errorf("%v, want served: %v", err, test.ok)
+		}
+		if w.event.OlderSecret != test.older {
+			t.Errorf("older secret: %v, want %v", w.event.OlderSecret, test.older)
+		}
+	}
+	// The only secret that there is is not an older one.
+	w.editClient("backend", func(c *oauth.Client) { c.Secrets = c.Secrets[1:] })
+	w.advance(10)
+	w.must(ask(newer))
+	if w.event.OlderSecret {
+		t.Error("the only secret counts as an older one")
+	}
+	wantCode(t, ask(older), oauth.InvalidClient)
 }
 
 // meeting lets the first readers go on only when all of them have read.

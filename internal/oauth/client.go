@@ -64,7 +64,7 @@ type Client struct {
 
 	// Public clients, such as mobile apps, have no secret (RFC 6749 §2.1).
 	Public  bool
-	Secrets []ClientSecret // at most two, for rotation
+	Secrets []ClientSecret // at most two, for rotation, the newer one last
 
 	Grants        []GrantType
 	Scopes        scope.Set // it may ask for these; devices need no registration

@@ -28,7 +28,11 @@ const (
 // the goroutine that serves the request, and written once when it ends. It holds
 // no bearer, secret, username or form value.
 type Event struct {
-	Client  ClientID
+	Client ClientID
+	// OlderSecret says that the client showed the one of its two secrets that is to
+	// be dropped.
+	OlderSecret bool
+
 	Grant   GrantType
 	Outcome Outcome
 	Code    Code

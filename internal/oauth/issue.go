@@ -19,6 +19,10 @@ type situation struct {
 	ring   *bearer.MintRing
 	client Client
 
+	// granted says that this very request was decided in its favour before, and
+	// lost a race for the write.
+	granted bool
+
 	record Record     // what stands, if alive
 	alive  bool       // else there is nothing, or nothing worth keeping
 	rid    bearer.RID // for a record that is made anew

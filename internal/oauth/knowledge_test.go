@@ -213,7 +213,8 @@ func (o *overtaken) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) 
 
 // A phone's rotation lands, its reply is lost in our own network, and before the
 // retry another instance logs the phone in and rotates again. The request finds
-// its token two generations old, by its own doing: that is no replay.
+// its token two generations old, by its own doing: that is no replay, and it gets
+// what is in force.
 func TestOwnRetryIsNoReplay(t *testing.T) {
 	w := newWorld(t)
 	first := w.login("app", "alice", "device_a")
@@ -225,12 +226,20 @@ func TestOwnRetryIsNoReplay(t *testing.T) {
 		last, err = other.refresh("app", second.RefreshToken)
 		w.must(err)
 	}}
-	_, err := w.refresh("app", first.RefreshToken)
-	wantCode(t, err, oauth.InvalidGrant)
-	if w.event.Outcome == oauth.Replayed {
-		t.Error("it counts as a replay")
+	got, err := w.refresh("app", first.RefreshToken)
+	w.must(err)
+	if w.event.Outcome != oauth.Refreshed || !same(got.RefreshToken, last.RefreshToken) || !same(got.AccessToken, last.AccessToken) {
+		t.Errorf("outcome %s, the tokens in force: %v and %v", w.event.Outcome, same(got.AccessToken, last.AccessToken), same(got.RefreshToken, last.RefreshToken))
 	}
 	w.wantActive("api", last.AccessToken, true)
+
+	// The same token in a request of its own is a replay.
+	_, err = w.refresh("app", first.RefreshToken)
+	wantCode(t, err, oauth.InvalidGrant)
+	if w.event.Outcome != oauth.Replayed {
+		t.Errorf("outcome %s, want a replay", w.event.Outcome)
+	}
+	w.wantActive("api", last.AccessToken, false)
 }
 
 // A create that was lost is decided again on what is true then: a sign-out in

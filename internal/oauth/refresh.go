@@ -21,11 +21,14 @@ func refresh(s situation, t bearer.Token, g refreshTokenGrant, registered Resour
 	}
 	current := r.Refresh.holds(t) && k.refreshLive(r, r.Refresh)
 	previous := r.RefreshPrev.holds(t) && k.refreshLive(r, r.RefreshPrev)
+	older := s.client.Public && t.Generation < r.Refresh.Generation && s.ring.MintedWithin(t, r.RID)
 	switch {
 	case current:
 	case previous && (!s.client.Public || k.now-r.RefreshRotated <= grace):
-	case previous,
-		s.client.Public && t.Generation < r.Refresh.Generation && s.ring.MintedWithin(t, r.RID):
+	case (previous || older) && s.granted && k.refreshLive(r, r.Refresh):
+		// It was good when this request read it, and others rotated it further since
+		// (or this one did, and lost the reply). That is no replay.
+	case previous, older:
 		return decision{refusal: errInvalidRefresh(), end: true, record: r, outcome: Replayed}
 	default:
 		return decision{refusal: errInvalidRefresh()}
@@ -47,7 +50,7 @@ func refresh(s situation, t bearer.Token, g refreshTokenGrant, registered Resour
 	case current:
 		access, renewed = d.access(refreshFloor), d.rotate(r.Refresh.Expiry)
 	default:
-		// Within grace, without a write as long as the access token lives.
+		// The successor in force, without a write as long as the access token lives.
 		access, renewed = d.access(func(int64) int64 { return 1 }), d.seal(bearer.Refresh, r.Refresh)
 	}
 	if d.tampered {

@@ -22,7 +22,7 @@ func (i *Issuer) settle(ctx context.Context, c claim, client Client, ring *beare
 	k := known{now: now, ring: ring.CheckRing, authoritative: authoritative}
 	var reading Reading
 	unread := true
-	granted := false // this request was decided in its favour, and lost a race
+	granted := false
 	for range maxConflicts {
 		if unread {
 			var err error
@@ -44,7 +44,7 @@ func (i *Issuer) settle(ctx context.Context, c claim, client Client, ring *beare
 			unread = false
 		}
 
-		s := situation{known: k, ring: ring, client: client, rid: newRID()}
+		s := situation{known: k, ring: ring, client: client, granted: granted, rid: newRID()}
 		var seen Nonce
 		if record := reading.Record; reading.Found {
 			seen = record.Nonce
@@ -63,7 +63,7 @@ func (i *Issuer) settle(ctx context.Context, c claim, client Client, ring *beare
 			event.Tampered++
 		}
 		switch {
-		case d.end && !granted:
+		case d.end:
 			left, ended, err := i.Tokens.End(ctx, c.locator, EndCondition{Nonce: seen})
 			if err != nil {
 				return TokenResponse{}, err
@@ -76,8 +76,6 @@ func (i *Issuer) settle(ctx context.Context, c claim, client Client, ring *beare
 			event.Raced++
 
 		case d.refusal != nil:
-			// Also a token that now looks replayed after this very request rotated it,
-			// lost the reply, and was overtaken: that is no reason to end anything.
 			return TokenResponse{}, d.refusal
 
 		case !d.save:

@@ -41,6 +41,14 @@ func NewUserID() string { return userIDPrefix + strings.ToLower(rand.Text()) }
 // both.
 const userIDPrefix = "u_"
 
+// SubjectOf is the subject of a sub: no client id begins as a user's id does.
+func SubjectOf(sub string) Subject {
+	if strings.HasPrefix(sub, userIDPrefix) {
+		return Subject{UserSubject, sub}
+	}
+	return Subject{ClientSubject, sub}
+}
+
 // Validate reports every fault of a user that is about to be saved.
 func (u User) Validate() error {
 	var errs []error

@@ -1,5 +1,10 @@
 // Package password hashes passwords with argon2id (RFC 9106) in the PHC string
-// format, by the parameters that OWASP recommends for interactive logins.
+// format, by the parameters that OWASP recommends for interactive logins. It also
+// takes the hashes of other systems, see Foreign, so that their users keep their
+// passwords.
+//
+// What it stores is slow to guess, wherever it came from: a hash that is not lies
+// under an argon2id of ours (legacy.go).
 //
 // Only the token function and the operator's program link it.
 package password
@@ -7,6 +12,7 @@ package password
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/alexedwards/argon2id"
 
@@ -29,7 +35,9 @@ const (
 )
 
 // nobody is the hash that a name without a user is compared with: as much work
-// as any, and a key of zeros that no password is known to have.
+// as any of ours, and a key of zeros that no password is known to have. An
+// imported hash can take longer until its user has logged in once, see
+// docs/decisions/0014.
 const nobody = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 // Hash makes a new hash with a random salt.
@@ -41,21 +49,37 @@ func (Hasher) Hash(password secret.Text) (secret.Text, error) {
 	return secret.New(h), nil
 }
 
+// errNotOurs does not quote the hash.
+var errNotOurs = errors.New("read a password hash: of no kind we know, or beyond the parameters we run")
+
 // Verify compares a password with a hash in constant time. For the empty hash it
-// reports false after the same work. An error means that the hash is none of
-// ours.
+// reports false after the same work. A hash of another system is outdated
+// whatever its parameters. An error means that the hash is none that Hash or
+// Foreign makes.
 func (Hasher) Verify(password, hash secret.Text) (ok, outdated bool, err error) {
-	known := hash.Len() > 0
-	if !known {
-		hash = secret.New(nobody)
+	switch h := hash.Reveal(); {
+	case h == "":
+		_, _, err := verifyArgon2id(password, nobody)
+		return false, false, err
+	case strings.HasPrefix(h, wrappedPrefix):
+		ok, err := verifyWrapped(password, h)
+		return ok, true, err
+	case isBcrypt(h):
+		ok, err := verifyBcrypt(password, h)
+		return ok, true, err
+	default:
+		return verifyArgon2id(password, h)
 	}
-	p, _, _, err := argon2id.DecodeHash(hash.Reveal())
-	if err != nil || p.Memory > maxMemory || p.Iterations > maxIterations || p.Iterations == 0 || p.Parallelism == 0 {
-		return false, false, errors.New("read a password hash: not argon2id, or beyond the parameters we run")
+}
+
+func verifyArgon2id(password secret.Text, hash string) (ok, outdated bool, err error) {
+	p, _, _, err := argon2id.DecodeHash(hash)
+	if err != nil || p.Memory > maxMemory || p.Iterations > maxIterations || p.Iterations == 0 || p.Parallelism == 0 || p.KeyLength < minKey {
+		return false, false, errNotOurs
 	}
-	match, err := argon2id.ComparePasswordAndHash(password.Reveal(), hash.Reveal())
+	match, err := argon2id.ComparePasswordAndHash(password.Reveal(), hash)
 	if err != nil {
 		return false, false, fmt.Errorf("compare a password: %w", err)
 	}
-	return match && known, *p != params, nil
+	return match, *p != params, nil
 }

@@ -38,6 +38,9 @@ type raceInput struct {
 	Rotates bool
 	// SigningOut: an issue was under way at once with a sign-out of its subject.
 	SigningOut bool
+	// Overtaken: at least two refreshes of the Authorization that succeeded, or may
+	// have, were under way at once with this one.
+	Overtaken bool
 }
 
 type raceOutput struct {
@@ -125,7 +128,29 @@ func racePartition(history []porcupine.Operation) [][]porcupine.Operation {
 			parts[name] = append(parts[name], out)
 		}
 	}
+	for _, ops := range parts {
+		markOvertaken(ops)
+	}
 	return slices.Collect(maps.Values(parts))
+}
+
+func markOvertaken(ops []porcupine.Operation) {
+	rotates := func(op porcupine.Operation) bool {
+		in, out := op.Input.(raceInput), op.Output.(raceOutput)
+		return in.Verb == raceRefresh && in.Rotates && !out.Refused
+	}
+	for n, op := range ops {
+		others := 0
+		for m, other := range ops {
+			if m != n && rotates(other) && other.Call <= op.Return && op.Call <= other.Return {
+				others++
+			}
+		}
+		if in := op.Input.(raceInput); in.Verb == raceRefresh && others >= 2 {
+			in.Overtaken = true
+			ops[n].Input = in
+		}
+	}
 }
 
 func raceStep(s raceState, in raceInput, out raceOutput) (bool, raceState) {
@@ -188,8 +213,13 @@ func raceStep(s raceState, in raceInput, out raceOutput) (bool, raceState) {
 			return !out.Refused && out.Access == s.Access && s.shows(out.Refresh), s.showing(out.Refresh)
 
 		case s.Live && s.Older.has(in.Token):
+			if !out.Unknown && !out.Refused {
+				// The token was in force when the request read it, and rotated twice until
+				// it came to write: it gets what is in force.
+				return in.Overtaken && out.Access == s.Access && s.shows(out.Refresh), s.showing(out.Refresh)
+			}
 			// Replayed: the Authorization ends.
-			return out.Unknown || out.Refused, ended
+			return true, ended
 		}
 		return out.Unknown || out.Refused, s
 	}

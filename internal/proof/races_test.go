@@ -363,9 +363,10 @@ func raceTries(op porcupine.Operation, answer RaceAnswer) []porcupine.Operation 
 		op.Return = raceForever
 	}
 	ops := slices.Repeat([]porcupine.Operation{op}, times)
-	if verb == raceRefresh && out.Refused && answer.LostWrites > 0 {
+	if verb == raceRefresh && !out.Unknown && answer.LostWrites > 0 {
 		// The first try may have rotated the token, and the Authorization may have
-		// ended before the second, which was told so.
+		// ended before the second, which was told so; or another request has rotated
+		// the successor, and the second was told of its successor.
 		first := op
 		first.Output = raceOutput{Unknown: true}
 		ops = append(ops, first)

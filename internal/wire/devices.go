@@ -206,7 +206,7 @@ func parsePage(query string) (after oauth.Place, limit int, err error) {
 const cursorVersion = 1
 
 func formatCursor(p oauth.Place) string {
-	b := append([]byte{cursorVersion, byte(len(p.Device))}, p.Device...) // at most 64
+	b := append([]byte{cursorVersion, byte(len(p.Device))}, p.Device...) //nolint:gosec // at most 64
 	return base64.RawURLEncoding.EncodeToString(append(b, p.Client...))
 }
 

@@ -41,6 +41,9 @@ func (e endpoint) record(ctx context.Context, event *oauth.Event, status int, be
 		}
 	}
 	optional("client", string(event.Client))
+	if event.OlderSecret {
+		attrs = append(attrs, slog.Bool("older_secret", true))
+	}
 	optional("grant", string(event.Grant))
 	optional("outcome", string(event.Outcome))
 	optional("code", string(event.Code))

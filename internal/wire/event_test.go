@@ -54,21 +54,22 @@ func TestEventLine(t *testing.T) {
 	if len(locator) != 17 || strings.Contains(issued.text("access_token"), locator) {
 		t.Errorf("locator %q", locator)
 	}
+	// asShop uses the older of the client's two secrets.
 	want(issued, map[string]any{
 		"level": "INFO", "msg": "request", "function": "token", "endpoint": "token",
-		"client": "shop", "grant": "password", "outcome": "issued", "status": 200.0, "locator": locator,
+		"client": "shop", "older_secret": true, "grant": "password", "outcome": "issued", "status": 200.0, "locator": locator,
 		"store_calls": 6.0, "read_units": 0.0, "write_units": 0.0, "duration_ms": 0.0, "request_id": "gateway-request-1",
 		"issued": 1.0, "_aws": metrics("issued"),
 	})
 	want(w.login(t, by, asShop, "device_ipad"), map[string]any{
 		"level": "INFO", "msg": "request", "function": "token", "endpoint": "token",
-		"client": "shop", "grant": "password", "outcome": "returned", "status": 200.0, "locator": locator,
+		"client": "shop", "older_secret": true, "grant": "password", "outcome": "returned", "status": 200.0, "locator": locator,
 		"store_calls": 2.0, "read_units": 0.0, "write_units": 0.0, "duration_ms": 0.0, "request_id": "gateway-request-1",
 		"returned": 1.0, "_aws": metrics("returned"),
 	})
 	want(w.send(t, by, asShop("introspect", "token", issued.text("access_token"))), map[string]any{
 		"level": "INFO", "msg": "request", "function": "introspect", "endpoint": "introspect",
-		"client": "shop", "outcome": "active", "status": 200.0, "locator": locator,
+		"client": "shop", "older_secret": true, "outcome": "active", "status": 200.0, "locator": locator,
 		"store_calls": 1.0, "read_units": 0.0, "write_units": 0.0, "duration_ms": 0.0, "request_id": "gateway-request-1",
 	})
 	want(w.send(t, by, call{endpoint: "revoke", header: basic("nobody", "CANARY"), body: form("token", "CANARY")}), map[string]any{
@@ -81,7 +82,7 @@ func TestEventLine(t *testing.T) {
 	failed := w.send(t, by, asShop("revoke", "token", issued.text("access_token")))
 	want(failed, map[string]any{
 		"level": "ERROR", "msg": "request", "function": "revoke", "endpoint": "revoke",
-		"client": "shop", "outcome": "failed", "code": "temporarily_unavailable", "status": 503.0, "locator": locator,
+		"client": "shop", "older_secret": true, "outcome": "failed", "code": "temporarily_unavailable", "status": 503.0, "locator": locator,
 		"store_calls": 0.0, "read_units": 0.0, "write_units": 0.0, "duration_ms": 0.0, "request_id": "gateway-request-1",
 		"error":  "end an authorization: temporarily unavailable: reset",
 		"failed": 1.0, "_aws": metrics("failed"),

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+func (p *program) clientDisableCommand() *cobra.Command {
+	return p.tells(&cobra.Command{
+		Use:   "disable ID",
+		Short: "Refuse a client, and make its tokens inactive, until it is enabled",
+		Long: `Refuse a client at all endpoints, and make all of its tokens inactive, within 10
+seconds. It is a pause: what has not expired is active again after fob client
+enable. To end the tokens for good, fob client sign-out.`,
+		Example: "  fob client disable nightly",
+		Args:    oneArg("the client's id"),
+		RunE: p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
+			return p.setClientDisabled(ctx, clients, args[0], true)
+		}),
+	}, clientView{})
+}
+
+func (p *program) clientEnableCommand() *cobra.Command {
+	return p.tells(&cobra.Command{
+		Use:     "enable ID",
+		Short:   "Serve a disabled client again",
+		Long:    `Serve a client again that was disabled, within 10 seconds.`,
+		Example: "  fob client enable nightly",
+		Args:    oneArg("the client's id"),
+		RunE: p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
+			return p.setClientDisabled(ctx, clients, args[0], false)
+		}),
+	}, clientView{})
+}
+
+func (p *program) setClientDisabled(ctx context.Context, clients oauth.ClientRegistry, id string, disabled bool) error {
+	saved, err := editClient(ctx, clients, id, func(c *oauth.Client) error {
+		c.Disabled = disabled
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return p.print(viewClient(saved), func(w io.Writer) {
+		if disabled {
+			_, _ = fmt.Fprintf(w, "The client %s is disabled. It is refused, and its tokens are inactive, within 10 seconds.\n", shown(id))
+			return
+		}
+		_, _ = fmt.Fprintf(w, "The client %s is enabled, within 10 seconds.\n", shown(id))
+	})
+}
+
+func (p *program) clientSignOutCommand() *cobra.Command {
+	return p.tells(&cobra.Command{
+		Use:   "sign-out ID",
+		Short: "End all tokens of a client, of all its users",
+		Long: `End all tokens that a client has, its own and those of all its users, on every
+device, within 10 seconds and for good. The client itself is still served: whoever
+logs in again gets new tokens.`,
+		Example: "  fob client sign-out shop-app",
+		Args:    oneArg("the client's id"),
+		RunE:    p.withClients(p.signOutClient),
+	}, clientView{})
+}
+
+func (p *program) signOutClient(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
+	id := args[0]
+	saved, err := editClient(ctx, clients, id, func(c *oauth.Client) error {
+		// No lower than the time, so that it is higher than whatever stood there before
+		// the table was restored from a backup.
+		c.Epoch = max(c.Epoch+1, uint64(time.Now().Unix())) //nolint:gosec // after 1970
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return p.print(viewClient(saved), func(w io.Writer) {
+		_, _ = fmt.Fprintf(w, "All tokens of the client %s are inactive within 10 seconds.\n", shown(id))
+	})
+}
+
+const clientSetHelp = `Change the settings of a client. What no flag names stays as it is. A flag for a
+list replaces the whole list; with an empty value the list is empty.
+
+A change holds within 10 seconds, for new tokens:
+
+  lifetimes   tokens that are there keep their expiry
+  scopes      a token that has a scope which was taken away is active to its end, and
+              cannot be refreshed
+  audiences   everybody's next login gives another token; those from before stay active
+  grants      a client without refresh_token cannot refresh any more
+  max-authorizations
+              devices beyond it are signed out when the next one logs in
+
+Whether a client is public cannot be changed: add another one.`
+
+func (p *program) clientSetCommand() *cobra.Command {
+	var o clientOptions
+	cmd := &cobra.Command{
+		Use:   "set ID",
+		Short: "Change the settings of a client",
+		Long:  clientSetHelp,
+		Example: `  fob client set shop-app --access-lifetime 15m
+  fob client set shop-app --scope 'read write' --default-scope read
+  fob client set shop-api --introspects shop-app --introspects nightly
+  fob client set shop-app --default-scope ''`,
+		Args: oneArg("the client's id"),
+	}
+	o.addSettings(cmd)
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if !slices.ContainsFunc(settingFlags, cmd.Flags().Changed) {
+			return fail(exitUsage, "fob client set needs a setting to change")
+		}
+		return nil
+	}
+	cmd.RunE = p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
+		return p.setClient(ctx, clients, args[0], o, cmd.Flags().Changed)
+	})
+	return p.tells(cmd, clientView{})
+}
+
+func (p *program) setClient(ctx context.Context, clients oauth.ClientRegistry, id string, o clientOptions, given func(flag string) bool) error {
+	registered, err := clients.ResourceScopes(ctx)
+	if err != nil {
+		return err
+	}
+	var want oauth.Client
+	faults := []error{o.settings(&want)}
+	faults = append(faults, scopesExist(want, registered))
+	if err := errors.Join(faults...); err != nil {
+		return invalid("the client was not changed", err)
+	}
+	saved, err := editClient(ctx, clients, id, func(c *oauth.Client) error {
+		copySettings(c, want, given)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return p.print(viewClient(saved), func(w io.Writer) {
+		_, _ = fmt.Fprintf(w, "The client %s is changed, within 10 seconds. See fob client show %s.\n", shown(id), shown(id))
+	})
+}

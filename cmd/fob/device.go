@@ -1,0 +1,275 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/scope"
+)
+
+const deviceHelp = `See which devices are signed in, and end their tokens, without having any of them.
+
+What is selected is what all of the flags say. --user and --subject look at one
+subject and cost next to nothing. Without them the whole table of tokens is read:
+that is for --client and --device alone.
+
+A name is what stands behind device_ in the scope: scope=device_ipad is --device ipad.`
+
+func (p *program) deviceCommand() *cobra.Command {
+	return group("device", "List the devices that are signed in, and sign them out", deviceHelp,
+		p.deviceListCommand(),
+		p.deviceEndCommand(),
+	)
+}
+
+// selection is which Authorizations a command is about.
+type selection struct {
+	user, subject, client, device string // from the flags
+
+	filter oauth.Filter
+}
+
+func (s *selection) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	s.addSubjectFlags(cmd)
+	f.StringVar(&s.client, "client", "", "of the client with this `id`")
+	f.StringVar(&s.device, "device", "", "of devices with this `name`")
+}
+
+func (s *selection) addSubjectFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&s.user, "user", "", "of the user with this `name`")
+	f.StringVar(&s.subject, "subject", "", "of this sub: a user's `id`, which begins with u_, or a client's")
+}
+
+// parse fills the filter.
+func (s *selection) parse(cmd *cobra.Command) error {
+	if err := oneOf(cmd, "user", "subject"); err != nil {
+		return err
+	}
+	s.filter.Client = oauth.ClientID(s.client)
+	if s.device == "" {
+		return nil
+	}
+	var err error
+	if s.filter.Device, err = scope.ParseDevice(s.device); err != nil {
+		return fail(exitUsage, "--device %q: a device name has 1 to %d of A-Z a-z 0-9 . _ -", s.device, scope.MaxDeviceLength)
+	}
+	return nil
+}
+
+// one reports whether the selection is of one subject, and of whom.
+func (s *selection) one(ctx context.Context, from stores) (subject oauth.Subject, one bool, err error) {
+	switch {
+	case s.user != "":
+		_, subject, err = findUser(ctx, from, s.user)
+		return subject, true, err
+	case s.subject != "":
+		return oauth.SubjectOf(s.subject), true, nil
+	}
+	return oauth.Subject{}, false, nil
+}
+
+// withTokens runs a command on all tables, of which it needs that of tokens first.
+func (p *program) withTokens(run func(ctx context.Context, s stores) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		s, err := p.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return p.tables.tokens().explain(run(cmd.Context(), s))
+	}
+}
+
+func (p *program) directory(s stores) *oauth.Directory {
+	return &oauth.Directory{
+		Tokens: s.tokens, Subjects: s.subjects,
+		Clients: oauth.NewClientCache(s.clients, time.Now), Now: time.Now,
+	}
+}
+
+func (p *program) deviceListCommand() *cobra.Command {
+	var which selection
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the devices that are signed in",
+		Long: `List what is signed in: each combination of user, client, device and scopes that has
+an active token, the one used last first. "issued" is when a token was last made for
+it, "until" when the last of its tokens ends if it is not used again.
+
+` + deviceHelp,
+		Example: `  fob device list --user ann@example.com
+  fob device list --user ann@example.com --client shop-app
+  fob device list --client shop-app --device kiosk-7 --json`,
+		Args: noArgs,
+	}
+	which.addFlags(cmd)
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if which == (selection{}) {
+			return fail(exitUsage, "fob device list needs to know whose: --user, --subject, --client or --device")
+		}
+		return which.parse(cmd)
+	}
+	cmd.RunE = p.withTokens(func(ctx context.Context, s stores) error { return p.listDevices(ctx, s, which) })
+	return p.tells(cmd, []deviceView{})
+}
+
+// deviceView is an Authorization as --json shows it. Programs rely on the names.
+type deviceView struct {
+	Subject     string   `json:"sub"`
+	Username    string   `json:"username,omitempty"`
+	ClientID    string   `json:"client_id"`
+	Device      string   `json:"device,omitempty"`
+	Scopes      []string `json:"scopes"` // without the device's
+	FirstIssued string   `json:"first_issued_at" is:"time"`
+	LastIssued  string   `json:"last_issued_at" is:"time"`
+	Expires     string   `json:"expires_at" is:"time"`
+}
+
+func (p *program) listDevices(ctx context.Context, s stores, which selection) error {
+	subject, one, err := which.one(ctx, s)
+	if err != nil {
+		return p.tables.users().explain(err)
+	}
+	var standing []oauth.Standing
+	if one {
+		standing, err = p.directory(s).List(ctx, subject, which.filter)
+	} else {
+		standing, err = p.directory(s).ListAll(ctx, s.registry, which.filter)
+	}
+	if err != nil {
+		return err
+	}
+	views := []deviceView{}
+	rows := [][]string{{"USER", "CLIENT", "DEVICE", "SCOPES", "ISSUED", "UNTIL"}}
+	for _, st := range standing {
+		a := st.Authorization
+		v := deviceView{
+			Subject: a.Subject.ID, Username: a.Username, ClientID: string(a.Client), Device: string(a.Scope.Device()),
+			Scopes: orEmpty(a.Scope.Ordinary()), FirstIssued: timestamp(st.FirstIssued), LastIssued: timestamp(st.LastIssued), Expires: timestamp(st.Expiry),
+		}
+		views = append(views, v)
+		rows = append(rows, []string{orDash(v.Username), v.ClientID, orDash(v.Device), list(v.Scopes), v.LastIssued, v.Expires})
+	}
+	return p.print(views, func(w io.Writer) { columns(w, rows...) })
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func (p *program) deviceEndCommand() *cobra.Command {
+	var which selection
+	var everybody bool
+	cmd := &cobra.Command{
+		Use:   "end",
+		Short: "Sign devices out",
+		Long: `End the tokens of what is selected, access and refresh tokens alike, at once and for
+good. Whoever logs in there again gets new ones.
+
+It is for the lost phone: its owner needs no token of it, and other devices stay
+signed in. To sign a user out everywhere, fob subject sign-out.
+
+` + deviceHelp,
+		Example: `  fob device end --user ann@example.com --device iphone
+  fob device end --user ann@example.com --client shop-app
+  fob device end --client kiosk --device kiosk-7 --everybody`,
+		Args: noArgs,
+	}
+	which.addFlags(cmd)
+	cmd.Flags().BoolVar(&everybody, "everybody", false, "of all users: without --user and --subject")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		switch {
+		case which.client == "" && which.device == "":
+			return fail(exitUsage, "fob device end needs --client or --device; fob subject sign-out ends all that somebody has")
+		case (which.user+which.subject == "") != everybody:
+			return fail(exitUsage, "fob device end needs either --user or --subject, or --everybody")
+		}
+		return which.parse(cmd)
+	}
+	cmd.RunE = p.withTokens(func(ctx context.Context, s stores) error { return p.endDevices(ctx, s, which) })
+	return p.tells(cmd, endedView{})
+}
+
+// endedView is what --json tells of things that were ended.
+type endedView struct {
+	Ended int `json:"ended"`
+}
+
+func (p *program) endDevices(ctx context.Context, s stores, which selection) error {
+	subject, one, err := which.one(ctx, s)
+	if err != nil {
+		return p.tables.users().explain(err)
+	}
+	d := p.directory(s)
+	var ended int
+	if one {
+		ended, err = d.End(ctx, subject, which.filter)
+	} else {
+		ended, err = d.EndAll(ctx, s.registry, which.filter)
+	}
+	if err != nil {
+		return again(p.tables.tokens().explain(err), fmt.Sprintf("%d are ended, and more may be left", ended))
+	}
+	return p.print(endedView{ended}, func(w io.Writer) {
+		switch {
+		case ended > 0:
+			_, _ = fmt.Fprintf(w, "%d signed out.\n", ended)
+		case strings.HasPrefix(which.device, scope.DevicePrefix):
+			_, _ = fmt.Fprintf(w, "Nothing was signed in there. A device's name has no %s before it.\n", scope.DevicePrefix)
+		default:
+			_, _ = io.WriteString(w, "Nothing was signed in there.\n")
+		}
+	})
+}
+
+func (p *program) subjectCommand() *cobra.Command {
+	var which selection
+	signOut := &cobra.Command{
+		Use:   "sign-out",
+		Short: "End all tokens of a user, or of a client that speaks for itself",
+		Long: `End all tokens of a subject, on every device and of every client, at once and for
+good, with one write. The subject can log in again: to refuse that, too, fob user
+disable.`,
+		Example: `  fob subject sign-out --user ann@example.com
+  fob subject sign-out --subject u_b4q2...`,
+		Args: noArgs,
+	}
+	which.addSubjectFlags(signOut)
+	signOut.PreRunE = func(*cobra.Command, []string) error {
+		if which == (selection{}) {
+			return fail(exitUsage, "fob subject sign-out needs --user or --subject")
+		}
+		return which.parse(signOut)
+	}
+	signOut.RunE = p.withTokens(func(ctx context.Context, s stores) error { return p.signOut(ctx, s, which) })
+	p.tells(signOut, signedOutView{})
+	return group("subject", "Sign a user out everywhere", "A subject is for whom tokens speak: a user, or a client that speaks for itself.", signOut)
+}
+
+type signedOutView struct {
+	Subject   string `json:"sub"`
+	SignedOut bool   `json:"signed_out"`
+}
+
+func (p *program) signOut(ctx context.Context, s stores, which selection) error {
+	subject, _, err := which.one(ctx, s)
+	if err != nil {
+		return p.tables.users().explain(err)
+	}
+	if err := p.directory(s).SignOut(ctx, subject); err != nil {
+		return again(p.tables.tokens().explain(err), "it is not known whether that was done")
+	}
+	return p.print(signedOutView{subject.ID, true}, func(w io.Writer) { _, _ = fmt.Fprintf(w, "All tokens of %s are ended.\n", shown(subject.ID)) })
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fob-oauth/fob/internal/keys"
+)
+
+const epochHelp = `The issuer epoch is a number in the key ring that only grows. A token that was
+issued under a lower one is inactive.
+
+A backup of the tables holds tokens that were revoked since it was made, and
+restoring it would make them active again. Raise the epoch, and none of them is.`
+
+func (p *program) epochCommand() *cobra.Command {
+	show := p.tells(&cobra.Command{
+		Use:   "show",
+		Short: "Show the issuer epoch",
+		Long: `Show the issuer epoch as it stands in the key ring. Every instance knows it after 60
+seconds at most.`,
+		Example: "  fob epoch show",
+		Args:    noArgs,
+		RunE:    p.withRing(p.showEpoch),
+	}, epochView{})
+	cmd := group("epoch", "Show and raise the issuer epoch, which ends every token", epochHelp,
+		show,
+		p.tells(&cobra.Command{
+			Use:   "raise",
+			Short: "End every token that there is",
+			Long: `Raise the issuer epoch by one. Within 60 seconds every token that was issued before
+is inactive, and every user logs in again, once. Raising it twice does no more.
+
+After a restore of the tables from a backup it has to be done: what was revoked
+since the backup would be active again. Raise it before the copy takes the place
+of the table if you can, and otherwise right after. Only tokens end with it: users
+and clients that were removed or changed since the backup are as they were then,
+see docs/runbook.md.`,
+			Example: "  fob epoch raise",
+			Args:    noArgs,
+			RunE:    p.withRing(p.raiseEpoch),
+		}, epochView{}),
+	)
+	p.ring.addFlags(cmd.PersistentFlags(), p.getenv)
+	return cmd
+}
+
+// epochView is the issuer epoch as --json shows it. Programs rely on the names.
+type epochView struct {
+	IssuerEpoch uint64  `json:"issuer_epoch"`
+	Previous    *uint64 `json:"previous,omitempty"` // right after it was raised
+}
+
+func (p *program) showEpoch(ctx context.Context, v keys.Vault, _ []string) error {
+	d, err := v.Read(ctx)
+	if err != nil {
+		return err
+	}
+	return p.print(epochView{IssuerEpoch: d.IssuerEpoch()}, func(w io.Writer) {
+		_, _ = fmt.Fprintf(w, "The issuer epoch is %d.\n", d.IssuerEpoch())
+	})
+}
+
+func (p *program) raiseEpoch(ctx context.Context, v keys.Vault, _ []string) error {
+	d, err := v.Read(ctx)
+	if err != nil {
+		return err
+	}
+	before := d.IssuerEpoch()
+	if d, err = d.RaiseEpoch(); err != nil {
+		return err
+	}
+	if d, err = v.Write(ctx, d); err != nil {
+		return err
+	}
+	return p.print(epochView{d.IssuerEpoch(), &before}, func(w io.Writer) {
+		_, _ = fmt.Fprintf(w, "The issuer epoch is %d, and was %d. Within 60 seconds every token that was issued before is inactive.\n", d.IssuerEpoch(), before)
+	})
+}

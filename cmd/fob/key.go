@@ -1,0 +1,371 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/keys"
+)
+
+const keyHelp = `Tokens are made and verified under keys, each in one state:
+
+  prepublished  verifies; every instance gets to know it before it is used
+  active        new tokens are made under it: there is exactly one
+  verify-only   verifies the tokens that were made under it
+  retired       its tokens have ended
+
+A key moves down this list and never up. Instances learn of a change within 60
+seconds, so a step has to stand for 90 seconds before the next one loses nothing,
+and a key can be retired when the last token under it has run out: 90 seconds
+and the longest life of a token of any client after it became verify-only.
+
+  fob key rotate     does all of it, with the waits
+  fob key retire KID --now
+                     ends a key that has leaked
+
+The key ring is in two secrets of AWS Secrets Manager, named by --stack or by
+--check-secret and --mint-secret, or it is in the file of --keys. Two operators can
+work on it at once: whoever comes second is told so, and nothing is lost. In Secrets
+Manager the value before stays there as AWSPREVIOUS. No command prints a key.`
+
+func (p *program) keyCommand() *cobra.Command {
+	var longest seconds
+	var now, again bool
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List the keys, and what may be done with each",
+		Long: `List the keys with their states, since when they have them, and what may be done
+next. A time that nobody wrote down is the one at which the ring was last changed:
+it can only be too late.
+
+When a key can be retired depends on the clients, so their table is read if a key
+is verify-only.`,
+		Example: "  fob key list\n  fob key list --keys keys.json --longest-life 90d --json",
+		Args:    noArgs,
+		RunE: p.withRing(func(ctx context.Context, v keys.Vault, _ []string) error {
+			return p.listKeys(ctx, v, longest)
+		}),
+	}
+	add := &cobra.Command{
+		Use:   "add",
+		Short: "Make a new key and prepublish it",
+		Long: `Make a new key and prepublish it. Its texts are random, and are shown nowhere. After
+90 seconds it can be activated. One key at a time is on its way.
+
+An add that was stopped can be run again: it takes on the key that it began.`,
+		Example: "  fob key add",
+		Args:    noArgs,
+		RunE:    p.withRing(p.addKey),
+	}
+	activate := &cobra.Command{
+		Use:   "activate KID",
+		Short: "Make new tokens under a prepublished key",
+		Long: `Make new tokens under a prepublished key. The active one becomes verify-only in the
+same write, so its tokens live on.
+
+It is refused until the key has been prepublished for 90 seconds: an instance that
+did not know it yet would refuse the tokens that others make under it.`,
+		Example: "  fob key activate 2",
+		Args:    oneArg("the key's id"),
+		RunE:    p.withRing(p.activateKey),
+	}
+	retire := &cobra.Command{
+		Use:   "retire KID",
+		Short: "End a key, and every token under it",
+		Long: `End a verify-only key. It is refused as long as a token under it can be active. How
+long that is, the table of clients says.
+
+With --now it ends a key that has leaked, whatever its state: within 60 seconds
+its tokens are inactive everywhere, and their users log in again. If it is the
+active one, a new key takes its place in the same write. Keys lie side by side in
+their secret, so if the secret leaked, end each of them, the active one last.`,
+		Example: "  fob key retire 1\n  fob key retire 2 --now",
+		Args:    oneArg("the key's id"),
+		RunE: p.withRing(func(ctx context.Context, v keys.Vault, args []string) error {
+			if now {
+				return p.retireKeyNow(ctx, v, args[0])
+			}
+			return p.retireKey(ctx, v, args[0], longest)
+		}),
+	}
+	rotate := &cobra.Command{
+		Use:   "rotate",
+		Short: "Turn the active key, with the waits, and lose no token",
+		Long: `Turn the active key: retire verify-only keys whose last token has run out, add a
+key, wait until every instance knows it, activate it, and wait until every instance
+does. It takes three minutes, and tells on standard error how far it is.
+
+It can be stopped at any point, and run again: it goes on where it stopped. A key
+that was activated less than a day ago is not turned once more, unless with
+--again, so that running it twice is one rotation. What it leaves behind to verify,
+a later run retires.`,
+		Example: "  fob key rotate",
+		Args:    noArgs,
+		RunE: p.withRing(func(ctx context.Context, v keys.Vault, _ []string) error {
+			return p.rotateKeys(ctx, v, longest, again)
+		}),
+	}
+	for _, cmd := range []*cobra.Command{list, retire, rotate} {
+		cmd.Flags().Var(&longest, "longest-life", "the longest life of a token, such as 90d, if clients' lifetimes were shortened (default: from the table of clients)")
+	}
+	retire.Flags().BoolVar(&now, "now", false, "at once, with all of its tokens: the key has leaked")
+	rotate.Flags().BoolVar(&again, "again", false, "even if the active key is less than a day old")
+	p.tells(list, ringView{})
+	p.tells(add, keyView{})
+	p.tells(activate, keyView{})
+	p.tells(retire, retiredView{})
+	p.tells(rotate, rotationView{})
+	cmd := group("key", "List and turn the keys that tokens are made under", keyHelp, list, add, activate, retire, rotate)
+	p.ring.addFlags(cmd.PersistentFlags(), p.getenv)
+	return cmd
+}
+
+// withRing runs a command on the key ring.
+func (p *program) withRing(run func(ctx context.Context, v keys.Vault, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		v, err := p.openRing(cmd.Context(), cmd.Flags())
+		if err != nil {
+			return err
+		}
+		return p.ring.explain(run(cmd.Context(), v, args))
+	}
+}
+
+// keyView is a key as --json shows it. Programs rely on the names.
+type keyView struct {
+	KID      uint8  `json:"kid"`
+	State    string `json:"state" is:"\"prepublished\", \"active\", \"verify-only\" or \"retired\""`
+	Since    string `json:"since" is:"time"`
+	Next     string `json:"next,omitempty" is:"\"activate\" or \"retire\""`
+	NextFrom string `json:"next_from,omitempty" is:"time"` // when that loses nothing
+}
+
+// ringView is all that may be told of the ring.
+type ringView struct {
+	IssuerEpoch uint64    `json:"issuer_epoch"`
+	Keys        []keyView `json:"keys"`
+}
+
+func viewKey(k keys.Key) keyView {
+	return keyView{KID: k.KID, State: string(k.State), Since: timestamp(k.Since.Unix())}
+}
+
+// viewNext shows the next step too. longest matters for a verify-only key alone.
+func viewNext(k keys.Key, longest time.Duration) keyView {
+	v := viewKey(k)
+	if step, from := k.Next(longest); step != keys.NoStep {
+		v.Next, v.NextFrom = string(step), timestamp(from.Unix())
+	}
+	return v
+}
+
+func parseKID(text string) (uint8, error) {
+	kid, err := strconv.ParseUint(text, 10, 8)
+	if err != nil || kid == 0 {
+		return 0, fail(exitUsage, "a key's id is a number from 1 to 255, see fob key list")
+	}
+	return uint8(kid), nil
+}
+
+// longestLife is what the operator says, or what the registered clients do.
+func (p *program) longestLife(ctx context.Context, given seconds) (time.Duration, error) {
+	if given > 0 {
+		return time.Duration(given) * time.Second, nil
+	}
+	s, err := p.open(ctx)
+	if err != nil {
+		return 0, withoutClients(err)
+	}
+	all, err := s.clients.ListClients(ctx)
+	if err != nil {
+		return 0, withoutClients(p.tables.clients().explain(err))
+	}
+	return keys.LongestLife(all), nil
+}
+
+// withoutClients says why the table of clients was asked, and what to do without
+// it.
+func withoutClients(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fail(exitCode(err), "when a key can be retired, the clients say: %v; or give --longest-life", err)
+}
+
+func (p *program) listKeys(ctx context.Context, v keys.Vault, given seconds) error {
+	d, err := v.Read(ctx)
+	if err != nil {
+		return err
+	}
+	var longest time.Duration
+	for _, k := range d.Keys() {
+		if k.State == bearer.VerifyOnly && longest == 0 {
+			if longest, err = p.longestLife(ctx, given); err != nil {
+				return err
+			}
+		}
+	}
+	view := ringView{IssuerEpoch: d.IssuerEpoch(), Keys: []keyView{}}
+	rows := [][]string{{"KEY", "STATE", "SINCE", "NEXT"}}
+	for _, k := range d.Keys() {
+		one := viewNext(k, longest)
+		view.Keys = append(view.Keys, one)
+		rows = append(rows, []string{strconv.Itoa(int(k.KID)), one.State, one.Since, p.nextInWords(k, longest)})
+	}
+	return p.print(view, func(w io.Writer) {
+		columns(w, rows...)
+		_, _ = fmt.Fprintf(w, "The issuer epoch is %d.\n", view.IssuerEpoch)
+	})
+}
+
+func (p *program) nextInWords(k keys.Key, longest time.Duration) string {
+	step, from := k.Next(longest)
+	switch {
+	case step == keys.NoStep:
+		return "-"
+	case p.clock.now().Before(from):
+		return fmt.Sprintf("can be %sd from %s", step, timestamp(from.Unix()))
+	}
+	return fmt.Sprintf("can be %sd now", step)
+}
+
+func (p *program) addKey(ctx context.Context, v keys.Vault, _ []string) error {
+	d, err := v.Read(ctx)
+	if err != nil {
+		return err
+	}
+	d, k, err := d.Add(p.clock.now())
+	if err != nil {
+		return err
+	}
+	if _, err := v.Write(ctx, d); err != nil {
+		return err
+	}
+	view := viewNext(k, 0)
+	return p.print(view, func(w io.Writer) {
+		_, _ = fmt.Fprintf(w, "Key %d is prepublished. It can be activated from %s on: fob key activate %d.\n", k.KID, view.NextFrom, k.KID)
+	})
+}
+
+func (p *program) activateKey(ctx context.Context, v keys.Vault, args []string) error {
+	kid, err := parseKID(args[0])
+	if err != nil {
+		return err
+	}
+	d, err := v.Read(ctx)
+	if err != nil {
+		return err
+	}
+	before := d.Active()
+	if d, err = d.Activate(kid, p.clock.now()); err != nil {
+		return err
+	}
+	if d, err = v.Write(ctx, d); err != nil {
+		return err
+	}
+	return p.print(viewKey(d.Active()), func(w io.Writer) {
+		_, _ = fmt.Fprintf(w, "Key %d is active, and key %d verifies the tokens that there are. When it can be retired, fob key list says.\n", kid, before.KID)
+	})
+}
+
+// retiredView is a key that was retired. Programs rely on the names.
+type retiredView struct {
+	keyView
+	ReplacedBy uint8 `json:"replaced_by,omitempty"` // the key that is active in its place
+}
+
+func (p *program) retireKey(ctx context.Context, v keys.Vault, arg string, given seconds) error {
+	kid, err := parseKID(arg)
+	if err != nil {
+		return err
+	}
+	d, err := v.Read(ctx)
+	if err != nil {
+		return err
+	}
+	var longest time.Duration
+	if k, _ := d.Key(kid); k.State == bearer.VerifyOnly {
+		if longest, err = p.longestLife(ctx, given); err != nil {
+			return err
+		}
+	}
+	if d, err = d.Retire(kid, p.clock.now(), longest); err != nil {
+		return err
+	}
+	if d, err = v.Write(ctx, d); err != nil {
+		return err
+	}
+	k, _ := d.Key(kid)
+	return p.print(retiredView{keyView: viewKey(k)}, func(w io.Writer) {
+		_, _ = fmt.Fprintf(w, "Key %d is retired. No token under it was left.\n", kid)
+	})
+}
+
+func (p *program) retireKeyNow(ctx context.Context, v keys.Vault, arg string) error {
+	kid, err := parseKID(arg)
+	if err != nil {
+		return err
+	}
+	d, err := v.Read(ctx)
+	if err != nil {
+		return err
+	}
+	d, replacement, err := d.RetireNow(kid, p.clock.now())
+	if err != nil {
+		return err
+	}
+	if d, err = v.Write(ctx, d); err != nil {
+		return err
+	}
+	k, _ := d.Key(kid)
+	return p.print(retiredView{viewKey(k), replacement.KID}, func(w io.Writer) {
+		_, _ = fmt.Fprintf(w, "Key %d is retired: within 60 seconds its tokens are inactive everywhere.\n", kid)
+		if replacement.KID != 0 {
+			_, _ = fmt.Fprintf(w, "Key %d is new, and active in its place.\n", replacement.KID)
+		}
+	})
+}
+
+// rotationView is what a rotation came to. Programs rely on the names.
+type rotationView struct {
+	Active  keyView `json:"active"`
+	Turned  bool    `json:"turned"`  // by this run
+	Retired []int   `json:"retired"` // by this run
+}
+
+func (p *program) rotateKeys(ctx context.Context, v keys.Vault, given seconds, again bool) error {
+	done, err := keys.Rotation{
+		Vault:   v,
+		Now:     p.clock.now,
+		Sleep:   p.clock.sleep,
+		Longest: func(ctx context.Context) (time.Duration, error) { return p.longestLife(ctx, given) },
+		Say:     func(line string) { _, _ = io.WriteString(p.stderr, "fob: "+line+"\n") },
+		Again:   again,
+	}.Run(ctx)
+	if errors.Is(err, context.Canceled) {
+		return fail(exitFailure, "interrupted: run fob key rotate again, and it goes on from here")
+	}
+	if err != nil {
+		return err
+	}
+	view := rotationView{viewKey(done.Active), done.Turned, []int{}}
+	var retired []string
+	for _, kid := range done.Retired {
+		view.Retired = append(view.Retired, int(kid))
+		retired = append(retired, strconv.Itoa(int(kid)))
+	}
+	return p.print(view, func(w io.Writer) {
+		if len(retired) > 0 {
+			_, _ = fmt.Fprintf(w, "Retired: %s.\n", strings.Join(retired, ", "))
+		}
+		_, _ = fmt.Fprintf(w, "Key %d is active at every instance, since %s.\n", done.Active.KID, view.Active.Since)
+	})
+}

@@ -1,0 +1,447 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/storetest"
+)
+
+// Hashes of example-password that package password's vectors have, too.
+const (
+	exampleBcrypt   = `"password_hash":"$2b$08$ExampleSaltExampleSaleVwt8ENgsJvYjsqbO1kh25lIRvU4ryOO"`
+	exampleArgon2id = `"password_hash":"$argon2id$v=19$m=19456,t=2,p=1$ZXhhbXBsZS1zYWx0LTAwMQ$aQ+Sd/43oZLQ6N2Wud/785UYtl4pSGQUpSOfAYtweZA"`
+	exampleSHA256   = `"password_hash":"QasIxB6SuXPYIiIdOsSYxuSflB94KvtLQ2FT/YKZORk=","digest":"SHA-256","salt":"ZXhhbXBsZS1zYWx0LTAwMQ=="`
+)
+
+// usersFile writes lines to a file.
+func usersFile(t *testing.T, lines ...string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "users.jsonl")
+	if err := os.WriteFile(name, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// Users of every kind log in with the password that they had elsewhere, and
+// afterwards their hash is one of today.
+func TestImportedUsersLogIn(t *testing.T) {
+	endpoint := storetest.Engine(t)
+	f := dynamotest.New(t, endpoint)
+	long := strings.Repeat("p", 80) // of which bcrypt counts 72 bytes
+	kinds := []struct{ name, password, hash string }{
+		{"sha1", "", `"password_hash":"/IGigCi6bV+7/gxO3RttU2EV5N0=","digest":"SHA-1","salt":"ZXhhbXBsZS1zYWx0LTAwMQ=="`},
+		{"sha256", "", exampleSHA256},
+		{"unsalted", "", `"password_hash":"pLf72pF5BVugBbg/4dnVWMheX2r8LOQHFDns2rhkuY4=","digest":"SHA-256","salt":null`},
+		{"pbkdf2", "", `"password_hash":"kRbqQQCgtC9jN66vEXqoeK7hpdIVzjdM/0QwtGmRL34=","digest":"PBKDF2","prf":"PBKDF2WithHmacSHA256",` +
+			`"iterations":10000,"dk_length":256,"salt":"ZXhhbXBsZS1zYWx0LTAwMQ=="`},
+		{"phc", "", `"password_hash":"$pbkdf2-sha256$i=10000,l=32$ZXhhbXBsZS1zYWx0LTAwMQ$lW9yc9QpsLLahiMvWBVSv+R3Hc9P6+fwpH5nXiSrRko"`},
+		{"ldap", "", `"password_hash":"{SSHA512}JjSsdq3N0b0NYVnbNHKTNM337spQepFWqwRZVvVlFEdsUGwCNEEu0btLhSn91T31KvjvBQ2MdA2pZd3hIS5G9GV4YW1wbGUh"`},
+		{"bcrypt", "", exampleBcrypt},
+		{"long", long, `"password_hash":"$2b$08$ExampleSaltExampleSaleqQEaRE1Rv2b4ifI96Mqg.fjR540E15i"`},
+		{"argon2id", "", `"password_hash":"$argon2id$v=19$m=4096,t=3,p=4$ZXhhbXBsZS1zYWx0LTAwMQ$+fzgTYLSDEOG0Bfnf5c1VDLgzbSSYZZVgem90f81WTY"`},
+	}
+	var lines []string
+	for _, k := range kinds {
+		lines = append(lines, fmt.Sprintf(`{"username":%q,"roles":["editor"],%s}`, k.name, k.hash))
+	}
+	code, out, said := fobAt(t, endpoint, "", f, "user", "import", usersFile(t, lines...))
+	if want := fmt.Sprintf("%d users are imported, 0 were there already.\n", len(kinds)); code != 0 || out != want || said != "" {
+		t.Fatalf("exit code %d, standard output %q, want %q, standard error %q", code, out, want, said)
+	}
+
+	fob := serveProcess(t, fixtureEnv(t, f), "--dynamodb", endpoint, "--quiet")
+	const today = "$argon2id$v=19$m=19456,t=2,p=1$"
+	for _, k := range kinds {
+		password := k.password
+		if password == "" {
+			password = "example-password"
+		}
+		before := userOf(t, f, k.name)
+		if strings.HasPrefix(before.PasswordHash.Reveal(), today) {
+			t.Errorf("%s: the hash is one of today already", k.name)
+		}
+		if status, code := logIn(t, fob, k.name, password[:len(password)-10]); status != http.StatusBadRequest || code != "invalid_grant" {
+			t.Errorf("%s with a wrong password: %d %s", k.name, status, code)
+		}
+		if after := userOf(t, f, k.name); !after.PasswordHash.Equal(before.PasswordHash) {
+			t.Errorf("%s: a wrong password changed the hash", k.name)
+		}
+		for try := range 2 {
+			if status, code := logIn(t, fob, k.name, password); status != http.StatusOK {
+				t.Errorf("%s, login %d: %d %s", k.name, try+1, status, code)
+			}
+		}
+		after := userOf(t, f, k.name)
+		if !strings.HasPrefix(after.PasswordHash.Reveal(), today) {
+			t.Errorf("%s: the hash is not one of today after a login", k.name)
+		}
+		if after.ID != before.ID || strings.Join(after.Roles, " ") != "editor" || after.Created == 0 {
+			t.Errorf("%s: %+v became %+v", k.name, before, after)
+		}
+	}
+	// From the first login on, all bytes of a password count.
+	if status, _ := logIn(t, fob, "long", long[:72]); status != http.StatusBadRequest {
+		t.Errorf("72 bytes of 80: %d", status)
+	}
+}
+
+func userOf(t *testing.T, f *dynamotest.Fixture, name string) oauth.User {
+	t.Helper()
+	u, found, err := f.Users.User(t.Context(), name)
+	if err != nil || !found {
+		t.Fatalf("user %s: found %v, %v", name, found, err)
+	}
+	return u
+}
+
+func logIn(t *testing.T, fob ready, username, password string) (status int, code string) {
+	t.Helper()
+	form := url.Values{"grant_type": {"password"}, "client_id": {fob.PublicClientID}, "username": {username}, "password": {password}}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, fob.TokenEndpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Error string `json:"error"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, answer.Error
+}
+
+// turning is an engine that becomes another one with the nth write of a user.
+func turning(t *testing.T, engine, another string, n int32, then func()) string {
+	t.Helper()
+	proxyTo := func(endpoint string) http.Handler {
+		target, err := url.Parse(endpoint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		proxy := httputil.NewSingleHostReverseProxy(target)
+		proxy.ErrorLog = log.New(io.Discard, "", 0) // of requests that were given up
+		return proxy
+	}
+	before, after := proxyTo(engine), proxyTo(another)
+	var writes atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		written := writes.Load()
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "PutItem") {
+			written = writes.Add(1)
+		}
+		if written == n && then != nil {
+			then()
+		}
+		if written >= n {
+			after.ServeHTTP(w, r)
+			return
+		}
+		before.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// Thousands of users, an outage in the middle of which the writes happen and are
+// not answered, and the same command again: in the end each user is there once,
+// and the disabled ones, and no others, are disabled.
+func TestImportGoesOnAfterAnOutage(t *testing.T) {
+	endpoint := storetest.Engine(t)
+	f := dynamotest.New(t, endpoint)
+	const users, outage = 3000, 1000
+	isDisabled := func(i int) bool { return i%50 == 0 }
+	isWrapped := func(i int) bool { return i%100 == 1 }
+	var lines []string
+	for i := range users {
+		hash := exampleArgon2id // is stored as it is, which takes no time
+		if isWrapped(i) {
+			hash = exampleSHA256
+		}
+		lines = append(lines, fmt.Sprintf(`{"username":"user-%d",%s,"disabled":%v}`, i, hash, isDisabled(i)))
+	}
+	lines = append(lines, lines[7], `{"username":"nobody"}`)
+	file := usersFile(t, lines...)
+
+	down := refusing(t, endpoint, regexp.MustCompile(`PutItem$`), 500, "InternalServerError", "oops")
+	code, out, said := fobAt(t, turning(t, endpoint, down, outage, nil), "", f, "user", "import", file)
+	says := regexp.MustCompile(`^fob: ([0-9]+) users are imported, 0 were there already, the rest may not be: run the same command again\. the table "users-[A-Z2-7]+" at .* gives no answer, try again: .*\n$`)
+	if code != exitUnavailable || out != "" || !says.MatchString(said) {
+		t.Fatalf("exit code %d, standard output %q, standard error %q, want one line like %s", code, out, said, says)
+	}
+
+	code, out, said = fobAt(t, endpoint, "", f, "user", "import", file, "--json")
+	var view importView
+	if err := json.Unmarshal([]byte(out), &view); err != nil {
+		t.Fatal(err)
+	}
+	if code != exitPartly || said != "fob: 2 lines are refused: see the report on standard output\n" {
+		t.Errorf("exit code %d, standard error %q", code, said)
+	}
+	if view.Imported+view.Existing != users || view.Existing < outage-1 || view.Imported == 0 {
+		t.Errorf("%d imported, %d existing", view.Imported, view.Existing)
+	}
+	if len(view.Refused) != 2 || view.Refused[0] != (refusal{users + 1, "user-7", "the name is in line 8 already"}) {
+		t.Errorf("refused: %+v", view.Refused)
+	}
+
+	all, err := f.Users.ListUsers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	byName, ids := map[string]oauth.User{}, map[string]bool{}
+	for _, u := range all {
+		byName[u.Username], ids[u.ID] = u, true
+	}
+	if len(all) != users || len(byName) != users || len(ids) != users {
+		t.Fatalf("%d users, %d names, %d ids; want %d", len(all), len(byName), len(ids), users)
+	}
+	for i := range users {
+		u, found := byName[fmt.Sprintf("user-%d", i)]
+		if !found {
+			t.Fatalf("user-%d is not there", i)
+		}
+		if wrapped := !strings.HasPrefix(u.PasswordHash.Reveal(), "$argon2id$"); wrapped != isWrapped(i) {
+			t.Errorf("user-%d: wrapped is %v", i, wrapped)
+		}
+		if i%10 > 0 {
+			continue // reading all of them takes long
+		}
+		if disabled := stateOf(t, f, u.ID).Disabled; disabled != isDisabled(i) {
+			t.Errorf("user-%d: disabled is %v", i, disabled)
+		}
+	}
+
+	// Once more, and nothing is left to do.
+	code, out, _ = fobAt(t, endpoint, "", f, "user", "import", file)
+	if want := fmt.Sprintf("0 users are imported, %d were there already, 2 are refused:\n", users); code != exitPartly || !strings.HasPrefix(out, want) {
+		t.Errorf("exit code %d, standard output %.100q, want %q", code, out, want)
+	}
+}
+
+func stateOf(t *testing.T, f *dynamotest.Fixture, id string) oauth.SubjectState {
+	t.Helper()
+	loc := bearer.Locator{Subject: oauth.SubjectKey(oauth.Subject{Kind: oauth.UserSubject, ID: id})}
+	reading, err := f.Tokens.Read(t.Context(), loc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reading.State
+}
+
+// There is no moment in which a disabled user could log in: who cannot be
+// disabled is not there.
+func TestDisabledUsersAreNeverEnabled(t *testing.T) {
+	endpoint := storetest.Engine(t)
+	f := dynamotest.New(t, endpoint)
+	down := refusing(t, endpoint, regexp.MustCompile(`UpdateItem$`), 500, "InternalServerError", "oops")
+	file := usersFile(t, `{"username":"bob","disabled":true,`+exampleBcrypt+`}`)
+	code, out, said := fobAt(t, down, "", f, "user", "import", file)
+	if code != exitUnavailable || out != "" || !strings.HasPrefix(said, `fob: the table "tokens-`) {
+		t.Errorf("exit code %d, standard output %q, standard error %q", code, out, said)
+	}
+	if _, found, err := f.Users.User(t.Context(), "bob"); found || err != nil {
+		t.Errorf("found %v, %v", found, err)
+	}
+	if code, _, said := fobAt(t, endpoint, "", f, "user", "import", file); code != 0 {
+		t.Fatal(said)
+	}
+	if !stateOf(t, f, userOf(t, f, "bob").ID).Disabled {
+		t.Error("bob is not disabled")
+	}
+}
+
+// A Ctrl-C ends it, while users are on their way and while it waits for lines.
+func TestImportInterrupted(t *testing.T) {
+	endpoint := storetest.Engine(t)
+	for _, tt := range []struct {
+		name   string
+		users  int
+		writes int32 // after which it comes
+		says   string
+	}{
+		// More writes than there are at once, so some are counted.
+		{"busy", 4 * importers, importers + importers/2, `[1-9][0-9]* users? (is|are) imported, 0 were there already, the rest may not be: run the same command again\. interrupted`},
+		{"waiting", 3, 3, `(.*: run the same command again\. )?interrupted`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := dynamotest.New(t, endpoint)
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
+			in, feed := io.Pipe() // which is never closed
+			go func() {
+				for i := range tt.users {
+					_, _ = fmt.Fprintf(feed, "{\"username\":\"user-%d\",%s}\n", i, exampleBcrypt)
+				}
+			}()
+			defer func() { _ = in.Close() }()
+			at := turning(t, endpoint, endpoint, tt.writes, interrupt)
+			for _, pair := range fixtureEnv(t, f) {
+				name, value, _ := strings.Cut(pair, "=")
+				t.Setenv(name, value)
+			}
+			var stdout, stderr output
+			p := program{stdin: in, stdout: &stdout, stderr: &stderr, getenv: os.Getenv}
+			code := p.run(ctx, []string{"--dynamodb", at, "user", "import", "-"})
+			if says := regexp.MustCompile("^fob: " + tt.says + "\n$"); code != exitFailure || stdout.String() != "" || !says.MatchString(stderr.String()) {
+				t.Errorf("exit code %d, standard output %q, standard error %q, want one line like %s", code, &stdout, &stderr, says)
+			}
+		})
+	}
+}
+
+// No hash, salt or password reaches a screen, a report or an error, whatever is
+// wrong with the line that it is on.
+func TestImportShowsNoHashes(t *testing.T) {
+	endpoint := storetest.Engine(t)
+	f := dynamotest.New(t, endpoint)
+	const canary, salt = "Canary7f3aCanary7f3aCanary7f3a", "SaltCanary9d2e"
+	lines := []string{
+		`{"username":"ok",` + exampleSHA256 + `}`,
+		`{"username":"a","password_hash":"` + canary + `"}`,
+		`{"username":"b","password_hash":"` + canary + `","digest":"SHA-256","salt":"` + salt + `"}`,
+		`{"username":"c","password_hash":"$2b$08$` + canary + `"}`,
+		`{"username":"d","password_hash":"{SSHA}` + canary + `","roles":["` + `ok"],"x":1}`,
+		`{"username":"e","password_hash":["` + canary + `"]}`,
+		`{"username":"f","password_hash":"` + canary + `}`,
+		`{"username":"g","password_hash":"` + canary + `","` + canary + `":"` + salt + `"}`,
+		`{"username":"h","digest":"` + canary + `","password_hash":"AAAA"}`,
+		`{"username":"i","digest":"PBKDF2","prf":"` + canary + `","iterations":1,"password_hash":"AAAA","salt":"` + salt + `"}`,
+		canary,
+		`{"username":"ok",` + exampleSHA256 + `}`,
+	}
+	report := filepath.Join(t.TempDir(), "refused.jsonl")
+	down := refusing(t, endpoint, regexp.MustCompile(`PutItem$`), 500, "InternalServerError", "oops")
+	for _, at := range []string{down, endpoint} {
+		for _, flag := range []string{"--json", "--report=" + report, "--dry-run"} {
+			_, out, said := fobAt(t, at, "", f, "user", "import", usersFile(t, lines...), flag)
+			written, _ := os.ReadFile(report)
+			all := out + said + string(written)
+			for _, leak := range []string{canary, salt, "QasIxB6SuXPYIi", "ZXhhbXBsZS1zYWx0", "$wrapped$", "$argon2id$v=19$m=19456"} {
+				if strings.Contains(all, leak) {
+					t.Errorf("%s shows %s:\n%s", flag, leak, all)
+				}
+			}
+			if !strings.Contains(said, "fob: ") {
+				t.Errorf("%s: standard error is %q", flag, said)
+			}
+		}
+	}
+	if info, err := os.Stat(report); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("the report: %v, %v", info, err)
+	}
+}
+
+func TestReadLines(t *testing.T) {
+	full := strings.Repeat("x", maxLine-1)
+	for _, tt := range []struct {
+		name, in string
+		want     string // number:text, and ! for too long
+		fails    string
+	}{
+		{name: "empty", in: ""},
+		{name: "blank", in: "\n \r\n\t\n"},
+		{name: "no end", in: "a\nb", want: "1:a 2:b"},
+		{name: "Windows", in: "a\r\nb\r\n", want: "1:a 2:b"},
+		{name: "blank ones between", in: "\na\n\n\nb\n\n", want: "2:a 5:b"},
+		{name: "byte order mark", in: byteOrderMark + "a\nb\n", want: "1:a 2:b"},
+		{name: "byte order mark alone", in: byteOrderMark},
+		{name: "UTF-16", in: "\xff\xfea\x00\n\x00", fails: "the file is UTF-16"},
+		{name: "as long as can be", in: full + "\na\n", want: "1:" + full + " 2:a"},
+		{name: "too long", in: full + "x\na\n", want: "1! 2:a"},
+		{name: "far too long", in: strings.Repeat(full, 5) + "\na\n", want: "1! 2:a"},
+		{name: "too long at the end", in: "a\n" + full + "xx", want: "1:a 2!"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			var failed error
+			size := 0
+			for l := range readLines(t.Context(), strings.NewReader(tt.in)) {
+				size += l.size
+				if l.err != nil {
+					failed = l.err
+					continue
+				}
+				if l.tooLong {
+					got = append(got, fmt.Sprintf("%d!", l.number))
+					continue
+				}
+				got = append(got, fmt.Sprintf("%d:%s", l.number, bytes.TrimSpace(l.text)))
+			}
+			if text := strings.Join(got, " "); text != tt.want && tt.fails == "" {
+				t.Errorf("lines are %.100q, want %.100q", text, tt.want)
+			}
+			if (failed != nil) != (tt.fails != "") || failed != nil && !strings.Contains(failed.Error(), tt.fails) {
+				t.Errorf("error %v, want %q", failed, tt.fails)
+			}
+			if size > len(tt.in) {
+				t.Errorf("%d of %d bytes", size, len(tt.in))
+			}
+		})
+	}
+}
+
+// A disk that fails is not the end of the file.
+func TestUsersThatCannotBeRead(t *testing.T) {
+	endpoint := storetest.Engine(t)
+	f := dynamotest.New(t, endpoint)
+	for _, pair := range fixtureEnv(t, f) {
+		name, value, _ := strings.Cut(pair, "=")
+		t.Setenv(name, value)
+	}
+	broken := io.MultiReader(strings.NewReader(`{"username":"ann",`+exampleBcrypt+"}\n"), brokenReader{})
+	var stdout, stderr output
+	p := program{stdin: broken, stdout: &stdout, stderr: &stderr, getenv: os.Getenv}
+	code := p.run(t.Context(), []string{"--dynamodb", endpoint, "user", "import", "-"})
+	if code != exitFailure || stdout.String() != "" || !strings.Contains(stderr.String(), "the users cannot be read: the disk is broken") {
+		t.Errorf("exit code %d, standard output %q, standard error %q", code, &stdout, &stderr)
+	}
+}
+
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("the disk is broken") }
+
+// The bar says how many users are done and how much is left, and leaves nothing
+// behind. That it is for terminals alone, the scripts show: there it is not.
+func TestProgress(t *testing.T) {
+	var out output
+	p := progress{newBar(&out, 100)}
+	p.add(1, 1)
+	p.add(49, 12) // too soon to be shown
+	p.end()
+	if text := out.String(); !strings.Contains(text, "1 user ") || !strings.Contains(text, "0%") {
+		t.Errorf("the bar is %q", text)
+	}
+	if text := out.String(); !strings.HasSuffix(text, "\r") {
+		t.Errorf("the bar ends in %q", text[max(0, len(text)-20):])
+	}
+	progress{}.add(1, 1)
+	progress{}.end()
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/keys"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/password"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// readBefore are the users as a login has read them that is under way.
+type readBefore struct {
+	oauth.Users
+	login oauth.Login
+}
+
+func (r readBefore) Login(context.Context, string, oauth.CounterKey, oauth.CounterKey) (oauth.Login, error) {
+	return r.login, nil
+}
+
+// A login that read the user before the user was removed must not bring a token
+// to life, and what it may have written goes with the state.
+func TestRemoveWhileALoginIsUnderWay(t *testing.T) {
+	s := newMemoryStores()
+	hash, err := password.Hasher{}.Hash(secret.New("example-password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err := s.users.SaveUser(t.Context(), oauth.User{Username: "ann", ID: oauth.NewUserID(), PasswordHash: hash, Created: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.clients.SaveClient(t.Context(), oauth.Client{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant}, Created: 1, Epoch: 1}); err != nil {
+		t.Fatal(err)
+	}
+	ring, err := keys.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer := &oauth.Issuer{
+		Tokens: s.tokens, Clients: oauth.NewClientCache(s.clients, time.Now), Passwords: password.Hasher{}, Now: time.Now,
+		Users: readBefore{s.users, oauth.Login{User: user, Found: true}},
+		Keys:  keys.NewCache(func(context.Context) (*bearer.MintRing, error) { return ring, nil }, time.Now),
+	}
+	login := func() error {
+		_, err := issuer.Token(t.Context(), oauth.TokenRequest{
+			Credentials: oauth.Credentials{Method: oauth.ClientIDOnly, ID: "app"},
+			Form:        oauth.Form{"grant_type": "password", "username": "ann", "password": "example-password"},
+		})
+		return err
+	}
+	if err := login(); err != nil {
+		t.Fatalf("before: %v", err)
+	}
+	subject := oauth.Subject{Kind: oauth.UserSubject, ID: user.ID}
+
+	// While it waits, such a login is refused.
+	ctx, interrupt := context.WithCancel(t.Context())
+	var stdout, stderr output
+	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, inMemory: &s}
+	code := make(chan int, 1)
+	go func() { code <- p.run(ctx, []string{"user", "remove", "ann", "--wait", "1h"}) }()
+	for !strings.Contains(stderr.String(), "waiting") {
+		select {
+		case c := <-code:
+			t.Fatalf("exit code %d: %s", c, &stderr)
+		default:
+		}
+	}
+	if refused, ok := errors.AsType[*oauth.Error](login()); !ok || refused.Code != oauth.InvalidGrant {
+		t.Errorf("a login under way: %v", refused)
+	}
+	interrupt()
+	if c := <-code; c != 0 || !strings.Contains(stdout.String(), "The user ann is removed.") || !strings.Contains(stderr.String(), "an item without their data stays for each: interrupted") {
+		t.Errorf("interrupted: exit code %d, %q, %q", c, &stdout, &stderr)
+	}
+	if state, err := s.subjects.State(t.Context(), subject); err != nil || !state.Disabled {
+		t.Errorf("the state went too early: %+v, %v", state, err)
+	}
+
+	// A record that was written under the epoch of before goes first, and then the
+	// state: the other way round it would be alive in between.
+	if _, err := s.users.SaveUser(t.Context(), oauth.User{Username: "ann", ID: user.ID, PasswordHash: hash, Created: 1}); err != nil {
+		t.Fatal(err)
+	}
+	late := oauth.Authorization{Subject: subject, Username: "ann", Client: "app", Format: oauth.Opaque, Audiences: []string{"app"}}
+	p.inMemory.registry = lastThing{s.registry, func() {
+		if records, err := s.tokens.List(t.Context(), subject, ""); err != nil || len(records) > 0 {
+			t.Errorf("the state goes before %d records, %v", len(records), err)
+		}
+	}}
+	p.inMemory.users = removing{s.users, func() {
+		if _, _, err := s.tokens.Save(t.Context(), oauth.Record{Nonce: oauth.Nonce{1}, Authorization: late}, oauth.Nonce{}); err != nil {
+			t.Error(err)
+		}
+	}}
+	if c := p.run(t.Context(), []string{"user", "remove", "ann", "--wait", "1s"}); c != 0 {
+		t.Fatalf("exit code %d: %s", c, &stderr)
+	}
+	if state, err := s.subjects.State(t.Context(), subject); err != nil || state != (oauth.SubjectState{}) {
+		t.Errorf("the state stays: %+v, %v", state, err)
+	}
+}
+
+// lastThing looks at the store when a state is about to go.
+type lastThing struct {
+	oauth.TokenRegistry
+	look func()
+}
+
+func (l lastThing) Forget(ctx context.Context, subject oauth.Subject) error {
+	l.look()
+	return l.TokenRegistry.Forget(ctx, subject)
+}
+
+// removing does something else when a user is removed.
+type removing struct {
+	users
+	also func()
+}
+
+func (r removing) RemoveUser(ctx context.Context, u oauth.User) (bool, error) {
+	r.also()
+	return r.users.RemoveUser(ctx, u)
+}

@@ -1,0 +1,347 @@
+package keys
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// How a key turns. Everything here is pure but for the drawing of key texts: a
+// change takes a Document and returns another, and a Vault makes it true.
+//
+//	Add                  -> prepublished   verifies, so that instances that learn of
+//	                                       the next step at different times accept
+//	                                       each other's tokens
+//	Activate             -> active         signs; the one before is verify-only from
+//	                                       the same write on
+//	Retire               -> retired        when the last token under it has run out
+//	RetireNow            -> retired        at once: the key has leaked
+//
+// A state moves down this list and never up.
+
+const (
+	// StepWait is how long a step must have stood before the next one: until then
+	// an instance may work with the ring from before it. That is maxAge, and a
+	// margin for what maxAge does not know of: the write itself (writePatience),
+	// readers that Secrets Manager gives the old value for some moments, and clocks
+	// of operators and instances that differ by seconds.
+	StepWait = maxAge + stepMargin
+
+	stepMargin = 30 * time.Second
+
+	// writePatience bounds a write. The time of a new state is taken before it.
+	writePatience = 15 * time.Second
+
+	lastKID = 255
+)
+
+// Key is what may be told of a key.
+type Key struct {
+	KID   uint8
+	State bearer.State
+	// Since is when it entered the state, or the latest moment at which it can
+	// have.
+	Since time.Time
+}
+
+// Document is the two secrets as they were read, or as they shall be. The zero
+// Document is none. What a method returns shares nothing that changes with it.
+type Document struct {
+	epoch  uint64
+	states map[uint8]bearer.State
+	since  map[uint8]int64 // Unix seconds, for every state
+	mint   map[uint8]secret.Text
+	check  map[uint8]secret.Text
+
+	newMint bool // the mint secret must be written too
+	from    any  // the vault's own: what it read
+}
+
+// parseDocument reads the two secrets. A key without a time entered its state
+// before written, at which the check secret was last written.
+func parseDocument(mint, check []byte, written time.Time) (Document, error) {
+	if _, err := bearer.ParseMintRing(mint, check); err != nil {
+		return Document{}, err
+	}
+	var known struct {
+		Epoch  uint64                 `json:"issuer_epoch"`
+		States map[uint8]bearer.State `json:"states"`
+		Since  map[uint8]int64        `json:"since"`
+	}
+	members := map[string]json.RawMessage{}
+	mintTexts := map[uint8]string{}
+	// The decoder's messages would quote the texts.
+	if json.Unmarshal(check, &known) != nil || json.Unmarshal(check, &members) != nil || json.Unmarshal(mint, &mintTexts) != nil {
+		return Document{}, fmt.Errorf("%w: it cannot be changed", bearer.ErrBadRing)
+	}
+	d := Document{
+		epoch: known.Epoch, states: known.States, since: map[uint8]int64{},
+		mint: map[uint8]secret.Text{}, check: map[uint8]secret.Text{},
+	}
+	for kid, text := range mintTexts {
+		d.mint[kid] = secret.New(text)
+	}
+	for kid := range d.states {
+		var text string
+		if json.Unmarshal(members[strconv.Itoa(int(kid))], &text) != nil {
+			return Document{}, fmt.Errorf("%w: it cannot be changed", bearer.ErrBadRing)
+		}
+		d.check[kid] = secret.New(text)
+		d.since[kid] = cmp.Or(known.Since[kid], written.Unix())
+	}
+	return d, nil
+}
+
+// texts are the two secrets. What no instance would serve with is an error.
+func (d Document) texts() (mint, check []byte, err error) {
+	mintTexts := map[uint8]string{}
+	for kid, text := range d.mint {
+		mintTexts[kid] = text.Reveal()
+	}
+	members := map[string]any{"issuer_epoch": d.epoch, "states": d.states, "since": d.since}
+	for kid, text := range d.check {
+		members[strconv.Itoa(int(kid))] = text.Reveal()
+	}
+	if mint, err = json.Marshal(mintTexts); err != nil {
+		return nil, nil, err
+	}
+	if check, err = json.Marshal(members); err != nil {
+		return nil, nil, err
+	}
+	if _, err := bearer.ParseMintRing(mint, check); err != nil {
+		return nil, nil, err
+	}
+	return mint, check, nil
+}
+
+func (d Document) clone() Document {
+	d.states, d.since = maps.Clone(d.states), maps.Clone(d.since)
+	d.mint, d.check = maps.Clone(d.mint), maps.Clone(d.check)
+	return d
+}
+
+// IssuerEpoch is the one in force.
+func (d Document) IssuerEpoch() uint64 { return d.epoch }
+
+// Keys are all that have a state, by kid.
+func (d Document) Keys() []Key {
+	var all []Key
+	for _, kid := range slices.Sorted(maps.Keys(d.states)) {
+		all = append(all, d.key(kid))
+	}
+	return all
+}
+
+// Key returns one of them.
+func (d Document) Key(kid uint8) (Key, bool) {
+	_, known := d.states[kid]
+	return d.key(kid), known
+}
+
+// Active is the key that new tokens are made under.
+func (d Document) Active() Key { return d.in(bearer.Active)[0] }
+
+func (d Document) key(kid uint8) Key {
+	return Key{kid, d.states[kid], time.Unix(d.since[kid], 0).UTC()}
+}
+
+func (d Document) in(state bearer.State) []Key {
+	return slices.DeleteFunc(d.Keys(), func(k Key) bool { return k.State != state })
+}
+
+func (d Document) enter(kid uint8, state bearer.State, now time.Time) {
+	d.states[kid], d.since[kid] = state, now.Unix()
+}
+
+// Step is what may be done with a key.
+type Step string
+
+const (
+	NoStep       Step = ""
+	ActivateStep Step = "activate"
+	RetireStep   Step = "retire"
+)
+
+// Next is what may be done with k next, and from when on no active token is lost
+// by it. longest is the longest life of any token.
+func (k Key) Next(longest time.Duration) (Step, time.Time) {
+	switch k.State {
+	case bearer.Prepublished:
+		return ActivateStep, k.Since.Add(StepWait)
+	case bearer.VerifyOnly:
+		// Instances that were behind made tokens under it for some moments more.
+		return RetireStep, k.Since.Add(StepWait + longest)
+	}
+	return NoStep, time.Time{}
+}
+
+// LongestLife is how long a token of any of these clients can live. Neither
+// refreshing nor logging in again prolongs the life of one that is there.
+func LongestLife(clients []oauth.Client) time.Duration {
+	var longest int64
+	for _, c := range clients {
+		longest = max(longest,
+			cmp.Or(c.AccessLifetime, oauth.DefaultAccessLifetime),
+			cmp.Or(c.RefreshAbsolute, oauth.DefaultRefreshAbsolute))
+	}
+	return time.Duration(longest) * time.Second
+}
+
+// Reason is why a change was refused.
+type Reason int
+
+const (
+	NoSuchKey Reason = iota + 1
+	WrongState
+	TooEarly
+	UsedUp
+)
+
+// Refusal is the error of a change that must not be made. The ring is as it was.
+type Refusal struct {
+	Reason Reason
+	Key    Key
+	Step   Step
+	From   time.Time // if it is too early: when it is not any more
+}
+
+func (r *Refusal) Error() string {
+	switch r.Reason {
+	case NoSuchKey:
+		return fmt.Sprintf("there is no key %d", r.Key.KID)
+	case TooEarly:
+		return fmt.Sprintf("key %d is %s since %s: it can be %sd from %s on", r.Key.KID, r.Key.State,
+			r.Key.Since.Format(time.RFC3339), r.Step, r.From.Format(time.RFC3339))
+	case UsedUp:
+		return fmt.Sprintf("all key ids from 1 to %d are used up", lastKID)
+	}
+	return fmt.Sprintf("key %d is %s", r.Key.KID, r.Key.State)
+}
+
+// may returns the Refusal if step is not the next of kid, or too early.
+func (d Document) may(kid uint8, step Step, now time.Time, longest time.Duration) error {
+	k, known := d.Key(kid)
+	if !known {
+		return &Refusal{Reason: NoSuchKey, Key: Key{KID: kid}, Step: step}
+	}
+	next, from := k.Next(longest)
+	switch {
+	case next != step:
+		return &Refusal{Reason: WrongState, Key: k, Step: step}
+	case now.Before(from):
+		return &Refusal{Reason: TooEarly, Key: k, Step: step, From: from}
+	}
+	return nil
+}
+
+// Add makes a key and prepublishes it. An Add that was stopped after it had
+// written the mint secret left a key there, which this one takes on. One key at a
+// time is on its way.
+func (d Document) Add(now time.Time) (Document, Key, error) {
+	if waiting := d.in(bearer.Prepublished); len(waiting) > 0 {
+		return Document{}, Key{}, &Refusal{Reason: WrongState, Key: waiting[0]}
+	}
+	kid, err := d.newKID()
+	if err != nil {
+		return Document{}, Key{}, err
+	}
+	d = d.clone()
+	if _, begun := d.mint[kid]; !begun {
+		d.mint[kid], d.newMint = newText(), true
+	}
+	d.check[kid] = newText()
+	d.enter(kid, bearer.Prepublished, now)
+	return d, d.key(kid), nil
+}
+
+// newKID is above every kid that ever had a state: a key that somebody took out
+// of the check secret by hand must not come back under another text, nor with
+// its own.
+func (d Document) newKID() (uint8, error) {
+	highest := slices.Max(slices.Collect(maps.Keys(d.states)))
+	if highest == lastKID {
+		return 0, &Refusal{Reason: UsedUp}
+	}
+	var begun []uint8
+	for kid := range d.mint {
+		if kid > highest {
+			begun = append(begun, kid)
+		}
+	}
+	if len(begun) > 0 {
+		return slices.Min(begun), nil
+	}
+	return highest + 1, nil
+}
+
+// Activate makes new tokens be made under a prepublished key, and the one before
+// verify-only.
+func (d Document) Activate(kid uint8, now time.Time) (Document, error) {
+	if err := d.may(kid, ActivateStep, now, 0); err != nil {
+		return Document{}, err
+	}
+	before := d.Active()
+	d = d.clone()
+	d.enter(before.KID, bearer.VerifyOnly, now)
+	d.enter(kid, bearer.Active, now)
+	return d, nil
+}
+
+// Retire ends a verify-only key when no token under it can be active any more.
+func (d Document) Retire(kid uint8, now time.Time, longest time.Duration) (Document, error) {
+	if err := d.may(kid, RetireStep, now, longest); err != nil {
+		return Document{}, err
+	}
+	d = d.clone()
+	d.enter(kid, bearer.Retired, now)
+	return d, nil
+}
+
+// RetireNow ends a key that has leaked, in whatever state, and its tokens with
+// it. If it is the active one, a key that nobody has seen takes its place in the
+// same write, and is returned too. It is not a prepublished one, nor one that an
+// Add left behind: they lay beside the one that leaked.
+func (d Document) RetireNow(kid uint8, now time.Time) (_ Document, replacement Key, _ error) {
+	k, known := d.Key(kid)
+	switch {
+	case !known:
+		return Document{}, Key{}, &Refusal{Reason: NoSuchKey, Key: Key{KID: kid}, Step: RetireStep}
+	case k.State == bearer.Retired:
+		return Document{}, Key{}, &Refusal{Reason: WrongState, Key: k, Step: RetireStep}
+	}
+	d = d.clone()
+	if k.State == bearer.Active {
+		fresh, err := d.newKID()
+		if err != nil {
+			return Document{}, Key{}, err
+		}
+		d.mint[fresh], d.check[fresh], d.newMint = newText(), newText(), true
+		d.enter(fresh, bearer.Active, now)
+		replacement = d.key(fresh)
+	}
+	d.enter(kid, bearer.Retired, now)
+	return d, replacement, nil
+}
+
+// RaiseEpoch ends every token that there is.
+func (d Document) RaiseEpoch() (Document, error) {
+	if d.epoch == math.MaxUint64 {
+		return Document{}, errors.New("the issuer epoch cannot rise any more")
+	}
+	d = d.clone()
+	d.epoch++
+	return d, nil
+}
+
+func newText() secret.Text { return secret.New(rand.Text() + rand.Text()) } // 260 bits

@@ -1,0 +1,162 @@
+package keys
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+)
+
+// recently is how long after an activation a rotation says that it was done: it
+// may have been stopped after its last write, and whoever runs it again wants
+// that one rotation and no other.
+const recently = 24 * time.Hour
+
+// Rotation turns the active key: retire what has run out, add, wait, activate,
+// wait. All that it knows is in the vault, so it can be stopped at any point and
+// run again.
+type Rotation struct {
+	Vault Vault
+	Now   func() time.Time
+	// Sleep returns after d, or with an error when ctx ends.
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Longest is the longest life of any token. It is asked for only if there is a
+	// key that could be retired.
+	Longest func(context.Context) (time.Duration, error)
+	// Say tells a person how far it is.
+	Say func(line string)
+	// Again turns a key that was activated recently, too.
+	Again bool
+}
+
+// Rotated is what a Rotation came to.
+type Rotated struct {
+	Active  Key
+	Turned  bool    // this run activated it
+	Retired []uint8 // by this run
+}
+
+// Run returns when every instance makes its new tokens under the active key.
+func (r Rotation) Run(ctx context.Context) (Rotated, error) {
+	var done Rotated
+	d, err := r.Vault.Read(ctx)
+	if err != nil {
+		return done, err
+	}
+	if d, done.Retired, err = r.retire(ctx, d); err != nil {
+		return done, err
+	}
+
+	active := d.Active()
+	known := active.Since.Add(StepWait)
+	waiting := d.in(bearer.Prepublished)
+	switch {
+	case len(waiting) > 0:
+		next := waiting[0]
+		_, from := next.Next(0)
+		r.Say(fmt.Sprintf("key %d is prepublished since %s: going on with it", next.KID, stamp(next.Since)))
+		active, known, err = r.activate(ctx, next, from)
+	case r.Again || r.Now().Sub(active.Since) >= recently:
+		if d, active, err = d.Add(r.Now()); err != nil {
+			return done, err
+		}
+		if _, err = r.Vault.Write(ctx, d); err != nil {
+			return done, err
+		}
+		r.Say(fmt.Sprintf("key %d is added, prepublished", active.KID))
+		active, known, err = r.activate(ctx, active, r.Now().Add(StepWait))
+	default:
+		r.Say(fmt.Sprintf("key %d is active since %s: that rotation is done, and --again would turn it once more", active.KID, stamp(active.Since)))
+		done.Active = active
+		return done, r.await(ctx, known, "every instance makes tokens under it")
+	}
+	if err != nil {
+		return done, err
+	}
+	done.Active, done.Turned = active, true
+	return done, r.await(ctx, known, "every instance makes tokens under it")
+}
+
+// retire ends the keys whose last token has run out.
+func (r Rotation) retire(ctx context.Context, d Document) (Document, []uint8, error) {
+	verifying := d.in(bearer.VerifyOnly)
+	if len(verifying) == 0 {
+		return d, nil, nil
+	}
+	longest, err := r.Longest(ctx)
+	if err != nil {
+		return d, nil, err
+	}
+	var retired []uint8
+	for _, k := range verifying {
+		if _, from := k.Next(longest); r.Now().Before(from) {
+			continue
+		}
+		if d, err = d.Retire(k.KID, r.Now(), longest); err != nil {
+			return d, nil, err
+		}
+		retired = append(retired, k.KID)
+	}
+	if len(retired) == 0 {
+		return d, nil, nil
+	}
+	if d, err = r.Vault.Write(ctx, d); err != nil {
+		return d, nil, err
+	}
+	r.Say(fmt.Sprintf("retired, its last token has run out: %s", kids(retired)))
+	return d, retired, nil
+}
+
+// activate waits until k is known everywhere and activates it. It returns the
+// active key, and when every instance will know that.
+func (r Rotation) activate(ctx context.Context, k Key, from time.Time) (Key, time.Time, error) {
+	if err := r.await(ctx, from, "every instance verifies tokens under it"); err != nil {
+		return Key{}, time.Time{}, err
+	}
+	// Somebody may have gone on with it, or found that it leaked.
+	d, err := r.Vault.Read(ctx)
+	if err != nil {
+		return Key{}, time.Time{}, err
+	}
+	if active := d.Active(); active.KID == k.KID {
+		r.Say(fmt.Sprintf("key %d was activated by somebody else at %s", k.KID, stamp(active.Since)))
+		return active, active.Since.Add(StepWait), nil
+	}
+	before := d.Active()
+	if d, err = d.Activate(k.KID, r.Now()); err != nil {
+		return Key{}, time.Time{}, err
+	}
+	if d, err = r.Vault.Write(ctx, d); err != nil {
+		return Key{}, time.Time{}, err
+	}
+	r.Say(fmt.Sprintf("key %d is active, and key %d verifies the tokens that there are", k.KID, before.KID))
+	return d.Active(), r.Now().Add(StepWait), nil
+}
+
+// await returns at a time of the wall clock.
+func (r Rotation) await(ctx context.Context, until time.Time, then string) error {
+	for first := true; ; first = false {
+		left := until.Sub(r.Now())
+		if left <= 0 {
+			return nil
+		}
+		if first {
+			r.Say(fmt.Sprintf("waiting until %s, when %s", stamp(until), then))
+		}
+		if err := r.Sleep(ctx, left); err != nil {
+			return err
+		}
+	}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func kids(all []uint8) string {
+	var words []string
+	for _, kid := range all {
+		words = append(words, fmt.Sprintf("key %d", kid))
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,567 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/memory"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/scope"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// Lives of the fleet's tokens, in seconds: short, so that tokens of every age are
+// about while the key turns.
+const (
+	fleetAccess  = 120
+	fleetRefresh = 240
+)
+
+// fleet is three instances of fob over one store. They see the ring as it was 0,
+// 30 and 60 seconds ago, and asking again gives them no newer one: that is as
+// bad as it gets. The clock is the test's.
+type fleet struct {
+	t         *testing.T
+	now       time.Time
+	vault     *memoryVault
+	instances []*instance
+	phones    map[string]phone // by user
+	steps     int
+	live      map[string]*issued // what was issued and has not run out
+	lost      []string           // what was not active, or refused, and should not have been
+}
+
+// phone is a public client's only copy of its refresh token.
+type phone struct {
+	refresh bearer.Bearer
+	expiry  time.Time
+}
+
+type instance struct {
+	behind   time.Duration
+	issuer   *oauth.Issuer
+	verifier *oauth.Verifier
+}
+
+type issued struct {
+	bearer bearer.Bearer
+	kind   bearer.Kind
+	expiry time.Time
+	by     time.Duration // how far behind the instance was
+	kid    uint8         // the active one, for that instance
+}
+
+// memoryVault remembers what the two secrets were.
+type memoryVault struct {
+	now     func() time.Time
+	history []written
+}
+
+type written struct {
+	at          time.Time
+	mint, check []byte
+	ring        *bearer.MintRing
+}
+
+func (v *memoryVault) Read(context.Context) (Document, error) {
+	last := v.history[len(v.history)-1]
+	d, err := parseDocument(last.mint, last.check, last.at)
+	d.from = len(v.history)
+	return d, err
+}
+
+func (v *memoryVault) Write(_ context.Context, d Document) (Document, error) {
+	if d.from != len(v.history) {
+		return Document{}, oauth.ErrConflict
+	}
+	mint, check, err := d.texts()
+	if err != nil {
+		return Document{}, err
+	}
+	ring, err := bearer.ParseMintRing(mint, check)
+	if err != nil {
+		return Document{}, err
+	}
+	v.history = append(v.history, written{v.now(), mint, check, ring})
+	d.from, d.newMint = len(v.history), false
+	return d, nil
+}
+
+// asOf is the ring that was in force at a time.
+func (v *memoryVault) asOf(at time.Time) *bearer.MintRing {
+	for i := len(v.history) - 1; i > 0; i-- {
+		if !v.history[i].at.After(at) {
+			return v.history[i].ring
+		}
+	}
+	return v.history[0].ring
+}
+
+// late is oauth.Keys with the ring as it was.
+type late[R any] struct{ ring func() R }
+
+func (l late[R]) Ring(context.Context) (R, error)                { return l.ring(), nil }
+func (l late[R]) Reload(context.Context) (R, error)              { return l.ring(), nil }
+func (l late[R]) ReloadForUnknownKey(context.Context) (R, error) { return l.ring(), nil }
+
+type plainPasswords struct{}
+
+func (plainPasswords) Hash(p secret.Text) (secret.Text, error) { return p, nil }
+func (plainPasswords) Verify(p, hash secret.Text) (ok, outdated bool, err error) {
+	return hash.Equal(p), false, nil
+}
+
+var fleetUsers = []string{"ann", "bob", "eve"}
+
+func newVault(t *testing.T, now func() time.Time, states ...bearer.State) *memoryVault {
+	t.Helper()
+	mint, check := secretsOf(t, 0, states...)
+	ring, err := bearer.ParseMintRing(mint, check)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &memoryVault{now: now, history: []written{{began.Add(-48 * time.Hour), mint, check, ring}}}
+}
+
+func newFleet(t *testing.T) *fleet {
+	t.Helper()
+	f := &fleet{t: t, now: began, phones: map[string]phone{}, live: map[string]*issued{}}
+	now := func() time.Time { return f.now }
+	f.vault = newVault(t, now, bearer.Active)
+
+	tokens, clients, users := memory.NewTokens(), memory.NewClients(), memory.NewUsers()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	read, err := scope.Of("read")
+	must(err)
+	must(clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil}}))
+	for _, c := range []oauth.Client{
+		{ID: "backend", Grants: oauth.GrantTypes()},
+		{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}},
+		{ID: "api", Introspects: []string{"api"}},
+	} {
+		c.Created, c.Epoch, c.Scopes, c.DefaultScopes, c.Audiences = began.Unix(), uint64(began.Unix()), read, read, []string{"api"}
+		c.AccessLifetime, c.RefreshIdle, c.RefreshAbsolute = fleetAccess, fleetRefresh, fleetRefresh
+		c.MaxAuthorizations = 1000
+		if !c.Public {
+			c.Secrets = []oauth.ClientSecret{{Hash: oauth.HashClientSecret(secret.New("secret-of-" + string(c.ID)))}}
+		}
+		must(c.Validate())
+		_, err := clients.SaveClient(t.Context(), c)
+		must(err)
+	}
+	for _, name := range fleetUsers {
+		_, err := users.SaveUser(t.Context(), oauth.User{Username: name, ID: oauth.NewUserID(), PasswordHash: secret.New("password")})
+		must(err)
+	}
+	for _, behind := range []time.Duration{0, 30 * time.Second, maxAge} {
+		ring := func() *bearer.MintRing { return f.vault.asOf(f.now.Add(-behind)) }
+		cache := oauth.NewClientCache(clients, now)
+		f.instances = append(f.instances, &instance{
+			behind: behind,
+			issuer: &oauth.Issuer{
+				Tokens: tokens, Clients: cache, Users: users, Passwords: plainPasswords{}, Now: now,
+				Keys: late[*bearer.MintRing]{ring},
+			},
+			verifier: &oauth.Verifier{
+				Tokens: tokens, Clients: cache, Now: now,
+				Keys: late[*bearer.CheckRing]{func() *bearer.CheckRing { return ring().CheckRing }},
+			},
+		})
+	}
+	return f
+}
+
+func credentialsOf(client oauth.ClientID) oauth.Credentials {
+	if client == "app" {
+		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: client}
+	}
+	return oauth.Credentials{Method: oauth.SecretBasic, ID: client, Secret: secret.New("secret-of-" + string(client))}
+}
+
+func (f *fleet) ask(i *instance, client oauth.ClientID, form oauth.Form) (oauth.TokenResponse, error) {
+	r, err := i.issuer.Token(oauth.WithEvent(f.t.Context(), new(oauth.Event)),
+		oauth.TokenRequest{Credentials: credentialsOf(client), Form: form, Source: "192.0.2.1"})
+	if err != nil {
+		return r, err
+	}
+	f.note(i, bearer.Access, r.AccessToken, time.Duration(r.ExpiresIn)*time.Second)
+	return r, nil
+}
+
+func (f *fleet) note(i *instance, kind bearer.Kind, b bearer.Bearer, life time.Duration) {
+	if _, known := f.live[b.Reveal()]; b.Len() > 0 && !known {
+		f.live[b.Reveal()] = &issued{b, kind, f.now.Add(life), i.behind, f.vault.asOf(f.now.Add(-i.behind)).ActiveKID()}
+	}
+}
+
+func (f *fleet) lose(format string, args ...any) {
+	f.lost = append(f.lost, f.now.Sub(began).String()+": "+fmt.Sprintf(format, args...))
+}
+
+// work is what clients do in one moment, at each of the instances.
+func (f *fleet) work() {
+	f.steps++
+	// Somebody new, so that there are tokens of every age.
+	f.login(f.instances[f.steps%3], "backend", "ann", fmt.Sprintf("read device_%d", f.steps%200))
+	for _, i := range f.instances {
+		if _, err := f.ask(i, "backend", oauth.Form{"grant_type": "client_credentials"}); err != nil {
+			f.lose("an instance %v behind refused its client: %v", i.behind, err)
+		}
+		for _, user := range fleetUsers {
+			f.login(i, "backend", user, "read device_phone")
+		}
+	}
+	// Each phone gets around in another order.
+	for n, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {2, 1, 0}} {
+		for _, at := range order {
+			f.phone(f.instances[at], fleetUsers[n])
+		}
+	}
+}
+
+func (f *fleet) login(i *instance, client oauth.ClientID, user, scope string) oauth.TokenResponse {
+	r, err := f.ask(i, client, oauth.Form{"grant_type": "password", "username": user, "password": "password", "scope": scope})
+	if err != nil {
+		f.lose("an instance %v behind refused a login: %v", i.behind, err)
+	}
+	if client != "app" {
+		f.note(i, bearer.Refresh, r.RefreshToken, fleetRefresh*time.Second)
+	}
+	return r
+}
+
+// phone logs in once, and refreshes from then on.
+func (f *fleet) phone(i *instance, user string) {
+	p, loggedIn := f.phones[user]
+	if loggedIn && f.now.Before(p.expiry) {
+		r, err := f.ask(i, "app", oauth.Form{"grant_type": "refresh_token", "refresh_token": p.refresh.Reveal()})
+		if err == nil {
+			f.phones[user] = phone{r.RefreshToken, p.expiry}
+			return
+		}
+		f.lose("an instance %v behind refused a phone's refresh token: %v", i.behind, err)
+	}
+	r := f.login(i, "app", user, "read device_phone")
+	f.phones[user] = phone{r.RefreshToken, f.now.Add(fleetRefresh * time.Second)}
+}
+
+// check asks each instance for every token that is in its life.
+func (f *fleet) check() {
+	for text, token := range f.live {
+		if !f.now.Before(token.expiry) {
+			delete(f.live, text)
+			continue
+		}
+		for _, i := range f.instances {
+			if !f.active(i, token) {
+				f.lose("a token of kind %v by an instance %v behind is not active at one %v behind", token.kind, token.by, i.behind)
+			}
+		}
+	}
+}
+
+// active asks in the way that the token is used. A confidential client's refresh
+// token does not rotate.
+func (f *fleet) active(i *instance, token *issued) bool {
+	if token.kind == bearer.Refresh {
+		_, err := f.ask(i, "backend", oauth.Form{"grant_type": "refresh_token", "refresh_token": token.bearer.Reveal()})
+		return err == nil
+	}
+	found, err := i.verifier.Introspect(oauth.WithEvent(f.t.Context(), new(oauth.Event)),
+		oauth.IntrospectRequest{Credentials: credentialsOf("api"), Token: token.bearer})
+	return err == nil && found.Active
+}
+
+// run is the life of the fleet for a time.
+func (f *fleet) run(d time.Duration) {
+	const step = 3 * time.Second
+	for end := f.now.Add(d); f.now.Before(end); f.now = f.now.Add(step) {
+		f.work()
+		f.check()
+	}
+}
+
+// rotation is one by an operator whose clock is right.
+func (f *fleet) rotation() Rotation {
+	return Rotation{
+		Vault: f.vault,
+		Now:   func() time.Time { return f.now },
+		Sleep: func(_ context.Context, d time.Duration) error { f.run(d); return nil },
+		Longest: func(context.Context) (time.Duration, error) {
+			return max(fleetAccess, fleetRefresh) * time.Second, nil
+		},
+		Say: func(line string) { f.t.Log(f.now.Sub(began), line) },
+	}
+}
+
+func (f *fleet) wantLosses(want bool) {
+	f.t.Helper()
+	switch lost := f.lost; {
+	case want && len(lost) == 0:
+		f.t.Error("nothing was lost: this test cannot fail")
+	case !want && len(lost) > 0:
+		f.t.Errorf("%d losses, first %s", len(lost), strings.Join(lost[:min(3, len(lost))], "\n"))
+	}
+}
+
+// A key turns from the first write to the last retirement, under instances that
+// learn of each step a minute apart, and no token ends before its time.
+func TestRotationLosesNothing(t *testing.T) {
+	f := newFleet(t)
+	f.run(fleetAccess * time.Second)
+	started := f.now
+	done, err := f.rotation().Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := f.now.Sub(started); done.Active.KID != 2 || !done.Turned || took != 2*StepWait {
+		t.Errorf("%+v after %v, want key 2 after two waits", done, took)
+	}
+	k, _ := read(t, f.vault).Key(1)
+	_, from := k.Next(fleetRefresh * time.Second)
+	f.run(from.Sub(f.now)) // the last token under key 1 runs out
+	done, err = f.rotation().Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]uint8{1}, done.Retired); diff != "" || done.Turned {
+		t.Errorf("the second rotation came to %+v, want that it retires key 1 and no more", done)
+	}
+	f.run(2 * maxAge)
+	d := read(t, f.vault)
+	wantStates(t, d, map[uint8]bearer.State{1: bearer.Retired, 2: bearer.Active})
+	f.wantLosses(false)
+	if len(f.live) < 20 {
+		t.Errorf("only %d tokens are alive at the end", len(f.live))
+	}
+}
+
+// The same without the waits: the operator's clock runs ahead. This is what the
+// test above can notice.
+func TestRotationWithoutWaitsLosesTokens(t *testing.T) {
+	f := newFleet(t)
+	f.run(fleetAccess * time.Second)
+	var ahead time.Duration
+	r := f.rotation()
+	r.Now = func() time.Time { return f.now.Add(ahead) }
+	r.Sleep = func(_ context.Context, d time.Duration) error { ahead += d; return nil }
+	if _, err := r.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.run(2 * maxAge)
+	f.wantLosses(true)
+}
+
+// And so it does if a key is retired before its last token has run out.
+func TestRetiringEarlyLosesTokens(t *testing.T) {
+	f := newFleet(t)
+	f.run(fleetAccess * time.Second)
+	if _, err := f.rotation().Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r := f.rotation()
+	r.Longest = func(context.Context) (time.Duration, error) { return 0, nil }
+	if done, err := r.Run(t.Context()); err != nil || len(done.Retired) != 1 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	f.run(2 * maxAge)
+	f.wantLosses(true)
+}
+
+// A leaked key's tokens end within a minute, everywhere, and logins go on.
+func TestLeakedKeyEndsItsTokens(t *testing.T) {
+	f := newFleet(t)
+	f.run(fleetAccess * time.Second)
+	d, replacement, err := read(t, f.vault).RetireNow(1, f.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.vault.Write(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	f.run(maxAge)
+	leaked := 0
+	for text, token := range f.live {
+		if token.kid != 1 {
+			continue
+		}
+		leaked++
+		for _, i := range f.instances {
+			if f.active(i, token) {
+				t.Errorf("a token under the leaked key is active at an instance %v behind", i.behind)
+			}
+		}
+		delete(f.live, text)
+	}
+	if leaked == 0 {
+		t.Error("there were no tokens under the leaked key")
+	}
+	f.lost = nil // which is what was wanted
+	clear(f.phones)
+	clear(f.live)
+	f.run(2 * maxAge)
+	f.wantLosses(false)
+	for _, token := range f.live {
+		if token.kid != replacement.KID {
+			t.Errorf("a token was made under key %d", token.kid)
+		}
+	}
+}
+
+var errStopped = errors.New("stopped")
+
+// stoppable is a vault whose nth call fails, before or after it has happened.
+type stoppable struct {
+	Vault
+	left  *int
+	after bool
+}
+
+func (v stoppable) Write(ctx context.Context, d Document) (Document, error) {
+	*v.left--
+	if *v.left == 0 && !v.after {
+		return Document{}, errStopped
+	}
+	d, err := v.Vault.Write(ctx, d)
+	if *v.left == 0 {
+		return Document{}, errStopped
+	}
+	return d, err
+}
+
+// A rotation that is stopped anywhere, and run again, is one rotation, with all
+// of its waits.
+func TestRotationCanBeStopped(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for n := 1; ; n++ {
+			now, left := began, n
+			v := newVault(t, func() time.Time { return now }, bearer.Active)
+			r := Rotation{
+				Vault: stoppable{v, &left, after},
+				Now:   func() time.Time { return now },
+				Sleep: func(_ context.Context, d time.Duration) error {
+					left--
+					if left == 0 {
+						now = now.Add(d / 3) // stopped within
+						return errStopped
+					}
+					now = now.Add(d)
+					return nil
+				},
+				Longest: func(context.Context) (time.Duration, error) { return time.Hour, nil },
+				Say:     func(string) {},
+			}
+			_, err := r.Run(t.Context())
+			stopped := left <= 0
+			if (err != nil) != stopped || stopped && !errors.Is(err, errStopped) {
+				t.Fatalf("stop %d: %v", n, err)
+			}
+			done, err := r.Run(t.Context())
+			if err != nil || done.Active.KID != 2 {
+				t.Fatalf("run again after stop %d: %+v, %v", n, done, err)
+			}
+			wantStates(t, read(t, v), map[uint8]bearer.State{1: bearer.VerifyOnly, 2: bearer.Active})
+			if len(v.history) != 3 {
+				t.Fatalf("stop %d: %d writes, want two", n, len(v.history)-1)
+			}
+			if wait := v.history[2].at.Sub(v.history[1].at); wait < StepWait {
+				t.Errorf("stop %d: activated %v after it was prepublished", n, wait)
+			}
+			if wait := now.Sub(v.history[2].at); wait < StepWait {
+				t.Errorf("stop %d: done %v after the activation", n, wait)
+			}
+			if !stopped {
+				break
+			}
+		}
+	}
+}
+
+// What a rotation does with what it finds.
+func TestRotationFinds(t *testing.T) {
+	day := 24 * time.Hour
+	for _, tt := range []struct {
+		name   string
+		states []bearer.State
+		age    time.Duration // of all states
+		again  bool
+		want   map[uint8]bearer.State
+		turned bool
+		waited time.Duration
+	}{
+		{"an old key", []bearer.State{bearer.Active}, day, false, map[uint8]bearer.State{1: bearer.VerifyOnly, 2: bearer.Active}, true, 2 * StepWait},
+		{"a key of today", []bearer.State{bearer.Active}, day - time.Second, false, map[uint8]bearer.State{1: bearer.Active}, false, 0},
+		{"a key of today, again", []bearer.State{bearer.Active}, day - time.Second, true, map[uint8]bearer.State{1: bearer.VerifyOnly, 2: bearer.Active}, true, 2 * StepWait},
+		{"a key of a minute ago", []bearer.State{bearer.Active}, time.Minute, false, map[uint8]bearer.State{1: bearer.Active}, false, StepWait - time.Minute},
+		{"a prepublished key", []bearer.State{bearer.Active, bearer.Prepublished}, time.Minute, false, map[uint8]bearer.State{1: bearer.VerifyOnly, 2: bearer.Active}, true, 2*StepWait - time.Minute},
+		{"a key that can be retired", []bearer.State{bearer.VerifyOnly, bearer.Active}, time.Hour + StepWait, false, map[uint8]bearer.State{1: bearer.Retired, 2: bearer.Active}, false, 0},
+		{"a key that cannot yet", []bearer.State{bearer.VerifyOnly, bearer.Active}, time.Hour, false, map[uint8]bearer.State{1: bearer.VerifyOnly, 2: bearer.Active}, false, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			now := began
+			v := newVault(t, func() time.Time { return now }, tt.states...)
+			v.history[0].at = now.Add(-tt.age)
+			done, err := Rotation{
+				Vault:   v,
+				Now:     func() time.Time { return now },
+				Sleep:   func(_ context.Context, d time.Duration) error { now = now.Add(d); return nil },
+				Longest: func(context.Context) (time.Duration, error) { return time.Hour, nil },
+				Say:     func(string) {},
+				Again:   tt.again,
+			}.Run(t.Context())
+			if err != nil || done.Turned != tt.turned || done.Active != read(t, v).Active() || now.Sub(began) != tt.waited {
+				t.Errorf("%+v after %v, %v", done, now.Sub(began), err)
+			}
+			wantStates(t, read(t, v), tt.want)
+		})
+	}
+}
+
+// While one operator waits, another goes on with the same key, or finds that it
+// leaked.
+func TestRotationMeetsAnother(t *testing.T) {
+	for _, leaked := range []bool{false, true} {
+		now := began
+		v := newVault(t, func() time.Time { return now }, bearer.Active)
+		waits := 0
+		_, err := Rotation{
+			Vault: v,
+			Now:   func() time.Time { return now },
+			Sleep: func(_ context.Context, d time.Duration) error {
+				now = now.Add(d)
+				if waits++; waits > 1 {
+					return nil
+				}
+				d2 := read(t, v)
+				if leaked {
+					d2, _, _ = d2.RetireNow(2, now)
+				} else {
+					d2, _ = d2.Activate(2, now)
+				}
+				_, err := v.Write(t.Context(), d2)
+				return err
+			},
+			Say: func(string) {},
+		}.Run(t.Context())
+		if leaked {
+			wantRefusal(t, err, WrongState)
+			continue
+		}
+		if err != nil || now.Sub(began) != 2*StepWait {
+			t.Errorf("after %v: %v", now.Sub(began), err)
+		}
+		wantStates(t, read(t, v), map[uint8]bearer.State{1: bearer.VerifyOnly, 2: bearer.Active})
+	}
+}

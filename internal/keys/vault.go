@@ -1,0 +1,281 @@
+package keys
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// Vault is where the two secrets lie, for those who change them. Functions have
+// no use for it, and their roles do not let them.
+type Vault interface {
+	// Read returns the ring as it stands. The check secret must be read first: the
+	// mint secret is written first, so it then has every key that the check secret
+	// names.
+	Read(ctx context.Context) (Document, error)
+
+	// Write puts d in the place of what it was made from, and returns it as it
+	// then stands, to be changed again. If that is not there any more it must
+	// change nothing and return oauth.ErrConflict. The mint secret must be durable
+	// before the check secret changes. An error that matches oauth.ErrUnavailable
+	// leaves open whether d was written; reading tells.
+	Write(ctx context.Context, d Document) (Document, error)
+}
+
+// stagingLabel is on the version that is about to become AWSCURRENT, and stays
+// there until the next write. AWSPENDING belongs to the rotation functions of
+// Secrets Manager.
+const (
+	stagingLabel = "FOBPENDING"
+	currentLabel = "AWSCURRENT"
+)
+
+// secretsVault keeps the ring in two secrets of Secrets Manager.
+//
+// Secrets Manager has no conditional put. But moving a label is conditional: the
+// new text is put under a label of ours, which nobody reads, and then AWSCURRENT
+// is moved to it from the version that was read, which fails if AWSCURRENT is not
+// there any more. The version before keeps AWSPREVIOUS.
+type secretsVault struct {
+	sm                *secretsmanager.Client
+	mintARN, checkARN string
+}
+
+// versions are those that a Document was made from.
+type versions struct{ mint, check string }
+
+// NewVault opens the ring in the secrets with these ARNs.
+func NewVault(cfg aws.Config, mintARN, checkARN string) Vault {
+	return &secretsVault{sm: newSecretsManager(cfg), mintARN: mintARN, checkARN: checkARN}
+}
+
+// SecretError says which secret an error is about.
+type SecretError struct {
+	Secret string // its ARN or name
+	Doing  string
+	Err    error
+}
+
+func (e *SecretError) Error() string { return e.Doing + " secret " + e.Secret + ": " + e.Err.Error() }
+func (e *SecretError) Unwrap() error { return e.Err }
+
+func (v *secretsVault) Read(ctx context.Context) (Document, error) {
+	check, err := v.get(ctx, v.checkARN)
+	if err != nil {
+		return Document{}, err
+	}
+	mint, err := v.get(ctx, v.mintARN)
+	if err != nil {
+		return Document{}, err
+	}
+	d, err := parseDocument([]byte(*mint.SecretString), []byte(*check.SecretString), *check.CreatedDate)
+	if err != nil {
+		return Document{}, err
+	}
+	d.from = versions{*mint.VersionId, *check.VersionId}
+	return d, nil
+}
+
+func (v *secretsVault) get(ctx context.Context, arn string) (*secretsmanager.GetSecretValueOutput, error) {
+	out, err := v.sm.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
+	switch {
+	case err != nil:
+		return nil, &SecretError{arn, "get", outage(err)}
+	case out.SecretString == nil || out.VersionId == nil || out.CreatedDate == nil:
+		return nil, &SecretError{arn, "get", errors.New("it has no text, or no version")}
+	}
+	return out, nil
+}
+
+func (v *secretsVault) Write(ctx context.Context, d Document) (Document, error) {
+	from, ok := d.from.(versions)
+	if !ok {
+		return Document{}, errors.New("write a key ring that was not read")
+	}
+	mint, check, err := d.texts()
+	if err != nil {
+		return Document{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Document{}, err
+	}
+	// A write that began is not interrupted: nobody would know what it did.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writePatience)
+	defer cancel()
+	if d.newMint {
+		if from.mint, err = v.replace(ctx, v.mintARN, string(mint), from.mint); err != nil {
+			return Document{}, err
+		}
+		d.newMint = false
+	}
+	if from.check, err = v.replace(ctx, v.checkARN, string(check), from.check); err != nil {
+		return Document{}, err
+	}
+	d.from = from
+	return d, nil
+}
+
+// replace makes text the current version in the place of seen, and returns the
+// new version's id.
+func (v *secretsVault) replace(ctx context.Context, arn, text, seen string) (string, error) {
+	// The id of the new version is ours, so that tries of the SDK are one version,
+	// and one whose reply was lost can be recognised.
+	version := newVersionID()
+	_, err := v.sm.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
+		SecretId: &arn, SecretString: &text, ClientRequestToken: &version, VersionStages: []string{stagingLabel},
+	})
+	if err != nil {
+		return "", &SecretError{arn, "put a version of", outage(err)} // which nobody reads, if it is there
+	}
+	_, err = v.sm.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
+		SecretId: &arn, VersionStage: aws.String(currentLabel), MoveToVersionId: &version, RemoveFromVersionId: &seen,
+	})
+	if err == nil {
+		return version, nil
+	}
+	// Refused because somebody else moved the label; or because we did, in a try
+	// whose reply was lost. Nor does an outage tell whether it was moved.
+	failed := &SecretError{arn, "move AWSCURRENT in", outage(err)}
+	stands, lookErr := v.get(ctx, arn)
+	switch {
+	case lookErr == nil && *stands.VersionId == version:
+		return version, nil
+	case lookErr == nil && *stands.VersionId != seen:
+		return "", &SecretError{arn, "move AWSCURRENT in", oauth.ErrConflict}
+	case isLabelElsewhere(err):
+		// Nobody knows where, or the two answers contradict each other: one is old.
+		return "", &SecretError{arn, "find out where AWSCURRENT is in", oauth.Unavailable("look", errors.Join(failed, lookErr))}
+	}
+	return "", failed
+}
+
+// isLabelElsewhere reports whether AWSCURRENT was not at the version from which
+// it should be removed.
+func isLabelElsewhere(err error) bool {
+	_, parameter := errors.AsType[*types.InvalidParameterException](err)
+	_, request := errors.AsType[*types.InvalidRequestException](err)
+	return parameter || request
+}
+
+// outage marks errors that are not an answer of Secrets Manager's to what was
+// asked: they leave open what happened, and pass by.
+func outage(err error) error {
+	api, answered := errors.AsType[smithy.APIError](err)
+	response, replied := errors.AsType[*awshttp.ResponseError](err)
+	if answered && !(replied && response.HTTPStatusCode() >= 500) {
+		switch api.ErrorCode() {
+		case "ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded":
+		default:
+			return err
+		}
+	}
+	return oauth.Unavailable("ask Secrets Manager", err)
+}
+
+// newVersionID is a random UUID (RFC 9562 §5.4), as the SDK would make one.
+func newVersionID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// fileVault keeps the ring in a key file.
+type fileVault struct{ path string }
+
+// NewFileVault opens the ring in a file as NewFile makes it.
+func NewFileVault(path string) Vault { return fileVault{path} }
+
+// ErrLocked is matched when somebody else is writing the key file, or began to
+// and was killed.
+var ErrLocked = errors.New("the key file is locked")
+
+func (v fileVault) Read(context.Context) (Document, error) {
+	text, err := os.ReadFile(v.path)
+	if err != nil {
+		return Document{}, fmt.Errorf("read key file: %w", err)
+	}
+	info, err := os.Stat(v.path)
+	if err != nil {
+		return Document{}, fmt.Errorf("read key file: %w", err)
+	}
+	f, err := parseFile(v.path, text)
+	if err != nil {
+		return Document{}, err
+	}
+	d, err := parseDocument(f.Mint, f.Check, info.ModTime())
+	if err != nil {
+		return Document{}, fmt.Errorf("key file %s: %w", v.path, err)
+	}
+	d.from = text
+	return d, nil
+}
+
+// Write takes the lock that is the new file: it is made only where there is none,
+// and renaming it gives it up.
+func (v fileVault) Write(ctx context.Context, d Document) (_ Document, err error) {
+	if err := ctx.Err(); err != nil {
+		return Document{}, err
+	}
+	from, ok := d.from.([]byte)
+	if !ok {
+		return Document{}, errors.New("write a key ring that was not read")
+	}
+	var f file
+	if f.Mint, f.Check, err = d.texts(); err != nil {
+		return Document{}, err
+	}
+	text, err := json.MarshalIndent(f, "", "  ")
+	if err != nil {
+		return Document{}, err
+	}
+	path, err := filepath.EvalSymlinks(v.path) // the file is replaced, and not the way to it
+	if err != nil {
+		return Document{}, fmt.Errorf("write key file: %w", err)
+	}
+	lock := path + ".lock"
+	temp, err := os.OpenFile(lock, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names it
+	if errors.Is(err, fs.ErrExist) {
+		return Document{}, fmt.Errorf("%w: %s is there", ErrLocked, lock)
+	}
+	if err != nil {
+		return Document{}, fmt.Errorf("write key file: %w", err)
+	}
+	renamed := false
+	defer func() {
+		if !renamed {
+			_ = errors.Join(temp.Close(), os.Remove(lock))
+		}
+	}()
+	stands, err := os.ReadFile(path)
+	if err != nil {
+		return Document{}, fmt.Errorf("write key file: %w", err)
+	}
+	if !bytes.Equal(stands, from) {
+		return Document{}, fmt.Errorf("write key file: %w", oauth.ErrConflict)
+	}
+	_, err = temp.Write(text)
+	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return Document{}, fmt.Errorf("write key file: %w", err)
+	}
+	if err := os.Rename(lock, path); err != nil {
+		return Document{}, fmt.Errorf("write key file: %w", err)
+	}
+	renamed = true
+	d.newMint, d.from = false, text
+	return d, nil
+}
