@@ -35,6 +35,8 @@ var arrows = map[string][]string{
 	"internal/warm":     {"internal/bearer", "internal/oauth"},
 	"internal/apigw":    {"internal/wire"},
 
+	"internal/verifying": {"internal/config", "internal/dynamo", "internal/keys", "internal/oauth", "internal/warm"},
+
 	"internal/storetest":         {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/proof":             {}, // tests alone, which may join everything
 	"internal/dynamo/dynamotest": {"internal/bearer", "internal/dynamo", "internal/storetest"},
@@ -51,7 +53,7 @@ const (
 
 // importers are who may import a library, by the beginning of the path.
 var importers = map[string][]string{
-	awsSDK:                   {"internal/dynamo", "internal/keys", "cmd/", "functions/"},
+	awsSDK:                   {"internal/dynamo", "internal/keys", "internal/verifying", "cmd/", "functions/"},
 	"github.com/aws/smithy-": {"internal/dynamo", "internal/keys", "cmd/", "functions/"},
 	awsLambda:                {"internal/apigw", "functions/"},
 }

@@ -6,16 +6,10 @@ package main
 import (
 	"context"
 	"os"
-	"time"
-
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/fob-oauth/fob/internal/apigw"
 	"github.com/fob-oauth/fob/internal/config"
-	"github.com/fob-oauth/fob/internal/dynamo"
-	"github.com/fob-oauth/fob/internal/keys"
-	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/warm"
+	"github.com/fob-oauth/fob/internal/verifying"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
@@ -30,14 +24,9 @@ func compose(ctx context.Context, o wire.Options) (wire.Guard, error) {
 	if err != nil {
 		return wire.Guard{}, err
 	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	parts, err := verifying.Compose(ctx, c.Base, o.Log)
 	if err != nil {
 		return wire.Guard{}, err
 	}
-	db := dynamo.NewClient(cfg)
-	ring := keys.NewCache(keys.CheckSource(cfg, c.KeysFile, c.CheckSecret), time.Now)
-	clients := oauth.NewClientCache(dynamo.NewClients(db, c.ClientsTable), time.Now)
-	verifier := &oauth.Verifier{Tokens: dynamo.NewTokens(db, c.TokensTable), Clients: clients, Keys: ring, Now: time.Now}
-	guard := wire.Authorize(verifier, wire.Policy{Audience: c.Audience, Routes: c.RouteScopes}, o)
-	return guard, warm.Up(ctx, o.Log, clients, ring)
+	return wire.Authorize(parts.Verifier, wire.Policy{Audience: c.Audience, Routes: c.RouteScopes}, o), nil
 }

@@ -7,16 +7,11 @@ import (
 	"context"
 	"net/http"
 	"os"
-	"time"
-
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/fob-oauth/fob/internal/apigw"
 	"github.com/fob-oauth/fob/internal/config"
-	"github.com/fob-oauth/fob/internal/dynamo"
-	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/warm"
+	"github.com/fob-oauth/fob/internal/verifying"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
@@ -31,15 +26,10 @@ func compose(ctx context.Context, o wire.Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	parts, err := verifying.Compose(ctx, c.Base, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	db := dynamo.NewClient(cfg)
-	ring := keys.NewCache(keys.CheckSource(cfg, c.KeysFile, c.CheckSecret), time.Now)
-	clients := oauth.NewClientCache(dynamo.NewClients(db, c.ClientsTable), time.Now)
-	tokens := dynamo.NewTokens(db, c.TokensTable)
-	verifier := &oauth.Verifier{Tokens: tokens, Clients: clients, Keys: ring, Now: time.Now}
-	directory := &oauth.Directory{Tokens: tokens, Subjects: tokens, Clients: clients, Keys: ring, Now: time.Now}
-	return wire.Devices(verifier, directory, o), warm.Up(ctx, o.Log, clients, ring)
+	directory := &oauth.Directory{Tokens: parts.Tokens, Subjects: parts.Tokens, Clients: parts.Clients, Keys: parts.Keys, Now: parts.Now}
+	return wire.Devices(parts.Verifier, directory, o), nil
 }

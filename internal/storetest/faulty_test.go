@@ -11,7 +11,7 @@ import (
 
 func newStores() storetest.Stores {
 	tokens, users := memory.NewTokens(), memory.NewUsers()
-	return storetest.Stores{Tokens: tokens, Subjects: tokens, Clients: memory.NewClients(), Users: users, UserRegistry: users}
+	return storetest.Stores{Tokens: tokens, Subjects: tokens, Registry: tokens, Clients: memory.NewClients(), Users: users, UserRegistry: users}
 }
 
 func wantInjected(t *testing.T, err error) {
@@ -62,7 +62,8 @@ func TestFaultyBreaksEachMethodUntilItIsRepaired(t *testing.T) {
 		faulty := stores // those of operators stay whole
 		faulty.Tokens, faulty.Subjects, faulty.Users = f, f, f
 		broken := map[string]bool{
-			"Tokens.Read": true, "Tokens.Save": true, "Tokens.End": true, "Tokens.List": true, "Subjects.Raise": true,
+			"Tokens.Read": true, "Tokens.Save": true, "Tokens.End": true, "Tokens.List": true,
+			"Subjects.State": true, "Subjects.Raise": true,
 			"Users.Login": true, "Users.CountFailure": true, "Users.ClearFailures": true, "Users.SaveUser": true,
 		}
 		f.Break(how)
