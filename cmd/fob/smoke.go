@@ -27,7 +27,8 @@ It adds a client and a user of its own to the tables, both named fob-smoke-... a
 a random word. Then it asks URL for tokens: the same one twice for a device, another
 one for another device; it refreshes, introspects, is refused with a wrong password,
 revokes the first device's token, and sees that this one is inactive, the other one
-active, and the next one new. At the end, also of a run that failed or was
+active, and the next one new. Where there is no password grant the client asks for
+itself, and what only users can do is left out. At the end, also of a run that failed or was
 interrupted, it removes the client, the user and their tokens.
 
 URL is the address before /token. With --stack it may be left out: then it is the
@@ -114,7 +115,7 @@ func (p *program) smoke(ctx context.Context, s stores, base string) error {
 	run := smokeRun{
 		base: base, clientSecret: oauth.NewClientSecret(), password: oauth.NewClientSecret(),
 		client: oauth.Client{
-			ID: oauth.ClientID(name), Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant},
+			ID: oauth.ClientID(name), Grants: oauth.GrantTypes(),
 			AccessLifetime: 300, Created: time.Now().Unix(), Epoch: uint64(time.Now().Unix()), //nolint:gosec // after 1970
 		},
 		user: oauth.User{Username: name, ID: oauth.NewUserID(), Created: time.Now().Unix()},
@@ -165,6 +166,8 @@ type smokeRun struct {
 	http                   *http.Client
 
 	steps []smokeStepView
+	// alone: the deployment has no password grant, so the client speaks for itself.
+	alone bool
 	// unanswered: a request may still be under way when the walk is over.
 	unanswered bool
 }
@@ -188,6 +191,9 @@ func (r *smokeRun) register(ctx context.Context, s stores) error {
 
 func (r *smokeRun) cleanUp(ctx context.Context, s stores) error {
 	subject := oauth.Subject{Kind: oauth.UserSubject, ID: r.user.ID}
+	if r.alone {
+		subject = oauth.Subject{Kind: oauth.ClientSubject, ID: string(r.client.ID)}
+	}
 	d := oauth.Directory{Tokens: s.tokens, Subjects: s.subjects, Clients: oauth.NewClientCache(s.clients, time.Now), Now: time.Now}
 	_, endErr := d.End(ctx, subject, oauth.Filter{})
 	_, userErr := s.users.RemoveUser(ctx, r.user)
@@ -249,6 +255,9 @@ func (r *smokeRun) post(ctx context.Context, path string, form url.Values) (answ
 }
 
 func (r *smokeRun) login(ctx context.Context, device string, password secret.Text) (answer, error) {
+	if r.alone {
+		return r.post(ctx, wire.TokenPath, url.Values{"grant_type": {string(oauth.ClientCredentialsGrant)}, "scope": {"device_" + device}})
+	}
 	return r.post(ctx, wire.TokenPath, url.Values{
 		"grant_type": {string(oauth.PasswordGrant)}, "username": {r.user.Username}, "password": {password.Reveal()}, "scope": {"device_" + device},
 	})
@@ -263,47 +272,56 @@ func (r *smokeRun) walk(ctx context.Context) {
 		return func() (answer, error, bool) {
 			got, err := r.post(ctx, wire.IntrospectPath, url.Values{"token": {token.Reveal()}})
 			ok := got.status == http.StatusOK && got.Active != nil && *got.Active == want
-			return got, err, ok && (!want || got.Username == r.user.Username && strings.HasPrefix(got.Device, "smoke-"))
+			return got, err, ok && (!want || (r.alone || got.Username == r.user.Username) && strings.HasPrefix(got.Device, "smoke-"))
 		}
 	}
 	for _, step := range []struct {
 		name string
 		do   func() (answer, error, bool)
+		// ofUsers: without a password grant there is nothing to try.
+		ofUsers bool
 	}{
 		{"issue a token for a device", func() (answer, error, bool) {
 			var err error
 			a, err = r.login(ctx, ipad, r.password)
-			return a, err, issued(a) && a.RefreshToken.Len() > 0
-		}},
+			if err == nil && a.Error == string(oauth.UnsupportedGrantType) {
+				r.alone = true
+				a, err = r.login(ctx, ipad, r.password)
+			}
+			return a, err, issued(a) && (r.alone || a.RefreshToken.Len() > 0)
+		}, false},
 		{"ask again and get the same", func() (answer, error, bool) {
 			got, err := r.login(ctx, ipad, r.password)
 			return got, err, issued(got) && got.AccessToken.Equal(a.AccessToken.Text)
-		}},
+		}, false},
 		{"issue another for another device", func() (answer, error, bool) {
 			var err error
 			b, err = r.login(ctx, iphone, r.password)
 			return b, err, issued(b) && !b.AccessToken.Equal(a.AccessToken.Text)
-		}},
+		}, false},
 		{"refresh", func() (answer, error, bool) {
 			got, err := r.post(ctx, wire.TokenPath, url.Values{"grant_type": {string(oauth.RefreshTokenGrant)}, "refresh_token": {b.RefreshToken.Reveal()}})
 			return got, err, issued(got)
-		}},
-		{"introspect the first: active", func() (answer, error, bool) { return introspected(a.AccessToken, true)() }},
+		}, true},
+		{"introspect the first: active", func() (answer, error, bool) { return introspected(a.AccessToken, true)() }, false},
 		{"be refused with a wrong password", func() (answer, error, bool) {
 			got, err := r.login(ctx, ipad, secret.New("not the password"))
 			return got, err, got.status == http.StatusBadRequest && got.Error == string(oauth.InvalidGrant)
-		}},
+		}, true},
 		{"revoke the first", func() (answer, error, bool) {
 			got, err := r.post(ctx, wire.RevokePath, url.Values{"token": {a.AccessToken.Reveal()}})
 			return got, err, got.status == http.StatusOK
-		}},
-		{"introspect the first: inactive", func() (answer, error, bool) { return introspected(a.AccessToken, false)() }},
-		{"introspect the other: active", func() (answer, error, bool) { return introspected(b.AccessToken, true)() }},
+		}, false},
+		{"introspect the first: inactive", func() (answer, error, bool) { return introspected(a.AccessToken, false)() }, false},
+		{"introspect the other: active", func() (answer, error, bool) { return introspected(b.AccessToken, true)() }, false},
 		{"ask once more and get a new one", func() (answer, error, bool) {
 			got, err := r.login(ctx, ipad, r.password)
 			return got, err, issued(got) && !got.AccessToken.Equal(a.AccessToken.Text)
-		}},
+		}, false},
 	} {
+		if step.ofUsers && r.alone {
+			continue
+		}
 		began := time.Now()
 		got, err, ok := step.do()
 		view := smokeStepView{Step: step.name, Passed: err == nil && ok, Milliseconds: time.Since(began).Milliseconds()}
