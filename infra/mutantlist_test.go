@@ -994,10 +994,22 @@ var mutants = []mutant{
 		broken: "r.Now().Sub(active.Since) >= 0*recently",
 	},
 	{
-		name: "a leaked key still verifies",
-		file: "keys/document.go", pkg: "keys", test: "TestLeakedKeyEndsItsTokens",
-		old:    "d.enter(kid, bearer.Retired, now)\n\treturn d, replacement, nil",
-		broken: "d.enter(kid, bearer.VerifyOnly, now)\n\treturn d, replacement, nil",
+		name: "a leaked key goes on verifying",
+		file: "keys/document.go", pkg: "keys", test: "TestRetireNow",
+		old:    "d.enter(kid, bearer.Retired, now)\n\tfor _, b := range beside {",
+		broken: "d.enter(kid, bearer.VerifyOnly, now)\n\tfor _, b := range beside {",
+	},
+	{
+		name: "the key beside a leaked one is turned to",
+		file: "keys/document.go", pkg: "keys", test: "TestRetireNow",
+		old:    "d.enter(b.KID, bearer.Retired, now)",
+		broken: "d.enter(b.KID, bearer.Prepublished, now)",
+	},
+	{
+		name: "a key that somebody is about to name is written over",
+		file: "keys/document.go", pkg: "keys", test: "TestRetireNow",
+		old:    "fresh, err := d.unseenKID()",
+		broken: "fresh, err := d.newKID()",
 	},
 	{
 		name: "the key after a leak lay beside it",

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -270,12 +271,12 @@ func (p *program) addClient(ctx context.Context, clients oauth.ClientRegistry, o
 	switch {
 	case errors.Is(err, oauth.ErrConflict):
 		return fail(exitConflict, "there is a client %q already: see fob client show %s", client.ID, client.ID)
-	case errors.Is(err, oauth.ErrUnavailable) && generated.Len() > 0:
-		// Nobody will ever see its secret.
-		explained := p.tables.clients().explain(err)
-		return fail(exitCode(explained), "the client %q may have been added or not; if fob client show %s finds it, remove it and add it again: %v",
-			client.ID, client.ID, explained)
-	case err != nil:
+	case errors.Is(err, oauth.ErrUnavailable):
+		saved, err = p.afterDoubt(ctx, clients, string(client.ID), func(c oauth.Client) bool {
+			return slices.Equal(c.Secrets, client.Secrets) && c.Created == client.Created
+		}, err, "if fob client show finds it, remove it and add it again")
+	}
+	if err != nil {
 		return err
 	}
 	return p.printAdded(saved, generated)
@@ -285,7 +286,7 @@ func (p *program) addClient(ctx context.Context, clients oauth.ClientRegistry, o
 func (p *program) printAdded(c oauth.Client, generated secret.Text) error {
 	view := viewClient(c)
 	view.ClientSecret = generated.Reveal()
-	return p.print(view, func(w io.Writer) {
+	return p.confirmSecret(view, func(w io.Writer) {
 		if view.ClientSecret == "" {
 			columns(w, []string{"client_id", view.ClientID})
 			return
@@ -450,7 +451,7 @@ func (p *program) removeClient(ctx context.Context, clients oauth.ClientRegistry
 	if !existed {
 		return noSuchClient(args[0])
 	}
-	return p.print(removedClient{args[0], true}, func(w io.Writer) {
+	return p.confirm(removedClient{args[0], true}, func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "The client %s is removed. Its tokens are inactive within 10 seconds.\n", shown(args[0]))
 	})
 }

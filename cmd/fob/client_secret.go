@@ -22,7 +22,8 @@ older is dropped, so that the client's instances can change over one by one:
   3. fob client rotate-secret ID --finish   the older one is dropped
 
 Before step 3 look whether anybody still uses the older one: requests that do have
-"older_secret":true in their line of the log.
+"older_secret":true in their line of the log. A new secret that got lost is dropped
+with --cancel, and the older one stays.
 
 A secret that leaked is replaced at once with --now: the client is locked out until
 it has the new one. Tokens that were issued with the old secret stay active; fob
@@ -30,7 +31,7 @@ client sign-out ends them, too.
 
 A change holds within 10 seconds.`
 
-type rotateOptions struct{ stdin, finish, now bool }
+type rotateOptions struct{ stdin, finish, cancel, now bool }
 
 func (p *program) clientRotateSecretCommand() *cobra.Command {
 	var o rotateOptions
@@ -43,11 +44,11 @@ func (p *program) clientRotateSecretCommand() *cobra.Command {
   fob client rotate-secret nightly --now`,
 		Args: oneArg("the client's id"),
 		PreRunE: func(cmd *cobra.Command, _ []string) error {
-			return errors.Join(oneOf(cmd, "finish", "now"), oneOf(cmd, "finish", "secret-stdin"))
+			return errors.Join(oneOf(cmd, "finish", "cancel", "now"), oneOf(cmd, "finish", "cancel", "secret-stdin"))
 		},
 		RunE: p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
-			if o.finish {
-				return p.dropOlderSecret(ctx, clients, args[0])
+			if o.finish || o.cancel {
+				return p.dropSecret(ctx, clients, args[0], o.cancel)
 			}
 			return p.addSecret(ctx, clients, args[0], o)
 		}),
@@ -55,6 +56,7 @@ func (p *program) clientRotateSecretCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.BoolVar(&o.finish, "finish", false, "drop the older of two secrets")
+	f.BoolVar(&o.cancel, "cancel", false, "drop the newer of two secrets")
 	f.BoolVar(&o.now, "now", false, "drop all secrets that it has, at once")
 	f.BoolVar(&o.stdin, "secret-stdin", false, "read the new secret from standard input, one line, instead of generating it")
 	return p.tells(cmd, clientView{})
@@ -109,31 +111,34 @@ func (p *program) addSecret(ctx context.Context, clients oauth.ClientRegistry, i
 		generated = text
 	}
 	added := oauth.ClientSecret{Hash: oauth.HashClientSecret(text), Created: time.Now().Unix()}
+	has := func(c oauth.Client) bool {
+		return slices.ContainsFunc(c.Secrets, func(s oauth.ClientSecret) bool { return s.Hash == added.Hash })
+	}
 	saved, err := editClient(ctx, clients, id, func(c *oauth.Client) error {
-		switch {
-		case c.Public:
-			return mayRotate(*c, o.now)
-		case o.now:
-			c.Secrets = nil
-		case slices.ContainsFunc(c.Secrets, func(s oauth.ClientSecret) bool { return s.Hash == added.Hash }):
+		if err := mayRotate(*c, o.now); err != nil {
+			return err
+		}
+		if has(*c) {
+			// Also with --now: it would be the secret that is to go.
 			return fail(exitConflict, "the client %q has that secret already", id)
-		case len(c.Secrets) > 1:
-			return mayRotate(*c, o.now)
+		}
+		if o.now {
+			c.Secrets = nil
 		}
 		c.Secrets = append(c.Secrets, added)
 		return nil
 	})
-	if errors.Is(err, oauth.ErrUnavailable) && generated.Len() > 0 {
-		// Nobody will ever see it.
-		explained := p.tables.clients().explain(err)
-		return fail(exitCode(explained), "the client %q may have got a new secret or not, and it was not shown: give it another with fob client rotate-secret %s --now, or drop the newest by hand: %v", id, id, explained)
+	if errors.Is(err, oauth.ErrUnavailable) {
+		// Whether it landed, the client itself tells.
+		saved, err = p.afterDoubt(ctx, clients, id, has, err,
+			"it may have got a secret that nobody will see: look at fob client show, and drop the newest of two with fob client rotate-secret --cancel")
 	}
 	if err != nil {
 		return err
 	}
 	view := viewClient(saved)
 	view.ClientSecret = generated.Reveal()
-	return p.print(view, func(w io.Writer) {
+	return p.confirmSecret(view, func(w io.Writer) {
 		rows := [][]string{{"client_id", view.ClientID}}
 		if view.ClientSecret != "" {
 			rows = append(rows, []string{"client_secret", view.ClientSecret})
@@ -161,21 +166,62 @@ func mayRotate(c oauth.Client, now bool) error {
 	return nil
 }
 
-func (p *program) dropOlderSecret(ctx context.Context, clients oauth.ClientRegistry, id string) error {
+// afterDoubt looks what became of a write that was not answered, so that a secret
+// which landed is shown after all. doubt is the error of the write, and otherwise
+// is what to say if the look fails, too.
+func (p *program) afterDoubt(ctx context.Context, clients oauth.ClientRegistry, id string, landed func(oauth.Client) bool, doubt error, otherwise string) (oauth.Client, error) {
+	explained := p.tables.clients().explain(doubt)
+	if exitCode(explained) != exitUnavailable && !errors.Is(doubt, context.Canceled) {
+		return oauth.Client{}, explained // an answer, and it was no
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), doubtPatience)
+	defer cancel()
+	c, found, err := clients.Client(ctx, oauth.ClientID(id))
+	switch {
+	case err != nil:
+		return oauth.Client{}, fail(exitCode(explained), "it is not known what became of the client %q: %s. %v", id, otherwise, explained)
+	case found && landed(c):
+		return c, nil
+	}
+	return oauth.Client{}, fail(exitCode(explained), "nothing was changed, run the command again: %v", explained)
+}
+
+// doubtPatience bounds a look after an outage.
+const doubtPatience = 10 * time.Second
+
+// confirmSecret is confirm for an answer that may hold a secret which nobody else
+// has.
+func (p *program) confirmSecret(view clientView, people func(w io.Writer)) error {
+	err := p.confirm(view, people)
+	if err != nil && view.ClientSecret != "" {
+		return fail(exitFailure, "the client %q has a new secret, but standard output did not take it, and it is kept nowhere: give it another with fob client rotate-secret %s --now, or drop it with --cancel if there is an older one", view.ClientID, view.ClientID)
+	}
+	return err
+}
+
+// dropSecret drops the older of two secrets, or the newer one.
+func (p *program) dropSecret(ctx context.Context, clients oauth.ClientRegistry, id string, newer bool) error {
 	saved, err := editClient(ctx, clients, id, func(c *oauth.Client) error {
 		switch {
 		case c.Public:
 			return mayRotate(*c, false)
 		case len(c.Secrets) < 2:
 			return fail(exitConflict, "the client %q has one secret only: fob client rotate-secret %s gives it the next", id, id)
+		case newer:
+			c.Secrets = c.Secrets[:len(c.Secrets)-1]
+		default:
+			c.Secrets = c.Secrets[len(c.Secrets)-1:]
 		}
-		c.Secrets = c.Secrets[len(c.Secrets)-1:]
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return p.print(viewClient(saved), func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "The older secret of %s is dropped. It is refused within 10 seconds.\n", shown(id))
+	which := "older"
+	if newer {
+		which = "newer"
+	}
+	return p.confirm(viewClient(saved), func(w io.Writer) {
+		_, _ = fmt.Fprintf(w, "The %s secret of %s is dropped. It is refused within 10 seconds.\n", which, shown(id))
 	})
 }

@@ -49,7 +49,7 @@ func (p *program) setClientDisabled(ctx context.Context, clients oauth.ClientReg
 	if err != nil {
 		return err
 	}
-	return p.print(viewClient(saved), func(w io.Writer) {
+	return p.confirm(viewClient(saved), func(w io.Writer) {
 		if disabled {
 			_, _ = fmt.Fprintf(w, "The client %s is disabled. It is refused, and its tokens are inactive, within 10 seconds.\n", shown(id))
 			return
@@ -82,7 +82,7 @@ func (p *program) signOutClient(ctx context.Context, clients oauth.ClientRegistr
 	if err != nil {
 		return err
 	}
-	return p.print(viewClient(saved), func(w io.Writer) {
+	return p.confirm(viewClient(saved), func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "All tokens of the client %s are inactive within 10 seconds.\n", shown(id))
 	})
 }
@@ -145,7 +145,7 @@ func (p *program) setClient(ctx context.Context, clients oauth.ClientRegistry, i
 	if err != nil {
 		return err
 	}
-	return p.print(viewClient(saved), func(w io.Writer) {
+	return p.confirm(viewClient(saved), func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "The client %s is changed, within 10 seconds. See fob client show %s.\n", shown(id), shown(id))
 	})
 }

@@ -245,7 +245,7 @@ func (p *program) endDevices(ctx context.Context, s stores, which selection) err
 	if err != nil {
 		return again(p.tables.tokens().explain(err), fmt.Sprintf("%d are ended, and more may be left", ended))
 	}
-	return p.print(endedView{ended}, func(w io.Writer) {
+	return p.confirm(endedView{ended}, func(w io.Writer) {
 		switch {
 		case ended > 0:
 			_, _ = fmt.Fprintf(w, "%d signed out.\n", ended)
@@ -294,5 +294,5 @@ func (p *program) signOut(ctx context.Context, s stores, which selection) error 
 	if err := p.directory(s).SignOut(ctx, subject); err != nil {
 		return again(p.tables.tokens().explain(err), "it is not known whether that was done")
 	}
-	return p.print(signedOutView{subject.ID, true}, func(w io.Writer) { _, _ = fmt.Fprintf(w, "All tokens of %s are ended.\n", shown(subject.ID)) })
+	return p.confirm(signedOutView{subject.ID, true}, func(w io.Writer) { _, _ = fmt.Fprintf(w, "All tokens of %s are ended.\n", shown(subject.ID)) })
 }

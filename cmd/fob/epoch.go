@@ -76,7 +76,7 @@ func (p *program) raiseEpoch(ctx context.Context, v keys.Vault, _ []string) erro
 	if d, err = v.Write(ctx, d); err != nil {
 		return err
 	}
-	return p.print(epochView{d.IssuerEpoch(), &before}, func(w io.Writer) {
+	return p.confirm(epochView{d.IssuerEpoch(), &before}, func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "The issuer epoch is %d, and was %d. Within 60 seconds every token that was issued before is inactive.\n", d.IssuerEpoch(), before)
 	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -95,9 +96,15 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		},
 		{
 			name: "a client that may have been added",
-			at:   refusing(t, engine, regexp.MustCompile(`PutItem$`), 500, "InternalServerError", "oops"),
+			at:   refusing(t, engine, regexp.MustCompile(`(Put|Get)Item$`), 500, "InternalServerError", "oops"),
 			args: []string{"client", "add", "--id", "lost", "--grant", "client_credentials"},
-			code: exitUnavailable, says: `^fob: the client "lost" may have been added or not; if fob client show lost finds it, remove it and add it again: `,
+			code: exitUnavailable, says: `^fob: the table "clients-[A-Z2-7]+" at `,
+		},
+		{
+			name: "a client that AWS forbids to add",
+			at:   refusing(t, engine, regexp.MustCompile(`PutItem$`), 400, "AccessDeniedException", "not authorized to perform: dynamodb:PutItem"),
+			args: []string{"client", "add", "--id", "forbidden", "--grant", "client_credentials"},
+			code: exitFailure, says: `^fob: AWS forbids it: not authorized to perform: dynamodb:PutItem\n$`,
 		},
 		{
 			name:  "a password that was changed, and tokens that were not ended",
@@ -130,12 +137,77 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		})
 	}
 
-	// What was doubtful did happen here, and the advice works.
-	if code, out, _ := fobAt(t, engine, "", f, "client", "show", "lost"); code != 0 || !strings.Contains(out, "lost") {
-		t.Errorf("show: exit code %d, %q", code, out)
+}
+
+// A write whose reply was lost is looked at: what landed is shown after all, the
+// secret that it generated too, which nobody else has.
+func TestSecretsAreNotLostInDoubt(t *testing.T) {
+	engine := storetest.Engine(t)
+	f := dynamotest.New(t, engine)
+	lossy := refusing(t, engine, regexp.MustCompile(`PutItem$`), 500, "InternalServerError", "oops")
+	secretIn := regexp.MustCompile(`client_secret +[A-Za-z0-9_-]{43}\n`)
+	if code, out, said := fobAt(t, lossy, "", f, "client", "add", "--id", "lost", "--grant", "client_credentials"); code != 0 || !secretIn.MatchString(out) {
+		t.Errorf("add: exit code %d, %q, %q", code, out, said)
 	}
-	if code, _, said := fobAt(t, engine, "", f, "client", "remove", "lost"); code != 0 {
-		t.Errorf("remove: %s", said)
+	if code, out, said := fobAt(t, lossy, "", f, "client", "rotate-secret", "lost"); code != 0 || !secretIn.MatchString(out) {
+		t.Errorf("rotate: exit code %d, %q, %q", code, out, said)
+	}
+	// And if it did not land, that is told.
+	deaf := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "PutItem") {
+			w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = io.WriteString(w, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"oops"}`)
+			return
+		}
+		target, _ := url.Parse(engine)
+		httputil.NewSingleHostReverseProxy(target).ServeHTTP(w, r)
+	}))
+	defer deaf.Close()
+	for _, args := range [][]string{
+		{"client", "add", "--id", "another", "--grant", "client_credentials"},
+		{"client", "rotate-secret", "lost", "--now"},
+	} {
+		code, out, said := fobAt(t, deaf.URL, "", f, args...)
+		if code != exitUnavailable || out != "" || !strings.HasPrefix(said, "fob: nothing was changed, run the command again: ") {
+			t.Errorf("%q: exit code %d, %q, %q", args, code, out, said)
+		}
+	}
+}
+
+// fullDisk takes nothing.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// What was done is told, also if standard output does not take it: the exit code
+// alone would say that nothing was.
+func TestStandardOutputTakesNothing(t *testing.T) {
+	s := newMemoryStores()
+	run := func(args ...string) (int, string) {
+		var stderr output
+		p := program{stdin: strings.NewReader("example-password"), stdout: fullDisk{}, stderr: &stderr, getenv: noEnv, inMemory: &s}
+		return p.run(t.Context(), args), stderr.String()
+	}
+	for _, test := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"scope", "add", "read"}, "fob: it was done, but standard output does not take the answer: no space left on device\n"},
+		{[]string{"client", "add", "--id", "nightly", "--grant", "client_credentials"}, `fob: the client "nightly" has a new secret, but standard output did not take it, and it is kept nowhere: give it another with fob client rotate-secret nightly --now`},
+		{[]string{"client", "rotate-secret", "nightly", "--json"}, `fob: the client "nightly" has a new secret, but standard output did not take it`},
+		{[]string{"client", "rotate-secret", "nightly", "--cancel"}, "fob: it was done"},
+		{[]string{"user", "add", "ann"}, "fob: it was done"},
+		{[]string{"user", "disable", "ann"}, "fob: it was done"},
+		{[]string{"client", "list"}, "fob: no space left on device\n"},
+	} {
+		if code, said := run(test.args...); code != exitFailure || !strings.HasPrefix(said, test.says) || strings.Count(said, "\n") != 1 {
+			t.Errorf("%q: exit code %d, %q", test.args, code, said)
+		}
+	}
+	c, _, err := s.clients.Client(t.Context(), "nightly")
+	if err != nil || len(c.Secrets) != 1 {
+		t.Errorf("%d secrets, %v; want the one that it was added with", len(c.Secrets), err)
 	}
 }
 

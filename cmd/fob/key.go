@@ -85,8 +85,9 @@ long that is, the table of clients says.
 
 With --now it ends a key that has leaked, whatever its state: within 60 seconds
 its tokens are inactive everywhere, and their users log in again. If it is the
-active one, a new key takes its place in the same write. Keys lie side by side in
-their secret, so if the secret leaked, end each of them, the active one last.`,
+active one, a new key takes its place in the same write, and one that is prepublished
+ends with it. Keys lie side by side in their secret: if the secret leaked, end each of
+them, the active one last. What lies beside it is told.`,
 		Example: "  fob key retire 1\n  fob key retire 2 --now",
 		Args:    oneArg("the key's id"),
 		RunE: p.withRing(func(ctx context.Context, v keys.Vault, args []string) error {
@@ -250,7 +251,7 @@ func (p *program) addKey(ctx context.Context, v keys.Vault, _ []string) error {
 		return err
 	}
 	view := viewNext(k, 0)
-	return p.print(view, func(w io.Writer) {
+	return p.confirm(view, func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "Key %d is prepublished. It can be activated from %s on: fob key activate %d.\n", k.KID, view.NextFrom, k.KID)
 	})
 }
@@ -271,7 +272,7 @@ func (p *program) activateKey(ctx context.Context, v keys.Vault, args []string) 
 	if d, err = v.Write(ctx, d); err != nil {
 		return err
 	}
-	return p.print(viewKey(d.Active()), func(w io.Writer) {
+	return p.confirm(viewKey(d.Active()), func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "Key %d is active, and key %d verifies the tokens that there are. When it can be retired, fob key list says.\n", kid, before.KID)
 	})
 }
@@ -280,6 +281,10 @@ func (p *program) activateKey(ctx context.Context, v keys.Vault, args []string) 
 type retiredView struct {
 	keyView
 	ReplacedBy uint8 `json:"replaced_by,omitempty"` // the key that is active in its place
+
+	// Of --now, because keys lie side by side in their secret.
+	AlsoRetired []int `json:"also_retired,omitempty"` // were prepublished
+	Beside      []int `json:"beside,omitempty"`       // older ones that still verify
 }
 
 func (p *program) retireKey(ctx context.Context, v keys.Vault, arg string, given seconds) error {
@@ -304,7 +309,7 @@ func (p *program) retireKey(ctx context.Context, v keys.Vault, arg string, given
 		return err
 	}
 	k, _ := d.Key(kid)
-	return p.print(retiredView{keyView: viewKey(k)}, func(w io.Writer) {
+	return p.confirm(retiredView{keyView: viewKey(k)}, func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "Key %d is retired. No token under it was left.\n", kid)
 	})
 }
@@ -318,6 +323,7 @@ func (p *program) retireKeyNow(ctx context.Context, v keys.Vault, arg string) er
 	if err != nil {
 		return err
 	}
+	before := d
 	d, replacement, err := d.RetireNow(kid, p.clock.now())
 	if err != nil {
 		return err
@@ -326,10 +332,27 @@ func (p *program) retireKeyNow(ctx context.Context, v keys.Vault, arg string) er
 		return err
 	}
 	k, _ := d.Key(kid)
-	return p.print(retiredView{viewKey(k), replacement.KID}, func(w io.Writer) {
+	view := retiredView{keyView: viewKey(k), ReplacedBy: replacement.KID}
+	for _, was := range before.Keys() {
+		is, _ := d.Key(was.KID)
+		switch {
+		case was.KID == kid:
+		case was.State == bearer.Prepublished:
+			view.AlsoRetired = append(view.AlsoRetired, int(was.KID))
+		case is.State == bearer.VerifyOnly, is.State == bearer.Active:
+			view.Beside = append(view.Beside, int(was.KID))
+		}
+	}
+	return p.confirm(view, func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "Key %d is retired: within 60 seconds its tokens are inactive everywhere.\n", kid)
 		if replacement.KID != 0 {
 			_, _ = fmt.Fprintf(w, "Key %d is new, and active in its place.\n", replacement.KID)
+		}
+		for _, other := range view.AlsoRetired {
+			_, _ = fmt.Fprintf(w, "Key %d was prepublished beside it, and is retired too.\n", other)
+		}
+		for _, other := range view.Beside {
+			_, _ = fmt.Fprintf(w, "Key %d lies beside it: if it leaked with it, fob key retire %d --now ends it too.\n", other, other)
 		}
 	})
 }
@@ -362,7 +385,7 @@ func (p *program) rotateKeys(ctx context.Context, v keys.Vault, given seconds, a
 		view.Retired = append(view.Retired, int(kid))
 		retired = append(retired, strconv.Itoa(int(kid)))
 	}
-	return p.print(view, func(w io.Writer) {
+	return p.confirm(view, func(w io.Writer) {
 		if len(retired) > 0 {
 			_, _ = fmt.Fprintf(w, "Retired: %s.\n", strings.Join(retired, ", "))
 		}

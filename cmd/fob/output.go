@@ -3,31 +3,56 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 	"unicode"
 )
 
-// print writes value as JSON with --json, and otherwise what people writes.
-// Either comes whole or with an error.
-func (p *program) print(value any, people func(w io.Writer)) error {
+// render is value as JSON with --json, and otherwise what people writes.
+func (p *program) render(value any, people func(w io.Writer)) ([]byte, error) {
 	var out bytes.Buffer
 	if p.json {
 		encoder := json.NewEncoder(&out)
 		encoder.SetEscapeHTML(false)
 		encoder.SetIndent("", "  ")
 		if err := encoder.Encode(value); err != nil {
-			return err
+			return nil, err
 		}
 	} else {
 		people(&out)
 	}
-	_, err := p.stdout.Write(out.Bytes())
+	return out.Bytes(), nil
+}
+
+// print is for commands that only look.
+func (p *program) print(value any, people func(w io.Writer)) error {
+	text, err := p.render(value, people)
+	if err != nil {
+		return err
+	}
+	if _, err = p.stdout.Write(text); errors.Is(err, syscall.EPIPE) {
+		return nil // whoever reads has seen enough
+	}
 	return err
+}
+
+// confirm is for commands that changed something: if that cannot be told on
+// standard output, it is told that it was done.
+func (p *program) confirm(value any, people func(w io.Writer)) error {
+	text, err := p.render(value, people)
+	if err == nil {
+		_, err = p.stdout.Write(text)
+	}
+	if err != nil {
+		return fail(exitFailure, "it was done, but standard output does not take the answer: %v", err)
+	}
+	return nil
 }
 
 // columns writes rows with aligned columns. Nothing in a cell can move the

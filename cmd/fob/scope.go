@@ -100,7 +100,7 @@ func (p *program) addScope(ctx context.Context, clients oauth.ClientRegistry, na
 	if err != nil {
 		return err
 	}
-	return p.print(scopeView{name, orEmpty(roles)}, func(w io.Writer) {
+	return p.confirm(scopeView{name, orEmpty(roles)}, func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "The scope %s is added, for %s.\n", name, rolesInWords(roles))
 	})
 }
@@ -143,7 +143,7 @@ func (p *program) removeScope(ctx context.Context, clients oauth.ClientRegistry,
 	if err != nil {
 		return err
 	}
-	return p.print(removedScope{name, true}, func(w io.Writer) { _, _ = fmt.Fprintf(w, "The scope %s is removed.\n", name) })
+	return p.confirm(removedScope{name, true}, func(w io.Writer) { _, _ = fmt.Fprintf(w, "The scope %s is removed.\n", name) })
 }
 
 func refuseInUse(ctx context.Context, clients oauth.ClientRegistry, name string) error {

@@ -10,11 +10,9 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -138,7 +136,6 @@ func (p *program) serve(ctx context.Context, o serveOptions) error {
 
 	events := slog.DiscardHandler
 	if !o.quiet {
-		signal.Ignore(syscall.SIGPIPE) // a reader that went away is no reason to end
 		log := newEventLog(p.stderr)
 		defer log.close()
 		events = slog.NewJSONHandler(log, &slog.HandlerOptions{ReplaceAttr: dropMetrics})

@@ -109,7 +109,7 @@ func (p *program) addUser(ctx context.Context, s stores, name string, roles []st
 	if err != nil {
 		return err
 	}
-	return p.print(viewUser(u), func(w io.Writer) {
+	return p.confirm(viewUser(u), func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "The user %s is added, with the id %s.\n", shown(u.Username), u.ID)
 	})
 }
@@ -151,7 +151,7 @@ func (p *program) changePassword(ctx context.Context, s stores, args []string) e
 	if err != nil {
 		return err
 	}
-	return p.print(viewUser(saved), func(w io.Writer) {
+	return p.confirm(viewUser(saved), func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "The password of %s is changed, and all tokens issued before are ended.\n", shown(name))
 	})
 }

@@ -414,7 +414,11 @@ func (p *program) reportImport(im *importer) error {
 		text = plural(int64(im.valid), "user can be imported", "users can be imported")
 	}
 	refused := int64(im.refusedAll)
-	err := p.print(view, func(w io.Writer) {
+	tell := p.confirm
+	if im.dryRun {
+		tell = p.print
+	}
+	err := tell(view, func(w io.Writer) {
 		if refused == 0 {
 			_, _ = fmt.Fprintf(w, "%s.\n", text)
 			return

@@ -61,7 +61,7 @@ func (p *program) setUserDisabled(ctx context.Context, s stores, name string, di
 	}
 	view := viewUser(u)
 	view.Disabled = &disabled
-	return p.print(view, func(w io.Writer) {
+	return p.confirm(view, func(w io.Writer) {
 		if disabled {
 			_, _ = fmt.Fprintf(w, "The user %s is disabled, and all of the user's tokens are ended.\n", shown(name))
 			return
@@ -115,7 +115,7 @@ func (p *program) setRoles(ctx context.Context, s stores, name string, roles []s
 	if err != nil {
 		return err
 	}
-	return p.print(viewUser(saved), func(w io.Writer) {
+	return p.confirm(viewUser(saved), func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "The user %s has the roles %s, and all tokens issued before are ended.\n", shown(name), list(saved.Roles))
 	})
 }
@@ -261,7 +261,7 @@ func (p *program) removeUsers(ctx context.Context, s stores, names []string, wai
 	for i, u := range users {
 		removed[i] = removedUser{u.Username, u.ID, true}
 	}
-	err := p.print(removed, func(w io.Writer) {
+	err := p.confirm(removed, func(w io.Writer) {
 		for _, u := range removed {
 			_, _ = fmt.Fprintf(w, "The user %s is removed.\n", shown(u.Username))
 		}

@@ -309,9 +309,10 @@ func (d Document) Retire(kid uint8, now time.Time, longest time.Duration) (Docum
 }
 
 // RetireNow ends a key that has leaked, in whatever state, and its tokens with
-// it. If it is the active one, a key that nobody has seen takes its place in the
-// same write, and is returned too. It is not a prepublished one, nor one that an
-// Add left behind: they lay beside the one that leaked.
+// it. A key that is prepublished ends too: it lay beside the one that leaked, no
+// token is under it yet, and the next rotation would make it the active one. If
+// the leaked key is the active one, a key that nobody has seen takes its place in
+// the same write, and is returned.
 func (d Document) RetireNow(kid uint8, now time.Time) (_ Document, replacement Key, _ error) {
 	k, known := d.Key(kid)
 	switch {
@@ -320,9 +321,10 @@ func (d Document) RetireNow(kid uint8, now time.Time) (_ Document, replacement K
 	case k.State == bearer.Retired:
 		return Document{}, Key{}, &Refusal{Reason: WrongState, Key: k, Step: RetireStep}
 	}
+	beside := d.in(bearer.Prepublished)
 	d = d.clone()
 	if k.State == bearer.Active {
-		fresh, err := d.newKID()
+		fresh, err := d.unseenKID()
 		if err != nil {
 			return Document{}, Key{}, err
 		}
@@ -331,7 +333,21 @@ func (d Document) RetireNow(kid uint8, now time.Time) (_ Document, replacement K
 		replacement = d.key(fresh)
 	}
 	d.enter(kid, bearer.Retired, now)
+	for _, b := range beside {
+		d.enter(b.KID, bearer.Retired, now)
+	}
 	return d, replacement, nil
+}
+
+// unseenKID is above every kid that is in either secret. One that is in the mint
+// secret alone may be on its way by somebody else's hand at this very moment: a
+// text there is never written over.
+func (d Document) unseenKID() (uint8, error) {
+	highest := max(slices.Max(slices.Collect(maps.Keys(d.states))), slices.Max(slices.Collect(maps.Keys(d.mint))))
+	if highest == lastKID {
+		return 0, &Refusal{Reason: UsedUp}
+	}
+	return highest + 1, nil
 }
 
 // RaiseEpoch ends every token that there is.
