@@ -220,10 +220,12 @@ func (o *clientOptions) client(now int64) (oauth.Client, error) {
 	}
 	faults := []error{o.settings(&c)}
 	if len(c.Grants) == 0 && len(c.Introspects) == 0 {
-		faults = append(faults, errors.New("without --grant or --introspects it could do nothing"))
+		faults = append(faults, errCouldDoNothing)
 	}
 	return c, errors.Join(faults...)
 }
+
+var errCouldDoNothing = errors.New("without --grant or --introspects it could do nothing")
 
 // scopesExist reports scopes of a client that nobody added.
 func scopesExist(c oauth.Client, registered oauth.ResourceScopes) error {

@@ -134,12 +134,18 @@ func (p *program) setClient(ctx context.Context, clients oauth.ClientRegistry, i
 	}
 	var want oauth.Client
 	faults := []error{o.settings(&want)}
+	if given(maxAuthorizationsFlag) && o.maxAuthorizations == 0 {
+		faults = append(faults, errors.New("live authorizations of a subject: 1 or more"))
+	}
 	faults = append(faults, scopesExist(want, registered))
 	if err := errors.Join(faults...); err != nil {
 		return invalid("the client was not changed", err)
 	}
 	saved, err := editClient(ctx, clients, id, func(c *oauth.Client) error {
 		copySettings(c, want, given)
+		if len(c.Grants) == 0 && len(c.Introspects) == 0 {
+			return invalid("the client was not changed", errCouldDoNothing)
+		}
 		return nil
 	})
 	if err != nil {

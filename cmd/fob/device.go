@@ -61,6 +61,12 @@ func (s *selection) parse(cmd *cobra.Command) error {
 	if err := oneOf(cmd, "user", "subject"); err != nil {
 		return err
 	}
+	// A variable that was not set must not select more than was meant.
+	for _, flag := range []string{"user", "subject", "client", "device"} {
+		if f := cmd.Flags().Lookup(flag); f != nil && f.Changed && f.Value.String() == "" {
+			return fail(exitUsage, "--%s is empty: leave it out, or say which", flag)
+		}
+	}
 	s.filter.Client = oauth.ClientID(s.client)
 	if s.device == "" {
 		return nil
@@ -79,9 +85,46 @@ func (s *selection) one(ctx context.Context, from stores) (subject oauth.Subject
 		_, subject, err = findUser(ctx, from, s.user)
 		return subject, true, err
 	case s.subject != "":
-		return oauth.SubjectOf(s.subject), true, nil
+		subject, err = findSubject(ctx, from, s.subject)
+		return subject, true, err
 	}
 	return oauth.Subject{}, false, nil
+}
+
+// findSubject refuses a sub that nobody has: it may be a slip, or a user's name.
+func findSubject(ctx context.Context, from stores, sub string) (oauth.Subject, error) {
+	subject := oauth.SubjectOf(sub)
+	if subject.Kind == oauth.ClientSubject {
+		_, found, err := from.clients.Client(ctx, oauth.ClientID(sub))
+		if err == nil && !found {
+			err = fail(exitNotFound, "there is no subject %q: it is a client's id, or a user's, which begins with u_; for a user's name there is --user", sub)
+		}
+		return subject, err
+	}
+	// Users are found by name alone, but whoever was ever signed in or out has left
+	// something.
+	state, err := from.subjects.State(ctx, subject)
+	if err != nil || state != (oauth.SubjectState{}) {
+		return subject, err
+	}
+	records, err := from.tokens.List(ctx, subject, "")
+	if err == nil && len(records) == 0 {
+		err = fail(exitNotFound, "nobody with the id %q was ever signed in: see fob user show", sub)
+	}
+	return subject, err
+}
+
+// clientIsKnown refuses a client's id that may be a slip, when nothing was found
+// for it: tokens of a client that was removed can still be listed and ended.
+func clientIsKnown(ctx context.Context, from stores, id string) error {
+	if id == "" {
+		return nil
+	}
+	_, found, err := from.clients.Client(ctx, oauth.ClientID(id))
+	if err == nil && !found {
+		err = noSuchClient(id)
+	}
+	return err
 }
 
 // withTokens runs a command on all tables, of which it needs that of tokens first.
@@ -133,10 +176,13 @@ it, "until" when the last of its tokens ends if it is not used again.
 	which.addFlags(cmd)
 	p.ring.addCheckFlags(cmd.Flags(), p.getenv)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if err := which.parse(cmd); err != nil {
+			return err
+		}
 		if which == (selection{}) {
 			return fail(exitUsage, "fob device list needs to know whose: --user, --subject, --client or --device")
 		}
-		return which.parse(cmd)
+		return nil
 	}
 	cmd.RunE = p.withTokens(func(ctx context.Context, s stores) error {
 		return p.listDevices(ctx, s, which, cmd.Flags())
@@ -170,6 +216,11 @@ func (p *program) listDevices(ctx context.Context, s stores, which selection, fl
 	}
 	if err != nil {
 		return err
+	}
+	if len(standing) == 0 {
+		if err := clientIsKnown(ctx, s, which.client); err != nil {
+			return p.tables.clients().explain(err)
+		}
 	}
 	views := []deviceView{}
 	rows := [][]string{{"USER", "CLIENT", "DEVICE", "SCOPES", "ISSUED", "UNTIL"}}
@@ -213,13 +264,16 @@ signed in. To sign a user out everywhere, fob subject sign-out.
 	which.addFlags(cmd)
 	cmd.Flags().BoolVar(&everybody, "everybody", false, "of all users: without --user and --subject")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if err := which.parse(cmd); err != nil {
+			return err
+		}
 		switch {
 		case which.client == "" && which.device == "":
 			return fail(exitUsage, "fob device end needs --client or --device; fob subject sign-out ends all that somebody has")
 		case (which.user+which.subject == "") != everybody:
 			return fail(exitUsage, "fob device end needs either --user or --subject, or --everybody")
 		}
-		return which.parse(cmd)
+		return nil
 	}
 	cmd.RunE = p.withTokens(func(ctx context.Context, s stores) error { return p.endDevices(ctx, s, which) })
 	return p.tells(cmd, endedView{})
@@ -243,7 +297,16 @@ func (p *program) endDevices(ctx context.Context, s stores, which selection) err
 		ended, err = d.EndAll(ctx, s.registry, which.filter)
 	}
 	if err != nil {
-		return again(p.tables.tokens().explain(err), fmt.Sprintf("%d are ended, and more may be left", ended))
+		err = p.tables.tokens().explain(err)
+		if ended == 0 {
+			return inDoubt(err, "it is not known whether anything was ended")
+		}
+		return halfDone(err, fmt.Sprintf("%d are ended, and more may be left", ended))
+	}
+	if ended == 0 {
+		if err := clientIsKnown(ctx, s, which.client); err != nil {
+			return p.tables.clients().explain(err)
+		}
 	}
 	return p.confirm(endedView{ended}, func(w io.Writer) {
 		switch {
@@ -271,10 +334,13 @@ disable.`,
 	}
 	which.addSubjectFlags(signOut)
 	signOut.PreRunE = func(*cobra.Command, []string) error {
+		if err := which.parse(signOut); err != nil {
+			return err
+		}
 		if which == (selection{}) {
 			return fail(exitUsage, "fob subject sign-out needs --user or --subject")
 		}
-		return which.parse(signOut)
+		return nil
 	}
 	signOut.RunE = p.withTokens(func(ctx context.Context, s stores) error { return p.signOut(ctx, s, which) })
 	p.tells(signOut, signedOutView{})
@@ -292,7 +358,7 @@ func (p *program) signOut(ctx context.Context, s stores, which selection) error 
 		return p.tables.users().explain(err)
 	}
 	if err := p.directory(s).SignOut(ctx, subject); err != nil {
-		return again(p.tables.tokens().explain(err), "it is not known whether that was done")
+		return inDoubt(p.tables.tokens().explain(err), "it is not known whether that was done")
 	}
 	return p.confirm(signedOutView{subject.ID, true}, func(w io.Writer) { _, _ = fmt.Fprintf(w, "All tokens of %s are ended.\n", shown(subject.ID)) })
 }

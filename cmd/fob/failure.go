@@ -49,6 +49,31 @@ func exitCode(err error) int {
 	return exitFailure
 }
 
+// inDoubt adds what is not known to an outage or an interruption. What was refused
+// did not happen.
+func inDoubt(err error, state string) error {
+	if code := exitCode(err); code == exitUnavailable || isInterrupted(err) {
+		return fail(code, "%s: run the same command again. %v", state, err)
+	}
+	return err
+}
+
+// halfDone adds what was done before an error, whatever that was.
+func halfDone(err error, state string) error {
+	code := exitCode(err)
+	if code == exitUsage {
+		code = exitFailure // which does not say that nothing was changed
+	}
+	return fail(code, "%s: run the same command again. %v", state, err)
+}
+
+const interrupted = "interrupted"
+
+func isInterrupted(err error) bool {
+	f, ok := errors.AsType[*failure](err)
+	return ok && f.text == interrupted
+}
+
 // oneLine joins the lines of an error: scripts and logs take errors by the line.
 func oneLine(s string) string {
 	var lines []string
@@ -85,7 +110,7 @@ func (t table) explain(err error) error {
 	case errors.Is(err, oauth.ErrConflict):
 		return fail(exitConflict, "somebody else changed it meanwhile: look at it, and run the command again")
 	case errors.Is(err, context.Canceled):
-		return fail(exitFailure, "interrupted")
+		return fail(exitFailure, interrupted)
 	case missing:
 		return fail(exitFailure, "there is no table %q %s: name it with --%s or %s (fob serve --dynamodb makes missing tables)",
 			t.name, t.where, t.flag, t.env)

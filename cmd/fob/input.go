@@ -31,8 +31,11 @@ func (p *program) readSecret(ctx context.Context, what string) (secret.Text, err
 	if f, ok := p.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return p.ask(ctx, int(f.Fd()), what)
 	}
-	text, err := io.ReadAll(io.LimitReader(p.stdin, maxInput+1))
+	text, err := p.readAll(ctx)
 	if err != nil {
+		if ctx.Err() != nil {
+			return secret.Text{}, fail(exitFailure, interrupted)
+		}
 		return secret.Text{}, fail(exitFailure, "the %s could not be read from standard input: %v", what, err)
 	}
 	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
@@ -45,6 +48,26 @@ func (p *program) readSecret(ctx context.Context, what string) (secret.Text, err
 		return secret.Text{}, fail(exitUsage, "standard input has more than one line; the %s is one", what)
 	}
 	return secret.New(string(text)), nil
+}
+
+// readAll returns when ctx ends, and then leaves the read to the end of the
+// process.
+func (p *program) readAll(ctx context.Context) ([]byte, error) {
+	type input struct {
+		text []byte
+		err  error
+	}
+	read := make(chan input, 1)
+	go func() {
+		text, err := io.ReadAll(io.LimitReader(p.stdin, maxInput+1))
+		read <- input{text, err}
+	}()
+	select {
+	case in := <-read:
+		return in.text, in.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (p *program) ask(ctx context.Context, fd int, what string) (secret.Text, error) {
@@ -92,6 +115,6 @@ func (p *program) prompt(ctx context.Context, fd int, text string) (secret.Text,
 	case <-ctx.Done():
 		_ = term.Restore(fd, before)
 		_, _ = io.WriteString(p.stderr, "\n")
-		return secret.Text{}, fail(exitFailure, "interrupted")
+		return secret.Text{}, fail(exitFailure, interrupted)
 	}
 }

@@ -87,6 +87,16 @@ func (p *program) checkKeys(ctx context.Context, flags *pflag.FlagSet) (oauth.Ke
 			r.check = ""
 		}
 	}
+	// A flag wins over the environment.
+	switch given := flags.Changed; {
+	case given(checkFlag) && !given(keysFlag):
+		r.file = ""
+	case given(keysFlag) && !given(checkFlag):
+		r.check = ""
+	}
+	if r.file != "" && r.check != "" {
+		return nil, fail(exitUsage, "--%s (%s) and --%s (%s) exclude each other", keysFlag, keysEnv, checkFlag, checkEnv)
+	}
 	var cfg aws.Config
 	if r.file == "" {
 		if r.check == "" && p.tables.stack == "" {
@@ -175,7 +185,7 @@ func (r *ring) explain(err error) error {
 	_, noHost := errors.AsType[*net.DNSError](err)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return fail(exitFailure, "interrupted")
+		return fail(exitFailure, interrupted)
 	case errors.Is(err, bearer.ErrBadRing):
 		return fail(exitFailure, "%v: no instance serves with it, and nothing was changed", err)
 	case errors.Is(err, oauth.ErrConflict):

@@ -165,12 +165,15 @@ func programEnv(ts *testscript.TestScript) []string {
 // run runs fob with what the arguments say, and standard input from the file
 // behind <. show puts what it printed where the script looks for it.
 func (w scriptWorlds) run(ts *testscript.TestScript, args []string) (code int, out, said string, show func()) {
-	input := ""
+	var input io.Reader = strings.NewReader("")
 	if i := slices.Index(args, "<"); i >= 0 {
 		if i != len(args)-2 {
 			ts.Fatalf("usage: fob args... < FILE")
 		}
-		input, args = ts.ReadFile(args[i+1]), args[:i]
+		file, err := os.Open(ts.MkAbs(args[i+1]))
+		ts.Check(err)
+		defer file.Close()
+		input, args = file, args[:i]
 	} else if w.endpoint != "" {
 		// So that stdin and ttyin work.
 		code = exitOf(ts, ts.Exec("fob", args...))
@@ -178,11 +181,11 @@ func (w scriptWorlds) run(ts *testscript.TestScript, args []string) (code int, o
 	}
 	var stdout, stderr bytes.Buffer
 	if w.endpoint == "" {
-		code = w.inProcess(ts, strings.NewReader(input), &stdout, &stderr).run(w.t.Context(), args)
+		code = w.inProcess(ts, input, &stdout, &stderr).run(w.t.Context(), args)
 	} else {
 		cmd := exec.Command("fob", args...)
 		cmd.Dir, cmd.Env = ts.MkAbs("."), programEnv(ts)
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &stdout, &stderr
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = input, &stdout, &stderr
 		code = exitOf(ts, cmd.Run())
 	}
 	return code, stdout.String(), stderr.String(), func() {

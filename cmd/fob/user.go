@@ -156,15 +156,6 @@ func (p *program) changePassword(ctx context.Context, s stores, args []string) e
 	})
 }
 
-// again tells what state an outage left, if it was one.
-func again(err error, state string) error {
-	code := exitCode(err)
-	if code == exitNotFound || code == exitUsage {
-		return err
-	}
-	return fail(code, "%s: run the same command again. %v", state, err)
-}
-
 func noSuchUser(name string) error {
 	return fail(exitNotFound, "there is no user %q: see fob user list", name)
 }

@@ -155,7 +155,7 @@ func (p *program) importUsers(ctx context.Context, s stores, file string, o impo
 	case err != nil && im.imported.Load()+im.existing.Load() == 0:
 		return p.explainImport(err)
 	case err != nil:
-		return again(p.explainImport(err), im.sofar()+", the rest may not be")
+		return halfDone(p.explainImport(err), im.sofar()+", the rest may not be")
 	case len(im.seen) == 0 && im.refusedAll == 0:
 		return fail(exitUsage, "there are no users in %s", inputName(file))
 	}
@@ -166,6 +166,9 @@ func (p *program) importUsers(ctx context.Context, s stores, file string, o impo
 // known.
 func (p *program) openImport(file string) (io.ReadCloser, int64, error) {
 	if file == "-" {
+		if f, ok := p.stdin.(*os.File); ok {
+			return stdinFile{f}, -1, nil
+		}
 		return io.NopCloser(p.stdin), -1, nil
 	}
 	f, err := os.Open(p.path(file))
@@ -186,9 +189,14 @@ func inputName(file string) string {
 	return shown(file)
 }
 
+// stdinFile is standard input, which is not ours to close.
+type stdinFile struct{ *os.File }
+
+func (stdinFile) Close() error { return nil }
+
 // createReport refuses to write over what is being read.
 func createReport(name string, in io.ReadCloser) (*os.File, error) {
-	if f, ok := in.(*os.File); ok {
+	if f, ok := in.(interface{ Stat() (os.FileInfo, error) }); ok {
 		reading, err := f.Stat()
 		there, err2 := os.Stat(name)
 		if err == nil && err2 == nil && os.SameFile(reading, there) {

@@ -57,7 +57,7 @@ func (p *program) setUserDisabled(ctx context.Context, s stores, name string, di
 		return err
 	}
 	if err := s.subjects.Raise(ctx, subject, oauth.StateChange{Disabled: &disabled}); err != nil {
-		return again(p.tables.tokens().explain(err), "it is not known whether that was done")
+		return inDoubt(p.tables.tokens().explain(err), "it is not known whether that was done")
 	}
 	view := viewUser(u)
 	view.Disabled = &disabled
@@ -139,11 +139,11 @@ func (p *program) editUser(ctx context.Context, s stores, name, stored string, e
 		return err
 	})
 	if err != nil {
-		return oauth.User{}, again(p.tables.users().explain(err), "it is not known whether "+stored)
+		return oauth.User{}, inDoubt(p.tables.users().explain(err), "it is not known whether "+stored)
 	}
 	subject := oauth.Subject{Kind: oauth.UserSubject, ID: saved.ID}
 	if err := s.subjects.Raise(ctx, subject, oauth.StateChange{UserVersion: saved.Version}); err != nil {
-		return oauth.User{}, again(p.tables.tokens().explain(err), stored+", but tokens issued before may still be active")
+		return oauth.User{}, halfDone(p.tables.tokens().explain(err), stored+", but tokens issued before may still be active")
 	}
 	return saved, nil
 }
@@ -245,15 +245,15 @@ func (p *program) removeUsers(ctx context.Context, s stores, names []string, wai
 	}
 	d := p.directory(s)
 	for i, u := range users {
-		// Disabled before gone: a login that read the user is refused by the state.
-		if err := s.subjects.Raise(ctx, subjects[i], oauth.StateChange{Disabled: new(true)}); err != nil {
-			return again(p.tables.tokens().explain(err), notRemoved(names[i:]))
-		}
-		if _, err := d.End(ctx, subjects[i], oauth.Filter{}); err != nil {
-			return again(p.tables.tokens().explain(err), notRemoved(names[i:]))
-		}
-		if _, err := s.users.RemoveUser(ctx, u); err != nil {
-			return again(p.tables.users().explain(err), notRemoved(names[i:]))
+		if err := p.removeUser(ctx, s, d, u, subjects[i]); err != nil {
+			if i == 0 {
+				return err
+			}
+			// Those before are gone, and what is left of them goes as well.
+			if left := p.forget(ctx, s, subjects[:i], wait); left != nil {
+				err = errors.Join(err, left)
+			}
+			return fail(exitCode(err), "removed: %s; not yet: %s, for which run the command again. %s", quoted(names[:i]), quoted(names[i:]), oneLine(err.Error()))
 		}
 	}
 	left := p.forget(ctx, s, subjects, wait)
@@ -279,12 +279,27 @@ type removedUser struct {
 	Removed  bool   `json:"removed"`
 }
 
-func notRemoved(names []string) string {
-	quoted := make([]string, len(names))
+func quoted(names []string) string {
+	words := make([]string, len(names))
 	for i, name := range names {
-		quoted[i] = strconv.Quote(name)
+		words[i] = strconv.Quote(name)
 	}
-	return "not removed, or not wholly, are " + strings.Join(quoted, ", ")
+	return strings.Join(words, ", ")
+}
+
+// removeUser leaves the state, which refuses logins that are under way.
+func (p *program) removeUser(ctx context.Context, s stores, d *oauth.Directory, u oauth.User, subject oauth.Subject) error {
+	// Disabled before gone: a login that read the user is refused by the state.
+	if err := s.subjects.Raise(ctx, subject, oauth.StateChange{Disabled: new(true)}); err != nil {
+		return inDoubt(p.tables.tokens().explain(err), fmt.Sprintf("the user %q is not removed, and may be disabled", u.Username))
+	}
+	if _, err := d.End(ctx, subject, oauth.Filter{}); err != nil {
+		return halfDone(p.tables.tokens().explain(err), fmt.Sprintf("the user %q is disabled and not removed", u.Username))
+	}
+	if _, err := s.users.RemoveUser(ctx, u); err != nil {
+		return halfDone(p.tables.users().explain(err), fmt.Sprintf("the user %q is disabled, and may be removed or not", u.Username))
+	}
+	return nil
 }
 
 // forget deletes the states of subjects that are gone, and the records that
