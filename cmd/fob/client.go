@@ -340,6 +340,7 @@ type clientView struct {
 	RefreshIdle       int64        `json:"refresh_idle" is:"seconds"`
 	RefreshAbsolute   int64        `json:"refresh_absolute" is:"seconds"`
 	MaxAuthorizations int          `json:"max_authorizations"`
+	LongestLife       int64        `json:"longest_life,omitempty" is:"seconds, of tokens from before a lifetime was shortened"`
 }
 
 // secretView tells of a secret without it.
@@ -364,6 +365,7 @@ func viewClient(c oauth.Client) clientView {
 		RefreshIdle:       orDefault(c.RefreshIdle, oauth.DefaultRefreshIdle),
 		RefreshAbsolute:   orDefault(c.RefreshAbsolute, oauth.DefaultRefreshAbsolute),
 		MaxAuthorizations: int(orDefault(int64(c.MaxAuthorizations), oauth.DefaultMaxAuthorizations)),
+		LongestLife:       c.LongestLife,
 	}
 	if c.Public {
 		v.Type = "public"

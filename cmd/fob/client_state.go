@@ -77,6 +77,7 @@ func (p *program) signOutClient(ctx context.Context, clients oauth.ClientRegistr
 		// No lower than the time, so that it is higher than whatever stood there before
 		// the table was restored from a backup.
 		c.Epoch = max(c.Epoch+1, uint64(time.Now().Unix())) //nolint:gosec // after 1970
+		c.LongestLife = 0                                   // of tokens that have ended
 		return nil
 	})
 	if err != nil {
@@ -92,7 +93,7 @@ list replaces the whole list; with an empty value the list is empty.
 
 A change holds within 10 seconds, for new tokens:
 
-  lifetimes   tokens that are there keep their expiry
+  lifetimes   tokens that are there keep their expiry, and fob key remembers that
   scopes      a token that has a scope which was taken away is active to its end, and
               cannot be refreshed
   audiences   everybody's next login gives another token; those from before stay active
@@ -142,7 +143,13 @@ func (p *program) setClient(ctx context.Context, clients oauth.ClientRegistry, i
 		return invalid("the client was not changed", err)
 	}
 	saved, err := editClient(ctx, clients, id, func(c *oauth.Client) error {
+		// Tokens that are there keep the life that they were given, and a key that made
+		// them is needed as long.
+		longest := c.LongestTokenLife()
 		copySettings(c, want, given)
+		if longest > c.LongestTokenLife() {
+			c.LongestLife = longest
+		}
 		if len(c.Grants) == 0 && len(c.Introspects) == 0 {
 			return invalid("the client was not changed", errCouldDoNothing)
 		}

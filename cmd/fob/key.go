@@ -115,7 +115,7 @@ a later run retires.`,
 		}),
 	}
 	for _, cmd := range []*cobra.Command{list, retire, rotate} {
-		cmd.Flags().Var(&longest, "longest-life", "the longest life of a token, such as 90d, if clients' lifetimes were shortened (default: from the table of clients)")
+		cmd.Flags().Var(&longest, "longest-life", "the longest life of a token, such as 90d, where the table of clients cannot be asked")
 	}
 	retire.Flags().BoolVar(&now, "now", false, "at once, with all of its tokens: the key has leaked")
 	rotate.Flags().BoolVar(&again, "again", false, "even if the active key is less than a day old")

@@ -125,36 +125,80 @@ func (p *program) smoke(ctx context.Context, s stores, base string) error {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
-	err := run.register(ctx, s)
+	err := p.registerSmoke(ctx, s, &run)
 	if err == nil {
 		run.walk(ctx)
 	}
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), smokeCleanup)
 	defer cancel()
-	left := run.cleanUp(cleanup, s)
+	left := p.cleanUpSmoke(cleanup, s, &run)
 	if err != nil {
-		explained := p.tables.clients().explain(err)
-		if exitCode(explained) != exitUnavailable {
-			return explained // refused: there is nothing to clean up
-		}
-		return errors.Join(explained, p.notCleanedUp(name, left))
+		return errors.Join(err, left)
 	}
 	view := smokeView{URL: base, Passed: run.fault() == "", CleanedUp: left == nil, Steps: run.steps}
-	if err := p.print(view, func(w io.Writer) { run.table(w) }); err != nil {
-		return err
-	}
-	var faults []error
+	err = p.print(view, func(w io.Writer) { run.table(w) })
 	if fault := run.fault(); fault != "" {
-		faults = append(faults, fail(exitFailure, "%s does not work: %s", base, fault))
+		err = errors.Join(fail(exitFailure, "%s does not work: %s", base, fault), err)
 	}
-	return errors.Join(append(faults, p.notCleanedUp(name, left))...)
+	return errors.Join(err, left)
 }
 
-func (p *program) notCleanedUp(name string, err error) error {
-	if err == nil {
-		return nil
+// registerSmoke adds the client and the user. What may be there afterwards has to be
+// cleaned up, also after an error.
+func (p *program) registerSmoke(ctx context.Context, s stores, r *smokeRun) error {
+	hash, err := password.Hasher{}.Hash(r.password)
+	if err != nil {
+		return err
 	}
-	return fail(exitFailure, "not cleaned up: remove the client and the user %s by hand (%s)", name, oneLine(p.tables.clients().explain(err).Error()))
+	r.user.PasswordHash = hash
+	r.client.Secrets = []oauth.ClientSecret{{Hash: oauth.HashClientSecret(r.clientSecret), Created: r.client.Created}}
+	if err := errors.Join(r.client.Validate(), r.user.Validate()); err != nil {
+		return err
+	}
+	mayBeThere := func(explained error) bool {
+		return explained == nil || exitCode(explained) == exitUnavailable || isInterrupted(explained)
+	}
+	_, err = s.clients.SaveClient(ctx, r.client)
+	err = p.tables.clients().explain(err)
+	if r.hasClient = mayBeThere(err); err != nil {
+		return err
+	}
+	_, err = s.users.SaveUser(ctx, r.user)
+	err = p.tables.users().explain(err)
+	r.hasUser = mayBeThere(err)
+	return err
+}
+
+// cleanUpSmoke removes what may be there, and names what it could not remove.
+func (p *program) cleanUpSmoke(ctx context.Context, s stores, r *smokeRun) error {
+	var left []error
+	note := func(what string, err error) {
+		if err != nil {
+			left = append(left, fail(exitFailure, "not cleaned up, remove it by hand: %s (%v)", what, err))
+		}
+	}
+	subject := oauth.Subject{Kind: oauth.UserSubject, ID: r.user.ID}
+	if r.alone {
+		subject = oauth.Subject{Kind: oauth.ClientSubject, ID: string(r.client.ID)}
+	}
+	if len(r.steps) > 0 {
+		d := p.directory(s)
+		_, err := d.End(ctx, subject, oauth.Filter{})
+		if r.unanswered && err == nil {
+			// What is still under way must not leave a token that lives.
+			err = d.SignOut(ctx, subject)
+		}
+		note("the tokens of "+r.user.Username, p.tables.tokens().explain(err))
+	}
+	if r.hasUser {
+		_, err := s.users.RemoveUser(ctx, r.user)
+		note("the user "+r.user.Username, p.tables.users().explain(err))
+	}
+	if r.hasClient {
+		_, err := s.clients.RemoveClient(ctx, r.client.ID)
+		note("the client "+string(r.client.ID), p.tables.clients().explain(err))
+	}
+	return errors.Join(left...)
 }
 
 // smokeRun is one walk through the endpoints.
@@ -165,45 +209,12 @@ type smokeRun struct {
 	clientSecret, password secret.Text
 	http                   *http.Client
 
-	steps []smokeStepView
+	hasClient, hasUser bool // they are there, or may be
+	steps              []smokeStepView
 	// alone: the deployment has no password grant, so the client speaks for itself.
 	alone bool
 	// unanswered: a request may still be under way when the walk is over.
 	unanswered bool
-}
-
-func (r *smokeRun) register(ctx context.Context, s stores) error {
-	hash, err := password.Hasher{}.Hash(r.password)
-	if err != nil {
-		return err
-	}
-	r.user.PasswordHash = hash
-	r.client.Secrets = []oauth.ClientSecret{{Hash: oauth.HashClientSecret(r.clientSecret), Created: r.client.Created}}
-	if err := errors.Join(r.client.Validate(), r.user.Validate()); err != nil {
-		return err
-	}
-	if _, err := s.clients.SaveClient(ctx, r.client); err != nil {
-		return err
-	}
-	_, err = s.users.SaveUser(ctx, r.user)
-	return err
-}
-
-func (r *smokeRun) cleanUp(ctx context.Context, s stores) error {
-	subject := oauth.Subject{Kind: oauth.UserSubject, ID: r.user.ID}
-	if r.alone {
-		subject = oauth.Subject{Kind: oauth.ClientSubject, ID: string(r.client.ID)}
-	}
-	d := oauth.Directory{Tokens: s.tokens, Subjects: s.subjects, Clients: oauth.NewClientCache(s.clients, time.Now), Now: time.Now}
-	_, endErr := d.End(ctx, subject, oauth.Filter{})
-	_, userErr := s.users.RemoveUser(ctx, r.user)
-	_, clientErr := s.clients.RemoveClient(ctx, r.client.ID)
-	if !r.unanswered || endErr != nil {
-		return errors.Join(endErr, userErr, clientErr)
-	}
-	// What is still under way must not leave a token that lives: its client is gone,
-	// and so that it is dead at once the epoch rises.
-	return errors.Join(userErr, clientErr, d.SignOut(ctx, subject))
 }
 
 // answer is what the walk looks at in an answer.

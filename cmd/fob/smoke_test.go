@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/smithy-go"
+
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/wire"
 )
@@ -142,4 +144,63 @@ func TestSmokeInterrupted(t *testing.T) {
 	if err := errors.Join(err1, err2); err != nil || len(users)+len(clients) > 0 {
 		t.Errorf("left: %d users and %d clients, %v", len(users), len(clients), err)
 	}
+}
+
+// stubborn is a store that does not take a user, or does not let go of anything.
+type stubborn struct {
+	users
+	saves, removes error
+}
+
+func (s stubborn) SaveUser(ctx context.Context, u oauth.User) (oauth.User, error) {
+	if s.saves != nil {
+		return oauth.User{}, s.saves
+	}
+	return s.users.SaveUser(ctx, u)
+}
+
+func (s stubborn) RemoveUser(context.Context, oauth.User) (bool, error) { return false, s.removes }
+
+// What smoke could not clean up is named, each with the table that it is in: a
+// client that stays has a secret that works.
+func TestSmokeNamesWhatIsLeft(t *testing.T) {
+	forbidden := oauth.Unavailable("remove", &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not authorized"})
+	for name, saves := range map[string]error{
+		"a walk":          nil,
+		"no user":         oauth.Unavailable("save", &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not authorized"}),
+		"perhaps no user": oauth.Unavailable("save", errors.New("oops")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newMemoryStores()
+			fetch, err := keySource("")
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := httptest.NewServer(handler(s, fetch, wire.Options{}))
+			defer server.Close()
+			bad := s
+			bad.users = stubborn{users: s.users, saves: saves, removes: forbidden}
+			bad.clients = stubbornClients{s.clients, forbidden}
+			var stdout, stderr output
+			p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, inMemory: &bad}
+			code := p.run(t.Context(), []string{"smoke", server.URL})
+			said := stderr.String()
+			if code == 0 || strings.Count(said, "\n") != 1 || !strings.Contains(said, "not cleaned up, remove it by hand: the client fob-smoke-") {
+				t.Errorf("exit code %d, %q", code, said)
+			}
+			// A user that was surely not added is not looked for.
+			if got, want := strings.Contains(said, "the user fob-smoke-"), name != "no user"; got != want {
+				t.Errorf("it names the user: %v, want %v: %q", got, want, said)
+			}
+		})
+	}
+}
+
+type stubbornClients struct {
+	oauth.ClientRegistry
+	removes error
+}
+
+func (s stubbornClients) RemoveClient(context.Context, oauth.ClientID) (bool, error) {
+	return false, s.removes
 }

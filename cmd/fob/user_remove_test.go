@@ -129,3 +129,49 @@ func (r removing) RemoveUser(ctx context.Context, u oauth.User) (bool, error) {
 	r.also()
 	return r.users.RemoveUser(ctx, u)
 }
+
+// halting cannot remove one user.
+type halting struct {
+	users
+	name string
+}
+
+func (h halting) RemoveUser(ctx context.Context, u oauth.User) (bool, error) {
+	if u.Username == h.name {
+		return false, oauth.Unavailable("remove a user", errors.New("oops"))
+	}
+	return h.users.RemoveUser(ctx, u)
+}
+
+// Of several users those before the one that could not be removed are gone, with
+// everything, and the command for the others is told.
+func TestRemoveStopsInTheMiddle(t *testing.T) {
+	s := newMemoryStores()
+	ids := map[string]oauth.Subject{}
+	for _, name := range []string{"ann", "bob", "cy"} {
+		u, err := s.users.SaveUser(t.Context(), oauth.User{Username: name, ID: oauth.NewUserID(), PasswordHash: secret.New("x"), Created: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[name] = oauth.Subject{Kind: oauth.UserSubject, ID: u.ID}
+	}
+	whole := s.users
+	s.users = halting{whole, "bob"}
+	var stdout, stderr output
+	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, inMemory: &s}
+	p.clock.sleepFunc = func(context.Context, time.Duration) error { return nil }
+	code := p.run(t.Context(), []string{"user", "remove", "ann", "bob", "cy"})
+	if code != exitUnavailable || !strings.Contains(stderr.String(), `fob: removed: "ann"; not yet: "bob", "cy", for which run the command again. the user "bob" is disabled, and may be removed or not`) {
+		t.Errorf("exit code %d, %q", code, &stderr)
+	}
+	if state, err := s.subjects.State(t.Context(), ids["ann"]); err != nil || state != (oauth.SubjectState{}) {
+		t.Errorf("of ann stays %+v, %v", state, err)
+	}
+	if state, err := s.subjects.State(t.Context(), ids["cy"]); err != nil || state != (oauth.SubjectState{}) {
+		t.Errorf("cy is touched: %+v, %v", state, err)
+	}
+	s.users = whole
+	if code := p.run(t.Context(), []string{"user", "remove", "bob", "cy"}); code != 0 {
+		t.Errorf("exit code %d, %q", code, &stderr)
+	}
+}

@@ -68,6 +68,7 @@ const (
 	attrIdleLifetime      = "idle_lifetime"
 	attrRefreshLifetime   = "refresh_lifetime"
 	attrMaxAuthorizations = "max_authorizations"
+	attrLongestLife       = "longest_life"
 	attrRoles             = "roles"
 	attrPasswordHash      = "ph"
 
@@ -185,6 +186,7 @@ func encodeClient(c oauth.Client, key item) item {
 	setNumber(it, attrIdleLifetime, c.RefreshIdle)
 	setNumber(it, attrRefreshLifetime, c.RefreshAbsolute)
 	setNumber(it, attrMaxAuthorizations, c.MaxAuthorizations)
+	setNumber(it, attrLongestLife, c.LongestLife)
 	return it
 }
 
@@ -206,6 +208,7 @@ func decodeClient(it item) (oauth.Client, error) {
 		RefreshIdle:       in.signed(attrIdleLifetime),
 		RefreshAbsolute:   in.signed(attrRefreshLifetime),
 		MaxAuthorizations: int(in.unsigned(attrMaxAuthorizations, 31)), //nolint:gosec // 31 bits
+		LongestLife:       in.signed(attrLongestLife),
 	}
 	for _, g := range in.texts(attrGrants) {
 		c.Grants = append(c.Grants, oauth.GrantType(g))

@@ -186,14 +186,11 @@ func (k Key) Next(longest time.Duration) (Step, time.Time) {
 	return NoStep, time.Time{}
 }
 
-// LongestLife is how long a token of any of these clients can live. Neither
-// refreshing nor logging in again prolongs the life of one that is there.
+// LongestLife is how long a token of any of these clients can live.
 func LongestLife(clients []oauth.Client) time.Duration {
 	var longest int64
 	for _, c := range clients {
-		longest = max(longest,
-			cmp.Or(c.AccessLifetime, oauth.DefaultAccessLifetime),
-			cmp.Or(c.RefreshAbsolute, oauth.DefaultRefreshAbsolute))
+		longest = max(longest, c.LongestTokenLife())
 	}
 	return time.Duration(longest) * time.Second
 }

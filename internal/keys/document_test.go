@@ -286,6 +286,8 @@ func TestLongestLife(t *testing.T) {
 		{[]oauth.Client{{AccessLifetime: 60, RefreshAbsolute: 3600}}, time.Hour},
 		{[]oauth.Client{{AccessLifetime: 86400, RefreshAbsolute: 3600}, {RefreshAbsolute: 7200}}, day},
 		{[]oauth.Client{{RefreshAbsolute: 366 * 86400}, {}}, 366 * day},
+		{[]oauth.Client{{RefreshAbsolute: 3600, LongestLife: 180 * 86400}, {}}, 180 * day},
+		{[]oauth.Client{{LongestLife: 3600}}, 90 * day},
 	} {
 		if got := LongestLife(tt.clients); got != tt.want {
 			t.Errorf("%+v: %v, want %v", tt.clients, got, tt.want)

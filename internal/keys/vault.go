@@ -247,6 +247,14 @@ func (v fileVault) Write(ctx context.Context, d Document) (_ Document, err error
 	if err != nil {
 		return Document{}, fmt.Errorf("write key file: %w", err)
 	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return Document{}, fmt.Errorf("write key file: %w", err)
+	}
+	if info.Mode().Perm()&0o200 == 0 {
+		// Replacing it would get around that.
+		return Document{}, fmt.Errorf("write key file: %w: %s is read-only", fs.ErrPermission, path)
+	}
 	lock := path + ".lock"
 	temp, err := os.OpenFile(lock, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names it
 	if errors.Is(err, fs.ErrExist) {
@@ -267,6 +275,10 @@ func (v fileVault) Write(ctx context.Context, d Document) (_ Document, err error
 	}
 	if !bytes.Equal(stands, from) {
 		return Document{}, fmt.Errorf("write key file: %w", oauth.ErrConflict)
+	}
+	// Whoever serves with it must be able to read the new one, too.
+	if err := errors.Join(temp.Chmod(info.Mode().Perm()), keepOwner(temp, info)); err != nil {
+		return Document{}, fmt.Errorf("keep the owner of the key file: %w", err)
 	}
 	_, err = temp.Write(text)
 	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {

@@ -76,6 +76,18 @@ type Client struct {
 	RefreshIdle       int64 // seconds; zero means the default
 	RefreshAbsolute   int64 // seconds; zero means the default
 	MaxAuthorizations int   // live at once for each subject; zero means the default
+
+	// LongestLife is the longest life that a token of the client may have been given
+	// under lifetimes that have been shortened since, in seconds. Zero means that
+	// none was longer than those above.
+	LongestLife int64
+}
+
+// LongestTokenLife is how long a token of the client can live from when it was
+// made, in seconds. Neither refreshing nor logging in again prolongs the life of
+// one that is there.
+func (c Client) LongestTokenLife() int64 {
+	return max(c.accessLifetime(), c.refreshAbsolute(), c.LongestLife)
 }
 
 // ClientSecret is the SHA-256 of a secret of 256 bits, or of one brought along
@@ -175,6 +187,7 @@ func (c Client) Validate() error {
 	inRange("refresh token idle time in seconds", c.RefreshIdle, maxRefreshAbsolute)
 	inRange("refresh token lifetime in seconds", c.RefreshAbsolute, maxRefreshAbsolute)
 	inRange("live authorizations of a subject", int64(c.MaxAuthorizations), maxMaxAuthorizations)
+	inRange("longest life of a token in seconds", c.LongestLife, maxRefreshAbsolute)
 	if c.refreshIdle() < c.accessLifetime() {
 		// It would be idle while its user still works with an access token.
 		fault("the refresh token idle time must not be shorter than the access token lifetime")

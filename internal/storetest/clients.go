@@ -194,6 +194,7 @@ func testClient(id oauth.ClientID) oauth.Client {
 		RefreshIdle:       601,
 		RefreshAbsolute:   602,
 		MaxAuthorizations: 603,
+		LongestLife:       604,
 	}
 }
 
