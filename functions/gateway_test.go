@@ -131,8 +131,9 @@ func (i *instance) judge(t *testing.T, event []byte) judgement {
 	if len(lines) != 1 {
 		t.Fatalf("%d lines for one judgement:\n%s", len(lines), i.stdout.all(t))
 	}
-	if noise := i.stderr.next(t); len(noise) > 0 {
-		t.Errorf("standard error: %s", noise)
+	// The runtime prints the error that is no 401.
+	if noise := i.stderr.next(t); (len(noise) > 0) != (o.failed && o.message != "Unauthorized") {
+		t.Errorf("standard error after %q: %s", o.message, noise)
 	}
 	l := parseLine(t, lines[0])
 	for name, want := range map[string]any{"msg": "request", "function": "authorizer", "endpoint": "authorizer", "request_id": o.id} {
@@ -288,19 +289,42 @@ func TestQuestionsOfOthers(t *testing.T) {
 			t.Errorf("%s: %s %s", event, o.raw, o.message)
 		}
 	}
-	if said := authorizer.stdout.next(t); len(said) != 4 {
+	said := authorizer.stdout.next(t)
+	if len(said) != 4 {
 		t.Errorf("want a line for each: %s", said)
+	}
+	for _, text := range said {
+		l := parseLine(t, text)
+		if checkFault(t, l); l.text("msg") != "event not judged" {
+			t.Errorf("%s", text)
+		}
+	}
+}
+
+// checkFault holds a line to what the alarm on the authorizer hears: the counter
+// failed of the namespace fob, under the function's name.
+func checkFault(t *testing.T, l line) {
+	t.Helper()
+	checkMetrics(t, l)
+	text := string(encode(t, l["_aws"]))
+	if l.number("failed") != 1 || l.text("level") != "ERROR" || l.text("function") != "authorizer" ||
+		!strings.Contains(text, `"Namespace":"fob"`) || !strings.Contains(text, `"Dimensions":[["function"]]`) || !strings.Contains(text, `"Name":"failed"`) {
+		t.Errorf("no alarm hears of %v", l)
 	}
 }
 
 func TestAuthorizerRefusesToStart(t *testing.T) {
 	f := start(t, "authorizer", map[string]string{
-		"AWS_REGION": "eu-central-1", "FOB_TOKENS_TABLE": "tokens", "FOB_ROUTE_SCOPES": "GET me=x; GET /me=",
+		"AWS_REGION": "eu-central-1", "AWS_LAMBDA_FUNCTION_NAME": "authorizer", "FOB_TOKENS_TABLE": "tokens", "FOB_ROUTE_SCOPES": "GET me=x; GET /me=",
 	})
 	if status := f.awaitEnd(t); status != 1 {
 		t.Errorf("exit status %d, want 1", status)
 	}
 	l := parseLine(t, f.stdout.all(t))
+	checkFault(t, l)
+	if l.text("msg") != "start" {
+		t.Errorf("%v", l)
+	}
 	for _, want := range []string{"FOB_CLIENTS_TABLE", "FOB_CHECK_SECRET", "FOB_ROUTE_SCOPES: entry 1", "FOB_ROUTE_SCOPES: entry 2"} {
 		if !strings.Contains(l.text("error"), want) {
 			t.Errorf("no word of %s: %v", want, l)

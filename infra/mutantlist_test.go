@@ -1234,7 +1234,7 @@ var mutants = []mutant{
 	{
 		name: "a path that is a pattern",
 		file: "apigw/authorizer.go", pkg: "apigw", test: "TestAuthorizerJudgesNoPatterns",
-		old:    "if err == nil && g.ByRoute && e.isPattern() {",
+		old:    "if g.ByRoute && e.isPattern() {",
 		broken: "if false && e.isPattern() {",
 	},
 	{
@@ -1260,5 +1260,37 @@ var mutants = []mutant{
 		file: "config/config.go", pkg: "config", test: "TestReadRouteScopesReportsEveryFault",
 		old:    "case set.IsEmpty():",
 		broken: "case false:",
+	},
+
+	// What only an alarm would tell.
+	{
+		name: "a start that fails rings nobody",
+		file: "wire/event.go", pkg: "wire", test: "TestFault",
+		old:    "attrs = withMetrics(attrs, []counter{{string(oauth.Failed), 1}}, now)",
+		broken: "attrs = withMetrics(attrs, nil, now)",
+	},
+	{
+		name: "a panic of the authorizer rings nobody",
+		file: "apigw/authorizer.go", pkg: "apigw", test: "TestPanics",
+		old:    "answer, err = nil, notJudged(wire.Panicked(v))",
+		broken: "answer, err = nil, wire.Panicked(v)",
+	},
+	{
+		name: "a panic at the start prints its value",
+		file: "apigw/serve.go", pkg: "apigw", test: "TestPanics",
+		old:    "if v := recover(); v != nil {",
+		broken: "if v := any(nil); v != nil {",
+	},
+	{
+		name: "a client rings the alarm",
+		file: "apigw/authorizer.go", pkg: "apigw", test: "TestAuthorizerJudgesNoPatterns",
+		old:    "if g.ByRoute && e.isPattern() {",
+		broken: "if g.ByRoute && e.isPattern() {\n\t\t\treturn nil, notJudged(errPattern)\n\t\t}\n\t\tif false {",
+	},
+	{
+		name: "the runtime is silenced",
+		file: "apigw/serve.go", pkg: "apigw", test: "TestExceptUnauthorized",
+		old:    "&& said.ErrorMessage == errUnauthorized.Error() {",
+		broken: "{",
 	},
 }

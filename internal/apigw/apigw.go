@@ -45,14 +45,21 @@ const reserve = 300 * time.Millisecond
 
 // Handler returns what lambda.Start takes. Events that it cannot serve are
 // logged here as one JSON line with the request's id, which the runtime's own word
-// of them is not.
-func Handler(h http.Handler, log *slog.Logger) func(context.Context, json.RawMessage) (any, error) {
-	return func(ctx context.Context, event json.RawMessage) (any, error) {
+// of them is not. So are panics, of which the runtime would print the value.
+func Handler(h http.Handler, o wire.Options) func(context.Context, json.RawMessage) (any, error) {
+	return func(ctx context.Context, event json.RawMessage) (answer any, err error) {
+		defer func() {
+			if v := recover(); v != nil {
+				answer, err = nil, wire.Panicked(v)
+			}
+			if err != nil {
+				fault(ctx, o, "event not served", err)
+			}
+		}()
 		ctx, cancel := within(ctx)
 		defer cancel()
 		r, format, err := request(ctx, event)
 		if err != nil {
-			log.ErrorContext(ctx, "event not served", "error", err.Error(), "request_id", requestID(ctx, ""))
 			return nil, err
 		}
 		rec := &recorder{header: http.Header{}}
@@ -63,6 +70,11 @@ func Handler(h http.Handler, log *slog.Logger) func(context.Context, json.RawMes
 		}
 		return format(rec), nil
 	}
+}
+
+// fault writes the line of an event that came to nothing.
+func fault(ctx context.Context, o wire.Options, what string, err error) {
+	o.Fault(ctx, what, err, slog.String("request_id", requestID(ctx, "")))
 }
 
 // within leaves the reserve.

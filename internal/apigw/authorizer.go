@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 
@@ -58,8 +57,19 @@ type authorizerEvent struct {
 // Authorizer returns what lambda.Start takes for a Lambda authorizer: of HTTP APIs
 // in format 2.0 with simple responses, and of REST APIs and HTTP APIs in format
 // 1.0 with a policy.
-func Authorizer(g wire.Guard, log *slog.Logger) func(context.Context, json.RawMessage) (any, error) {
-	return func(ctx context.Context, event json.RawMessage) (any, error) {
+func Authorizer(g wire.Guard, o wire.Options) func(context.Context, json.RawMessage) (any, error) {
+	return func(ctx context.Context, event json.RawMessage) (answer any, err error) {
+		// The gateway hears no more than that there is no judgement, and the operator
+		// why: nobody rings on this function's errors, since each 401 is one.
+		notJudged := func(why error) error {
+			fault(ctx, o, "event not judged", why)
+			return errNotJudged
+		}
+		defer func() {
+			if v := recover(); v != nil {
+				answer, err = nil, notJudged(wire.Panicked(v))
+			}
+		}()
 		ctx, cancel := within(ctx)
 		defer cancel()
 		var e authorizerEvent
@@ -67,11 +77,14 @@ func Authorizer(g wire.Guard, log *slog.Logger) func(context.Context, json.RawMe
 			e = authorizerEvent{}
 		}
 		r, err := e.request(ctx)
-		if err == nil && g.ByRoute && e.isPattern() {
-			err = errPattern
-		}
 		if err != nil {
-			log.ErrorContext(ctx, "event not judged", "error", err.Error(), "request_id", requestID(ctx, ""))
+			return nil, notJudged(err)
+		}
+		if g.ByRoute && e.isPattern() {
+			// A client can write such a path, and shall not ring the alarm with it.
+			if o.Log != nil {
+				o.Log.WarnContext(ctx, "event not judged", "function", o.Function, "error", errPattern.Error(), "request_id", requestID(ctx, ""))
+			}
 			return nil, errNotJudged
 		}
 		rec := &recorder{header: http.Header{}}
@@ -80,7 +93,7 @@ func Authorizer(g wire.Guard, log *slog.Logger) func(context.Context, json.RawMe
 		case http.StatusOK:
 			said := map[string]string{}
 			if err := json.Unmarshal([]byte(rec.body.String()), &said); err != nil || said["sub"] == "" {
-				return nil, errNotJudged
+				return nil, notJudged(errNobody)
 			}
 			return e.answer(g, true, said["sub"], said)
 		case http.StatusForbidden:
@@ -89,9 +102,18 @@ func Authorizer(g wire.Guard, log *slog.Logger) func(context.Context, json.RawMe
 		case http.StatusUnauthorized, http.StatusBadRequest:
 			return nil, errUnauthorized
 		}
+		if rec.status < http.StatusInternalServerError {
+			return nil, notJudged(errNoJudgement) // the guard has counted its own failures
+		}
 		return nil, errNotJudged
 	}
 }
+
+// Two defects of a guard.
+var (
+	errNobody      = errors.New("the guard says yes, and not to whom")
+	errNoJudgement = errors.New("the guard's answer is no judgement")
+)
 
 // request is what the client asked for, as far as the gateway tells an authorizer.
 // There is never a body.

@@ -239,8 +239,14 @@ func TestAuthorizerJudgesNoPatterns(t *testing.T) {
 	byRoute := wire.Authorize(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(t, "read")}}, wire.Options{})
 	for _, path := range []string{"*", "a*", "?", "${aws:x}", "x/*/y"} {
 		question := strings.Replace(questionREST, "GET/orders/7\"", "GET/orders/"+path+"\"", 1)
-		if answer, err := answerOf(t, byRoute, question, "Bearer good"); !errors.Is(err, errNotJudged) {
-			t.Errorf("%s: %s, %v", path, answer, err)
+		o, log := logged()
+		answer, err := Authorizer(byRoute, o)(t.Context(), json.RawMessage(strings.ReplaceAll(question, "TOKEN", "Bearer good")))
+		if answer != nil || !errors.Is(err, errNotJudged) {
+			t.Errorf("%s: %v, %v", path, answer, err)
+		}
+		// A client wrote it, and so it rings nobody.
+		if !strings.Contains(log.String(), `"level":"WARN"`) || strings.Contains(log.String(), "_aws") {
+			t.Errorf("%s: logged %s", path, log)
 		}
 		if _, err := answerOf(t, wire.Authorize(access, wire.Policy{}, wire.Options{}), question, "Bearer good"); err != nil {
 			t.Errorf("%s, where the policy does not name it: %v", path, err)
@@ -259,12 +265,12 @@ func TestOtherQuestionsAreErrors(t *testing.T) {
 	} {
 		var log bytes.Buffer
 		g := wire.Guard{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Errorf("%s: judged", name) })}
-		answer, err := Authorizer(g, slog.New(slog.NewJSONHandler(&log, nil)))(t.Context(), json.RawMessage(text))
+		answer, err := Authorizer(g, wire.Options{Function: "fn", Log: slog.New(slog.NewJSONHandler(&log, nil))})(t.Context(), json.RawMessage(text))
 		if answer != nil || !errors.Is(err, errNotJudged) {
 			t.Errorf("%s: %v, %v", name, answer, err)
 		}
 		line := map[string]any{}
-		if json.Unmarshal(log.Bytes(), &line) != nil || line["level"] != "ERROR" || line["error"] == "" || strings.Contains(log.String(), "CANARYCANARY") {
+		if json.Unmarshal(log.Bytes(), &line) != nil || line["level"] != "ERROR" || line["error"] == "" || line["failed"] != 1.0 || line["function"] != "fn" || strings.Contains(log.String(), "CANARYCANARY") {
 			t.Errorf("%s: logged %s", name, &log)
 		}
 	}

@@ -360,7 +360,7 @@ func sendEvent(t *testing.T, ctx context.Context, h http.Handler, event any) ans
 	t.Helper()
 	text, err := json.Marshal(event)
 	must(t, err)
-	out, err := apigw.Handler(h, slog.New(slog.DiscardHandler))(ctx, text)
+	out, err := apigw.Handler(h, wire.Options{})(ctx, text)
 	must(t, err)
 	// Both formats write an answer of one value for each header alike.
 	text, err = json.Marshal(out)
