@@ -183,6 +183,9 @@ func TestTemplateFaults(t *testing.T) {
 		{"an authorizer that writes", "        - PolicyName: authorizer\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              - Effect: Allow\n                Action: dynamodb:BatchGetItem\n", "        - PolicyName: authorizer\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              - Effect: Allow\n                Action: [dynamodb:BatchGetItem, dynamodb:PutItem]\n", "AuthorizerRole"},
 		{"/me may read", "        - PolicyName: me\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n", "        - PolicyName: me\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              - Effect: Allow\n                Action: dynamodb:GetItem\n                Resource: !GetAtt ClientsTable.Arn\n", "MeRole"},
 		{"scopes that the authorizer does not hear of", "          FOB_ROUTE_SCOPES: !Ref RouteScopes\n", "", "Authorizer: environment"},
+		{"scopes for a method that there is not", "(ANY|DELETE|", "([A-Z]+|", "RouteScopes"},
+		{"scopes for a path with a query", "<>@-~]*)", "<>?@-~]*)", "RouteScopes"},
+		{"scopes that no token can have", "=\\s*[!#-:", "=\\s*[!-:", "RouteScopes"},
 		{"an audience by default", "  Audience:\n    Type: String\n    Default: \"\"\n", "  Audience:\n    Type: String\n    Default: demo\n", "Audience"},
 		{"only POST", "Method: ANY", "Method: POST", "events"},
 		{"payload format 1.0", `PayloadFormatVersion: "2.0"`, `PayloadFormatVersion: "1.0"`, "events"},
@@ -247,6 +250,7 @@ func templateFaults(t *testing.T, text []byte) []string {
 	c.functions(folders(t))
 	c.api()
 	c.authorizer()
+	c.routeScopes(t)
 	c.roles()
 	c.logs()
 	c.tables()
@@ -458,6 +462,34 @@ func (c *checker) authorizer() {
 	}
 	for _, name := range []string{"Audience", "RouteScopes"} {
 		c.same(name+": Default", at(c.Parameters[name], "Default"), "")
+	}
+}
+
+// routeScopes: what the template lets pass, the authorizer can start with, as far as
+// a pattern can tell. The lists are those of package config.
+func (c *checker) routeScopes(t *testing.T) {
+	text, err := os.ReadFile("../internal/config/testdata/route-scopes.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lists map[string][]string
+	if err := json.Unmarshal(text, &lists); err != nil || len(lists["good"]) == 0 || len(lists["bad"]) == 0 {
+		t.Fatalf("%v, %d lists", err, len(lists))
+	}
+	pattern, _ := at(c.Parameters["RouteScopes"], "AllowedPattern").(string)
+	// CloudFormation has Java's expressions, of which this test wants what Go has too:
+	// no look-around, no class within a class, no shorthand but \s.
+	allowed, err := regexp.Compile(pattern)
+	if err != nil || !strings.HasPrefix(pattern, "^") || !strings.HasSuffix(pattern, "$") || strings.Contains(pattern, "&&") {
+		c.fault("RouteScopes: AllowedPattern %q: %v", pattern, err)
+		return
+	}
+	for _, list := range []string{"good", "bad"} {
+		for _, entry := range lists[list] {
+			if allowed.MatchString(entry) != (list == "good") {
+				c.fault("RouteScopes: AllowedPattern and package config differ about %q", entry)
+			}
+		}
 	}
 }
 
