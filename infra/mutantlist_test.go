@@ -576,7 +576,7 @@ var mutants = []mutant{
 	{
 		name: "secrets in the query",
 		file: "wire/form.go", pkg: "wire", test: "TestN03SecretsInTheQuery",
-		old:    "if secretInQuery(r.URL.RawQuery) {",
+		old:    "if nameInQuery(r.URL.RawQuery, isSecretName) {",
 		broken: "if false {",
 	},
 	{
@@ -1150,13 +1150,13 @@ var mutants = []mutant{
 	{
 		name: "token taken from the query",
 		file: "wire/bearer.go", pkg: "wire", test: "TestN63OnePlaceForTheToken",
-		old:    "if secretInQuery(r.URL.RawQuery) {",
+		old:    "if nameInQuery(r.URL.RawQuery, isSecret) {",
 		broken: "if false {",
 	},
 	{
 		name: "token taken from a form",
 		file: "wire/bearer.go", pkg: "wire", test: "TestN63OnePlaceForTheToken",
-		old:    "if secretInQuery(string(body)) {",
+		old:    "if nameInQuery(string(body), isSecret) {",
 		broken: "if false {",
 	},
 	{
@@ -1292,5 +1292,17 @@ var mutants = []mutant{
 		file: "apigw/serve.go", pkg: "apigw", test: "TestExceptUnauthorized",
 		old:    "&& said.ErrorMessage == errUnauthorized.Error() {",
 		broken: "{",
+	},
+	{
+		name: "an API may not call a parameter token",
+		file: "wire/authorize.go", pkg: "wire", test: "TestAuthorizeLeavesOthersTheirParameters",
+		old:    "callerOf(w, r, access, isAccessToken, audiences...)",
+		broken: "callerOf(w, r, access, isSecretName, audiences...)",
+	},
+	{
+		name: "an API takes tokens in its URL",
+		file: "wire/bearer.go", pkg: "wire", test: "TestAuthorizeLeavesOthersTheirParameters",
+		old:    `strings.EqualFold(name, "access_token")`,
+		broken: `name == ""`,
 	},
 }

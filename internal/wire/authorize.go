@@ -40,7 +40,7 @@ func Authorize(access Access, p Policy, o Options) Guard {
 		if err != nil {
 			return nil, err
 		}
-		caller, err := callerOf(w, r, access, audiences...)
+		caller, err := callerOf(w, r, access, isAccessToken, audiences...)
 		if err != nil {
 			return nil, err
 		}

@@ -136,3 +136,31 @@ func TestAuthorizeSaysTexts(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 }
+
+// The parameters of a guarded API are its own, but for the one that means a token
+// everywhere.
+func TestAuthorizeLeavesOthersTheirParameters(t *testing.T) {
+	w := newWorld(t)
+	token := w.login(t, transports[0], asApp, "device_ipad").text("access_token")
+	g := w.guard(t, wire.Policy{})
+	for query, status := range map[string]int{
+		"token=x&password=y&client_secret=z": 200,
+		"refresh_token=x&client_assertion=":  200,
+		"":                                   200,
+		"q=access_token":                     200,
+		"access_token=x":                     400,
+		"a=b&Access%5Ftoken=x":               400,
+		"a=b;access_token":                   400,
+	} {
+		a := w.check(t, call{}, func(call) answer {
+			r := httptest.NewRequest("GET", "/any/path?"+query, nil)
+			r.Header.Set("Authorization", "Bearer "+token)
+			rec := httptest.NewRecorder()
+			g.ServeHTTP(rec, r)
+			return answer{status: rec.Code, header: rec.Header(), body: rec.Body.String()}
+		})
+		if a.status != status {
+			t.Errorf("%q: %d %s", query, a.status, a.body)
+		}
+	}
+}

@@ -117,11 +117,16 @@ func isB64token(s string) bool {
 	return s != ""
 }
 
-// refuseOtherPlaces refuses a token, or any other secret, in the query or in a
-// form: a second place is a second reader's opinion, and URLs are kept. Bodies that
-// are no forms are not read, and forms can be read again.
-func refuseOtherPlaces(w http.ResponseWriter, r *http.Request) error {
-	if secretInQuery(r.URL.RawQuery) {
+// isAccessToken tells the one parameter that means a token to every resource (RFC
+// 6750 §2.2, §2.3). What a resource of somebody else's calls token or password is
+// theirs to say.
+func isAccessToken(name string) bool { return strings.EqualFold(name, "access_token") }
+
+// refuseOtherPlaces refuses what isSecret names in the query or in a form: a second
+// place is a second reader's opinion, and URLs are kept. Bodies that are no forms
+// are not read, and forms can be read again.
+func refuseOtherPlaces(w http.ResponseWriter, r *http.Request, isSecret func(name string) bool) error {
+	if nameInQuery(r.URL.RawQuery, isSecret) {
 		return refuseBearer(oauth.InvalidRequest, "credentials and tokens must not be in the URL; change those that were")
 	}
 	if r.ContentLength == 0 || !isForm(r.Header.Values("Content-Type")) {
@@ -138,7 +143,7 @@ func refuseOtherPlaces(w http.ResponseWriter, r *http.Request) error {
 		return refuseBearer(oauth.InvalidRequest, "the body cannot be read")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	if secretInQuery(string(body)) {
+	if nameInQuery(string(body), isSecret) {
 		return refuseBearer(oauth.InvalidRequest, "the access token must come once, in one Authorization header")
 	}
 	return nil

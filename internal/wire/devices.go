@@ -27,7 +27,7 @@ func Devices(verifier *oauth.Verifier, directory *oauth.Directory, o Options) ht
 		if err != nil {
 			return nil, err
 		}
-		caller, err := callerOf(w, r, verifier)
+		caller, err := callerOf(w, r, verifier, isSecretName)
 		if err != nil {
 			return nil, err
 		}
