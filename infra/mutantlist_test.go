@@ -1305,4 +1305,28 @@ var mutants = []mutant{
 		old:    `strings.EqualFold(name, "access_token")`,
 		broken: `name == ""`,
 	},
+	{
+		name: "a yes is kept for other routes",
+		file: "apigw/authorizer.go", pkg: "apigw", test: "TestAuthorizerLooksAtTheCachesKey",
+		old:    "if !slices.Contains(values, e.RouteKey) {",
+		broken: "if false {",
+	},
+	{
+		name: "a yes is kept for other methods",
+		file: "apigw/authorizer.go", pkg: "apigw", test: "TestAuthorizerLooksAtTheCachesKey",
+		old:    "if !hasMethod && !slices.Contains",
+		broken: "if !hasMethod && false && !slices.Contains",
+	},
+	{
+		name: "HEAD is open where GET is not",
+		file: "wire/authorize.go", pkg: "wire", test: "TestN62ScopesByRoute",
+		old:    "if method == http.MethodHead {",
+		broken: "if false && method == http.MethodHead {",
+	},
+	{
+		name: "HEAD asks ANY before GET",
+		file: "wire/authorize.go", pkg: "wire", test: "TestN62ScopesByRoute",
+		old:    "slices.Insert(names, 1,",
+		broken: "slices.Insert(names, 2,",
+	},
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -37,6 +38,7 @@ type authorizerEvent struct {
 	Version            string              `json:"version"`
 	Type               string              `json:"type"`
 	RouteKey           string              `json:"routeKey"`           // 2.0
+	IdentitySource     json.RawMessage     `json:"identitySource"`     // 2.0: a list, 1.0: one text
 	RawQueryString     string              `json:"rawQueryString"`     // 2.0
 	MethodARN          string              `json:"methodArn"`          // 1.0
 	AuthorizationToken *string             `json:"authorizationToken"` // TOKEN
@@ -86,6 +88,9 @@ func Authorizer(g wire.Guard, o wire.Options) func(context.Context, json.RawMess
 				o.Log.WarnContext(ctx, "event not judged", "function", o.Function, "error", errPattern.Error(), "request_id", requestID(ctx, ""))
 			}
 			return nil, errNotJudged
+		}
+		if missing := e.missingSources(); g.ByRoute && len(missing) > 0 {
+			return nil, notJudged(fmt.Errorf("a judgement by route could be kept for another route: add %s to the authorizer's identity sources", strings.Join(missing, " and ")))
 		}
 		rec := &recorder{header: http.Header{}}
 		g.ServeHTTP(rec, r)
@@ -145,6 +150,28 @@ var errPattern = errors.New("the path has a wildcard of policies, which would be
 func (e authorizerEvent) isPattern() bool {
 	parts := strings.SplitN(e.MethodARN, "/", 4) // API, stage, method, path
 	return len(parts) == 4 && (strings.ContainsAny(parts[3], "*?") || strings.Contains(parts[3], "${"))
+}
+
+// missingSources are the identity sources without which the gateway would keep a
+// simple answer for one route and give it for another: their values are the key of
+// its cache, and stand in the event. Without any there is no cache. A policy needs
+// none of them, since it names what was judged.
+func (e authorizerEvent) missingSources() (names []string) {
+	if e.Version != "2.0" {
+		return nil
+	}
+	var values []string
+	if len(e.IdentitySource) == 0 || json.Unmarshal(e.IdentitySource, &values) == nil && len(values) == 0 {
+		return nil
+	}
+	if !slices.Contains(values, e.RouteKey) {
+		names = append(names, "$context.routeKey")
+	}
+	hasMethod := e.RouteKey != defaultRoute && !strings.HasPrefix(e.RouteKey, "ANY ")
+	if !hasMethod && !slices.Contains(values, e.RequestContext.HTTP.Method) {
+		names = append(names, "$context.httpMethod")
+	}
+	return names
 }
 
 // answer is the yes or no, in the format of the question.

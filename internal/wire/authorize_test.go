@@ -42,6 +42,10 @@ func TestN62ScopesByRoute(t *testing.T) {
 		"POST /orders":     scopes(t, "write read"),
 		"ANY /orders/{id}": scopes(t, "write"),
 		"GET /orders/{id}": scopes(t, "read"),
+		"GET /mine":        scopes(t, "write"),
+		"HEAD /items":      scopes(t, "write"),
+		"GET /items":       scopes(t, "read"),
+		"ANY /things":      scopes(t, "write"),
 	}})
 	if !g.ByRoute {
 		t.Error("a judgement by route is called one of the token")
@@ -59,6 +63,16 @@ func TestN62ScopesByRoute(t *testing.T) {
 		{g, "POST /orders", login, readAndWrite},
 		{g, "GET /orders/{id}", login, ""},
 		{g, "DELETE /orders/{id}", login, write},
+		// HEAD is GET without a body: its own line, then that of GET, then ANY.
+		{g, "HEAD /mine", login, write},
+		{g, "HEAD /orders", login, ""},
+		{g, "HEAD /orders/{id}", login, ""},
+		{g, "HEAD /items", both, ""},
+		{g, "HEAD /items", login, write},
+		{g, "GET /items", login, ""},
+		{g, "HEAD /things", login, write},
+		{strict, "HEAD /orders", login, ""},
+		{strict, "HEAD /others", login, write},
 		{g, "DELETE /orders/{id}", both, ""},
 		// What is not listed needs an active token, and a route is what the gateway
 		// calls it.
