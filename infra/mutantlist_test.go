@@ -1094,14 +1094,14 @@ var mutants = []mutant{
 	{
 		name: "a device in the middle of the path",
 		file: "wire/devices.go", pkg: "wire", test: "TestDevicesPaths",
-		old:    "within = segments[len(segments)-2] == devicesSegment",
-		broken: "within = strings.Contains(r.URL.Path, devicesSegment)",
+		old:    "case within && last != \"\":",
+		broken: "case last != \"\" && strings.Contains(path, devicesSegment):",
 	},
 	{
 		name: "signing out by GET",
 		file: "wire/devices.go", pkg: "wire", test: "TestDevicesMethods",
-		old:    "case within && last == signOutSegment && r.Method == http.MethodPost:",
-		broken: "case within && last == signOutSegment:",
+		old:    "case part == signOutPart && r.Method == http.MethodPost:",
+		broken: "case part == signOutPart:",
 	},
 	{
 		name: "a page costs a query for each client",
@@ -1328,5 +1328,23 @@ var mutants = []mutant{
 		file: "wire/authorize.go", pkg: "wire", test: "TestN62ScopesByRoute",
 		old:    "slices.Insert(names, 1,",
 		broken: "slices.Insert(names, 2,",
+	},
+	{
+		name: "a device's name with all means all",
+		file: "wire/devices.go", pkg: "wire", test: "TestSignOutByName",
+		old:    "if named && which != whichDevice {",
+		broken: "if false && named {",
+	},
+	{
+		name: "the list answers for a device of its name",
+		file: "wire/devices.go", pkg: "wire", test: "TestDeviceCalledDevices",
+		old:    "if part == noPart {\n\t\tpart = partOfPath",
+		broken: "if part != noPart || true {\n\t\tpart = partOfPath",
+	},
+	{
+		name: "a proxy route is a device",
+		file: "wire/devices.go", pkg: "wire", test: "TestDevicesPaths",
+		old:    ` && !strings.HasSuffix(last, "+}")`,
+		broken: "",
 	},
 }

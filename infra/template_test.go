@@ -73,7 +73,7 @@ var functions = map[string]function{
 		config: new(config.Devices),
 		memory: 256,
 		routes: map[string]string{
-			"Route": wire.DevicesPath, "DeviceRoute": wire.DevicesPath + "/{device}", "SignOutRoute": wire.DevicesPath + "/sign-out",
+			"Route": wire.DevicesPath, "DeviceRoute": wire.DevicePath, "SignOutRoute": wire.SignOutPath,
 		},
 		allows: map[any][]string{
 			getAtt("TokensTable.Arn"): {
