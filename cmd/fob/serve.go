@@ -370,6 +370,9 @@ type serviceJSON struct {
 	TokenEndpoint         string `json:"token_endpoint"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	DevicesEndpoint       string `json:"devices_endpoint"`
+	MeEndpoint            string `json:"me_endpoint"`
+	MetadataEndpoint      string `json:"metadata_endpoint"`
 	*demoJSON
 }
 
@@ -379,6 +382,9 @@ func (s service) json() serviceJSON {
 		TokenEndpoint:         s.base + wire.TokenPath,
 		RevocationEndpoint:    s.base + wire.RevokePath,
 		IntrospectionEndpoint: s.base + wire.IntrospectPath,
+		DevicesEndpoint:       s.base + wire.DevicesPath,
+		MeEndpoint:            s.base + wire.MePath,
+		MetadataEndpoint:      s.base + wire.MetadataPath,
 	}
 	if s.demo != nil {
 		out.demoJSON = s.demo.json()
