@@ -1138,8 +1138,8 @@ var mutants = []mutant{
 	{
 		name: "two tokens in one header",
 		file: "wire/bearer.go", pkg: "wire", test: "TestN63OnePlaceForTheToken",
-		old:    `case len(values) > 1, strings.Contains(values[0], ","):`,
-		broken: "case len(values) > 1:",
+		old:    "len(parts) > 1 && slices.ContainsFunc(parts, isBearer)",
+		broken: "len(values) > 1 && slices.ContainsFunc(parts, isBearer)",
 	},
 	{
 		name: "bearer is spelled in one way",
@@ -1346,5 +1346,17 @@ var mutants = []mutant{
 		file: "wire/devices.go", pkg: "wire", test: "TestDevicesPaths",
 		old:    ` && !strings.HasSuffix(last, "+}")`,
 		broken: "",
+	},
+	{
+		name: "another scheme is a malformed request",
+		file: "wire/bearer.go", pkg: "wire", test: "TestN60NoCredentials",
+		old:    "len(parts) > 1 && slices.ContainsFunc(parts, isBearer)",
+		broken: "len(parts) > 1",
+	},
+	{
+		name: "a token after another scheme",
+		file: "wire/bearer.go", pkg: "wire", test: "TestN63OnePlaceForTheToken",
+		old:    "slices.ContainsFunc(parts, isBearer)",
+		broken: "isBearer(parts[0])",
 	},
 }
