@@ -1252,8 +1252,8 @@ var mutants = []mutant{
 	{
 		name: "escaped secrets hide in a REST API",
 		file: "apigw/format1.go", pkg: "apigw", test: "TestQueryOfFormat1",
-		old:    `escapeName  = strings.NewReplacer("&"`,
-		broken: `escapeName  = strings.NewReplacer("%", "%25", "&"`,
+		old:    "if len(hidden) > 0 {",
+		broken: "if false {",
 	},
 	{
 		name: "a route that asks for nothing",
@@ -1358,5 +1358,11 @@ var mutants = []mutant{
 		file: "wire/bearer.go", pkg: "wire", test: "TestN63OnePlaceForTheToken",
 		old:    "slices.ContainsFunc(parts, isBearer)",
 		broken: "isBearer(parts[0])",
+	},
+	{
+		name: "a percent breaks a REST API's query",
+		file: "apigw/format1.go", pkg: "apigw", test: "TestQueryOfFormat1",
+		old:    `"="+url.QueryEscape(value))`,
+		broken: `"="+value)`,
 	},
 }
