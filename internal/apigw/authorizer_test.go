@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/bearer"
@@ -86,7 +87,7 @@ func ada(t *testing.T) oauth.Introspection {
 	}
 }
 
-func set(t *testing.T, s string) scope.Set {
+func set(t testing.TB, s string) scope.Set {
 	t.Helper()
 	set, err := scope.Parse(s)
 	if err != nil {
@@ -334,28 +335,59 @@ func FuzzQuestion(f *testing.F) {
 	for _, text := range []string{`{}`, `{"version":"2.0"}`, `{"type":"TOKEN","authorizationToken":"Bearer good","methodArn":"/"}`} {
 		f.Add([]byte(text))
 	}
+	f.Add([]byte(strings.NewReplacer("TOKEN", "Bearer good", `"GET"`, `"HEAD"`).Replace(question2)))
+	f.Add([]byte(strings.NewReplacer("TOKEN", "Bearer good", "orders/7", "orders/*").Replace(questionREST)))
+	access := known{token: "good", says: oauth.Introspection{Active: true, ClientID: "c", Subject: oauth.Subject{ID: "s"}, Scope: set(f, "read")}}
+	guards := []wire.Guard{
+		wire.Authorize(access, wire.Policy{}, wire.Options{}),
+		wire.Authorize(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(f, "read"), "*": set(f, "write")}}, wire.Options{}),
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		access := known{token: "good", says: oauth.Introspection{Active: true, ClientID: "c", Subject: oauth.Subject{ID: "s"}}}
-		answer, err := Authorizer(wire.Authorize(access, wire.Policy{}, wire.Options{}), discard)(t.Context(), text)
-		if err != nil {
-			if answer != nil || !errors.Is(err, errUnauthorized) && !errors.Is(err, errNotJudged) {
-				t.Errorf("%v, %v", answer, err)
-			}
-			return
-		}
-		again, err := json.Marshal(answer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		yes := bytes.Contains(again, []byte(`"isAuthorized":true`)) || bytes.Contains(again, []byte(`"Effect":"Allow"`))
-		var e struct{ AuthorizationToken, Headers, MultiValueHeaders json.RawMessage }
-		_ = json.Unmarshal(text, &e)
-		decoded, _ := json.Marshal([]any{e.AuthorizationToken, e.Headers, e.MultiValueHeaders}) // escapes undone
-		var plain any
-		_ = json.Unmarshal(decoded, &plain)
-		decoded, _ = json.Marshal(plain)
-		if yes && !bytes.Contains(decoded, []byte("good")) {
-			t.Errorf("%s passes: %s", text, again)
+		for _, g := range guards {
+			judgeFuzzed(t, g, text)
 		}
 	})
+}
+
+func judgeFuzzed(t *testing.T, g wire.Guard, text []byte) {
+	t.Helper()
+	answer, err := Authorizer(g, discard)(t.Context(), text)
+	if err != nil {
+		if answer != nil || !errors.Is(err, errUnauthorized) && !errors.Is(err, errNotJudged) {
+			t.Errorf("%v, %v", answer, err)
+		}
+		return
+	}
+	again, err := json.Marshal(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	yes := bytes.Contains(again, []byte(`"isAuthorized":true`)) || bytes.Contains(again, []byte(`"Effect":"Allow"`))
+	if !yes {
+		return
+	}
+	var e struct{ AuthorizationToken, Headers, MultiValueHeaders json.RawMessage }
+	_ = json.Unmarshal(text, &e)
+	decoded, _ := json.Marshal([]any{e.AuthorizationToken, e.Headers, e.MultiValueHeaders}) // escapes undone
+	var plain any
+	_ = json.Unmarshal(decoded, &plain)
+	decoded, _ = json.Marshal(plain)
+	if !bytes.Contains(decoded, []byte("good")) {
+		t.Errorf("%s passes: %s", text, again)
+	}
+	if !g.ByRoute {
+		return
+	}
+	// The token has the scope of one route, which HEAD shares, and the answer is
+	// about no more.
+	var at struct{ RouteKey, Resource string }
+	_ = json.Unmarshal(text, &at)
+	if !strings.HasSuffix(at.RouteKey, " /orders/{id}") && at.Resource != "/orders/{id}" {
+		t.Errorf("%s passes by another route: %s", text, again)
+	}
+	if policy, ok := answer.(events.APIGatewayCustomAuthorizerResponse); ok {
+		if resource := policy.PolicyDocument.Statement[0].Resource[0]; strings.Contains(strings.SplitN(resource+"///", "/", 4)[3], "*") {
+			t.Errorf("%s passes for %s", text, resource)
+		}
+	}
 }
