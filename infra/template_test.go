@@ -176,7 +176,8 @@ func TestTemplateFaults(t *testing.T) {
 		{"a policy where a simple answer comes", "EnableSimpleResponses: true", "EnableSimpleResponses: false", "Api"},
 		{"a fixed cache", "ReauthorizeEvery: !Ref AuthorizerCacheSeconds", "ReauthorizeEvery: 300", "Api"},
 		{"a cache by default", "    Default: 0\n", "    Default: 300\n", "AuthorizerCacheSeconds"},
-		{"a cache without a warning", "a token that was revoked", "a token", "revocation delay"},
+		{"a cache without a warning", "a token that was revoked or has", "a token that has", "revocation delay"},
+		{"a cache that outlives tokens without a warning", "revoked or has\n      expired", "revoked", "revocation delay"},
 		{"an authorizer that nobody may ask", "AuthorizerPermission:\n    Type: AWS::Lambda::Permission", "AuthorizerPermission:\n    Type: AWS::Lambda::Alias", "permissions"},
 		{"an authorizer that anybody may ask", "SourceArn: !Sub arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/authorizers/*", "SourceAccount: !Ref AWS::AccountId", "AuthorizerPermission"},
 		{"an authorizer without its ARN", "Name: !Sub ${AWS::StackName}-AuthorizerArn", "Name: !Sub ${AWS::StackName}-Authorizer", "AuthorizerArn: Export"},
@@ -457,8 +458,8 @@ func (c *checker) authorizer() {
 
 	cache := c.Parameters["AuthorizerCacheSeconds"]
 	c.same("AuthorizerCacheSeconds: Default", at(cache, "Default"), 0)
-	if text, _ := at(cache, "Description").(string); !strings.Contains(text, "revoked") {
-		c.fault("AuthorizerCacheSeconds: say what it costs in revocation delay")
+	if text, _ := at(cache, "Description").(string); !strings.Contains(text, "revoked") || !strings.Contains(text, "expired") {
+		c.fault("AuthorizerCacheSeconds: say what it costs in revocation delay, and past the expiry")
 	}
 	for _, name := range []string{"Audience", "RouteScopes"} {
 		c.same(name+": Default", at(c.Parameters[name], "Default"), "")
