@@ -10,8 +10,9 @@
 // Whatever the client did wrong is left to the handler, so that all answers and
 // all log lines are made in one place: a body that does not decode reaches it as
 // a body that cannot be read, and too little time as a context that has ended.
-// An error is returned only for events that are no such requests, and by an
-// authorizer, to which the gateway gives no other word for 401 and for doubt.
+// An error is returned only for events that are no such requests, for a panic, and
+// by an authorizer, to which the gateway gives no other word for 401 and for doubt.
+// What is no request's doing is counted as failed (serve.go), for the alarm.
 //
 // What it refuses to know: OAuth, and cookies, which no endpoint of fob uses.
 package apigw
