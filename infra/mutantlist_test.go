@@ -197,7 +197,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "no grace",
-		file: "oauth/refresh.go", pkg: "oauth", test: "TestA39ParallelRefreshes",
+		file: "oauth/refresh.go", pkg: "oauth", test: "TestRefreshPublicRotates",
 		old:    "k.now-r.RefreshRotated <= grace",
 		broken: "k.now < r.RefreshRotated",
 	},
