@@ -34,6 +34,9 @@ type sample struct {
 	filledIn *reply
 }
 
+// httpAddress is that of the API that the samples of HTTP APIs came from.
+const httpAddress = "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com"
+
 func samples() map[string]sample {
 	issued := func(scope string, more ...string) reply {
 		body := map[string]any{"access_token": "an access token", "token_type": "Bearer", "expires_in": "seconds", "scope": scope}
@@ -53,7 +56,7 @@ func samples() map[string]sample {
 	badToken.header = map[string]string{"Www-Authenticate": `Bearer realm="fob", error="invalid_token"`}
 	listed := reply{status: http.StatusOK, body: map[string]any{"devices": "a list with this device"}}
 	done := reply{status: http.StatusNoContent}
-	const base = "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com"
+	const base = httpAddress
 	described := reply{status: http.StatusOK, body: map[string]any{
 		"issuer": base, "token_endpoint": base + "/token", "revocation_endpoint": base + "/revoke", "introspection_endpoint": base + "/introspect",
 		"grant_types_supported":                         []any{"password", "client_credentials", "refresh_token"},

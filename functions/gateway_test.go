@@ -31,6 +31,10 @@ var restSamples = map[string]string{
 	"token/events/rest-password.json":        "token/events/password.json",
 	"revoke/events/rest-revoke.json":         "revoke/events/revoke.json",
 	"introspect/events/rest-introspect.json": "introspect/events/introspect.json",
+	"devices/events/rest-list.json":          "devices/events/list.json",
+	"devices/events/rest-end.json":           "devices/events/end.json",
+	"devices/events/rest-sign-out.json":      "devices/events/sign-out.json",
+	"metadata/events/rest-metadata.json":     "metadata/events/metadata.json",
 }
 
 const restAddress = "https://f6g7h8i9j0.execute-api.eu-central-1.amazonaws.com/prod"
@@ -54,7 +58,8 @@ func TestRESTSamples(t *testing.T) {
 		want := samples()[like]
 		for _, encoding := range []string{"as it is", "in base64"} {
 			t.Run(path+" "+encoding, func(t *testing.T) {
-				i := functions[strings.Split(path, "/")[0]]
+				name := strings.Split(path, "/")[0]
+				i := functions[name]
 				send := func(e events.APIGatewayProxyRequest) answer {
 					t.Helper()
 					if encoding != "as it is" {
@@ -63,20 +68,35 @@ func TestRESTSamples(t *testing.T) {
 					return i.send(t, encode(t, e))
 				}
 				e := readEvent[events.APIGatewayProxyRequest](t, filepath.FromSlash(path))
-				check(t, send(e), want.asItIs)
+				check(t, send(e), atREST(want.asItIs))
 				if want.filledIn == nil {
 					return
 				}
-				filled := *want.filledIn
-				if filled.body != nil {
-					filled.body = maps.Clone(filled.body)
-					filled.body["iss"] = restAddress // with the stage
+				scope := "read device_sample"
+				if name == "devices" {
+					scope = "devices device_sample"
 				}
-				e.Body = placeholder.ReplaceAllString(e.Body, functions["token"].login(t, "read device_sample").text(t, "access_token"))
-				check(t, send(e), filled)
+				token := functions["token"].login(t, scope).text(t, "access_token")
+				e.Body = placeholder.ReplaceAllString(e.Body, token)
+				if has, ok := e.Headers["Authorization"]; ok {
+					e.Headers["Authorization"] = placeholder.ReplaceAllString(has, token)
+					e.MultiValueHeaders["Authorization"] = []string{e.Headers["Authorization"]}
+				}
+				check(t, send(e), atREST(*want.filledIn))
 			})
 		}
 	}
+}
+
+// atREST is the reply with the addresses of the REST API, stage and all.
+func atREST(r reply) reply {
+	r.body = maps.Clone(r.body)
+	for name, value := range r.body {
+		if text, ok := value.(string); ok {
+			r.body[name] = strings.Replace(text, httpAddress, restAddress, 1)
+		}
+	}
+	return r
 }
 
 // The samples have the shape of what a REST API sends.
@@ -90,9 +110,16 @@ func TestRESTSamplesHaveTheGatewaysShape(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			e := readEvent[events.APIGatewayProxyRequest](t, path)
 			name := strings.Split(filepath.ToSlash(path), "/")[0]
+			route := "/" + name
+			if routes, several := routesOf[name]; several {
+				if route = e.Resource; !slices.Contains(routes, route) {
+					t.Errorf("the function has no route %s", route)
+				}
+			}
+			called := strings.NewReplacer("{device}", e.PathParameters["device"]).Replace(route)
 			at := e.RequestContext
 			got := []string{e.Resource, e.Path, at.ResourcePath, at.Path, at.Stage, at.HTTPMethod, "https://" + at.DomainName + "/prod", at.Identity.SourceIP, at.Identity.UserAgent, at.Protocol}
-			want := []string{"/" + name, "/" + name, "/" + name, "/prod/" + name, "prod", e.HTTPMethod, restAddress, e.Headers["X-Forwarded-For"], e.Headers["User-Agent"], "HTTP/1.1"}
+			want := []string{route, called, route, "/prod" + called, "prod", e.HTTPMethod, restAddress, e.Headers["X-Forwarded-For"], e.Headers["User-Agent"], "HTTP/1.1"}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -131,8 +158,9 @@ func (i *instance) judge(t *testing.T, event []byte) judgement {
 	if len(lines) != 1 {
 		t.Fatalf("%d lines for one judgement:\n%s", len(lines), i.stdout.all(t))
 	}
-	if noise := i.stderr.next(t); len(noise) > 0 {
-		t.Errorf("standard error: %s", noise)
+	// The runtime prints the error that is no 401.
+	if noise := i.stderr.next(t); (len(noise) > 0) != (o.failed && o.message != "Unauthorized") {
+		t.Errorf("standard error after %q: %s", o.message, noise)
 	}
 	l := parseLine(t, lines[0])
 	for name, want := range map[string]any{"msg": "request", "function": "authorizer", "endpoint": "authorizer", "request_id": o.id} {
@@ -210,6 +238,12 @@ func TestAuthorizer(t *testing.T) {
 			if diff := cmp.Diff(want, said); !yes || diff != "" || j.line.number("store_calls") > 2 || j.line.text("outcome") != "active" {
 				t.Errorf("%s, %v (-want +got):\n%s", j.raw, j.line, diff)
 			}
+			// The gateway hands it on, and /me says so.
+			if a := me.send(t, handedOn(t, j, strings.Contains(path, "http-api"))); a.status != http.StatusOK {
+				t.Errorf("/me behind it: %d %s", a.status, a.body)
+			} else if diff := cmp.Diff(want, settled(a.members(t))); diff != "" {
+				t.Errorf("/me behind it (-want +got):\n%s", diff)
+			}
 
 			if j := elsewhere.judge(t, filled(login)); j.message != "Unauthorized" {
 				t.Errorf("for another audience: %s %s", j.raw, j.message)
@@ -276,6 +310,28 @@ func TestAuthorizer(t *testing.T) {
 	}
 }
 
+// handedOn is the event of /me with what the authorizer said, where the gateway puts
+// it. The sample has another token, and nobody looks at that.
+func handedOn(t *testing.T, j judgement, isHTTPAPI bool) []byte {
+	t.Helper()
+	var said struct {
+		Context     map[string]any `json:"context"`
+		PrincipalID string         `json:"principalId"`
+	}
+	must(t, json.Unmarshal(j.raw, &said))
+	sample, authorizer := "me/events/me.json", map[string]any{"lambda": said.Context}
+	if !isHTTPAPI {
+		sample, authorizer = "me/events/rest-me.json", maps.Clone(said.Context)
+		authorizer["principalId"], authorizer["integrationLatency"] = said.PrincipalID, 7
+	}
+	text, err := os.ReadFile(filepath.FromSlash(sample))
+	must(t, err)
+	var e map[string]any
+	must(t, json.Unmarshal(text, &e))
+	e["requestContext"].(map[string]any)["authorizer"] = authorizer
+	return encode(t, e)
+}
+
 // What is no question is an error of Lambda's, and never a yes.
 func TestQuestionsOfOthers(t *testing.T) {
 	s := newStage(t)
@@ -288,19 +344,42 @@ func TestQuestionsOfOthers(t *testing.T) {
 			t.Errorf("%s: %s %s", event, o.raw, o.message)
 		}
 	}
-	if said := authorizer.stdout.next(t); len(said) != 4 {
+	said := authorizer.stdout.next(t)
+	if len(said) != 4 {
 		t.Errorf("want a line for each: %s", said)
+	}
+	for _, text := range said {
+		l := parseLine(t, text)
+		if checkFault(t, l); l.text("msg") != "event not judged" {
+			t.Errorf("%s", text)
+		}
+	}
+}
+
+// checkFault holds a line to what the alarm on the authorizer hears: the counter
+// failed of the namespace fob, under the function's name.
+func checkFault(t *testing.T, l line) {
+	t.Helper()
+	checkMetrics(t, l)
+	text := string(encode(t, l["_aws"]))
+	if l.number("failed") != 1 || l.text("level") != "ERROR" || l.text("function") != "authorizer" ||
+		!strings.Contains(text, `"Namespace":"fob"`) || !strings.Contains(text, `"Dimensions":[["function"]]`) || !strings.Contains(text, `"Name":"failed"`) {
+		t.Errorf("no alarm hears of %v", l)
 	}
 }
 
 func TestAuthorizerRefusesToStart(t *testing.T) {
 	f := start(t, "authorizer", map[string]string{
-		"AWS_REGION": "eu-central-1", "FOB_TOKENS_TABLE": "tokens", "FOB_ROUTE_SCOPES": "GET me=x; GET /me=",
+		"AWS_REGION": "eu-central-1", "AWS_LAMBDA_FUNCTION_NAME": "authorizer", "FOB_TOKENS_TABLE": "tokens", "FOB_ROUTE_SCOPES": "GET me=x; GET /me=",
 	})
 	if status := f.awaitEnd(t); status != 1 {
 		t.Errorf("exit status %d, want 1", status)
 	}
 	l := parseLine(t, f.stdout.all(t))
+	checkFault(t, l)
+	if l.text("msg") != "start" {
+		t.Errorf("%v", l)
+	}
 	for _, want := range []string{"FOB_CLIENTS_TABLE", "FOB_CHECK_SECRET", "FOB_ROUTE_SCOPES: entry 1", "FOB_ROUTE_SCOPES: entry 2"} {
 		if !strings.Contains(l.text("error"), want) {
 			t.Errorf("no word of %s: %v", want, l)

@@ -131,6 +131,7 @@ func (s *stage) environment(t *testing.T, name, dynamoDB, secretsManager string)
 	credentials, err := cfg.Credentials.Retrieve(t.Context())
 	must(t, err)
 	environment := map[string]string{
+		"AWS_LAMBDA_FUNCTION_NAME":         name,
 		"AWS_REGION":                       cfg.Region,
 		"AWS_ACCESS_KEY_ID":                credentials.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY":            credentials.SecretAccessKey,

@@ -576,7 +576,7 @@ var mutants = []mutant{
 	{
 		name: "secrets in the query",
 		file: "wire/form.go", pkg: "wire", test: "TestN03SecretsInTheQuery",
-		old:    "if secretInQuery(r.URL.RawQuery) {",
+		old:    "if nameInQuery(r.URL.RawQuery, isSecretName) {",
 		broken: "if false {",
 	},
 	{
@@ -1106,14 +1106,14 @@ var mutants = []mutant{
 	{
 		name: "a device in the middle of the path",
 		file: "wire/devices.go", pkg: "wire", test: "TestDevicesPaths",
-		old:    "within = segments[len(segments)-2] == devicesSegment",
-		broken: "within = strings.Contains(r.URL.Path, devicesSegment)",
+		old:    "case within && last != \"\":",
+		broken: "case last != \"\" && strings.Contains(path, devicesSegment):",
 	},
 	{
 		name: "signing out by GET",
 		file: "wire/devices.go", pkg: "wire", test: "TestDevicesMethods",
-		old:    "case within && last == signOutSegment && r.Method == http.MethodPost:",
-		broken: "case within && last == signOutSegment:",
+		old:    "case part == signOutPart && r.Method == http.MethodPost:",
+		broken: "case part == signOutPart:",
 	},
 	{
 		name: "a page costs a query for each client",
@@ -1150,8 +1150,8 @@ var mutants = []mutant{
 	{
 		name: "two tokens in one header",
 		file: "wire/bearer.go", pkg: "wire", test: "TestN63OnePlaceForTheToken",
-		old:    `case len(values) > 1, strings.Contains(values[0], ","):`,
-		broken: "case len(values) > 1:",
+		old:    "len(parts) > 1 && slices.ContainsFunc(parts, isBearer)",
+		broken: "len(values) > 1 && slices.ContainsFunc(parts, isBearer)",
 	},
 	{
 		name: "bearer is spelled in one way",
@@ -1162,13 +1162,13 @@ var mutants = []mutant{
 	{
 		name: "token taken from the query",
 		file: "wire/bearer.go", pkg: "wire", test: "TestN63OnePlaceForTheToken",
-		old:    "if secretInQuery(r.URL.RawQuery) {",
+		old:    "if nameInQuery(r.URL.RawQuery, isSecret) {",
 		broken: "if false {",
 	},
 	{
 		name: "token taken from a form",
 		file: "wire/bearer.go", pkg: "wire", test: "TestN63OnePlaceForTheToken",
-		old:    "if secretInQuery(string(body)) {",
+		old:    "if nameInQuery(string(body), isSecret) {",
 		broken: "if false {",
 	},
 	{
@@ -1246,7 +1246,7 @@ var mutants = []mutant{
 	{
 		name: "a path that is a pattern",
 		file: "apigw/authorizer.go", pkg: "apigw", test: "TestAuthorizerJudgesNoPatterns",
-		old:    "if err == nil && g.ByRoute && e.isPattern() {",
+		old:    "if g.ByRoute && e.isPattern() {",
 		broken: "if false && e.isPattern() {",
 	},
 	{
@@ -1264,13 +1264,117 @@ var mutants = []mutant{
 	{
 		name: "escaped secrets hide in a REST API",
 		file: "apigw/format1.go", pkg: "apigw", test: "TestQueryOfFormat1",
-		old:    `escapeName  = strings.NewReplacer("&"`,
-		broken: `escapeName  = strings.NewReplacer("%", "%25", "&"`,
+		old:    "if len(hidden) > 0 {",
+		broken: "if false {",
 	},
 	{
 		name: "a route that asks for nothing",
 		file: "config/config.go", pkg: "config", test: "TestReadRouteScopesReportsEveryFault",
 		old:    "case set.IsEmpty():",
 		broken: "case false:",
+	},
+
+	// What only an alarm would tell.
+	{
+		name: "a start that fails rings nobody",
+		file: "wire/event.go", pkg: "wire", test: "TestFault",
+		old:    "attrs = withMetrics(attrs, []counter{{string(oauth.Failed), 1}}, now)",
+		broken: "attrs = withMetrics(attrs, nil, now)",
+	},
+	{
+		name: "a panic of the authorizer rings nobody",
+		file: "apigw/authorizer.go", pkg: "apigw", test: "TestPanics",
+		old:    "answer, err = nil, notJudged(wire.Panicked(v))",
+		broken: "answer, err = nil, wire.Panicked(v)",
+	},
+	{
+		name: "a panic at the start prints its value",
+		file: "apigw/serve.go", pkg: "apigw", test: "TestPanics",
+		old:    "if v := recover(); v != nil {",
+		broken: "if v := any(nil); v != nil {",
+	},
+	{
+		name: "a client rings the alarm",
+		file: "apigw/authorizer.go", pkg: "apigw", test: "TestAuthorizerJudgesNoPatterns",
+		old:    "if g.ByRoute && e.isPattern() {",
+		broken: "if g.ByRoute && e.isPattern() {\n\t\t\treturn nil, notJudged(errPattern)\n\t\t}\n\t\tif false {",
+	},
+	{
+		name: "the runtime is silenced",
+		file: "apigw/serve.go", pkg: "apigw", test: "TestExceptUnauthorized",
+		old:    "&& said.ErrorMessage == errUnauthorized.Error() {",
+		broken: "{",
+	},
+	{
+		name: "an API may not call a parameter token",
+		file: "wire/authorize.go", pkg: "wire", test: "TestAuthorizeLeavesOthersTheirParameters",
+		old:    "callerOf(w, r, access, isAccessToken, audiences...)",
+		broken: "callerOf(w, r, access, isSecretName, audiences...)",
+	},
+	{
+		name: "an API takes tokens in its URL",
+		file: "wire/bearer.go", pkg: "wire", test: "TestAuthorizeLeavesOthersTheirParameters",
+		old:    `strings.EqualFold(name, "access_token")`,
+		broken: `name == ""`,
+	},
+	{
+		name: "a yes is kept for other routes",
+		file: "apigw/authorizer.go", pkg: "apigw", test: "TestAuthorizerLooksAtTheCachesKey",
+		old:    "if !slices.Contains(values, e.RouteKey) {",
+		broken: "if false {",
+	},
+	{
+		name: "a yes is kept for other methods",
+		file: "apigw/authorizer.go", pkg: "apigw", test: "TestAuthorizerLooksAtTheCachesKey",
+		old:    "if !hasMethod && !slices.Contains",
+		broken: "if !hasMethod && false && !slices.Contains",
+	},
+	{
+		name: "HEAD is open where GET is not",
+		file: "wire/authorize.go", pkg: "wire", test: "TestN62ScopesByRoute",
+		old:    "if method == http.MethodHead {",
+		broken: "if false && method == http.MethodHead {",
+	},
+	{
+		name: "HEAD asks ANY before GET",
+		file: "wire/authorize.go", pkg: "wire", test: "TestN62ScopesByRoute",
+		old:    "slices.Insert(names, 1,",
+		broken: "slices.Insert(names, 2,",
+	},
+	{
+		name: "a device's name with all means all",
+		file: "wire/devices.go", pkg: "wire", test: "TestSignOutByName",
+		old:    "if named && which != whichDevice {",
+		broken: "if false && named {",
+	},
+	{
+		name: "the list answers for a device of its name",
+		file: "wire/devices.go", pkg: "wire", test: "TestDeviceCalledDevices",
+		old:    "if part == noPart {\n\t\tpart = partOfPath",
+		broken: "if part != noPart || true {\n\t\tpart = partOfPath",
+	},
+	{
+		name: "a proxy route is a device",
+		file: "wire/devices.go", pkg: "wire", test: "TestDevicesPaths",
+		old:    ` && !strings.HasSuffix(last, "+}")`,
+		broken: "",
+	},
+	{
+		name: "another scheme is a malformed request",
+		file: "wire/bearer.go", pkg: "wire", test: "TestN60NoCredentials",
+		old:    "len(parts) > 1 && slices.ContainsFunc(parts, isBearer)",
+		broken: "len(parts) > 1",
+	},
+	{
+		name: "a token after another scheme",
+		file: "wire/bearer.go", pkg: "wire", test: "TestN63OnePlaceForTheToken",
+		old:    "slices.ContainsFunc(parts, isBearer)",
+		broken: "isBearer(parts[0])",
+	},
+	{
+		name: "a percent breaks a REST API's query",
+		file: "apigw/format1.go", pkg: "apigw", test: "TestQueryOfFormat1",
+		old:    `"="+url.QueryEscape(value))`,
+		broken: `"="+value)`,
 	},
 }

@@ -73,7 +73,7 @@ var functions = map[string]function{
 		config: new(config.Devices),
 		memory: 256,
 		routes: map[string]string{
-			"Route": wire.DevicesPath, "DeviceRoute": wire.DevicesPath + "/{device}", "SignOutRoute": wire.DevicesPath + "/sign-out",
+			"Route": wire.DevicesPath, "DeviceRoute": wire.DevicePath, "SignOutRoute": wire.SignOutPath,
 		},
 		allows: map[any][]string{
 			getAtt("TokensTable.Arn"): {
@@ -176,13 +176,17 @@ func TestTemplateFaults(t *testing.T) {
 		{"a policy where a simple answer comes", "EnableSimpleResponses: true", "EnableSimpleResponses: false", "Api"},
 		{"a fixed cache", "ReauthorizeEvery: !Ref AuthorizerCacheSeconds", "ReauthorizeEvery: 300", "Api"},
 		{"a cache by default", "    Default: 0\n", "    Default: 300\n", "AuthorizerCacheSeconds"},
-		{"a cache without a warning", "a token that was revoked", "a token", "revocation delay"},
+		{"a cache without a warning", "a token that was revoked or has", "a token that has", "revocation delay"},
+		{"a cache that outlives tokens without a warning", "revoked or has\n      expired", "revoked", "revocation delay"},
 		{"an authorizer that nobody may ask", "AuthorizerPermission:\n    Type: AWS::Lambda::Permission", "AuthorizerPermission:\n    Type: AWS::Lambda::Alias", "permissions"},
 		{"an authorizer that anybody may ask", "SourceArn: !Sub arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/authorizers/*", "SourceAccount: !Ref AWS::AccountId", "AuthorizerPermission"},
 		{"an authorizer without its ARN", "Name: !Sub ${AWS::StackName}-AuthorizerArn", "Name: !Sub ${AWS::StackName}-Authorizer", "AuthorizerArn: Export"},
 		{"an authorizer that writes", "        - PolicyName: authorizer\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              - Effect: Allow\n                Action: dynamodb:BatchGetItem\n", "        - PolicyName: authorizer\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              - Effect: Allow\n                Action: [dynamodb:BatchGetItem, dynamodb:PutItem]\n", "AuthorizerRole"},
 		{"/me may read", "        - PolicyName: me\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n", "        - PolicyName: me\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              - Effect: Allow\n                Action: dynamodb:GetItem\n                Resource: !GetAtt ClientsTable.Arn\n", "MeRole"},
 		{"scopes that the authorizer does not hear of", "          FOB_ROUTE_SCOPES: !Ref RouteScopes\n", "", "Authorizer: environment"},
+		{"scopes for a method that there is not", "(ANY|DELETE|", "([A-Z]+|", "RouteScopes"},
+		{"scopes for a path with a query", "<>@-~]*)", "<>?@-~]*)", "RouteScopes"},
+		{"scopes that no token can have", "=\\s*[!#-:", "=\\s*[!-:", "RouteScopes"},
 		{"an audience by default", "  Audience:\n    Type: String\n    Default: \"\"\n", "  Audience:\n    Type: String\n    Default: demo\n", "Audience"},
 		{"only POST", "Method: ANY", "Method: POST", "events"},
 		{"payload format 1.0", `PayloadFormatVersion: "2.0"`, `PayloadFormatVersion: "1.0"`, "events"},
@@ -247,6 +251,7 @@ func templateFaults(t *testing.T, text []byte) []string {
 	c.functions(folders(t))
 	c.api()
 	c.authorizer()
+	c.routeScopes(t)
 	c.roles()
 	c.logs()
 	c.tables()
@@ -453,11 +458,39 @@ func (c *checker) authorizer() {
 
 	cache := c.Parameters["AuthorizerCacheSeconds"]
 	c.same("AuthorizerCacheSeconds: Default", at(cache, "Default"), 0)
-	if text, _ := at(cache, "Description").(string); !strings.Contains(text, "revoked") {
-		c.fault("AuthorizerCacheSeconds: say what it costs in revocation delay")
+	if text, _ := at(cache, "Description").(string); !strings.Contains(text, "revoked") || !strings.Contains(text, "expired") {
+		c.fault("AuthorizerCacheSeconds: say what it costs in revocation delay, and past the expiry")
 	}
 	for _, name := range []string{"Audience", "RouteScopes"} {
 		c.same(name+": Default", at(c.Parameters[name], "Default"), "")
+	}
+}
+
+// routeScopes: what the template lets pass, the authorizer can start with, as far as
+// a pattern can tell. The lists are those of package config.
+func (c *checker) routeScopes(t *testing.T) {
+	text, err := os.ReadFile("../internal/config/testdata/route-scopes.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lists map[string][]string
+	if err := json.Unmarshal(text, &lists); err != nil || len(lists["good"]) == 0 || len(lists["bad"]) == 0 {
+		t.Fatalf("%v, %d lists", err, len(lists))
+	}
+	pattern, _ := at(c.Parameters["RouteScopes"], "AllowedPattern").(string)
+	// CloudFormation has Java's expressions, of which this test wants what Go has too:
+	// no look-around, no class within a class, no shorthand but \s.
+	allowed, err := regexp.Compile(pattern)
+	if err != nil || !strings.HasPrefix(pattern, "^") || !strings.HasSuffix(pattern, "$") || strings.Contains(pattern, "&&") {
+		c.fault("RouteScopes: AllowedPattern %q: %v", pattern, err)
+		return
+	}
+	for _, list := range []string{"good", "bad"} {
+		for _, entry := range lists[list] {
+			if allowed.MatchString(entry) != (list == "good") {
+				c.fault("RouteScopes: AllowedPattern and package config differ about %q", entry)
+			}
+		}
 	}
 }
 

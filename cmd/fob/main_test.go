@@ -61,6 +61,9 @@ type ready struct {
 	TokenEndpoint         string `json:"token_endpoint"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	DevicesEndpoint       string `json:"devices_endpoint"`
+	MeEndpoint            string `json:"me_endpoint"`
+	MetadataEndpoint      string `json:"metadata_endpoint"`
 	ClientID              string `json:"client_id"`
 	ClientSecret          string `json:"client_secret"`
 	PublicClientID        string `json:"public_client_id"`

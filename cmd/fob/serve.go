@@ -251,12 +251,15 @@ func handler(s stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 	}
 	directory := &oauth.Directory{Tokens: s.tokens, Subjects: s.subjects, Clients: clients, Keys: verifier.Keys, Now: time.Now}
 	// No ServeMux: it redirects paths that it would rather have, and a client would
-	// send its credentials along.
+	// send its credentials along. The paths are routes, as the template has them.
+	devices := wire.Devices(verifier, directory, o)
 	endpoints := map[string]http.Handler{
 		wire.TokenPath:      wire.Token(issuer, o),
 		wire.RevokePath:     wire.Revoke(verifier, o),
 		wire.IntrospectPath: wire.Introspect(verifier, o),
-		wire.DevicesPath:    wire.Devices(verifier, directory, o),
+		wire.DevicesPath:    devices,
+		wire.DevicePath:     devices,
+		wire.SignOutPath:    devices,
 		// Here is no gateway whose authorizer could be believed.
 		wire.MePath:       wire.Me(verifier, o),
 		wire.MetadataPath: wire.Metadata(oauth.GrantTypes(), o),
@@ -264,18 +267,25 @@ func handler(s stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
 		defer cancel()
-		path := r.URL.Path
-		if strings.HasPrefix(path, wire.DevicesPath+"/") {
-			path = wire.DevicesPath
-		}
-		endpoint, ok := endpoints[path]
+		route := routeOf(r.URL.Path)
+		endpoint, ok := endpoints[route]
 		if !ok {
 			w.Header().Set("Cache-Control", "no-store")
 			http.Error(w, "fob serves "+strings.Join(slices.Sorted(maps.Keys(endpoints)), ", "), http.StatusNotFound)
 			return
 		}
-		endpoint.ServeHTTP(w, r.WithContext(ctx))
+		endpoint.ServeHTTP(w, r.WithContext(wire.WithGateway(ctx, wire.Gateway{Route: r.Method + " " + route})))
 	})
+}
+
+// routeOf is the route of a path, as a gateway would match it: the one with a
+// variable takes a single segment that has no route of its own.
+func routeOf(path string) string {
+	device, within := strings.CutPrefix(path, wire.DevicesPath+"/")
+	if !within || device == "" || strings.Contains(device, "/") || path == wire.SignOutPath {
+		return path
+	}
+	return wire.DevicePath
 }
 
 // fewAtOnce hashes no more passwords at a time than there are cores: each run
@@ -357,6 +367,9 @@ type serviceJSON struct {
 	TokenEndpoint         string `json:"token_endpoint"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	DevicesEndpoint       string `json:"devices_endpoint"`
+	MeEndpoint            string `json:"me_endpoint"`
+	MetadataEndpoint      string `json:"metadata_endpoint"`
 	*demoJSON
 }
 
@@ -366,6 +379,9 @@ func (s service) json() serviceJSON {
 		TokenEndpoint:         s.base + wire.TokenPath,
 		RevocationEndpoint:    s.base + wire.RevokePath,
 		IntrospectionEndpoint: s.base + wire.IntrospectPath,
+		DevicesEndpoint:       s.base + wire.DevicesPath,
+		MeEndpoint:            s.base + wire.MePath,
+		MetadataEndpoint:      s.base + wire.MetadataPath,
 	}
 	if s.demo != nil {
 		out.demoJSON = s.demo.json()

@@ -179,3 +179,16 @@ func TestEventLogKeepsTheOrder(t *testing.T) {
 		t.Errorf("wrote %d bytes, want %d in order", len(got.String()), want.Len())
 	}
 }
+
+// A path has the route that the gateway of the template would match.
+func TestRouteOf(t *testing.T) {
+	for path, want := range map[string]string{
+		"/devices": "/devices", "/devices/sign-out": "/devices/sign-out", "/devices/ipad": "/devices/{device}", "/devices/devices": "/devices/{device}",
+		"/devices/": "/devices/", "/devices/a/b": "/devices/a/b", "/devices/devices/b": "/devices/devices/b", "/devices/sign-out/": "/devices/sign-out/",
+		"/token": "/token", "/token/": "/token/", "/": "/", "": "",
+	} {
+		if got := routeOf(path); got != want {
+			t.Errorf("%q has the route %q, want %q", path, got, want)
+		}
+	}
+}

@@ -40,6 +40,7 @@ func TestTwoProcessesAreOneService(t *testing.T) {
 	}
 	b.Issuer, b.TokenEndpoint = a.Issuer, a.TokenEndpoint
 	b.RevocationEndpoint, b.IntrospectionEndpoint = a.RevocationEndpoint, a.IntrospectionEndpoint
+	b.DevicesEndpoint, b.MeEndpoint, b.MetadataEndpoint = a.DevicesEndpoint, a.MeEndpoint, a.MetadataEndpoint
 	if diff := cmp.Diff(a, b); diff != "" {
 		t.Errorf("the two have different demos:\n%s", diff)
 	}

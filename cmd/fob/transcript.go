@@ -42,6 +42,9 @@ const withoutDemo = `# fob serves {base} and keeps everything {where}.
 # POST {base}/token
 # POST {base}/revoke
 # POST {base}/introspect
+# GET {base}/devices
+# GET {base}/me
+# GET {base}/.well-known/oauth-authorization-server
 `
 
 // transcript is what serve prints for people. shell is the one they use.

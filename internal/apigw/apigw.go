@@ -10,8 +10,9 @@
 // Whatever the client did wrong is left to the handler, so that all answers and
 // all log lines are made in one place: a body that does not decode reaches it as
 // a body that cannot be read, and too little time as a context that has ended.
-// An error is returned only for events that are no such requests, and by an
-// authorizer, to which the gateway gives no other word for 401 and for doubt.
+// An error is returned only for events that are no such requests, for a panic, and
+// by an authorizer, to which the gateway gives no other word for 401 and for doubt.
+// What is no request's doing is counted as failed (serve.go), for the alarm.
 //
 // What it refuses to know: OAuth, and cookies, which no endpoint of fob uses.
 package apigw
@@ -45,14 +46,21 @@ const reserve = 300 * time.Millisecond
 
 // Handler returns what lambda.Start takes. Events that it cannot serve are
 // logged here as one JSON line with the request's id, which the runtime's own word
-// of them is not.
-func Handler(h http.Handler, log *slog.Logger) func(context.Context, json.RawMessage) (any, error) {
-	return func(ctx context.Context, event json.RawMessage) (any, error) {
+// of them is not. So are panics, of which the runtime would print the value.
+func Handler(h http.Handler, o wire.Options) func(context.Context, json.RawMessage) (any, error) {
+	return func(ctx context.Context, event json.RawMessage) (answer any, err error) {
+		defer func() {
+			if v := recover(); v != nil {
+				answer, err = nil, wire.Panicked(v)
+			}
+			if err != nil {
+				fault(ctx, o, "event not served", err)
+			}
+		}()
 		ctx, cancel := within(ctx)
 		defer cancel()
 		r, format, err := request(ctx, event)
 		if err != nil {
-			log.ErrorContext(ctx, "event not served", "error", err.Error(), "request_id", requestID(ctx, ""))
 			return nil, err
 		}
 		rec := &recorder{header: http.Header{}}
@@ -63,6 +71,11 @@ func Handler(h http.Handler, log *slog.Logger) func(context.Context, json.RawMes
 		}
 		return format(rec), nil
 	}
+}
+
+// fault writes the line of an event that came to nothing.
+func fault(ctx context.Context, o wire.Options, what string, err error) {
+	o.Fault(ctx, what, err, slog.String("request_id", requestID(ctx, "")))
 }
 
 // within leaves the reserve.

@@ -22,7 +22,7 @@ import (
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
-var discard = slog.New(slog.DiscardHandler)
+var discard = wire.Options{}
 
 // event is one of an HTTP API as the gateway writes it, members that nobody reads
 // included.
@@ -70,13 +70,13 @@ func parse(t *testing.T, text string) (e events.APIGatewayV2HTTPRequest) {
 }
 
 // serve2 hands a handler an event of format 2.0.
-func serve2(t *testing.T, ctx context.Context, h http.Handler, log *slog.Logger, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+func serve2(t *testing.T, ctx context.Context, h http.Handler, o wire.Options, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	t.Helper()
 	text, err := json.Marshal(e)
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := Handler(h, log)(ctx, text)
+	answer, err := Handler(h, o)(ctx, text)
 	if err != nil {
 		return events.APIGatewayV2HTTPResponse{}, err
 	}
@@ -172,7 +172,7 @@ func TestOtherEventsAreErrors(t *testing.T) {
 	} {
 		var log bytes.Buffer
 		h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Errorf("%s: served", name) })
-		resp, err := Handler(h, slog.New(slog.NewJSONHandler(&log, nil)))(t.Context(), json.RawMessage(c.text))
+		resp, err := Handler(h, wire.Options{Function: "fn", Log: slog.New(slog.NewJSONHandler(&log, nil))})(t.Context(), json.RawMessage(c.text))
 		if err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 200 {
 			t.Fatalf("%s: error %v", name, err)
 		}
@@ -180,7 +180,7 @@ func TestOtherEventsAreErrors(t *testing.T) {
 			t.Errorf("%s: an error and an answer: %v", name, resp)
 		}
 		line := map[string]any{}
-		if json.Unmarshal(log.Bytes(), &line) != nil || line["level"] != "ERROR" || line["error"] != err.Error() {
+		if json.Unmarshal(log.Bytes(), &line) != nil || line["level"] != "ERROR" || line["error"] != err.Error() || line["failed"] != 1.0 || line["function"] != "fn" {
 			t.Errorf("%s: logged %s", name, &log)
 		}
 		if strings.Contains(log.String(), "CANARYCANARY") || strings.Contains(log.String(), `"body"`) {

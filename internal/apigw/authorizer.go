@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -38,6 +38,7 @@ type authorizerEvent struct {
 	Version            string              `json:"version"`
 	Type               string              `json:"type"`
 	RouteKey           string              `json:"routeKey"`           // 2.0
+	IdentitySource     json.RawMessage     `json:"identitySource"`     // 2.0: a list, 1.0: one text
 	RawQueryString     string              `json:"rawQueryString"`     // 2.0
 	MethodARN          string              `json:"methodArn"`          // 1.0
 	AuthorizationToken *string             `json:"authorizationToken"` // TOKEN
@@ -58,8 +59,19 @@ type authorizerEvent struct {
 // Authorizer returns what lambda.Start takes for a Lambda authorizer: of HTTP APIs
 // in format 2.0 with simple responses, and of REST APIs and HTTP APIs in format
 // 1.0 with a policy.
-func Authorizer(g wire.Guard, log *slog.Logger) func(context.Context, json.RawMessage) (any, error) {
-	return func(ctx context.Context, event json.RawMessage) (any, error) {
+func Authorizer(g wire.Guard, o wire.Options) func(context.Context, json.RawMessage) (any, error) {
+	return func(ctx context.Context, event json.RawMessage) (answer any, err error) {
+		// The gateway hears no more than that there is no judgement, and the operator
+		// why: nobody rings on this function's errors, since each 401 is one.
+		notJudged := func(why error) error {
+			fault(ctx, o, "event not judged", why)
+			return errNotJudged
+		}
+		defer func() {
+			if v := recover(); v != nil {
+				answer, err = nil, notJudged(wire.Panicked(v))
+			}
+		}()
 		ctx, cancel := within(ctx)
 		defer cancel()
 		var e authorizerEvent
@@ -67,12 +79,18 @@ func Authorizer(g wire.Guard, log *slog.Logger) func(context.Context, json.RawMe
 			e = authorizerEvent{}
 		}
 		r, err := e.request(ctx)
-		if err == nil && g.ByRoute && e.isPattern() {
-			err = errPattern
-		}
 		if err != nil {
-			log.ErrorContext(ctx, "event not judged", "error", err.Error(), "request_id", requestID(ctx, ""))
+			return nil, notJudged(err)
+		}
+		if g.ByRoute && e.isPattern() {
+			// A client can write such a path, and shall not ring the alarm with it.
+			if o.Log != nil {
+				o.Log.WarnContext(ctx, "event not judged", "function", o.Function, "error", errPattern.Error(), "request_id", requestID(ctx, ""))
+			}
 			return nil, errNotJudged
+		}
+		if missing := e.missingSources(); g.ByRoute && len(missing) > 0 {
+			return nil, notJudged(fmt.Errorf("a judgement by route could be kept for another route: add %s to the authorizer's identity sources", strings.Join(missing, " and ")))
 		}
 		rec := &recorder{header: http.Header{}}
 		g.ServeHTTP(rec, r)
@@ -80,7 +98,7 @@ func Authorizer(g wire.Guard, log *slog.Logger) func(context.Context, json.RawMe
 		case http.StatusOK:
 			said := map[string]string{}
 			if err := json.Unmarshal([]byte(rec.body.String()), &said); err != nil || said["sub"] == "" {
-				return nil, errNotJudged
+				return nil, notJudged(errNobody)
 			}
 			return e.answer(g, true, said["sub"], said)
 		case http.StatusForbidden:
@@ -89,9 +107,18 @@ func Authorizer(g wire.Guard, log *slog.Logger) func(context.Context, json.RawMe
 		case http.StatusUnauthorized, http.StatusBadRequest:
 			return nil, errUnauthorized
 		}
+		if rec.status < http.StatusInternalServerError {
+			return nil, notJudged(errNoJudgement) // the guard has counted its own failures
+		}
 		return nil, errNotJudged
 	}
 }
+
+// Two defects of a guard.
+var (
+	errNobody      = errors.New("the guard says yes, and not to whom")
+	errNoJudgement = errors.New("the guard's answer is no judgement")
+)
 
 // request is what the client asked for, as far as the gateway tells an authorizer.
 // There is never a body.
@@ -123,6 +150,28 @@ var errPattern = errors.New("the path has a wildcard of policies, which would be
 func (e authorizerEvent) isPattern() bool {
 	parts := strings.SplitN(e.MethodARN, "/", 4) // API, stage, method, path
 	return len(parts) == 4 && (strings.ContainsAny(parts[3], "*?") || strings.Contains(parts[3], "${"))
+}
+
+// missingSources are the identity sources without which the gateway would keep a
+// simple answer for one route and give it for another: their values are the key of
+// its cache, and stand in the event. Without any there is no cache. A policy needs
+// none of them, since it names what was judged.
+func (e authorizerEvent) missingSources() (names []string) {
+	if e.Version != "2.0" {
+		return nil
+	}
+	var values []string
+	if len(e.IdentitySource) == 0 || json.Unmarshal(e.IdentitySource, &values) == nil && len(values) == 0 {
+		return nil
+	}
+	if !slices.Contains(values, e.RouteKey) {
+		names = append(names, "$context.routeKey")
+	}
+	hasMethod := e.RouteKey != defaultRoute && !strings.HasPrefix(e.RouteKey, "ANY ")
+	if !hasMethod && !slices.Contains(values, e.RequestContext.HTTP.Method) {
+		names = append(names, "$context.httpMethod")
+	}
+	return names
 }
 
 // answer is the yes or no, in the format of the question.

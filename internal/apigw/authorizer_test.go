@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/bearer"
@@ -26,7 +27,7 @@ const (
 	question2 = `{
 		"version": "2.0", "type": "REQUEST",
 		"routeArn": "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/$default/GET/orders/7",
-		"identitySource": ["TOKEN", "ANY /orders/{id}"],
+		"identitySource": ["TOKEN", "ANY /orders/{id}", "GET"],
 		"routeKey": "ANY /orders/{id}", "rawPath": "/orders/7", "rawQueryString": "",
 		"headers": {"accept": "*/*", "authorization": "TOKEN", "host": "api.example"},
 		"requestContext": {
@@ -86,7 +87,7 @@ func ada(t *testing.T) oauth.Introspection {
 	}
 }
 
-func set(t *testing.T, s string) scope.Set {
+func set(t testing.TB, s string) scope.Set {
 	t.Helper()
 	set, err := scope.Parse(s)
 	if err != nil {
@@ -239,12 +240,66 @@ func TestAuthorizerJudgesNoPatterns(t *testing.T) {
 	byRoute := wire.Authorize(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(t, "read")}}, wire.Options{})
 	for _, path := range []string{"*", "a*", "?", "${aws:x}", "x/*/y"} {
 		question := strings.Replace(questionREST, "GET/orders/7\"", "GET/orders/"+path+"\"", 1)
-		if answer, err := answerOf(t, byRoute, question, "Bearer good"); !errors.Is(err, errNotJudged) {
-			t.Errorf("%s: %s, %v", path, answer, err)
+		o, log := logged()
+		answer, err := Authorizer(byRoute, o)(t.Context(), json.RawMessage(strings.ReplaceAll(question, "TOKEN", "Bearer good")))
+		if answer != nil || !errors.Is(err, errNotJudged) {
+			t.Errorf("%s: %v, %v", path, answer, err)
+		}
+		// A client wrote it, and so it rings nobody.
+		if !strings.Contains(log.String(), `"level":"WARN"`) || strings.Contains(log.String(), "_aws") {
+			t.Errorf("%s: logged %s", path, log)
 		}
 		if _, err := answerOf(t, wire.Authorize(access, wire.Policy{}, wire.Options{}), question, "Bearer good"); err != nil {
 			t.Errorf("%s, where the policy does not name it: %v", path, err)
 		}
+	}
+}
+
+// A simple answer is kept under the values of the identity sources. Where they do
+// not tell routes apart, a yes for one would open another.
+func TestAuthorizerLooksAtTheCachesKey(t *testing.T) {
+	access := known{token: "good", says: ada(t)}
+	byRoute := wire.Authorize(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(t, "read")}}, wire.Options{})
+	plain := wire.Authorize(access, wire.Policy{}, wire.Options{})
+	const route, method, both = "add $context.routeKey to", "add $context.httpMethod to", "add $context.routeKey and $context.httpMethod to"
+	for _, c := range []struct{ routeKey, sources, missing string }{
+		{"ANY /orders/{id}", `["TOKEN", "ANY /orders/{id}", "GET"]`, ""},
+		{"ANY /orders/{id}", `["GET", "x", "ANY /orders/{id}"]`, ""},
+		{"ANY /orders/{id}", `["TOKEN", "ANY /orders/{id}"]`, method},
+		{"ANY /orders/{id}", `["TOKEN", "GET"]`, route},
+		{"ANY /orders/{id}", `["TOKEN"]`, both},
+		{"ANY /orders/{id}", `["TOKEN", "ANY /orders", "get"]`, both},
+		{"GET /orders/{id}", `["TOKEN", "GET /orders/{id}"]`, ""},
+		{"GET /orders/{id}", `["TOKEN", "GET"]`, route},
+		{"$default", `["TOKEN", "$default", "GET"]`, ""},
+		{"$default", `["TOKEN", "$default"]`, method},
+		{"$default", `["TOKEN"]`, both},
+		// Nothing is kept.
+		{"ANY /orders/{id}", `[]`, ""},
+		{"ANY /orders/{id}", `null`, ""},
+		// What is no list tells nothing.
+		{"GET /orders/{id}", `"TOKEN"`, route},
+		{"GET /orders/{id}", `[1]`, route},
+	} {
+		question := strings.NewReplacer(`["TOKEN", "ANY /orders/{id}", "GET"]`, c.sources, `"routeKey": "ANY /orders/{id}"`, `"routeKey": "`+c.routeKey+`"`).Replace(question2)
+		text := json.RawMessage(strings.ReplaceAll(question, "TOKEN", "Bearer good"))
+		o, log := logged()
+		answer, err := Authorizer(byRoute, o)(t.Context(), text)
+		if (c.missing == "") != (err == nil) || err != nil && !errors.Is(err, errNotJudged) {
+			t.Errorf("%s, %s: %v, %v", c.routeKey, c.sources, answer, err)
+		}
+		if c.missing != "" {
+			if line := oneFault(t, log); !strings.Contains(line["error"].(string), c.missing) || strings.Contains(log.String(), "good") {
+				t.Errorf("%s, %s: logged %s", c.routeKey, c.sources, log)
+			}
+		}
+		if _, err := Authorizer(plain, wire.Options{})(t.Context(), text); err != nil {
+			t.Errorf("%s, %s: a judgement of the token alone: %v", c.routeKey, c.sources, err)
+		}
+	}
+	without := strings.Replace(question2, `"identitySource": ["TOKEN", "ANY /orders/{id}", "GET"],`, "", 1)
+	if _, err := answerOf(t, byRoute, without, "Bearer good"); err != nil || without == question2 {
+		t.Errorf("no identity source: %v", err)
 	}
 }
 
@@ -259,12 +314,12 @@ func TestOtherQuestionsAreErrors(t *testing.T) {
 	} {
 		var log bytes.Buffer
 		g := wire.Guard{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Errorf("%s: judged", name) })}
-		answer, err := Authorizer(g, slog.New(slog.NewJSONHandler(&log, nil)))(t.Context(), json.RawMessage(text))
+		answer, err := Authorizer(g, wire.Options{Function: "fn", Log: slog.New(slog.NewJSONHandler(&log, nil))})(t.Context(), json.RawMessage(text))
 		if answer != nil || !errors.Is(err, errNotJudged) {
 			t.Errorf("%s: %v, %v", name, answer, err)
 		}
 		line := map[string]any{}
-		if json.Unmarshal(log.Bytes(), &line) != nil || line["level"] != "ERROR" || line["error"] == "" || strings.Contains(log.String(), "CANARYCANARY") {
+		if json.Unmarshal(log.Bytes(), &line) != nil || line["level"] != "ERROR" || line["error"] == "" || line["failed"] != 1.0 || line["function"] != "fn" || strings.Contains(log.String(), "CANARYCANARY") {
 			t.Errorf("%s: logged %s", name, &log)
 		}
 	}
@@ -280,28 +335,59 @@ func FuzzQuestion(f *testing.F) {
 	for _, text := range []string{`{}`, `{"version":"2.0"}`, `{"type":"TOKEN","authorizationToken":"Bearer good","methodArn":"/"}`} {
 		f.Add([]byte(text))
 	}
+	f.Add([]byte(strings.NewReplacer("TOKEN", "Bearer good", `"GET"`, `"HEAD"`).Replace(question2)))
+	f.Add([]byte(strings.NewReplacer("TOKEN", "Bearer good", "orders/7", "orders/*").Replace(questionREST)))
+	access := known{token: "good", says: oauth.Introspection{Active: true, ClientID: "c", Subject: oauth.Subject{ID: "s"}, Scope: set(f, "read")}}
+	guards := []wire.Guard{
+		wire.Authorize(access, wire.Policy{}, wire.Options{}),
+		wire.Authorize(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(f, "read"), "*": set(f, "write")}}, wire.Options{}),
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		access := known{token: "good", says: oauth.Introspection{Active: true, ClientID: "c", Subject: oauth.Subject{ID: "s"}}}
-		answer, err := Authorizer(wire.Authorize(access, wire.Policy{}, wire.Options{}), discard)(t.Context(), text)
-		if err != nil {
-			if answer != nil || !errors.Is(err, errUnauthorized) && !errors.Is(err, errNotJudged) {
-				t.Errorf("%v, %v", answer, err)
-			}
-			return
-		}
-		again, err := json.Marshal(answer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		yes := bytes.Contains(again, []byte(`"isAuthorized":true`)) || bytes.Contains(again, []byte(`"Effect":"Allow"`))
-		var e struct{ AuthorizationToken, Headers, MultiValueHeaders json.RawMessage }
-		_ = json.Unmarshal(text, &e)
-		decoded, _ := json.Marshal([]any{e.AuthorizationToken, e.Headers, e.MultiValueHeaders}) // escapes undone
-		var plain any
-		_ = json.Unmarshal(decoded, &plain)
-		decoded, _ = json.Marshal(plain)
-		if yes && !bytes.Contains(decoded, []byte("good")) {
-			t.Errorf("%s passes: %s", text, again)
+		for _, g := range guards {
+			judgeFuzzed(t, g, text)
 		}
 	})
+}
+
+func judgeFuzzed(t *testing.T, g wire.Guard, text []byte) {
+	t.Helper()
+	answer, err := Authorizer(g, discard)(t.Context(), text)
+	if err != nil {
+		if answer != nil || !errors.Is(err, errUnauthorized) && !errors.Is(err, errNotJudged) {
+			t.Errorf("%v, %v", answer, err)
+		}
+		return
+	}
+	again, err := json.Marshal(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	yes := bytes.Contains(again, []byte(`"isAuthorized":true`)) || bytes.Contains(again, []byte(`"Effect":"Allow"`))
+	if !yes {
+		return
+	}
+	var e struct{ AuthorizationToken, Headers, MultiValueHeaders json.RawMessage }
+	_ = json.Unmarshal(text, &e)
+	decoded, _ := json.Marshal([]any{e.AuthorizationToken, e.Headers, e.MultiValueHeaders}) // escapes undone
+	var plain any
+	_ = json.Unmarshal(decoded, &plain)
+	decoded, _ = json.Marshal(plain)
+	if !bytes.Contains(decoded, []byte("good")) {
+		t.Errorf("%s passes: %s", text, again)
+	}
+	if !g.ByRoute {
+		return
+	}
+	// The token has the scope of one route, which HEAD shares, and the answer is
+	// about no more.
+	var at struct{ RouteKey, Resource string }
+	_ = json.Unmarshal(text, &at)
+	if !strings.HasSuffix(at.RouteKey, " /orders/{id}") && at.Resource != "/orders/{id}" {
+		t.Errorf("%s passes by another route: %s", text, again)
+	}
+	if policy, ok := answer.(events.APIGatewayCustomAuthorizerResponse); ok {
+		if resource := policy.PolicyDocument.Statement[0].Resource[0]; strings.Contains(strings.SplitN(resource+"///", "/", 4)[3], "*") {
+			t.Errorf("%s passes for %s", text, resource)
+		}
+	}
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -77,15 +79,14 @@ func header1(single map[string]string, multi map[string][]string) http.Header {
 	return header
 }
 
-// Parameters come decoded. They are written again with no more escapes than it
-// takes to tell them apart, so that a secret's name is found in whatever way the
-// client wrote it, and also if a gateway did not decode it.
-var (
-	escapeName  = strings.NewReplacer("&", "%26", "=", "%3D", "#", "%23")
-	escapeValue = strings.NewReplacer("&", "%26", "#", "%23")
-)
-
-// query1 writes the raw query anew, sorted.
+// query1 writes the raw query anew, sorted. Parameters come decoded, and are
+// escaped as a client would, so that they mean what they mean in format 2.0.
+//
+// What is lost is how the client wrote them: a name may have been separated by a
+// semicolon, which some readers take for one, or be escaped still where a gateway
+// did not decode it. Names that stand in what came are repeated in one parameter
+// more, that nobody knows, behind question marks: those who look for the names of
+// secrets in a query find them there too.
 func query1(single map[string]string, multi map[string][]string) string {
 	all := maps.Clone(multi)
 	if all == nil {
@@ -97,16 +98,41 @@ func query1(single map[string]string, multi map[string][]string) string {
 		}
 	}
 	var pairs []string
+	var hidden []string
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		values := all[name]
 		if len(values) == 0 {
 			values = []string{""}
 		}
 		for _, value := range values {
-			pairs = append(pairs, escapeName.Replace(name)+"="+escapeValue.Replace(value))
+			pairs = append(pairs, url.QueryEscape(name)+"="+url.QueryEscape(value))
+			if at := strings.IndexAny(value, separators); at >= 0 {
+				hidden = append(hidden, names(value[at:])...)
+			}
+		}
+		if strings.ContainsAny(name, separators+"%+") {
+			hidden = append(hidden, names(name)...)
 		}
 	}
+	if len(hidden) > 0 {
+		pairs = append(pairs, "?"+strings.Join(hidden, "?"))
+	}
 	return strings.Join(pairs, "&")
+}
+
+// separators of parameters, to some.
+const separators = ";?"
+
+// names are those of the parameters that a text may be to a reader of another mind,
+// escaped anew.
+func names(text string) (found []string) {
+	for pair := range strings.FieldsFuncSeq(text, func(c rune) bool { return strings.ContainsRune(separators, c) }) {
+		name, _, _ := strings.Cut(pair, "=")
+		if name, err := url.QueryUnescape(name); err == nil && utf8.ValidString(name) && !strings.ContainsRune(name, 0) {
+			found = append(found, url.QueryEscape(name))
+		}
+	}
+	return found
 }
 
 // response1 uses the map of many values where there are many: WAF and mappings

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -62,7 +64,7 @@ const event1 = `{
 
 func TestRequestOfFormat1(t *testing.T) {
 	want := seen{
-		Method: "POST", Path: "/prod/token", Query: "a=x&a= b&c=",
+		Method: "POST", Path: "/prod/token", Query: "a=x&a=+b&c=",
 		Host:       "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
 		RemoteAddr: "[2001:db8::7]:0",
 		Header: http.Header{
@@ -180,8 +182,12 @@ func TestQueryOfFormat1(t *testing.T) {
 		{map[string]string{"a": "1"}, nil, "a=1"},
 		{map[string]string{"a": "2"}, map[string][]string{"a": {"1", "2"}, "b": {}}, "a=1&a=2&b="},
 		{map[string]string{"b": "1"}, map[string][]string{"a": {"1"}}, "a=1&b=1"},
-		{map[string]string{"a&token": "1", "b=c#": "d&e=#"}, nil, "a%26token=1&b%3Dc%23=d%26e=%23"},
-		{map[string]string{"%74oken": "1", "a;token": "%zz", "+token": "x?y"}, nil, "%74oken=1&+token=x?y&a;token=%zz"},
+		{map[string]string{"a&token": "1", "b=c#": "d&e=#"}, nil, "a%26token=1&b%3Dc%23=d%26e%3D%23"},
+		// What has to be escaped, is.
+		{map[string]string{"x": "100%", "y": "a+b c", "z": "\u00fc&="}, nil, "x=100%25&y=a%2Bb+c&z=%C3%BC%26%3D"},
+		// Names that somebody may see are shown, and read as no parameter.
+		{map[string]string{"%74oken": "1", "a;token": "%zz", "+token": "x?y"}, nil, "%2574oken=1&%2Btoken=x%3Fy&a%3Btoken=%25zz&?token?y?+token?a?token"},
+		{map[string]string{"a": "b;%74oken=x;limit?%zz;%ff;%00;;"}, nil, "a=b%3B%2574oken%3Dx%3Blimit%3F%25zz%3B%25ff%3B%2500%3B%3B&?token?limit"},
 	} {
 		if got := query1(c.single, c.multi); got != c.want {
 			t.Errorf("%v %v: %q, want %q", c.single, c.multi, got, c.want)
@@ -193,6 +199,34 @@ func TestQueryOfFormat1(t *testing.T) {
 		resp := serve1(t, wire.Introspect(nil, wire.Options{}), e)
 		if want := `{"error":"invalid_request","error_description":"credentials and tokens must not be in the URL; change those that were"}`; resp.Body != want {
 			t.Errorf("%q: %s", name, resp.Body)
+		}
+	}
+}
+
+// A query is judged as in format 2.0, where it comes as the client wrote it.
+func TestQueriesAreJudgedAlike(t *testing.T) {
+	h := wire.Authorize(known{token: "good", says: ada(t)}, wire.Policy{}, wire.Options{})
+	for raw, status := range map[string]int{
+		"x=100%25": 200, "x=%2B1&y=a+b": 200, "x=%25zz": 200, "x=%3F%26%3D": 200, "token=x": 200, "x=access_token": 200,
+		"access_token=x": 400, "%61ccess_token=x": 400, "x=1;access_token=y": 400, "x=1;access_token": 400, "x=1?access_token=y": 400,
+		"x;access_token=y": 400, "+access_token=x": 400, "x=1&Access_Token=": 400,
+	} {
+		e2 := events.APIGatewayV2HTTPRequest{Version: "2.0", RawQueryString: raw, Headers: map[string]string{"authorization": "Bearer good"}}
+		e2.RequestContext.HTTP.Method = "GET"
+		e1 := events.APIGatewayProxyRequest{HTTPMethod: "GET", Headers: map[string]string{"Authorization": "Bearer good"}, MultiValueQueryStringParameters: map[string][]string{}}
+		e1.RequestContext.HTTPMethod = "GET"
+		for pair := range strings.SplitSeq(raw, "&") {
+			name, value, _ := strings.Cut(pair, "=")
+			name, _ = url.QueryUnescape(name)
+			value, _ = url.QueryUnescape(value)
+			e1.MultiValueQueryStringParameters[name] = append(e1.MultiValueQueryStringParameters[name], value)
+		}
+		two, err := serve2(t, t.Context(), h, discard, e2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if one := serve1(t, h, e1); one.StatusCode != status || two.StatusCode != status {
+			t.Errorf("%q: format 1.0 %d, format 2.0 %d, want %d", raw, one.StatusCode, two.StatusCode, status)
 		}
 	}
 }

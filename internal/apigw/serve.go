@@ -1,7 +1,9 @@
 package apigw
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	stdlog "log"
 	"log/slog"
@@ -23,20 +25,45 @@ func Serve(compose func(context.Context, wire.Options) (http.Handler, error)) er
 
 // ServeAuthorizer is Serve for a Lambda authorizer.
 func ServeAuthorizer(compose func(context.Context, wire.Options) (wire.Guard, error)) error {
-	// The runtime prints every error that it is handed, and here each 401 is one. The
-	// line of the request has told it.
-	stdlog.SetOutput(io.Discard)
+	stdlog.SetOutput(exceptUnauthorized{stdlog.Writer()})
 	return serve(compose, Authorizer)
 }
 
-func serve[H, F any](compose func(context.Context, wire.Options) (H, error), function func(H, *slog.Logger) F) error {
+func serve[H, F any](compose func(context.Context, wire.Options) (H, error), function func(H, wire.Options) F) error {
 	// Lambda takes standard output for the log, and finds the metrics in it.
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
-	handler, err := compose(context.Background(), wire.Options{Function: lambdacontext.FunctionName, Log: log})
+	o := wire.Options{Function: lambdacontext.FunctionName, Log: slog.New(slog.NewJSONHandler(os.Stdout, nil))}
+	handler, err := composed(compose, o)
 	if err != nil {
-		log.Error("start", "error", err)
+		o.Fault(context.Background(), "start", err)
 		return err
 	}
-	lambda.Start(function(handler, log))
+	lambda.Start(function(handler, o))
 	return nil
+}
+
+// composed is what compose returns, or its panic as an error: Go would print the
+// value of it.
+func composed[H any](compose func(context.Context, wire.Options) (H, error), o wire.Options) (handler H, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = wire.Panicked(v)
+		}
+	}()
+	return compose(context.Background(), o)
+}
+
+// exceptUnauthorized leaves out one line of the runtime's, which prints every
+// error that it is handed: here each 401 is one, and the line of the request has
+// told it. All else passes.
+type exceptUnauthorized struct{ to io.Writer }
+
+func (w exceptUnauthorized) Write(line []byte) (int, error) {
+	var said struct {
+		ErrorMessage string `json:"errorMessage"`
+	}
+	// A prefix, such as the time, has no brace.
+	if at := bytes.IndexByte(line, '{'); at >= 0 && json.Unmarshal(line[at:], &said) == nil && said.ErrorMessage == errUnauthorized.Error() {
+		return len(line), nil
+	}
+	return w.to.Write(line)
 }

@@ -102,8 +102,12 @@ func isRoute(route string) bool {
 		return true
 	}
 	method, path, _ := strings.Cut(route, " ")
-	return slices.Contains(methods, method) && strings.HasPrefix(path, "/") && !strings.ContainsAny(path, " \t?#")
+	return slices.Contains(methods, method) && strings.HasPrefix(path, "/") && !strings.ContainsFunc(path, notInRoute)
 }
+
+// notInRoute tells what no path of an API has. RouteScopes of template.yaml says the
+// same by a pattern.
+func notInRoute(c rune) bool { return c <= ' ' || c > '~' || c == '?' || c == '#' }
 
 // Devices configures functions/devices.
 type Devices struct{ Base }

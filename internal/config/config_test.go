@@ -1,7 +1,9 @@
 package config
 
 import (
+	"encoding/json"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -91,6 +93,27 @@ func TestReadRouteScopes(t *testing.T) {
 		c, err := read[Authorizer](with(map[string]string{"FOB_ROUTE_SCOPES": empty}))
 		if err != nil || len(c.RouteScopes) > 0 {
 			t.Errorf("%q: %v, %v", empty, c.RouteScopes, err)
+		}
+	}
+}
+
+// The template refuses the bad ones by its pattern, before there is a function that
+// could: TestTemplate in package infra reads the same lists.
+func TestReadRouteScopesOfTheTemplate(t *testing.T) {
+	text, err := os.ReadFile("testdata/route-scopes.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lists map[string][]string
+	if err := json.Unmarshal(text, &lists); err != nil || len(lists["good"]) == 0 || len(lists["bad"]) == 0 {
+		t.Fatalf("%v, %d lists", err, len(lists))
+	}
+	for list, entries := range lists {
+		for _, entry := range entries {
+			c, err := read[Authorizer](with(map[string]string{"FOB_ROUTE_SCOPES": entry}))
+			if good := err == nil; good != (list == "good") || good && entry != "" && len(c.RouteScopes) == 0 {
+				t.Errorf("%s: %q is read as %v, %v", list, entry, c.RouteScopes, err)
+			}
 		}
 	}
 }

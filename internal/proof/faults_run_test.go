@@ -25,6 +25,7 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/storetest"
+	"github.com/fob-oauth/fob/internal/wire"
 )
 
 // faultTries is how often the client sends a request that is answered 503.
@@ -161,7 +162,7 @@ func (r *faultRun) instance(s worldStores, subjects oauth.Subjects) *faultInstan
 	in := &faultInstance{subjects: subjects, endpoints: map[string]func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error){}}
 	log := slog.New(slog.NewJSONHandler(&in.log, nil))
 	for name, h := range newWorld(r, s, func() time.Time { return time.Unix(r.clock.Load(), 0) }, log).handlers {
-		serve := apigw.Handler(h, log)
+		serve := apigw.Handler(h, wire.Options{Log: log})
 		in.endpoints[name] = func(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 			event, err := json.Marshal(e)
 			if err != nil {

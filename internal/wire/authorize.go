@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/fob-oauth/fob/internal/scope"
@@ -25,7 +26,9 @@ type Policy struct {
 	Audience string
 	// Routes are the scopes that a route asks for, all of them: by method and path
 	// as in Gateway.Route, by ANY and a path for methods without a line of their
-	// own, and by * for all other routes. A route that is not named asks for none.
+	// own, and by * for all other routes. HEAD without a line of its own asks for what
+	// GET does, whose answer it is without the body. A route that is not named asks for
+	// none.
 	Routes map[string]scope.Set
 }
 
@@ -40,7 +43,7 @@ func Authorize(access Access, p Policy, o Options) Guard {
 		if err != nil {
 			return nil, err
 		}
-		caller, err := callerOf(w, r, access, audiences...)
+		caller, err := callerOf(w, r, access, isAccessToken, audiences...)
 		if err != nil {
 			return nil, err
 		}
@@ -68,8 +71,12 @@ func (p Policy) needed(ctx context.Context) (scope.Set, error) {
 	if g.Route == "" {
 		return scope.Set{}, errNoRoute
 	}
-	_, path, _ := strings.Cut(g.Route, " ")
-	for _, name := range []string{g.Route, "ANY " + path, anyRoute} {
+	method, path, _ := strings.Cut(g.Route, " ")
+	names := []string{g.Route, "ANY " + path, anyRoute}
+	if method == http.MethodHead {
+		names = slices.Insert(names, 1, http.MethodGet+" "+path)
+	}
+	for _, name := range names {
 		if set, listed := p.Routes[name]; listed {
 			return set, nil
 		}

@@ -42,6 +42,10 @@ func TestN62ScopesByRoute(t *testing.T) {
 		"POST /orders":     scopes(t, "write read"),
 		"ANY /orders/{id}": scopes(t, "write"),
 		"GET /orders/{id}": scopes(t, "read"),
+		"GET /mine":        scopes(t, "write"),
+		"HEAD /items":      scopes(t, "write"),
+		"GET /items":       scopes(t, "read"),
+		"ANY /things":      scopes(t, "write"),
 	}})
 	if !g.ByRoute {
 		t.Error("a judgement by route is called one of the token")
@@ -59,6 +63,16 @@ func TestN62ScopesByRoute(t *testing.T) {
 		{g, "POST /orders", login, readAndWrite},
 		{g, "GET /orders/{id}", login, ""},
 		{g, "DELETE /orders/{id}", login, write},
+		// HEAD is GET without a body: its own line, then that of GET, then ANY.
+		{g, "HEAD /mine", login, write},
+		{g, "HEAD /orders", login, ""},
+		{g, "HEAD /orders/{id}", login, ""},
+		{g, "HEAD /items", both, ""},
+		{g, "HEAD /items", login, write},
+		{g, "GET /items", login, ""},
+		{g, "HEAD /things", login, write},
+		{strict, "HEAD /orders", login, ""},
+		{strict, "HEAD /others", login, write},
 		{g, "DELETE /orders/{id}", both, ""},
 		// What is not listed needs an active token, and a route is what the gateway
 		// calls it.
@@ -134,5 +148,33 @@ func TestAuthorizeSaysTexts(t *testing.T) {
 	must(t, json.Unmarshal([]byte(a.body), &said))
 	if len(said) != 5 || leaks(a.body) != "" && leaks(a.body) != username {
 		t.Errorf("%s", a.body)
+	}
+}
+
+// The parameters of a guarded API are its own, but for the one that means a token
+// everywhere.
+func TestAuthorizeLeavesOthersTheirParameters(t *testing.T) {
+	w := newWorld(t)
+	token := w.login(t, transports[0], asApp, "device_ipad").text("access_token")
+	g := w.guard(t, wire.Policy{})
+	for query, status := range map[string]int{
+		"token=x&password=y&client_secret=z": 200,
+		"refresh_token=x&client_assertion=":  200,
+		"":                                   200,
+		"q=access_token":                     200,
+		"access_token=x":                     400,
+		"a=b&Access%5Ftoken=x":               400,
+		"a=b;access_token":                   400,
+	} {
+		a := w.check(t, call{}, func(call) answer {
+			r := httptest.NewRequest("GET", "/any/path?"+query, nil)
+			r.Header.Set("Authorization", "Bearer "+token)
+			rec := httptest.NewRecorder()
+			g.ServeHTTP(rec, r)
+			return answer{status: rec.Code, header: rec.Header(), body: rec.Body.String()}
+		})
+		if a.status != status {
+			t.Errorf("%q: %d %s", query, a.status, a.body)
+		}
 	}
 }

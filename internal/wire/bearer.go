@@ -86,13 +86,11 @@ func errMethodOf(methods []string) error {
 // it takes none.
 func readBearer(header http.Header) (bearer.Bearer, error) {
 	values := slices.DeleteFunc(slices.Clone(header.Values("Authorization")), func(v string) bool { return strings.TrimSpace(v) == "" })
-	switch {
-	case len(values) == 0:
-		return bearer.Bearer{}, errNoToken()
-	case len(values) > 1, strings.Contains(values[0], ","): // a gateway joins what was repeated
+	value := strings.Join(values, ",") // as a gateway joins what was repeated
+	if parts := strings.Split(value, ","); len(parts) > 1 && slices.ContainsFunc(parts, isBearer) {
 		return bearer.Bearer{}, refuseBearer(oauth.InvalidRequest, "the access token must come once, in one Authorization header")
 	}
-	scheme, token, _ := strings.Cut(values[0], " ")
+	scheme, token, _ := strings.Cut(value, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return bearer.Bearer{}, errNoToken() // also "an unsupported authentication method" (RFC 6750 §3.1)
 	}
@@ -101,6 +99,13 @@ func readBearer(header http.Header) (bearer.Bearer, error) {
 		return bearer.Bearer{}, errInvalidToken()
 	}
 	return bearer.FromClient(token), nil
+}
+
+// isBearer tells credentials of this scheme, whatever stands behind it. Those of
+// others may have commas of their own (RFC 9110 §11.4).
+func isBearer(credentials string) bool {
+	words := strings.Fields(credentials)
+	return len(words) > 0 && strings.EqualFold(words[0], "Bearer")
 }
 
 // isB64token is the grammar of RFC 6750 §2.1: 1*( ALPHA / DIGIT / "-" / "." / "_"
@@ -117,11 +122,16 @@ func isB64token(s string) bool {
 	return s != ""
 }
 
-// refuseOtherPlaces refuses a token, or any other secret, in the query or in a
-// form: a second place is a second reader's opinion, and URLs are kept. Bodies that
-// are no forms are not read, and forms can be read again.
-func refuseOtherPlaces(w http.ResponseWriter, r *http.Request) error {
-	if secretInQuery(r.URL.RawQuery) {
+// isAccessToken tells the one parameter that means a token to every resource (RFC
+// 6750 §2.2, §2.3). What a resource of somebody else's calls token or password is
+// theirs to say.
+func isAccessToken(name string) bool { return strings.EqualFold(name, "access_token") }
+
+// refuseOtherPlaces refuses what isSecret names in the query or in a form: a second
+// place is a second reader's opinion, and URLs are kept. Bodies that are no forms
+// are not read, and forms can be read again.
+func refuseOtherPlaces(w http.ResponseWriter, r *http.Request, isSecret func(name string) bool) error {
+	if nameInQuery(r.URL.RawQuery, isSecret) {
 		return refuseBearer(oauth.InvalidRequest, "credentials and tokens must not be in the URL; change those that were")
 	}
 	if r.ContentLength == 0 || !isForm(r.Header.Values("Content-Type")) {
@@ -138,7 +148,7 @@ func refuseOtherPlaces(w http.ResponseWriter, r *http.Request) error {
 		return refuseBearer(oauth.InvalidRequest, "the body cannot be read")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	if secretInQuery(string(body)) {
+	if nameInQuery(string(body), isSecret) {
 		return refuseBearer(oauth.InvalidRequest, "the access token must come once, in one Authorization header")
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 //
 //	GET    .../devices            where they are signed in
 //	DELETE .../devices/{device}   sign that device out
-//	POST   .../devices/sign-out   sign out the others, or all
+//	POST   .../devices/sign-out   sign out the others, all, or one by its name
 //
 // It takes a Verifier and no gateway's word: an authorizer's answer is kept for a
 // while, and a phone that was signed out could go on.
@@ -27,7 +27,7 @@ func Devices(verifier *oauth.Verifier, directory *oauth.Directory, o Options) ht
 		if err != nil {
 			return nil, err
 		}
-		caller, err := callerOf(w, r, verifier)
+		caller, err := callerOf(w, r, verifier, isSecretName)
 		if err != nil {
 			return nil, err
 		}
@@ -52,10 +52,12 @@ const (
 	signOutSegment = "sign-out"
 
 	fieldWhich  = "which"
+	fieldDevice = "device"
 	fieldLimit  = "limit"
 	fieldAfter  = "after"
 	whichOthers = "others"
 	whichAll    = "all"
+	whichDevice = "device"
 
 	defaultLimit = 100
 	maxLimit     = 250
@@ -65,34 +67,90 @@ type devices struct{ directory *oauth.Directory }
 
 type serveDevices func(http.ResponseWriter, *http.Request, oauth.Introspection) (any, error)
 
-// pick finds what is asked for from the method and the last two segments of the
-// path. What stands before them is the gateway's: a stage or a mapping. The method
-// tells apart what the path alone would not, such as a device called sign-out.
+// pick finds what is asked for. The method tells apart what the path alone would
+// not, such as a device called sign-out.
 func (d devices) pick(r *http.Request) (serveDevices, error) {
-	segments := strings.Split(r.URL.Path, "/")
-	last, within := segments[len(segments)-1], false
-	if len(segments) > 1 {
-		within = segments[len(segments)-2] == devicesSegment
+	part := partOfRoute(GatewayOf(r.Context()).Route)
+	if part == noPart {
+		part = partOfPath(r.Method, r.URL.Path)
 	}
 	switch {
-	case last == devicesSegment && r.Method == http.MethodGet:
+	case part == listPart && r.Method == http.MethodGet:
 		return d.list, nil
-	case within && r.Method == http.MethodDelete:
-		device, err := scope.ParseDevice(last)
+	case part == listPart:
+		return nil, errMethodOf([]string{http.MethodGet})
+	case part == noPart:
+		return nil, refuseBearer(oauth.InvalidRequest, "there is nothing at this path")
+	case r.Method == http.MethodDelete:
+		_, last := lastSegments(r.URL.Path)
+		device, err := parseDevice(last)
 		if err != nil {
-			return nil, refuseBearer(oauth.InvalidRequest, "that is not a device name of 1 to 64 of A-Z a-z 0-9 . _ -")
+			return nil, err
 		}
 		return d.end(device), nil
-	case within && last == signOutSegment && r.Method == http.MethodPost:
+	case part == signOutPart && r.Method == http.MethodPost:
 		return d.signOut, nil
-	case within && last == signOutSegment:
+	case part == signOutPart:
 		return nil, errMethodOf([]string{http.MethodDelete, http.MethodPost})
-	case within:
-		return nil, errMethodOf([]string{http.MethodDelete})
-	case last == devicesSegment:
-		return nil, errMethodOf([]string{http.MethodGet})
 	}
-	return nil, refuseBearer(oauth.InvalidRequest, "there is nothing at this path")
+	return nil, errMethodOf([]string{http.MethodDelete})
+}
+
+// parts of the resource, by path.
+type part int
+
+const (
+	noPart part = iota
+	listPart
+	devicePart
+	signOutPart
+)
+
+// partOfRoute knows what the gateway matched, however its API is mounted. Of a
+// route such as /{proxy+} it knows nothing.
+func partOfRoute(route string) part {
+	_, path, _ := strings.Cut(route, " ")
+	parent, last := lastSegments(path)
+	switch within := parent == devicesSegment; {
+	case within && last == signOutSegment:
+		return signOutPart
+	case within && strings.HasPrefix(last, "{") && !strings.HasSuffix(last, "+}"):
+		return devicePart
+	case !within && last == devicesSegment:
+		return listPart
+	}
+	return noPart
+}
+
+// partOfPath looks at the last two segments. What stands before them may be a stage
+// or a mapping, also one that is called devices.
+func partOfPath(method, path string) part {
+	parent, last := lastSegments(path)
+	switch within := parent == devicesSegment; {
+	case last == devicesSegment && (!within || method == http.MethodGet):
+		return listPart
+	case within && last == signOutSegment:
+		return signOutPart
+	case within && last != "":
+		return devicePart
+	}
+	return noPart
+}
+
+func lastSegments(path string) (parent, last string) {
+	segments := strings.Split(path, "/")
+	if n := len(segments); n > 1 {
+		return segments[n-2], segments[n-1]
+	}
+	return "", path
+}
+
+func parseDevice(name string) (scope.Device, error) {
+	device, err := scope.ParseDevice(name)
+	if err != nil {
+		return "", refuseBearer(oauth.InvalidRequest, "that is not a device name of 1 to 64 of A-Z a-z 0-9 . _ -")
+	}
+	return device, nil
 }
 
 // devicesJSON is a page. Times are Unix seconds.
@@ -149,20 +207,33 @@ func (d devices) end(device scope.Device) serveDevices {
 }
 
 func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.Introspection) (any, error) {
-	form, err := readFormOf(w, r, func(name string) bool { return name == fieldWhich })
+	form, err := readFormOf(w, r, func(name string) bool { return name == fieldWhich || name == fieldDevice })
 	if e, ok := errors.AsType[*oauth.Error](err); ok && e != errTooLarge {
 		return nil, &resourceError{code: e.Code, description: e.Description}
 	}
 	if err != nil {
 		return nil, err
 	}
-	switch form[fieldWhich] {
+	name, named := form[fieldDevice]
+	which := form[fieldWhich]
+	if named && which != whichDevice {
+		// Whoever names a device does not mean all of them.
+		return nil, refuseBearer(oauth.InvalidRequest, "device goes with which=device alone")
+	}
+	switch which {
+	case whichDevice:
+		// For names of dots alone, which clients take out of a path (RFC 3986 §5.2.4).
+		device, err := parseDevice(name)
+		if err != nil {
+			return nil, err
+		}
+		return d.end(device)(w, r, caller)
 	case whichOthers:
 		return done(r.Context(), d.directory.EndOthers(r.Context(), caller.Subject, placeOf(caller)))
 	case whichAll:
 		return done(r.Context(), d.directory.SignOut(r.Context(), caller.Subject))
 	}
-	return nil, refuseBearer(oauth.InvalidRequest, "which must be others or all")
+	return nil, refuseBearer(oauth.InvalidRequest, "which must be others, all or device")
 }
 
 func done(ctx context.Context, err error) (any, error) {

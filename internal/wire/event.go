@@ -58,21 +58,47 @@ func (e endpoint) record(ctx context.Context, event *oauth.Event, status int, be
 	optional("request_id", GatewayOf(ctx).RequestID)
 	if status >= http.StatusInternalServerError {
 		optional("error", err.Error())
-		if p, ok := errors.AsType[*panicked](err); ok {
-			attrs = append(attrs, slog.Any("stack", p.stack))
-		}
+		attrs = append(attrs, stackOf(err)...)
 	}
-	e.Log.LogAttrs(ctx, level, "request", e.withMetrics(attrs, event, now)...)
-}
-
-// withMetrics adds the counters that this request moved, and the member that
-// makes CloudWatch see them.
-func (e endpoint) withMetrics(attrs []slog.Attr, event *oauth.Event, now time.Time) []slog.Attr {
 	counters := []counter{{"raced", event.Raced}, {"tampered", event.Tampered}}
 	switch event.Outcome {
 	case oauth.Issued, oauth.Returned, oauth.Refreshed, oauth.Replayed, oauth.Revoked, oauth.Denied, oauth.Failed:
 		counters = append(counters, counter{string(event.Outcome), 1})
 	}
+	e.Log.LogAttrs(ctx, level, "request", withMetrics(attrs, counters, now)...)
+}
+
+// Fault writes the line of what came to no request that an endpoint could record:
+// a start that failed, an event that is none, a panic. It moves the counter that a
+// failed request moves, so that the same alarm rings. The error must be ours, and
+// hold nothing that a client sent.
+func (o Options) Fault(ctx context.Context, what string, err error, attrs ...slog.Attr) {
+	if o.Log == nil {
+		return
+	}
+	now := time.Now()
+	if o.Now != nil {
+		now = o.Now()
+	}
+	attrs = append([]slog.Attr{slog.String("function", o.Function), slog.String("error", err.Error())}, attrs...)
+	attrs = append(attrs, stackOf(err)...)
+	if o.Function != "" { // or the metric has no dimension, and CloudWatch drops it
+		attrs = withMetrics(attrs, []counter{{string(oauth.Failed), 1}}, now)
+	}
+	o.Log.LogAttrs(ctx, slog.LevelError, what, attrs...)
+}
+
+// stackOf is where a panic was, if err is one.
+func stackOf(err error) []slog.Attr {
+	if p, ok := errors.AsType[*panicked](err); ok {
+		return []slog.Attr{slog.Any("stack", p.stack)}
+	}
+	return nil
+}
+
+// withMetrics adds the counters that moved, and the member that makes CloudWatch
+// see them.
+func withMetrics(attrs []slog.Attr, counters []counter, now time.Time) []slog.Attr {
 	var metrics []emfMetric
 	for _, c := range counters {
 		if c.value > 0 {

@@ -161,3 +161,26 @@ func TestEventOptions(t *testing.T) {
 		t.Errorf("without options: status %d", rec.Code)
 	}
 }
+
+// What is no request is counted like one that failed.
+func TestFault(t *testing.T) {
+	var log bytes.Buffer
+	o := wire.Options{Function: "fn", Log: slog.New(slog.NewJSONHandler(&log, nil)), Now: func() time.Time { return time.Unix(began, 0) }}
+	o.Fault(t.Context(), "start", errors.New("no key"), slog.String("request_id", "1"))
+	line := map[string]any{}
+	must(t, json.Unmarshal(log.Bytes(), &line))
+	delete(line, "time")
+	if diff := cmp.Diff(line, map[string]any{
+		"level": "ERROR", "msg": "start", "function": "fn", "error": "no key", "request_id": "1", "failed": 1.0, "_aws": metrics("failed"),
+	}); diff != "" {
+		t.Errorf("got -, want +:\n%s", diff)
+	}
+	// A metric without its dimension would vanish with the line's other members.
+	log.Reset()
+	o.Function = ""
+	o.Fault(t.Context(), "start", errors.New("no key"))
+	if strings.Contains(log.String(), "_aws") || !strings.Contains(log.String(), "no key") {
+		t.Errorf("%s", &log)
+	}
+	wire.Options{}.Fault(t.Context(), "start", errors.New("no key"))
+}

@@ -71,7 +71,7 @@ func readFormOf(w http.ResponseWriter, r *http.Request, known func(name string) 
 	if r.Method != http.MethodPost {
 		return nil, errMethod
 	}
-	if secretInQuery(r.URL.RawQuery) {
+	if nameInQuery(r.URL.RawQuery, isSecretName) {
 		return nil, invalidRequest("credentials and tokens must not be in the URL; change those that were")
 	}
 	if !isForm(r.Header.Values("Content-Type")) {
@@ -157,13 +157,13 @@ func unescape(s string) (string, bool) {
 	return text, true
 }
 
-// secretInQuery finds the name of a secret in a raw query, however it is encoded
-// and however broken the rest is.
-func secretInQuery(raw string) bool {
+// nameInQuery finds a name in a raw query, however it is encoded and however broken
+// the rest is.
+func nameInQuery(raw string, is func(name string) bool) bool {
 	isSeparator := func(c rune) bool { return c == '&' || c == ';' || c == '?' }
 	for pair := range strings.FieldsFuncSeq(raw, isSeparator) {
 		name, _, _ := strings.Cut(pair, "=")
-		if text, err := url.QueryUnescape(name); err == nil && isSecretName(strings.TrimSpace(text)) {
+		if text, err := url.QueryUnescape(name); err == nil && is(strings.TrimSpace(text)) {
 			return true
 		}
 	}

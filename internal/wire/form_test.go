@@ -75,7 +75,7 @@ func FuzzSecretInQuery(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
-		found := secretInQuery(query)
+		found := nameInQuery(query, isSecretName)
 		values, _ := url.ParseQuery(query) // what can be read of it
 		for name := range values {
 			if isSecretName(name) && !found {

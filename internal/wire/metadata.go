@@ -16,7 +16,10 @@ const (
 	IntrospectPath = "/introspect"
 	DevicesPath    = "/devices"
 	MePath         = "/me"
-	MetadataPath   = "/.well-known/oauth-authorization-server" // RFC 8414 §3
+	// As a gateway spells them.
+	DevicePath   = DevicesPath + "/{device}"
+	SignOutPath  = DevicesPath + "/sign-out"
+	MetadataPath = "/.well-known/oauth-authorization-server" // RFC 8414 §3
 )
 
 // metadataAge is for how long the document may be kept, in seconds. It changes with

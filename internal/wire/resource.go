@@ -33,7 +33,7 @@ func newResource(name string, o Options, access Access, methods []string, serve 
 		if !slices.Contains(methods, r.Method) {
 			return nil, errMethodOf(methods)
 		}
-		caller, err := callerOf(w, r, access)
+		caller, err := callerOf(w, r, access, isSecretName)
 		if err != nil {
 			return nil, err
 		}
@@ -41,9 +41,10 @@ func newResource(name string, o Options, access Access, methods []string, serve 
 	})
 }
 
-// callerOf tells for whom a request speaks, which is what its token asserts.
-func callerOf(w http.ResponseWriter, r *http.Request, access Access, audiences ...string) (oauth.Introspection, error) {
-	if err := refuseOtherPlaces(w, r); err != nil {
+// callerOf tells for whom a request speaks, which is what its token asserts. What
+// isSecret names must not stand in its query.
+func callerOf(w http.ResponseWriter, r *http.Request, access Access, isSecret func(name string) bool, audiences ...string) (oauth.Introspection, error) {
+	if err := refuseOtherPlaces(w, r, isSecret); err != nil {
 		return oauth.Introspection{}, err
 	}
 	token, err := readBearer(r.Header)

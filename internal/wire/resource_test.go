@@ -77,6 +77,10 @@ func TestN60NoCredentials(t *testing.T) {
 		"longer scheme": me("Bearers CANARY"),
 		"tab":           me("Bearer\tCANARY"),
 		"token alone":   me("CANARY"),
+		// An unsupported authentication method (RFC 6750 §3.1), with commas of its own.
+		"Digest":       me(`Digest username="CANARY", realm="x", response=CANARY`),
+		"two others":   me("Digest a=b", "Negotiate CANARY"),
+		"longer, with": me("Bearers CANARY, x"),
 	} {
 		steps = append(steps, step{name: name, call: c, status: 401, error: "invalid_token", idle: true, and: challenged(anyChallenge)})
 	}
@@ -134,6 +138,10 @@ func TestN63OnePlaceForTheToken(t *testing.T) {
 				"beside Basic":         me("Bearer "+token, basic("shop", shopSecret)["Authorization"][0]),
 				"joined":               me("Bearer " + token + ", Bearer " + token),
 				"a comma":              me("Bearer " + token + ","),
+				"after Digest":         me("Digest a=b, c=d,bearer " + token),
+				"after Digest, bare":   me("Digest a=b, Bearer"),
+				"after a tab":          me("Digest a=b,\tBearer\t" + token),
+				"beside Digest":        me("Digest a=b", "Bearer "+token),
 				"in the query":         {endpoint: "me", method: "GET", query: "access_token=" + token},
 				"in the query as well": with(func(c *call) { c.query = "x=y&access_token=" + token }),
 				"escaped in the query": with(func(c *call) { c.query = "%61ccess_token=CANARY" }),

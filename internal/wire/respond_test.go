@@ -45,7 +45,7 @@ func TestRefusalOf(t *testing.T) {
 		"doubt beside a refusal": {errors.Join(known(oauth.InvalidGrant), oauth.ErrUnavailable), row{503, "temporarily_unavailable", "Retry-After", "2"}},
 		"unknown":                {errors.New("what"), row{500, "server_error", "", ""}},
 		"unknown code":           {known("invalid_target"), row{500, "server_error", "", ""}},
-		"a panic":                {newPanicked("x"), row{500, "server_error", "", ""}},
+		"a panic":                {Panicked("x"), row{500, "server_error", "", ""}},
 
 		"no token":                      {errNoToken(), row{401, "invalid_token", "WWW-Authenticate", `Bearer realm="fob"`}},
 		"a bad token":                   {errInvalidToken(), row{401, "invalid_token", "WWW-Authenticate", `Bearer realm="fob", error="invalid_token"`}},

@@ -170,7 +170,7 @@ type cacheable struct {
 func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (a answer, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			a, err = answer{}, newPanicked(v)
+			a, err = answer{}, Panicked(v)
 		}
 	}()
 	content, err := e.serve(w, r)
@@ -230,8 +230,9 @@ type panicked struct {
 
 func (p *panicked) Error() string { return "panic of type " + p.kind }
 
-// newPanicked must be called by the deferred function that recovered v.
-func newPanicked(v any) error {
+// Panicked is the error that a panic becomes. It must be called by the deferred
+// function that recovered v.
+func Panicked(v any) error {
 	p := &panicked{kind: fmt.Sprintf("%T", v)}
 	var callers [32]uintptr
 	frames := runtime.CallersFrames(callers[:runtime.Callers(3, callers[:])])

@@ -208,10 +208,29 @@ type call struct {
 	endpoint string
 	method   string // empty is POST
 	path     string // empty is any, which most do not look at
+	route    string // of the gateway, without a method; empty is the template's
 	query    string // raw
 	// Each header once for each value. Content-Type is added unless it is here.
 	header map[string][]string
 	body   string // raw
+}
+
+// matched is the route that the gateway matched.
+func (c call) matched() string {
+	switch {
+	case c.route != "":
+		return c.route
+	case c.endpoint == "devices":
+		return devicesRoute(c.path)
+	}
+	return "/" + c.endpoint
+}
+
+func routeKey(route string) string {
+	if route == "$default" {
+		return route
+	}
+	return "ANY " + route
 }
 
 // answer is what came back, with the line that was logged.
@@ -288,7 +307,7 @@ func sendHTTP(t *testing.T, h http.Handler, c call) answer {
 func eventOf(c call, encode bool) events.APIGatewayV2HTTPRequest {
 	e := events.APIGatewayV2HTTPRequest{
 		Version:        "2.0",
-		RouteKey:       "ANY /" + c.endpoint,
+		RouteKey:       routeKey(c.matched()),
 		RawPath:        cmp.Or(c.path, "/"+c.endpoint),
 		RawQueryString: c.query,
 		Headers:        map[string]string{},
@@ -312,7 +331,7 @@ func eventOf(c call, encode bool) events.APIGatewayV2HTTPRequest {
 // and parameters decoded as far as they can be.
 func eventOf1(c call, encode bool) events.APIGatewayProxyRequest {
 	e := events.APIGatewayProxyRequest{
-		Resource:                        "/" + c.endpoint,
+		Resource:                        c.matched(),
 		Path:                            cmp.Or(c.path, "/"+c.endpoint),
 		HTTPMethod:                      c.method,
 		Headers:                         map[string]string{},
@@ -360,7 +379,7 @@ func sendEvent(t *testing.T, ctx context.Context, h http.Handler, event any) ans
 	t.Helper()
 	text, err := json.Marshal(event)
 	must(t, err)
-	out, err := apigw.Handler(h, slog.New(slog.DiscardHandler))(ctx, text)
+	out, err := apigw.Handler(h, wire.Options{})(ctx, text)
 	must(t, err)
 	// Both formats write an answer of one value for each header alike.
 	text, err = json.Marshal(out)
