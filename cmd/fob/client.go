@@ -52,7 +52,7 @@ ones such as mobile apps without one, and APIs that introspect tokens.`,
 client with that id is added again.`,
 			Example: "  fob client remove shop-app",
 			Args:    oneArg("the client's id"),
-			RunE:    p.withClients(p.removeClient),
+			RunE:    p.changingClients(p.removeClient),
 		}, removedClient{}),
 	)
 }
@@ -66,6 +66,14 @@ func (p *program) withClients(run func(ctx context.Context, clients oauth.Client
 		}
 		return p.tables.clients().explain(run(cmd.Context(), s.clients, args))
 	}
+}
+
+// changingClients is withClients for a change that may be made again: what an outage
+// or an interruption leaves open is told.
+func (p *program) changingClients(run func(ctx context.Context, clients oauth.ClientRegistry, args []string) error) func(*cobra.Command, []string) error {
+	return p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
+		return inDoubt(p.tables.clients().explain(run(ctx, clients, args)), "it is not known whether that was done")
+	})
 }
 
 const clientAddHelp = `Add a client. A confidential client gets a generated secret, which is shown
@@ -269,6 +277,8 @@ func (p *program) addClient(ctx context.Context, clients oauth.ClientRegistry, o
 		return invalid("the client was not added", err)
 	}
 
+	// From here on a Ctrl-C waits: the secret would be stored, and nobody have it.
+	ctx = context.WithoutCancel(ctx)
 	saved, err := clients.SaveClient(ctx, client)
 	switch {
 	case errors.Is(err, oauth.ErrConflict):
@@ -439,6 +449,9 @@ func (p *program) showClient(ctx context.Context, clients oauth.ClientRegistry, 
 			[]string{"refresh absolute", span(v.RefreshAbsolute)},
 			[]string{"max authorizations", strconv.Itoa(v.MaxAuthorizations)},
 		)
+		if v.LongestLife > 0 {
+			columns(w, []string{"longest life", span(v.LongestLife) + ", of tokens from before a lifetime was shortened"})
+		}
 	})
 }
 

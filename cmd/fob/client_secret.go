@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,7 @@ func (p *program) clientRotateSecretCommand() *cobra.Command {
 		},
 		RunE: p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
 			if o.finish || o.cancel {
-				return p.dropSecret(ctx, clients, args[0], o.cancel)
+				return inDoubt(p.tables.clients().explain(p.dropSecret(ctx, clients, args[0], o.cancel)), "it is not known whether that was done")
 			}
 			return p.addSecret(ctx, clients, args[0], o)
 		}),
@@ -114,6 +115,8 @@ func (p *program) addSecret(ctx context.Context, clients oauth.ClientRegistry, i
 	has := func(c oauth.Client) bool {
 		return slices.ContainsFunc(c.Secrets, func(s oauth.ClientSecret) bool { return s.Hash == added.Hash })
 	}
+	// From here on a Ctrl-C waits: the secret would be stored, and nobody have it.
+	ctx = context.WithoutCancel(ctx)
 	saved, err := editClient(ctx, clients, id, func(c *oauth.Client) error {
 		if err := mayRotate(*c, o.now); err != nil {
 			return err
@@ -168,26 +171,27 @@ func mayRotate(c oauth.Client, now bool) error {
 
 // afterDoubt looks what became of a write that was not answered, so that a secret
 // which landed is shown after all. doubt is the error of the write, and otherwise
-// is what to say if the look fails, too.
+// is what to say if nobody can tell.
 func (p *program) afterDoubt(ctx context.Context, clients oauth.ClientRegistry, id string, landed func(oauth.Client) bool, doubt error, otherwise string) (oauth.Client, error) {
 	explained := p.tables.clients().explain(doubt)
-	if exitCode(explained) != exitUnavailable && !errors.Is(doubt, context.Canceled) {
-		return oauth.Client{}, explained // an answer, and it was no
+	if exitCode(explained) != exitUnavailable || errors.Is(doubt, syscall.ECONNREFUSED) {
+		return oauth.Client{}, explained // an answer, and it was no; or nobody heard it
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), doubtPatience)
-	defer cancel()
-	c, found, err := clients.Client(ctx, oauth.ClientID(id))
-	switch {
-	case err != nil:
-		return oauth.Client{}, fail(exitCode(explained), "it is not known what became of the client %q: %s. %v", id, otherwise, explained)
-	case found && landed(c):
-		return c, nil
+	// A write can be under way for some time after its caller gave up.
+	for range doubtLooks {
+		c, found, err := clients.Client(ctx, oauth.ClientID(id))
+		if err == nil && found && landed(c) {
+			return c, nil
+		}
+		if p.clock.sleep(ctx, time.Second) != nil {
+			break
+		}
 	}
-	return oauth.Client{}, fail(exitCode(explained), "nothing was changed, run the command again: %v", explained)
+	return oauth.Client{}, fail(exitCode(explained), "it is not known what became of the client %q, nothing was seen yet: %s. %v", id, otherwise, explained)
 }
 
-// doubtPatience bounds a look after an outage.
-const doubtPatience = 10 * time.Second
+// doubtLooks is how often a look is taken after an outage, a second apart.
+const doubtLooks = 8
 
 // confirmSecret is confirm for an answer that may hold a secret which nobody else
 // has.

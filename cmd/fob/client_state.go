@@ -22,7 +22,7 @@ seconds. It is a pause: what has not expired is active again after fob client
 enable. To end the tokens for good, fob client sign-out.`,
 		Example: "  fob client disable nightly",
 		Args:    oneArg("the client's id"),
-		RunE: p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
+		RunE: p.changingClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
 			return p.setClientDisabled(ctx, clients, args[0], true)
 		}),
 	}, clientView{})
@@ -35,7 +35,7 @@ func (p *program) clientEnableCommand() *cobra.Command {
 		Long:    `Serve a client again that was disabled, within 10 seconds.`,
 		Example: "  fob client enable nightly",
 		Args:    oneArg("the client's id"),
-		RunE: p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
+		RunE: p.changingClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
 			return p.setClientDisabled(ctx, clients, args[0], false)
 		}),
 	}, clientView{})
@@ -67,7 +67,7 @@ device, within 10 seconds and for good. The client itself is still served: whoev
 logs in again gets new tokens.`,
 		Example: "  fob client sign-out shop-app",
 		Args:    oneArg("the client's id"),
-		RunE:    p.withClients(p.signOutClient),
+		RunE:    p.changingClients(p.signOutClient),
 	}, clientView{})
 }
 
@@ -122,7 +122,7 @@ func (p *program) clientSetCommand() *cobra.Command {
 		}
 		return nil
 	}
-	cmd.RunE = p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
+	cmd.RunE = p.changingClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
 		return p.setClient(ctx, clients, args[0], o, cmd.Flags().Changed)
 	})
 	return p.tells(cmd, clientView{})

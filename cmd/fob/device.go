@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,39 +80,42 @@ func (s *selection) parse(cmd *cobra.Command) error {
 }
 
 // one reports whether the selection is of one subject, and of whom.
-func (s *selection) one(ctx context.Context, from stores) (subject oauth.Subject, one bool, err error) {
+func (p *program) one(ctx context.Context, from stores, s selection) (subject oauth.Subject, one bool, err error) {
 	switch {
 	case s.user != "":
 		_, subject, err = findUser(ctx, from, s.user)
-		return subject, true, err
+		return subject, true, p.tables.users().explain(err)
 	case s.subject != "":
-		subject, err = findSubject(ctx, from, s.subject)
+		subject, err = p.findSubject(ctx, from, s.subject)
 		return subject, true, err
 	}
 	return oauth.Subject{}, false, nil
 }
 
 // findSubject refuses a sub that nobody has: it may be a slip, or a user's name.
-func findSubject(ctx context.Context, from stores, sub string) (oauth.Subject, error) {
+// Whoever was ever signed in or out has left something; the others are looked for.
+func (p *program) findSubject(ctx context.Context, from stores, sub string) (oauth.Subject, error) {
 	subject := oauth.SubjectOf(sub)
+	state, err := from.subjects.State(ctx, subject)
+	if err != nil || state != (oauth.SubjectState{}) {
+		return subject, p.tables.tokens().explain(err)
+	}
+	records, err := from.tokens.List(ctx, subject, "")
+	if err != nil || len(records) > 0 {
+		return subject, p.tables.tokens().explain(err)
+	}
 	if subject.Kind == oauth.ClientSubject {
 		_, found, err := from.clients.Client(ctx, oauth.ClientID(sub))
 		if err == nil && !found {
 			err = fail(exitNotFound, "there is no subject %q: it is a client's id, or a user's, which begins with u_; for a user's name there is --user", sub)
 		}
-		return subject, err
+		return subject, p.tables.clients().explain(err)
 	}
-	// Users are found by name alone, but whoever was ever signed in or out has left
-	// something.
-	state, err := from.subjects.State(ctx, subject)
-	if err != nil || state != (oauth.SubjectState{}) {
-		return subject, err
+	users, err := from.users.ListUsers(ctx)
+	if err == nil && !slices.ContainsFunc(users, func(u oauth.User) bool { return u.ID == sub }) {
+		err = fail(exitNotFound, "nobody has the id %q: see fob user list", sub)
 	}
-	records, err := from.tokens.List(ctx, subject, "")
-	if err == nil && len(records) == 0 {
-		err = fail(exitNotFound, "nobody with the id %q was ever signed in: see fob user show", sub)
-	}
-	return subject, err
+	return subject, p.tables.users().explain(err)
 }
 
 // clientIsKnown refuses a client's id that may be a slip, when nothing was found
@@ -203,9 +207,9 @@ type deviceView struct {
 }
 
 func (p *program) listDevices(ctx context.Context, s stores, which selection, flags *pflag.FlagSet) error {
-	subject, one, err := which.one(ctx, s)
+	subject, one, err := p.one(ctx, s, which)
 	if err != nil {
-		return p.tables.users().explain(err)
+		return err
 	}
 	d := p.judging(ctx, s, flags)
 	var standing []oauth.Standing
@@ -285,9 +289,9 @@ type endedView struct {
 }
 
 func (p *program) endDevices(ctx context.Context, s stores, which selection) error {
-	subject, one, err := which.one(ctx, s)
+	subject, one, err := p.one(ctx, s, which)
 	if err != nil {
-		return p.tables.users().explain(err)
+		return err
 	}
 	d := p.directory(s)
 	var ended int
@@ -353,9 +357,9 @@ type signedOutView struct {
 }
 
 func (p *program) signOut(ctx context.Context, s stores, which selection) error {
-	subject, _, err := which.one(ctx, s)
+	subject, _, err := p.one(ctx, s, which)
 	if err != nil {
-		return p.tables.users().explain(err)
+		return err
 	}
 	if err := p.directory(s).SignOut(ctx, subject); err != nil {
 		return inDoubt(p.tables.tokens().explain(err), "it is not known whether that was done")

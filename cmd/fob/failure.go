@@ -52,6 +52,9 @@ func exitCode(err error) int {
 // inDoubt adds what is not known to an outage or an interruption. What was refused
 // did not happen.
 func inDoubt(err error, state string) error {
+	if err == nil {
+		return nil
+	}
 	if code := exitCode(err); code == exitUnavailable || isInterrupted(err) {
 		return fail(code, "%s: run the same command again. %v", state, err)
 	}

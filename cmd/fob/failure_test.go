@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +37,7 @@ func fobAt(t *testing.T, endpoint, stdin string, f *dynamotest.Fixture, args ...
 		stdin: strings.NewReader(stdin), stdout: &stdout, stderr: &stderr,
 		getenv: func(name string) string { return env[name] },
 	}
+	p.clock.sleepFunc = func(context.Context, time.Duration) error { return nil }
 	code = p.run(t.Context(), append([]string{"--dynamodb", endpoint}, args...))
 	return code, stdout.String(), stderr.String()
 }
@@ -152,27 +155,60 @@ func TestSecretsAreNotLostInDoubt(t *testing.T) {
 	if code, out, said := fobAt(t, lossy, "", f, "client", "rotate-secret", "lost"); code != 0 || !secretIn.MatchString(out) {
 		t.Errorf("rotate: exit code %d, %q, %q", code, out, said)
 	}
-	// And if it did not land, that is told.
-	deaf := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "PutItem") {
-			w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-			w.WriteHeader(http.StatusInternalServerError)
-			_, _ = io.WriteString(w, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"oops"}`)
-			return
-		}
-		target, _ := url.Parse(engine)
-		httputil.NewSingleHostReverseProxy(target).ServeHTTP(w, r)
-	}))
-	defer deaf.Close()
+	// A write can land after its caller gave up, and after the first look.
+	late, release := slowPut(t, engine, 3)
+	if code, out, said := fobAt(t, late, "", f, "client", "rotate-secret", "lost", "--now"); code != 0 || !secretIn.MatchString(out) {
+		t.Errorf("late: exit code %d, %q, %q", code, out, said)
+	}
+	release()
+	// What nobody can tell is not called unchanged.
 	for _, args := range [][]string{
 		{"client", "add", "--id", "another", "--grant", "client_credentials"},
 		{"client", "rotate-secret", "lost", "--now"},
 	} {
-		code, out, said := fobAt(t, deaf.URL, "", f, args...)
-		if code != exitUnavailable || out != "" || !strings.HasPrefix(said, "fob: nothing was changed, run the command again: ") {
+		never, release := slowPut(t, engine, 1000)
+		code, out, said := fobAt(t, never, "", f, args...)
+		if code != exitUnavailable || out != "" || !strings.HasPrefix(said, "fob: it is not known what became of the client ") || strings.Contains(said, "nothing was changed") {
 			t.Errorf("%q: exit code %d, %q, %q", args, code, out, said)
 		}
+		release()
 	}
+}
+
+// slowPut is an engine that answers a PutItem with 500 at once and does it before
+// the n-th read that comes after it.
+func slowPut(t *testing.T, engine string, n int) (endpoint string, release func()) {
+	t.Helper()
+	target, err := url.Parse(engine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	var mu sync.Mutex // guards what follows
+	var pending *http.Request
+	var body []byte
+	reads := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch operation := r.Header.Get("X-Amz-Target"); {
+		case strings.HasSuffix(operation, "PutItem"):
+			pending, reads = r.Clone(context.WithoutCancel(r.Context())), 0
+			body, _ = io.ReadAll(r.Body)
+			w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = io.WriteString(w, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"oops"}`)
+			return
+		case strings.HasSuffix(operation, "GetItem") && pending != nil:
+			if reads++; reads == n {
+				pending.Body = io.NopCloser(bytes.NewReader(body))
+				proxy.ServeHTTP(httptest.NewRecorder(), pending)
+				pending = nil
+			}
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	return server.URL, server.Close
 }
 
 // fullDisk takes nothing.

@@ -23,7 +23,7 @@ func (p *program) scopeCommand() *cobra.Command {
 one of them get it. Device scopes need no entry.`,
 		Example: "  fob scope add read\n  fob scope add publish --role editor --role admin",
 		Args:    oneArg("the scope's name"),
-		RunE: p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
+		RunE: p.changingClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
 			return p.addScope(ctx, clients, args[0], roles, replace)
 		}),
 	}
@@ -37,7 +37,7 @@ one of them get it. Device scopes need no entry.`,
 could no longer ask for it, nor refresh a token that has it.`,
 		Example: "  fob scope remove publish",
 		Args:    oneArg("the scope's name"),
-		RunE: p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
+		RunE: p.changingClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
 			return p.removeScope(ctx, clients, args[0], force)
 		}),
 	}

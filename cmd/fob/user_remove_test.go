@@ -161,7 +161,7 @@ func TestRemoveStopsInTheMiddle(t *testing.T) {
 	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, inMemory: &s}
 	p.clock.sleepFunc = func(context.Context, time.Duration) error { return nil }
 	code := p.run(t.Context(), []string{"user", "remove", "ann", "bob", "cy"})
-	if code != exitUnavailable || !strings.Contains(stderr.String(), `fob: removed: "ann"; not yet: "bob", "cy", for which run the command again. the user "bob" is disabled, and may be removed or not`) {
+	if code != exitUnavailable || !strings.Contains(stderr.String(), `fob: removed: "ann"; "bob" is disabled and not removed, as far as can be seen: run it again for "bob", "cy". `) {
 		t.Errorf("exit code %d, %q", code, &stderr)
 	}
 	if state, err := s.subjects.State(t.Context(), ids["ann"]); err != nil || state != (oauth.SubjectState{}) {
@@ -173,5 +173,36 @@ func TestRemoveStopsInTheMiddle(t *testing.T) {
 	s.users = whole
 	if code := p.run(t.Context(), []string{"user", "remove", "bob", "cy"}); code != 0 {
 		t.Errorf("exit code %d, %q", code, &stderr)
+	}
+}
+
+// muffled removes a user, and its reply is lost.
+type muffled struct{ users }
+
+func (m muffled) RemoveUser(ctx context.Context, u oauth.User) (bool, error) {
+	if existed, err := m.users.RemoveUser(ctx, u); err != nil {
+		return existed, err
+	}
+	return false, oauth.Unavailable("remove a user", errors.New("oops"))
+}
+
+// A removal whose reply was lost is a removal: the same command would find nobody,
+// and leave the rest.
+func TestRemoveWhoseReplyIsLost(t *testing.T) {
+	s := newMemoryStores()
+	u, err := s.users.SaveUser(t.Context(), oauth.User{Username: "ann", ID: oauth.NewUserID(), PasswordHash: secret.New("x"), Created: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.users = muffled{s.users}
+	var stdout, stderr output
+	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, inMemory: &s}
+	p.clock.sleepFunc = func(context.Context, time.Duration) error { return nil }
+	if code := p.run(t.Context(), []string{"user", "remove", "ann"}); code != 0 {
+		t.Errorf("exit code %d, %q", code, &stderr)
+	}
+	state, err := s.subjects.State(t.Context(), oauth.Subject{Kind: oauth.UserSubject, ID: u.ID})
+	if err != nil || state != (oauth.SubjectState{}) {
+		t.Errorf("the state stays: %+v, %v", state, err)
 	}
 }

@@ -245,16 +245,26 @@ func (p *program) removeUsers(ctx context.Context, s stores, names []string, wai
 	}
 	d := p.directory(s)
 	for i, u := range users {
-		if err := p.removeUser(ctx, s, d, u, subjects[i]); err != nil {
-			if i == 0 {
-				return err
-			}
-			// Those before are gone, and what is left of them goes as well.
-			if left := p.forget(ctx, s, subjects[:i], wait); left != nil {
-				err = errors.Join(err, left)
-			}
-			return fail(exitCode(err), "removed: %s; not yet: %s, for which run the command again. %s", quoted(names[:i]), quoted(names[i:]), oneLine(err.Error()))
+		state, err := p.removeUser(ctx, s, d, u, subjects[i])
+		if err == nil {
+			continue
 		}
+		if i == 0 && (exitCode(err) == exitUnavailable || isInterrupted(err)) || i == 0 && state != "" {
+			return fail(exitCode(err), "%s: run it again for %s. %v", orElse(state, "it is not known whether anything was done"), quoted(names), err)
+		}
+		if i == 0 {
+			return err
+		}
+		// Those before are gone, and what is left of them goes as well.
+		gone := "removed: " + quoted(names[:i])
+		if p.forget(ctx, s, subjects[:i], wait) != nil {
+			gone += ", of whom an item without their data stays"
+		}
+		code := exitCode(err)
+		if code != exitUnavailable {
+			code = exitFailure // whatever it was, something was done
+		}
+		return fail(code, "%s; %s: run it again for %s. %v", gone, orElse(state, "not yet the others"), quoted(names[i:]), err)
 	}
 	left := p.forget(ctx, s, subjects, wait)
 	removed := make([]removedUser, len(users))
@@ -287,19 +297,24 @@ func quoted(names []string) string {
 	return strings.Join(words, ", ")
 }
 
-// removeUser leaves the state, which refuses logins that are under way.
-func (p *program) removeUser(ctx context.Context, s stores, d *oauth.Directory, u oauth.User, subject oauth.Subject) error {
+// removeUser leaves the subject's state, which refuses logins that are under way.
+// With an error it says what was done before it, if anything was.
+func (p *program) removeUser(ctx context.Context, s stores, d *oauth.Directory, u oauth.User, subject oauth.Subject) (state string, err error) {
 	// Disabled before gone: a login that read the user is refused by the state.
 	if err := s.subjects.Raise(ctx, subject, oauth.StateChange{Disabled: new(true)}); err != nil {
-		return inDoubt(p.tables.tokens().explain(err), fmt.Sprintf("the user %q is not removed, and may be disabled", u.Username))
+		return "", p.tables.tokens().explain(err)
 	}
 	if _, err := d.End(ctx, subject, oauth.Filter{}); err != nil {
-		return halfDone(p.tables.tokens().explain(err), fmt.Sprintf("the user %q is disabled and not removed", u.Username))
+		return fmt.Sprintf("%q is disabled and not removed", u.Username), p.tables.tokens().explain(err)
 	}
 	if _, err := s.users.RemoveUser(ctx, u); err != nil {
-		return halfDone(p.tables.users().explain(err), fmt.Sprintf("the user %q is disabled, and may be removed or not", u.Username))
+		// The reply may be all that was lost.
+		if _, found, look := s.users.User(ctx, u.Username); look == nil && !found {
+			return "", nil
+		}
+		return fmt.Sprintf("%q is disabled and not removed, as far as can be seen", u.Username), p.tables.users().explain(err)
 	}
-	return nil
+	return "", nil
 }
 
 // forget deletes the states of subjects that are gone, and the records that

@@ -17,6 +17,8 @@ func TestFileVaultKeepsTheOwner(t *testing.T) {
 	uid, gid := os.Getuid(), os.Getgid()
 	if uid == 0 {
 		uid, gid = 65534, 65533
+	} else {
+		t.Log("LEFT OUT: only root can give a file to somebody else")
 	}
 	if err := errors.Join(os.Chown(path, uid, gid), os.Chmod(path, 0o640)); err != nil {
 		t.Fatal(err)

@@ -278,7 +278,7 @@ func (v fileVault) Write(ctx context.Context, d Document) (_ Document, err error
 	}
 	// Whoever serves with it must be able to read the new one, too.
 	if err := errors.Join(temp.Chmod(info.Mode().Perm()), keepOwner(temp, info)); err != nil {
-		return Document{}, fmt.Errorf("keep the owner of the key file: %w", err)
+		return Document{}, fmt.Errorf("keep the owner and mode of the key file, which its owner and root can: %w", err)
 	}
 	_, err = temp.Write(text)
 	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
