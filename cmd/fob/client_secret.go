@@ -63,31 +63,6 @@ func (p *program) clientRotateSecretCommand() *cobra.Command {
 	return p.tells(cmd, clientView{})
 }
 
-// editClient reads a client, lets edit change it, and saves it, again and again
-// while others do the same. Nothing is saved if edit fails or the outcome is not
-// valid. edit must give the same change each time that it is called.
-func editClient(ctx context.Context, clients oauth.ClientRegistry, id string, edit func(*oauth.Client) error) (oauth.Client, error) {
-	var saved oauth.Client
-	err := untilNoConflict(func() error {
-		c, found, err := clients.Client(ctx, oauth.ClientID(id))
-		if err != nil {
-			return err
-		}
-		if !found {
-			return noSuchClient(id)
-		}
-		if err := edit(&c); err != nil {
-			return err
-		}
-		if err := c.Validate(); err != nil {
-			return invalid("the client was not changed", err)
-		}
-		saved, err = clients.SaveClient(ctx, c)
-		return err
-	})
-	return saved, err
-}
-
 func (p *program) addSecret(ctx context.Context, clients oauth.ClientRegistry, id string, o rotateOptions) error {
 	// Looked at before the secret is asked for.
 	c, found, err := clients.Client(ctx, oauth.ClientID(id))
@@ -133,8 +108,11 @@ func (p *program) addSecret(ctx context.Context, clients oauth.ClientRegistry, i
 	})
 	if errors.Is(err, oauth.ErrUnavailable) {
 		// Whether it landed, the client itself tells.
-		saved, err = p.afterDoubt(ctx, clients, id, has, err,
-			"it may have got a secret that nobody will see: look at fob client show, and drop the newest of two with fob client rotate-secret --cancel")
+		advice := "it may have got a secret that nobody will see: look at fob client show, and drop the newest of two with fob client rotate-secret --cancel"
+		if o.now {
+			advice = "it may be left with a secret that nobody will see: run the same command again"
+		}
+		saved, err = p.afterDoubt(ctx, clients, id, has, err, advice)
 	}
 	if err != nil {
 		return err

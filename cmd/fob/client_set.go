@@ -12,6 +12,31 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
+// editClient reads a client, lets edit change it, and saves it, again and again
+// while others do the same. Nothing is saved if edit fails or the outcome is not
+// valid. edit must give the same change each time that it is called.
+func editClient(ctx context.Context, clients oauth.ClientRegistry, id string, edit func(*oauth.Client) error) (oauth.Client, error) {
+	var saved oauth.Client
+	err := untilNoConflict(func() error {
+		c, found, err := clients.Client(ctx, oauth.ClientID(id))
+		if err != nil {
+			return err
+		}
+		if !found {
+			return noSuchClient(id)
+		}
+		if err := edit(&c); err != nil {
+			return err
+		}
+		if err := c.Validate(); err != nil {
+			return invalid("the client was not changed", err)
+		}
+		saved, err = clients.SaveClient(ctx, c)
+		return err
+	})
+	return saved, err
+}
+
 const clientSetHelp = `Change the settings of a client. What no flag names stays as it is. A flag for a
 list replaces the whole list; with an empty value the list is empty.
 

@@ -171,6 +171,9 @@ func TestSecretsAreNotLostInDoubt(t *testing.T) {
 		if code != exitUnavailable || out != "" || !strings.HasPrefix(said, "fob: it is not known what became of the client ") || strings.Contains(said, "nothing was changed") {
 			t.Errorf("%q: exit code %d, %q, %q", args, code, out, said)
 		}
+		if strings.Contains(said, "--cancel") {
+			t.Errorf("%q: there is no older secret to go back to: %q", args, said)
+		}
 		release()
 	}
 }

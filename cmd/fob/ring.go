@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net"
 	"syscall"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
@@ -238,32 +237,4 @@ func explainRefusal(r *keys.Refusal) error {
 		return fail(exitConflict, "%v: fob key rotate puts another in its place; --now ends a key that leaked, with its tokens", r)
 	}
 	return fail(exitConflict, "%v, and only a verify-only key can be retired; --now ends one that leaked", r)
-}
-
-// clock is the wall clock unless a test sets another.
-type clock struct {
-	nowFunc   func() time.Time
-	sleepFunc func(ctx context.Context, d time.Duration) error
-}
-
-func (c *clock) now() time.Time {
-	if c.nowFunc != nil {
-		return c.nowFunc()
-	}
-	return time.Now()
-}
-
-// sleep returns after d, or with an error when ctx ends.
-func (c *clock) sleep(ctx context.Context, d time.Duration) error {
-	if c.sleepFunc != nil {
-		return c.sleepFunc(ctx, d)
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
