@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -767,22 +768,19 @@ func (c *checker) alarms(t *testing.T) {
 	}
 }
 
-// TestMakefile: sam build calls build-<resource>, which builds that folder with
+// TestMakefile: sam build makes build-<resource>, which builds that folder with
 // the flags of a release.
 func TestMakefile(t *testing.T) {
-	text, err := os.ReadFile("../Makefile")
-	if err != nil {
-		t.Fatal(err)
+	if _, err := exec.LookPath("make"); err != nil {
+		fmt.Fprintf(os.Stderr, "LEFT OUT: %v\n", err)
+		t.Skip(err)
 	}
 	for _, folder := range folders(t) {
-		rule := fmt.Sprintf("\nbuild-%sFunction:\n\t$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/%s\n", resourceName(folder), folder)
-		if !strings.Contains(string(text), rule) {
-			t.Errorf("Makefile has no rule%s", rule)
+		got, err := exec.Command("make", "-C", "..", "--no-print-directory", "-n", "build-"+resourceName(folder)+"Function", "ARTIFACTS_DIR=out").CombinedOutput()
+		want := "GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags '-s -w' -o out/bootstrap ./functions/" + folder + "\n"
+		if string(got) != want || err != nil {
+			t.Errorf("make builds the function %s with\n%s%v, want\n%s", folder, got, err, want)
 		}
-	}
-	const release = "GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags '-s -w'\n"
-	if !strings.Contains(string(text), release) {
-		t.Errorf("Makefile does not build with %s", release)
 	}
 }
 
