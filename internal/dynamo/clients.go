@@ -77,7 +77,7 @@ func (c *Clients) RemoveClient(ctx context.Context, id oauth.ClientID) (existed 
 	if !ok {
 		return false, nil
 	}
-	out, err := call(ctx, "remove a client", c.table.db.DeleteItem, &dynamodb.DeleteItemInput{
+	out, err := call(ctx, c.table.name, "remove a client", c.table.db.DeleteItem, &dynamodb.DeleteItemInput{
 		TableName:              &c.table.name,
 		Key:                    key,
 		ReturnValues:           types.ReturnValueAllOld,

@@ -27,7 +27,7 @@ func (t *Tokens) State(ctx context.Context, subject oauth.Subject) (oauth.Subjec
 
 // Forget implements oauth.TokenRegistry.
 func (t *Tokens) Forget(ctx context.Context, subject oauth.Subject) error {
-	_, err := call(ctx, "forget a subject's state", t.table.db.DeleteItem, &dynamodb.DeleteItemInput{
+	_, err := call(ctx, t.table.name, "forget a subject's state", t.table.db.DeleteItem, &dynamodb.DeleteItemInput{
 		TableName:              &t.table.name,
 		Key:                    stateKey(oauth.SubjectKey(subject)),
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
@@ -77,6 +77,6 @@ func (t *Tokens) raise(ctx context.Context, subject oauth.Subject, change oauth.
 	}
 	in.UpdateExpression = aws.String(update)
 	in.ExpressionAttributeNames = names(update, condition)
-	_, err := call(ctx, "raise a subject's epoch", t.table.db.UpdateItem, in)
+	_, err := call(ctx, t.table.name, "raise a subject's epoch", t.table.db.UpdateItem, in)
 	return err
 }

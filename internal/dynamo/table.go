@@ -15,10 +15,19 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
+// TableError is an outage, with the table that was asked.
+type TableError struct {
+	Table string
+	err   error
+}
+
+func (e *TableError) Error() string { return e.err.Error() }
+func (e *TableError) Unwrap() error { return e.err }
+
 // call makes one call of the API for the request of ctx and puts it on the
 // request's account. An error is either a failed condition, see conflict, or an
-// outage.
-func call[In, Out any](ctx context.Context, doing string,
+// outage, which is a [*TableError].
+func call[In, Out any](ctx context.Context, table, doing string,
 	operation func(context.Context, *In, ...func(*dynamodb.Options)) (*Out, error), in *In,
 ) (*Out, error) {
 	event := oauth.EventOf(ctx)
@@ -28,7 +37,7 @@ func call[In, Out any](ctx context.Context, doing string,
 		if _, failed := conflict(err); failed {
 			return nil, err
 		}
-		return nil, oauth.Unavailable(doing, err)
+		return nil, oauth.Unavailable(doing, &TableError{table, err})
 	}
 	switch out := any(out).(type) {
 	case *dynamodb.BatchGetItemOutput:
@@ -75,7 +84,7 @@ type table struct {
 
 // get reads one item; nil is none.
 func (t table) get(ctx context.Context, doing string, key item) (item, error) {
-	out, err := call(ctx, doing, t.db.GetItem, &dynamodb.GetItemInput{
+	out, err := call(ctx, t.name, doing, t.db.GetItem, &dynamodb.GetItemInput{
 		TableName:              &t.name,
 		Key:                    key,
 		ConsistentRead:         aws.Bool(true),
@@ -102,7 +111,7 @@ func (t table) batchGet(ctx context.Context, doing string, keys ...item) ([]item
 		}
 	}
 	for try := 1; ; try++ {
-		out, err := call(ctx, doing, t.db.BatchGetItem, &dynamodb.BatchGetItemInput{
+		out, err := call(ctx, t.name, doing, t.db.BatchGetItem, &dynamodb.BatchGetItemInput{
 			RequestItems:           map[string]types.KeysAndAttributes{t.name: {Keys: asked, ConsistentRead: aws.Bool(true)}},
 			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 		})
@@ -148,7 +157,7 @@ func (t table) scan(ctx context.Context, doing, attribute, prefix string, visit 
 	filter := "begins_with(#" + attribute + ", :prefix)"
 	var next item
 	for {
-		out, err := call(ctx, doing, t.db.Scan, &dynamodb.ScanInput{
+		out, err := call(ctx, t.name, doing, t.db.Scan, &dynamodb.ScanInput{
 			TableName:                 &t.name,
 			ConsistentRead:            aws.Bool(true),
 			FilterExpression:          aws.String(filter),
@@ -193,7 +202,7 @@ func (t table) putVersion(ctx context.Context, doing string, it item, seen uint6
 		in.ExpressionAttributeValues = item{":seen": number(seen)}
 	}
 	in.ConditionExpression, in.ExpressionAttributeNames = &condition, names(condition)
-	_, err := call(ctx, doing, t.db.PutItem, in)
+	_, err := call(ctx, t.name, doing, t.db.PutItem, in)
 	if stands, failed := conflict(err); failed {
 		if nonceOf(stands) == nonce {
 			return next, nil // an earlier try of the SDK's, whose reply was lost

@@ -75,7 +75,7 @@ func (t *Tokens) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (st
 	}
 	in.ConditionExpression, in.ExpressionAttributeNames = &condition, names(condition)
 
-	_, err = call(ctx, doing, put, in)
+	_, err = call(ctx, t.table.name, doing, put, in)
 	if err == nil {
 		return r, true, nil
 	}
@@ -137,7 +137,7 @@ func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when oauth.EndCond
 		}
 		values = item{":client": text(string(when.Client)), ":zero": number(0), ":hash": binary(when.Hash[:])}
 	}
-	_, err = call(ctx, "end an authorization", t.table.db.DeleteItem, &dynamodb.DeleteItemInput{
+	_, err = call(ctx, t.table.name, "end an authorization", t.table.db.DeleteItem, &dynamodb.DeleteItemInput{
 		TableName:                           &t.table.name,
 		Key:                                 recordKey(loc),
 		ConditionExpression:                 &condition,
@@ -171,7 +171,7 @@ func (t *Tokens) List(ctx context.Context, subject oauth.Subject, client oauth.C
 	var records []oauth.Record
 	var next item
 	for {
-		out, err := call(ctx, "list authorizations", t.table.db.Query, &dynamodb.QueryInput{
+		out, err := call(ctx, t.table.name, "list authorizations", t.table.db.Query, &dynamodb.QueryInput{
 			TableName:                 &t.table.name,
 			ConsistentRead:            aws.Bool(true),
 			KeyConditionExpression:    aws.String(condition),

@@ -54,7 +54,7 @@ func (u *Users) Login(ctx context.Context, username string, pair, name oauth.Cou
 func (u *Users) CountFailure(ctx context.Context, now int64, counters ...oauth.ExpiringCounter) error {
 	const update = "ADD #n :one SET #last = :now, #ttl = :ttl"
 	for _, c := range counters {
-		_, err := call(ctx, "count a wrong password", u.table.db.UpdateItem, &dynamodb.UpdateItemInput{
+		_, err := call(ctx, u.table.name, "count a wrong password", u.table.db.UpdateItem, &dynamodb.UpdateItemInput{
 			TableName:                 &u.table.name,
 			Key:                       counterKey(c.Key),
 			UpdateExpression:          aws.String(update),
@@ -71,7 +71,7 @@ func (u *Users) CountFailure(ctx context.Context, now int64, counters ...oauth.E
 
 // ClearFailures implements oauth.Users.
 func (u *Users) ClearFailures(ctx context.Context, counter oauth.CounterKey) error {
-	_, err := call(ctx, "clear a counter of wrong passwords", u.table.db.DeleteItem, &dynamodb.DeleteItemInput{
+	_, err := call(ctx, u.table.name, "clear a counter of wrong passwords", u.table.db.DeleteItem, &dynamodb.DeleteItemInput{
 		TableName:              &u.table.name,
 		Key:                    counterKey(counter),
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
@@ -125,7 +125,7 @@ func (u *Users) ListUsers(ctx context.Context) ([]oauth.User, error) {
 // RemoveUser implements oauth.UserRegistry with one conditional delete.
 func (u *Users) RemoveUser(ctx context.Context, user oauth.User) (existed bool, err error) {
 	const condition = "#id = :id"
-	out, err := call(ctx, "remove a user", u.table.db.DeleteItem, &dynamodb.DeleteItemInput{
+	out, err := call(ctx, u.table.name, "remove a user", u.table.db.DeleteItem, &dynamodb.DeleteItemInput{
 		TableName:                 &u.table.name,
 		Key:                       userKey(user.Username),
 		ConditionExpression:       aws.String(condition),
