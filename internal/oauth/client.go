@@ -79,7 +79,8 @@ type Client struct {
 
 	// LongestLife is the longest life that a token of the client may have been given
 	// under lifetimes that have been shortened since, in seconds. Zero means that
-	// none was longer than those above.
+	// none was longer than those above. Without it a rotation of the keys would have
+	// to wait 366 days for each client, and not 90.
 	LongestLife int64
 }
 
@@ -108,6 +109,14 @@ func NewClientSecret() secret.Text {
 // HashClientSecret is how a client secret is stored. One round is enough for 256
 // random bits.
 func HashClientSecret(s secret.Text) [32]byte { return sha256.Sum256([]byte(s.Reveal())) }
+
+// ValidateClientSecret holds a secret to RFC 6749 appendix A.2.
+func ValidateClientSecret(s secret.Text) error {
+	if strings.ContainsFunc(s.Reveal(), func(c rune) bool { return c < ' ' || c > '~' }) {
+		return errors.New("a client secret has printable ASCII characters only")
+	}
+	return nil
+}
 
 // Allows reports whether the client is registered for the grant.
 func (c Client) Allows(g GrantType) bool { return slices.Contains(c.Grants, g) }

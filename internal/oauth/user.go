@@ -51,23 +51,29 @@ func SubjectOf(sub string) Subject {
 
 // Validate reports every fault of a user that is about to be saved.
 func (u User) Validate() error {
-	var errs []error
-	switch {
-	case u.Username == "" || len(u.Username) > MaxUsername:
-		errs = append(errs, fmt.Errorf("a username has 1 to %d bytes", MaxUsername))
-	case !utf8.ValidString(u.Username) || strings.ContainsFunc(u.Username, isControl):
-		errs = append(errs, errors.New("a username is UTF-8 without control characters"))
-	}
+	errs := []error{ValidateNameAndRoles(u.Username, u.Roles)}
 	if !strings.HasPrefix(u.ID, userIDPrefix) || len(u.ID) <= len(userIDPrefix) {
 		errs = append(errs, errors.New("a user id begins with "+userIDPrefix))
 	}
 	if u.PasswordHash.Len() == 0 {
 		errs = append(errs, errors.New("a user needs a password"))
 	}
-	if len(u.Roles) > maxRoles {
+	return errors.Join(errs...)
+}
+
+// ValidateNameAndRoles reports every fault of what an operator chooses for a user.
+func ValidateNameAndRoles(username string, roles []string) error {
+	var errs []error
+	switch {
+	case username == "" || len(username) > MaxUsername:
+		errs = append(errs, fmt.Errorf("a username has 1 to %d bytes", MaxUsername))
+	case !utf8.ValidString(username) || strings.ContainsFunc(username, isControl):
+		errs = append(errs, errors.New("a username is UTF-8 without control characters"))
+	}
+	if len(roles) > maxRoles {
 		errs = append(errs, fmt.Errorf("a user has at most %d roles", maxRoles))
 	}
-	for _, role := range u.Roles {
+	for _, role := range roles {
 		errs = append(errs, validateRole(role))
 	}
 	return errors.Join(errs...)

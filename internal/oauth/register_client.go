@@ -1,0 +1,247 @@
+package oauth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// Client returns the client of that id, or NoSuchEntry.
+func (r *Registrar) Client(ctx context.Context, id ClientID) (Client, error) {
+	c, found, err := r.Clients.Client(ctx, id)
+	if err == nil && !found {
+		err = &ChangeError{Kind: NoSuchEntry, Entry: ClientEntry, Name: string(id)}
+	}
+	return c, err
+}
+
+// AddClient adds a client with these settings, under an id that it draws if there is
+// none. s is its secret, and empty for a public client. After InDoubt it returns the
+// client that may have been added, for [Registrar.Landed].
+func (r *Registrar) AddClient(ctx context.Context, c Client, s secret.Text) (Client, error) {
+	if c.ID == "" {
+		c.ID = ClientID(strings.ToLower(rand.Text()))
+	}
+	if err := r.CheckClient(ctx, c, s); err != nil {
+		return Client{}, err
+	}
+	c = r.asNew(c, s)
+	saved, err := r.Clients.SaveClient(ctx, c)
+	if errors.Is(err, ErrConflict) {
+		return Client{}, &ChangeError{Kind: EntryExists, Entry: ClientEntry, Name: string(c.ID)}
+	}
+	if err != nil {
+		return c, unanswered(InDoubt, ClientEntry, string(c.ID), err)
+	}
+	return saved, nil
+}
+
+// CheckClient returns InvalidEntry with every fault of a client for AddClient, and
+// writes nothing.
+func (r *Registrar) CheckClient(ctx context.Context, c Client, s secret.Text) error {
+	scopes, err := r.Clients.ResourceScopes(ctx)
+	if err != nil {
+		return err
+	}
+	var ofSecret error
+	if s.Len() > 0 {
+		ofSecret = ValidateClientSecret(s)
+	}
+	return invalidEntry(ClientEntry, string(c.ID), ofUse(c), ofSecret, r.asNew(c, s).Validate(), ofScopes(c, scopes))
+}
+
+// asNew is c as AddClient saves it. The epoch begins at the time, so that a client
+// that was removed and is added again revives no token.
+func (r *Registrar) asNew(c Client, s secret.Text) Client {
+	now := r.Now()
+	c.Version, c.Created, c.Epoch = 0, now.Unix(), NextVersion(0, now)
+	c.Secrets = nil
+	if s.Len() > 0 {
+		c.Secrets = []ClientSecret{{Hash: HashClientSecret(s), Created: c.Created}}
+	}
+	return c
+}
+
+func ofUse(c Client) error {
+	if len(c.Grants) == 0 && len(c.Introspects) == 0 {
+		return ErrNoUse
+	}
+	return nil
+}
+
+func ofScopes(c Client, registered ResourceScopes) error {
+	var faults []error
+	for _, name := range c.Scopes.Ordinary() {
+		if _, exists := registered.Roles[name]; !exists {
+			faults = append(faults, &MissingScopeError{name})
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Landed reports whether the client that AddClient or AddSecret returned with InDoubt
+// is there after all, and returns it. A write can land some seconds after its caller
+// gave up.
+func (r *Registrar) Landed(ctx context.Context, sent Client) (Client, bool, error) {
+	c, found, err := r.Clients.Client(ctx, sent.ID)
+	if err != nil || !found || c.Created != sent.Created {
+		return Client{}, false, err
+	}
+	if n := len(sent.Secrets); n > 0 && !slices.Contains(c.Secrets, sent.Secrets[n-1]) {
+		return Client{}, false, nil
+	}
+	return c, true, nil
+}
+
+// EditClient lets edit change the settings of a client. Scopes that it gives must
+// exist. edit may be called more than once; an error of it is a fault, and nothing is
+// saved.
+func (r *Registrar) EditClient(ctx context.Context, id ClientID, edit func(*Client) error) (Client, error) {
+	return r.changeClient(ctx, id, func(c *Client) error {
+		before := *c
+		faults := []error{edit(c), ofUse(*c), c.Validate()}
+		if c.Scopes != before.Scopes {
+			scopes, err := r.Clients.ResourceScopes(ctx)
+			if err != nil {
+				return err
+			}
+			faults = append(faults, ofScopes(*c, scopes))
+		}
+		// Tokens of before keep their life, and their key is needed as long. A key
+		// rotation that did not know it would have to wait for the longest life that a
+		// client can have at all: 366 days instead of 90.
+		if longest := before.LongestTokenLife(); longest > c.LongestTokenLife() {
+			c.LongestLife = longest
+		}
+		return invalidEntry(ClientEntry, string(id), faults...)
+	})
+}
+
+// SetClientDisabled refuses a client, and makes its tokens inactive, until it is
+// called again with false.
+func (r *Registrar) SetClientDisabled(ctx context.Context, id ClientID, disabled bool) (Client, error) {
+	return r.changeClient(ctx, id, func(c *Client) error {
+		c.Disabled = disabled
+		return nil
+	})
+}
+
+// EndClientTokens ends all tokens of a client, of all its users, for good.
+func (r *Registrar) EndClientTokens(ctx context.Context, id ClientID) (Client, error) {
+	return r.changeClient(ctx, id, func(c *Client) error {
+		// No lower than the time, so that it is higher than before a restored backup.
+		c.Epoch = NextVersion(c.Epoch, r.Now())
+		c.LongestLife = 0 // of tokens that are ended now
+		return nil
+	})
+}
+
+// RemoveClient removes a client. Its tokens become inactive, and stay so if it is
+// added again.
+func (r *Registrar) RemoveClient(ctx context.Context, id ClientID) error {
+	existed, err := r.Clients.RemoveClient(ctx, id)
+	if err == nil && !existed {
+		return &ChangeError{Kind: NoSuchEntry, Entry: ClientEntry, Name: string(id)}
+	}
+	return unanswered(InDoubt, ClientEntry, string(id), err)
+}
+
+// MayAddSecret returns what AddSecret would refuse any secret for.
+func (r *Registrar) MayAddSecret(ctx context.Context, id ClientID, alone bool) error {
+	c, err := r.Client(ctx, id)
+	if err != nil {
+		return err
+	}
+	return mayAddSecret(c, alone)
+}
+
+func mayAddSecret(c Client, alone bool) error {
+	switch {
+	case c.Public:
+		return &ChangeError{Kind: SecretOfPublic, Entry: ClientEntry, Name: string(c.ID)}
+	case len(c.Secrets) >= maxClientSecrets && !alone:
+		return &ChangeError{Kind: TwoSecrets, Entry: ClientEntry, Name: string(c.ID)}
+	}
+	return nil
+}
+
+// AddSecret gives a client a second secret. Both work until [Registrar.DropSecret].
+// With alone it takes the place of those that the client has. After InDoubt it
+// returns the client as it may have been saved, for [Registrar.Landed].
+func (r *Registrar) AddSecret(ctx context.Context, id ClientID, s secret.Text, alone bool) (Client, error) {
+	if err := invalidEntry(ClientEntry, string(id), ValidateClientSecret(s)); err != nil {
+		return Client{}, err
+	}
+	added := ClientSecret{Hash: HashClientSecret(s), Created: r.Now().Unix()}
+	return r.changeClient(ctx, id, func(c *Client) error {
+		if err := mayAddSecret(*c, alone); err != nil {
+			return err
+		}
+		if c.HasSecret(s) {
+			// Also if it is to be alone: it may be the one that leaked.
+			return &ChangeError{Kind: SecretKnown, Entry: ClientEntry, Name: string(id)}
+		}
+		if alone {
+			c.Secrets = nil
+		}
+		c.Secrets = append(c.Secrets, added)
+		return nil
+	})
+}
+
+// HasSecret reports whether s is a secret of the client. It is not for
+// authentication: it takes longer for some secrets than for others.
+func (c Client) HasSecret(s secret.Text) bool {
+	hash := HashClientSecret(s)
+	return slices.ContainsFunc(c.Secrets, func(has ClientSecret) bool { return has.Hash == hash })
+}
+
+// DropSecret drops the older of two secrets, or the newer one.
+func (r *Registrar) DropSecret(ctx context.Context, id ClientID, newer bool) (Client, error) {
+	return r.changeClient(ctx, id, func(c *Client) error {
+		switch {
+		case c.Public:
+			return mayAddSecret(*c, false)
+		case len(c.Secrets) < maxClientSecrets:
+			return &ChangeError{Kind: OneSecret, Entry: ClientEntry, Name: string(id)}
+		case newer:
+			c.Secrets = c.Secrets[:1]
+		default:
+			c.Secrets = c.Secrets[1:]
+		}
+		return nil
+	})
+}
+
+// changeClient reads a client, changes it and saves it if that made a difference.
+// After InDoubt it returns what may have been saved.
+func (r *Registrar) changeClient(ctx context.Context, id ClientID, change func(*Client) error) (saved Client, err error) {
+	err = untilNoConflict(func() error {
+		before, err := r.Client(ctx, id)
+		if err != nil {
+			return err
+		}
+		c := before
+		c.Secrets = slices.Clone(c.Secrets)
+		if err := change(&c); err != nil {
+			return err
+		}
+		if err := invalidEntry(ClientEntry, string(id), c.Validate()); err != nil {
+			return err
+		}
+		if reflect.DeepEqual(before, c) {
+			saved = c
+			return nil
+		}
+		if saved, err = r.Clients.SaveClient(ctx, c); err != nil {
+			saved = c
+		}
+		return unanswered(InDoubt, ClientEntry, string(id), err)
+	})
+	return saved, err
+}
