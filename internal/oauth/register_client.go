@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"crypto/rand"
+	"crypto/subtle"
 	"errors"
 	"reflect"
 	"slices"
@@ -179,12 +180,12 @@ func (r *Registrar) AddSecret(ctx context.Context, id ClientID, s secret.Text, a
 	}
 	added := ClientSecret{Hash: HashClientSecret(s), Created: r.Now().Unix()}
 	return r.changeClient(ctx, id, func(c *Client) error {
-		if err := mayAddSecret(*c, alone); err != nil {
-			return err
-		}
 		if c.HasSecret(s) {
 			// Also if it is to be alone: it may be the one that leaked.
 			return &ChangeError{Kind: SecretKnown, Entry: ClientEntry, Name: string(id)}
+		}
+		if err := mayAddSecret(*c, alone); err != nil {
+			return err
 		}
 		if alone {
 			c.Secrets = nil
@@ -194,11 +195,12 @@ func (r *Registrar) AddSecret(ctx context.Context, id ClientID, s secret.Text, a
 	})
 }
 
-// HasSecret reports whether s is a secret of the client. It is not for
-// authentication: it takes longer for some secrets than for others.
+// HasSecret reports whether s is a secret of the client.
 func (c Client) HasSecret(s secret.Text) bool {
 	hash := HashClientSecret(s)
-	return slices.ContainsFunc(c.Secrets, func(has ClientSecret) bool { return has.Hash == hash })
+	return slices.ContainsFunc(c.Secrets, func(has ClientSecret) bool {
+		return subtle.ConstantTimeCompare(has.Hash[:], hash[:]) == 1
+	})
 }
 
 // DropSecret drops the older of two secrets, or the newer one.

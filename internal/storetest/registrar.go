@@ -1,0 +1,292 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// registrarNow is later than the clock that stores take their versions from.
+var registrarNow = time.Unix(4_000_000_000, 0)
+
+// plainPasswords hashes nothing.
+type plainPasswords struct{}
+
+func (plainPasswords) Hash(p secret.Text) (secret.Text, error) {
+	return secret.New("plain " + p.Reveal()), nil
+}
+
+func (h plainPasswords) Verify(p, hash secret.Text) (ok, outdated bool, err error) {
+	want, _ := h.Hash(p)
+	return want.Equal(hash), false, nil
+}
+
+func newRegistrar(s Stores) *oauth.Registrar {
+	return &oauth.Registrar{
+		Clients: s.Clients, Users: s.UserRegistry, Subjects: s.Subjects, Tokens: s.Tokens, Registry: s.Registry,
+		Passwords: plainPasswords{}, Now: func() time.Time { return registrarNow },
+	}
+}
+
+// faultyRegistrar is a Registrar whose stores fail as the Faulty is told.
+func faultyRegistrar(s Stores) (*oauth.Registrar, *Faulty) {
+	f := NewFaulty(s)
+	all := FaultyRegistry{f}
+	return newRegistrar(Stores{Tokens: f, Subjects: f, Registry: all, Clients: all, UserRegistry: all}), f
+}
+
+func wantChange(t *testing.T, doing string, err error, kind oauth.ChangeKind) {
+	t.Helper()
+	if !oauth.IsChange(err, kind) {
+		t.Errorf("%s: %v; want %q", doing, err, kind)
+	}
+}
+
+func addClient(t *testing.T, r *oauth.Registrar, c oauth.Client, s secret.Text) oauth.Client {
+	t.Helper()
+	saved, err := r.AddClient(t.Context(), c, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return saved
+}
+
+func addUser(t *testing.T, r *oauth.Registrar, name string) (oauth.User, oauth.Subject) {
+	t.Helper()
+	u, err := r.AddUser(t.Context(), oauth.NewUser{Username: name, Password: secret.New("old")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u, oauth.SubjectOf(u.ID)
+}
+
+// wantClientNow wants the client that a method returned to be the one that is
+// stored.
+func wantClientNow(t *testing.T, r *oauth.Registrar, returned oauth.Client, err error) oauth.Client {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := r.Client(t.Context(), returned.ID)
+	if d := diff(stored, returned); err != nil || d != "" {
+		t.Fatalf("%v (-stored +returned):\n%s", err, d)
+	}
+	return stored
+}
+
+var publicApp = oauth.Client{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant}}
+
+var backend = oauth.Client{ID: "backend", Grants: []oauth.GrantType{oauth.ClientCredentialsGrant}}
+
+var registrarClientTests = []test{
+	{"a client that is added again has a higher epoch than before", func(t *testing.T, s Stores) {
+		r := newRegistrar(s)
+		first := addClient(t, r, publicApp, secret.Text{})
+		if now := registrarNow.Unix(); first.Created != now || first.Epoch != uint64(now) {
+			t.Errorf("created %d and epoch %d at %d", first.Created, first.Epoch, now)
+		}
+		_, err := r.AddClient(t.Context(), publicApp, secret.Text{})
+		wantChange(t, "add it twice", err, oauth.EntryExists)
+		if err := r.RemoveClient(t.Context(), "app"); err != nil {
+			t.Fatal(err)
+		}
+		wantChange(t, "remove it twice", r.RemoveClient(t.Context(), "app"), oauth.NoSuchEntry)
+		r.Now = func() time.Time { return registrarNow.Add(time.Second) }
+		if again := addClient(t, r, publicApp, secret.Text{}); again.Epoch <= first.Epoch {
+			t.Errorf("epoch %d after %d", again.Epoch, first.Epoch)
+		}
+	}},
+	{"ending a client's tokens raises the epoch to the time at least", func(t *testing.T, s Stores) {
+		r, now := newRegistrar(s), uint64(registrarNow.Unix())
+		for _, before := range []uint64{0, 7, now - 1, now, now + 7} {
+			c := testClient("mobile")
+			c.Epoch, c.Version = before, 0
+			if _, err := s.Clients.RemoveClient(t.Context(), c.ID); err != nil {
+				t.Fatal(err)
+			}
+			saveClient(t, s, c)
+			saved, err := r.EndClientTokens(t.Context(), c.ID)
+			if c := wantClientNow(t, r, saved, err); c.Epoch != max(before+1, now) || c.LongestLife != 0 {
+				t.Errorf("epoch %d after %d, longest life %d", c.Epoch, before, c.LongestLife)
+			}
+		}
+		_, err := r.EndClientTokens(t.Context(), "nobody")
+		wantChange(t, "end tokens of nobody", err, oauth.NoSuchEntry)
+	}},
+	{"a client remembers that its tokens lived longer", func(t *testing.T, s Stores) {
+		r := newRegistrar(s)
+		addClient(t, r, publicApp, secret.Text{})
+		for _, step := range []struct{ absolute, longest int64 }{
+			{0, 0}, {3600 * 24, oauth.DefaultRefreshAbsolute}, {3600 * 25, oauth.DefaultRefreshAbsolute},
+			{366 * 24 * 3600, oauth.DefaultRefreshAbsolute}, {3600 * 24, 366 * 24 * 3600},
+		} {
+			saved, err := r.EditClient(t.Context(), "app", func(c *oauth.Client) error {
+				c.RefreshAbsolute, c.RefreshIdle = step.absolute, 3600
+				return nil
+			})
+			if c := wantClientNow(t, r, saved, err); c.LongestLife != step.longest {
+				t.Errorf("refresh tokens of %d s: longest life %d, want %d", step.absolute, c.LongestLife, step.longest)
+			}
+		}
+	}},
+	{"a client that is disabled and enabled is the same", func(t *testing.T, s Stores) {
+		r := newRegistrar(s)
+		before := addClient(t, r, publicApp, secret.Text{})
+		for _, disabled := range []bool{true, true, false} {
+			saved, err := r.SetClientDisabled(t.Context(), "app", disabled)
+			if c := wantClientNow(t, r, saved, err); c.Disabled != disabled || c.Epoch != before.Epoch {
+				t.Errorf("disabled %v, epoch %d", c.Disabled, c.Epoch)
+			}
+		}
+	}},
+	{"what is wrong with a client is refused", func(t *testing.T, s Stores) {
+		r := newRegistrar(s)
+		addClient(t, r, publicApp, secret.Text{})
+		bad := backend
+		bad.Grants, bad.Scopes, bad.AccessLifetime = nil, mustScopes("admin", "root"), -1
+		_, err := r.AddClient(t.Context(), bad, secret.New("é"))
+		wantChange(t, "add it", err, oauth.InvalidEntry)
+		missing, _ := errors.AsType[*oauth.MissingScopeError](err)
+		if !errors.Is(err, oauth.ErrNoUse) || missing == nil || missing.Scope != "admin" {
+			t.Errorf("not all faults: %v", err)
+		}
+		own := errors.New("a fault of the caller's")
+		_, err = r.EditClient(t.Context(), "app", func(c *oauth.Client) error {
+			c.Grants, c.Scopes, c.Introspects = nil, mustScopes("root"), []string{" "}
+			return own
+		})
+		wantChange(t, "edit it", err, oauth.InvalidEntry)
+		missing, _ = errors.AsType[*oauth.MissingScopeError](err)
+		if !errors.Is(err, own) || !errors.Is(err, oauth.ErrNoUse) && missing == nil {
+			t.Errorf("not all faults: %v", err)
+		}
+		if c, err := r.Client(t.Context(), "app"); err != nil || len(c.Grants) != 1 {
+			t.Errorf("it is %+v, %v", c, err)
+		}
+	}},
+	{"changes of one client at the same time are all made", func(t *testing.T, s Stores) {
+		r := newRegistrar(s)
+		addClient(t, r, publicApp, secret.Text{})
+		together(8, func(i int) {
+			_, err := r.EditClient(t.Context(), "app", func(c *oauth.Client) error {
+				c.Audiences = append(c.Audiences, string(rune('a'+i)))
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		if c, err := r.Client(t.Context(), "app"); err != nil || len(c.Audiences) != 8 {
+			t.Errorf("%q, %v", c.Audiences, err)
+		}
+	}},
+	{"a secret is the second, then the only one", func(t *testing.T, s Stores) {
+		r := newRegistrar(s)
+		one, two, three := secret.New("one"), secret.New("two"), secret.New("three")
+		addClient(t, r, backend, one)
+		want := func(c oauth.Client, err error, has ...secret.Text) {
+			t.Helper()
+			c = wantClientNow(t, r, c, err)
+			for i, s := range has {
+				if len(c.Secrets) != len(has) || c.Secrets[i].Hash != oauth.HashClientSecret(s) {
+					t.Fatalf("%d secrets, want %d; or number %d is another", len(c.Secrets), len(has), i)
+				}
+			}
+		}
+		refused := func(kind oauth.ChangeKind, _ oauth.Client, err error) {
+			t.Helper()
+			wantChange(t, "secret", err, kind)
+		}
+		add := func(s secret.Text, alone bool) (oauth.Client, error) {
+			return r.AddSecret(t.Context(), "backend", s, alone)
+		}
+		drop := func(newer bool) (oauth.Client, error) { return r.DropSecret(t.Context(), "backend", newer) }
+
+		c, err := drop(false)
+		refused(oauth.OneSecret, c, err)
+		c, err = add(one, true)
+		refused(oauth.SecretKnown, c, err)
+		c, err = add(two, false)
+		want(c, err, one, two)
+		c, err = add(three, false)
+		refused(oauth.TwoSecrets, c, err)
+		wantChange(t, "before it is asked for", r.MayAddSecret(t.Context(), "backend", false), oauth.TwoSecrets)
+		c, err = drop(true)
+		want(c, err, one)
+		c, err = add(two, false)
+		want(c, err, one, two)
+		c, err = drop(false)
+		want(c, err, two)
+		c, err = add(one, false)
+		want(c, err, two, one)
+		c, err = add(three, true)
+		want(c, err, three)
+		c, err = add(secret.New("\t"), true)
+		refused(oauth.InvalidEntry, c, err)
+
+		addClient(t, r, publicApp, secret.Text{})
+		_, err = r.AddSecret(t.Context(), "app", one, true)
+		wantChange(t, "secret of a public client", err, oauth.SecretOfPublic)
+		_, err = r.DropSecret(t.Context(), "app", true)
+		wantChange(t, "drop one of a public client", err, oauth.SecretOfPublic)
+	}},
+	{"a scope that a client is registered for stays", func(t *testing.T, s Stores) {
+		r := newRegistrar(s)
+		for name, roles := range map[string][]string{"read": nil, "write": {"editor"}} {
+			if err := r.AddScope(t.Context(), name, roles, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantChange(t, "add it twice", r.AddScope(t.Context(), "read", nil, false), oauth.EntryExists)
+		wantChange(t, "add a device", r.AddScope(t.Context(), "device_x", nil, false), oauth.InvalidEntry)
+		c := publicApp
+		c.Scopes = mustScopes("write")
+		addClient(t, r, c, secret.Text{})
+		err := r.RemoveScope(t.Context(), "write", false)
+		wantChange(t, "remove it", err, oauth.ScopeInUse)
+		if e, _ := errors.AsType[*oauth.ChangeError](err); e == nil || len(e.UsedBy) != 1 || e.UsedBy[0] != "app" {
+			t.Errorf("in use by %+v", e)
+		}
+		if err := errors.Join(r.AddScope(t.Context(), "write", nil, true), r.RemoveScope(t.Context(), "read", false)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Clients.ResourceScopes(t.Context()); err != nil || len(got.Roles) != 1 || len(got.Roles["write"]) != 0 {
+			t.Errorf("%v, %v", got.Roles, err)
+		}
+		if err := r.RemoveScope(t.Context(), "write", true); err != nil {
+			t.Fatal(err)
+		}
+		wantChange(t, "remove it twice", r.RemoveScope(t.Context(), "write", true), oauth.NoSuchEntry)
+		// A client that has a scope which is gone can still be edited in all else.
+		_, err = r.EditClient(t.Context(), "app", func(c *oauth.Client) error { c.AccessLifetime = 60; return nil })
+		if err != nil {
+			t.Error(err)
+		}
+	}},
+}
+
+// watched does something before each call that it watches.
+type watched struct {
+	oauth.UserRegistry
+	oauth.TokenRegistry
+	before func(call string)
+}
+
+func (w watched) SaveUser(ctx context.Context, u oauth.User) (oauth.User, error) {
+	w.before("SaveUser")
+	return w.UserRegistry.SaveUser(ctx, u)
+}
+
+func (w watched) RemoveUser(ctx context.Context, u oauth.User) (bool, error) {
+	w.before("RemoveUser")
+	return w.UserRegistry.RemoveUser(ctx, u)
+}
+
+func (w watched) Forget(ctx context.Context, subject oauth.Subject) error {
+	w.before("Forget")
+	return w.TokenRegistry.Forget(ctx, subject)
+}

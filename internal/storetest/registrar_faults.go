@@ -1,0 +1,197 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// registrarChange is a change of what prepare makes: the client "app" with one
+// secret, the scope "read", and the user ann, who is signed in.
+type registrarChange struct {
+	name string
+	make func(t *testing.T, r *oauth.Registrar, u oauth.User) error
+	done func(now snapshot) bool
+}
+
+// snapshot is what is stored.
+type snapshot struct {
+	client  oauth.Client
+	scopes  int
+	user    oauth.User
+	others  int // users with another name than ann
+	state   oauth.SubjectState
+	records int // of ann
+}
+
+const annPassword, newPassword = "plain old", "plain new"
+
+var registrarChanges = []registrarChange{
+	{"add a client", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+		_, err := r.AddClient(t.Context(), publicApp, secret.Text{})
+		return err
+	}, func(now snapshot) bool { return now.client.ID == "app" && now.client.Epoch > 0 }},
+	{"edit a client", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+		_, err := r.EditClient(t.Context(), "backend", func(c *oauth.Client) error { c.AccessLifetime = 60; return nil })
+		return err
+	}, func(now snapshot) bool { return now.client.AccessLifetime == 60 }},
+	{"end a client's tokens", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+		_, err := r.EndClientTokens(t.Context(), "backend")
+		return err
+	}, func(now snapshot) bool { return now.client.Epoch > uint64(registrarNow.Unix()) }},
+	{"add a secret", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+		_, err := r.AddSecret(t.Context(), "backend", secret.New("two"), false)
+		return err
+	}, func(now snapshot) bool {
+		return now.client.HasSecret(secret.New("two")) && now.client.HasSecret(secret.New("one"))
+	}},
+	{"add a scope", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+		return r.AddScope(t.Context(), "write", nil, false)
+	}, func(now snapshot) bool { return now.scopes == 2 }},
+	{"remove a scope", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+		return r.RemoveScope(t.Context(), "read", false)
+	}, func(now snapshot) bool { return now.scopes == 0 }},
+	{"remove a client", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+		return r.RemoveClient(t.Context(), "backend")
+	}, func(now snapshot) bool { return now.client.ID == "" }},
+	{"add a user who is disabled", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+		_, err := r.AddUser(t.Context(), oauth.NewUser{Username: "bob", Password: secret.New("old"), Disabled: true})
+		return err
+	}, func(now snapshot) bool { return now.others == 1 }},
+	{"set a password", func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
+		_, err := r.SetPassword(t.Context(), u, secret.New("new"))
+		return err
+	}, func(now snapshot) bool { return now.user.PasswordHash.Reveal() == newPassword && now.ended() }},
+	{"set roles", func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
+		_, err := r.SetRoles(t.Context(), u, []string{"editor"})
+		return err
+	}, func(now snapshot) bool { return len(now.user.Roles) == 1 && now.ended() }},
+	{"disable a user", func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
+		return r.SetUserDisabled(t.Context(), u, true)
+	}, func(now snapshot) bool { return now.state.Disabled && now.state.Epoch > 0 }},
+	{"remove a user", func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
+		return r.RemoveUser(t.Context(), u)
+	}, func(now snapshot) bool { return now.user.ID == "" && now.records == 0 && now.state.Disabled }},
+}
+
+// ended: no token that was issued to ann before she was changed is active, and no
+// login that read her before gets one.
+func (s snapshot) ended() bool { return s.state.Epoch > 0 && s.state.UserVersion == s.user.Version }
+
+func prepare(t *testing.T, s Stores) oauth.User {
+	t.Helper()
+	r := newRegistrar(s)
+	if err := r.AddScope(t.Context(), "read", nil, false); err != nil {
+		t.Fatal(err)
+	}
+	addClient(t, r, backend, secret.New("one"))
+	u, subject := addUser(t, r, "ann")
+	record := Record("ipad")
+	record.Authorization.Subject = subject
+	wantSaved(t, s, record, oauth.Nonce{})
+	return u
+}
+
+func look(t *testing.T, s Stores, ann oauth.User) (now snapshot) {
+	t.Helper()
+	clients, err := s.Clients.ListClients(t.Context())
+	scopes, err2 := s.Clients.ResourceScopes(t.Context())
+	users, err3 := s.UserRegistry.ListUsers(t.Context())
+	state, err4 := s.Subjects.State(t.Context(), oauth.SubjectOf(ann.ID))
+	records, err5 := s.Tokens.List(t.Context(), oauth.SubjectOf(ann.ID), "")
+	if err := errors.Join(err, err2, err3, err4, err5); err != nil {
+		t.Fatal(err)
+	}
+	if len(clients) > 0 {
+		now.client = clients[0] // app if it is there
+	}
+	for _, u := range users {
+		if u.Username == "ann" {
+			now.user = u
+		} else {
+			now.others++
+		}
+	}
+	now.scopes, now.state, now.records = len(scopes.Roles), state, len(records)
+	return now
+}
+
+// Each change with a fault at each of its calls: what the error says is true, and
+// the same change again completes it.
+var registrarFaultTests = func() (tests []test) {
+	for _, c := range registrarChanges {
+		tests = append(tests, test{c.name, func(t *testing.T, s Stores) { c.underFaults(t, s) }})
+	}
+	return tests
+}()
+
+func (c registrarChange) underFaults(t *testing.T, s Stores) {
+	for call := 1; ; call++ {
+		for _, how := range []Fault{Before, After} {
+			u := prepare(t, s)
+			before := look(t, s, u)
+			r, faulty := faultyRegistrar(s)
+			faulty.Fail(call, how)
+			err := c.make(t, r, u)
+			now := look(t, s, u)
+			failed := faulty.Calls() >= call
+			e, typed := errors.AsType[*oauth.ChangeError](err)
+			switch {
+			case err == nil && !c.done(now):
+				t.Errorf("call %d fails %v: no error, and %+v", call, how, now)
+			case err != nil && !errors.Is(err, oauth.ErrUnavailable):
+				t.Errorf("call %d fails %v: %v", call, how, err)
+			case err != nil && !typed && diffSnapshots(before, now) != "":
+				t.Errorf("call %d fails %v: %v, and this was changed:\n%s", call, how, err, diffSnapshots(before, now))
+			case typed && e.Kind == oauth.HalfDone && now.user.Version == before.user.Version && !now.state.Disabled:
+				t.Errorf("call %d fails %v: half done, and nothing is", call, how)
+			case typed && e.Kind != oauth.HalfDone && e.Kind != oauth.InDoubt:
+				t.Errorf("call %d fails %v: %v", call, how, err)
+			case now.user.ID != "" && now.user.Version != before.user.Version && !now.ended() && (!typed || e.Kind == oauth.InDoubt && how == Before):
+				t.Errorf("call %d fails %v: ann changed, her tokens live, and nobody is told: %v", call, how, err)
+			}
+			// Once more. If it was done after all, that is refused.
+			faulty.Repair()
+			again := c.make(t, r, u)
+			refused := oauth.IsChange(again, oauth.EntryExists) || oauth.IsChange(again, oauth.NoSuchEntry) || oauth.IsChange(again, oauth.SecretKnown)
+			if now := look(t, s, u); !c.done(now) || again != nil && !refused {
+				t.Errorf("call %d failed %v; once more: %v, and %+v", call, how, again, now)
+			}
+			clean(t, s, u)
+			if !failed {
+				return // there are fewer calls
+			}
+		}
+	}
+}
+
+func diffSnapshots(a, b snapshot) string {
+	return diff([]any{a.client, a.scopes, a.user, a.others, a.state, a.records}, []any{b.client, b.scopes, b.user, b.others, b.state, b.records})
+}
+
+// clean removes everything that a change may have left.
+func clean(t *testing.T, s Stores, ann oauth.User) {
+	t.Helper()
+	r := newRegistrar(s)
+	users, err := s.UserRegistry.ListUsers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range append(users, ann) {
+		if err := errors.Join(r.RemoveUser(t.Context(), u), r.ForgetUser(t.Context(), u)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range []oauth.ClientID{"app", "backend"} {
+		if err := r.RemoveClient(t.Context(), id); err != nil && !oauth.IsChange(err, oauth.NoSuchEntry) {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"read", "write"} {
+		if err := r.RemoveScope(t.Context(), name, true); err != nil && !oauth.IsChange(err, oauth.NoSuchEntry) {
+			t.Fatal(err)
+		}
+	}
+}
