@@ -168,20 +168,17 @@ var registrarClientTests = []test{
 			t.Errorf("it is %+v, %v", c, err)
 		}
 	}},
-	{"changes of one client at the same time are all made", func(t *testing.T, s Stores) {
+	{"a change that lost to another one is made on top of it", func(t *testing.T, s Stores) {
 		r := newRegistrar(s)
 		addClient(t, r, publicApp, secret.Text{})
-		together(8, func(i int) {
-			_, err := r.EditClient(t.Context(), "app", func(c *oauth.Client) error {
-				c.Audiences = append(c.Audiences, string(rune('a'+i)))
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-		if c, err := r.Client(t.Context(), "app"); err != nil || len(c.Audiences) != 8 {
-			t.Errorf("%q, %v", c.Audiences, err)
+		r.Clients = &rival{ClientRegistry: s.Clients, rounds: 3}
+		saved, err := r.EditClient(t.Context(), "app", func(c *oauth.Client) error { c.AccessLifetime = 60; return nil })
+		if c := wantClientNow(t, r, saved, err); c.AccessLifetime != 60 || c.MaxAuthorizations != 3 {
+			t.Errorf("not both changes: %+v", c)
+		}
+		r.Clients = &rival{ClientRegistry: s.Clients, rounds: 1 << 30}
+		if _, err := r.SetClientDisabled(t.Context(), "app", true); !errors.Is(err, oauth.ErrConflict) {
+			t.Errorf("against a rival who never ends: %v", err)
 		}
 	}},
 	{"a secret is the second, then the only one", func(t *testing.T, s Stores) {
@@ -267,6 +264,27 @@ var registrarClientTests = []test{
 			t.Error(err)
 		}
 	}},
+}
+
+// rival changes a client whenever somebody else is about to.
+type rival struct {
+	oauth.ClientRegistry
+	rounds int
+}
+
+func (r *rival) SaveClient(ctx context.Context, c oauth.Client) (oauth.Client, error) {
+	if r.rounds > 0 {
+		r.rounds--
+		now, _, err := r.ClientRegistry.Client(ctx, c.ID)
+		if err != nil {
+			return oauth.Client{}, err
+		}
+		now.MaxAuthorizations++
+		if _, err := r.ClientRegistry.SaveClient(ctx, now); err != nil {
+			return oauth.Client{}, err
+		}
+	}
+	return r.ClientRegistry.SaveClient(ctx, c)
 }
 
 // watched does something before each call that it watches.

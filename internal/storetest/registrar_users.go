@@ -136,6 +136,15 @@ var registrarUserTests = []test{
 			t.Errorf("%d records are left (-want +got):\n%s", records(), d)
 		}
 	}},
+	{"a removal whose reply was lost is a removal", func(t *testing.T, s Stores) {
+		u, _ := addUser(t, newRegistrar(s), "ann")
+		r, faulty := faultyRegistrar(s)
+		faulty.Fail(3, After) // Raise, List, RemoveUser
+		if err := r.RemoveUser(t.Context(), u); err != nil || faulty.Calls() != 4 {
+			t.Errorf("%v after %d calls", err, faulty.Calls())
+		}
+		wantUsers(t, s)
+	}},
 }
 
 // raised remembers the subject whose epoch was raised last.
