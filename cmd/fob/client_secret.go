@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"net/url"
 	"syscall"
 	"time"
 
@@ -47,11 +47,11 @@ func (p *program) clientRotateSecretCommand() *cobra.Command {
 		PreRunE: func(cmd *cobra.Command, _ []string) error {
 			return errors.Join(oneOf(cmd, "finish", "cancel", "now"), oneOf(cmd, "finish", "cancel", "secret-stdin"))
 		},
-		RunE: p.withClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
+		RunE: p.withStores(func(ctx context.Context, s stores, args []string) error {
 			if o.finish || o.cancel {
-				return inDoubt(p.tables.clients().explain(p.dropSecret(ctx, clients, args[0], o.cancel)), "it is not known whether that was done")
+				return p.dropSecret(ctx, s.registrar(), oauth.ClientID(args[0]), o.cancel)
 			}
-			return p.addSecret(ctx, clients, args[0], o)
+			return p.addSecret(ctx, s.registrar(), oauth.ClientID(args[0]), o)
 		}),
 	}
 	f := cmd.Flags()
@@ -63,56 +63,23 @@ func (p *program) clientRotateSecretCommand() *cobra.Command {
 	return p.tells(cmd, clientView{})
 }
 
-func (p *program) addSecret(ctx context.Context, clients oauth.ClientRegistry, id string, o rotateOptions) error {
-	// Looked at before the secret is asked for.
-	c, found, err := clients.Client(ctx, oauth.ClientID(id))
+func (p *program) addSecret(ctx context.Context, r *oauth.Registrar, id oauth.ClientID, o rotateOptions) error {
+	if err := r.MayAddSecret(ctx, id, o.now); err != nil { // before it is asked for
+		return err
+	}
+	text, generated, err := p.newClientSecret(ctx, o.stdin)
 	if err != nil {
 		return err
 	}
-	if !found {
-		return noSuchClient(id)
-	}
-	if err := mayRotate(c, o.now); err != nil {
-		return err
-	}
-	text, generated := oauth.NewClientSecret(), secret.Text{}
-	if o.stdin {
-		if text, err = p.readSecret(ctx, "client secret"); err != nil {
-			return err
-		}
-		if err := p.validateBrought(text); err != nil {
-			return invalid("the client was not changed", err)
-		}
-	} else {
-		generated = text
-	}
-	added := oauth.ClientSecret{Hash: oauth.HashClientSecret(text), Created: time.Now().Unix()}
-	has := func(c oauth.Client) bool {
-		return slices.ContainsFunc(c.Secrets, func(s oauth.ClientSecret) bool { return s.Hash == added.Hash })
-	}
 	// From here on a Ctrl-C waits: the secret would be stored, and nobody have it.
 	ctx = context.WithoutCancel(ctx)
-	saved, err := editClient(ctx, clients, id, func(c *oauth.Client) error {
-		if err := mayRotate(*c, o.now); err != nil {
-			return err
-		}
-		if has(*c) {
-			// Also with --now: it would be the secret that is to go.
-			return fail(exitConflict, "the client %q has that secret already", id)
-		}
-		if o.now {
-			c.Secrets = nil
-		}
-		c.Secrets = append(c.Secrets, added)
-		return nil
-	})
-	if errors.Is(err, oauth.ErrUnavailable) {
-		// Whether it landed, the client itself tells.
+	saved, err := r.AddSecret(ctx, id, text, o.now)
+	if oauth.IsChange(err, oauth.InDoubt) {
 		advice := "it may have got a secret that nobody will see: look at fob client show, and drop the newest of two with fob client rotate-secret --cancel"
 		if o.now {
 			advice = "it may be left with a secret that nobody will see: run the same command again"
 		}
-		saved, err = p.afterDoubt(ctx, clients, id, has, err, advice)
+		saved, err = p.afterDoubt(ctx, r, saved, err, advice)
 	}
 	if err != nil {
 		return err
@@ -120,52 +87,67 @@ func (p *program) addSecret(ctx context.Context, clients oauth.ClientRegistry, i
 	view := viewClient(saved)
 	view.ClientSecret = generated.Reveal()
 	return p.confirmSecret(view, func(w io.Writer) {
-		rows := [][]string{{"client_id", view.ClientID}}
-		if view.ClientSecret != "" {
-			rows = append(rows, []string{"client_secret", view.ClientSecret})
-		}
-		columns(w, rows...)
-		if view.ClientSecret != "" {
-			_, _ = io.WriteString(w, "The secret is shown this once and kept nowhere: put it where the client needs it.\n")
-		}
+		writeSecret(w, view)
 		if len(view.Secrets) > 1 {
-			_, _ = fmt.Fprintf(w, "The one before works as well until fob client rotate-secret %s --finish.\n", shown(id))
+			_, _ = fmt.Fprintf(w, "The one before works as well until fob client rotate-secret %s --finish.\n", shown(view.ClientID))
 		} else {
 			_, _ = io.WriteString(w, "It is the only one: whatever it had before is refused within 10 seconds.\n")
 		}
 	})
 }
 
-// mayRotate refuses what editClient would refuse later, with what to do instead.
-func mayRotate(c oauth.Client, now bool) error {
-	switch {
-	case c.Public:
-		return fail(exitUsage, "the client %q is public and has no secret", c.ID)
-	case len(c.Secrets) > 1 && !now:
-		return fail(exitConflict, "the client %q has two secrets already: drop the older one with --finish, or both with --now", c.ID)
+// weakSecret is where a secret that was brought along is too short for one round
+// of SHA-256.
+const weakSecret = 16
+
+// newClientSecret draws a secret, or reads the one that an operator brings along and
+// warns of what its owner may not be able to change. A secret that was read is not
+// shown: then generated is empty.
+func (p *program) newClientSecret(ctx context.Context, stdin bool) (text, generated secret.Text, err error) {
+	if !stdin {
+		text = oauth.NewClientSecret()
+		return text, text, nil
 	}
-	return nil
+	text, err = p.readSecret(ctx, "client secret")
+	if err != nil || oauth.ValidateClientSecret(text) != nil {
+		return text, secret.Text{}, err
+	}
+	if text.Len() < weakSecret {
+		_, _ = fmt.Fprintf(p.stderr, "fob: warning: a secret of fewer than %d characters can be guessed from a copy of the table\n", weakSecret)
+	}
+	if decoded, err := url.QueryUnescape(text.Reveal()); err != nil || decoded != text.Reveal() {
+		_, _ = io.WriteString(p.stderr, "fob: warning: the secret has a % or +, so the client must form-encode it in its Basic header (RFC 6749 section 2.3.1); curl -u does not\n")
+	}
+	return text, secret.Text{}, nil
 }
 
-// afterDoubt looks what became of a write that was not answered, so that a secret
-// which landed is shown after all. doubt is the error of the write, and otherwise
-// is what to say if nobody can tell.
-func (p *program) afterDoubt(ctx context.Context, clients oauth.ClientRegistry, id string, landed func(oauth.Client) bool, doubt error, otherwise string) (oauth.Client, error) {
-	explained := p.tables.clients().explain(doubt)
+// writeSecret shows a generated secret on purpose, this once.
+func writeSecret(w io.Writer, view clientView) {
+	if view.ClientSecret == "" {
+		columns(w, []string{"client_id", view.ClientID})
+		return
+	}
+	columns(w, []string{"client_id", view.ClientID}, []string{"client_secret", view.ClientSecret})
+	_, _ = io.WriteString(w, "The secret is shown this once and kept nowhere: put it where the client needs it.\n")
+}
+
+// afterDoubt looks for a client whose write was not answered, so that a secret
+// which landed is shown after all. otherwise is what to say if nothing is seen.
+func (p *program) afterDoubt(ctx context.Context, r *oauth.Registrar, sent oauth.Client, doubt error, otherwise string) (oauth.Client, error) {
+	explained := p.cause(doubt)
 	if exitCode(explained) != exitUnavailable || errors.Is(doubt, syscall.ECONNREFUSED) {
 		return oauth.Client{}, explained // an answer, and it was no; or nobody heard it
 	}
 	// A write can be under way for some time after its caller gave up.
 	for range doubtLooks {
-		c, found, err := clients.Client(ctx, oauth.ClientID(id))
-		if err == nil && found && landed(c) {
+		if c, landed, err := r.Landed(ctx, sent); err == nil && landed {
 			return c, nil
 		}
 		if p.clock.sleep(ctx, time.Second) != nil {
 			break
 		}
 	}
-	return oauth.Client{}, fail(exitCode(explained), "it is not known what became of the client %q, nothing was seen yet: %s. %v", id, otherwise, explained)
+	return oauth.Client{}, fail(exitCode(explained), "it is not known what became of the client %q, nothing was seen yet: %s. %v", sent.ID, otherwise, explained)
 }
 
 // doubtLooks is how often a look is taken after an outage, a second apart.
@@ -182,20 +164,8 @@ func (p *program) confirmSecret(view clientView, people func(w io.Writer)) error
 }
 
 // dropSecret drops the older of two secrets, or the newer one.
-func (p *program) dropSecret(ctx context.Context, clients oauth.ClientRegistry, id string, newer bool) error {
-	saved, err := editClient(ctx, clients, id, func(c *oauth.Client) error {
-		switch {
-		case c.Public:
-			return mayRotate(*c, false)
-		case len(c.Secrets) < 2:
-			return fail(exitConflict, "the client %q has one secret only: fob client rotate-secret %s gives it the next", id, id)
-		case newer:
-			c.Secrets = c.Secrets[:len(c.Secrets)-1]
-		default:
-			c.Secrets = c.Secrets[len(c.Secrets)-1:]
-		}
-		return nil
-	})
+func (p *program) dropSecret(ctx context.Context, r *oauth.Registrar, id oauth.ClientID, newer bool) error {
+	saved, err := r.DropSecret(ctx, id, newer)
 	if err != nil {
 		return err
 	}
@@ -204,6 +174,6 @@ func (p *program) dropSecret(ctx context.Context, clients oauth.ClientRegistry, 
 		which = "newer"
 	}
 	return p.confirm(viewClient(saved), func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "The %s secret of %s is dropped. It is refused within 10 seconds.\n", which, shown(id))
+		_, _ = fmt.Fprintf(w, "The %s secret of %s is dropped. It is refused within 10 seconds.\n", which, shown(string(id)))
 	})
 }

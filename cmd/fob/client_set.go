@@ -4,38 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/oauth"
 )
-
-// editClient reads a client, lets edit change it, and saves it, again and again
-// while others do the same. Nothing is saved if edit fails or the outcome is not
-// valid. edit must give the same change each time that it is called.
-func editClient(ctx context.Context, clients oauth.ClientRegistry, id string, edit func(*oauth.Client) error) (oauth.Client, error) {
-	var saved oauth.Client
-	err := untilNoConflict(func() error {
-		c, found, err := clients.Client(ctx, oauth.ClientID(id))
-		if err != nil {
-			return err
-		}
-		if !found {
-			return noSuchClient(id)
-		}
-		if err := edit(&c); err != nil {
-			return err
-		}
-		if err := c.Validate(); err != nil {
-			return invalid("the client was not changed", err)
-		}
-		saved, err = clients.SaveClient(ctx, c)
-		return err
-	})
-	return saved, err
-}
 
 const clientSetHelp = `Change the settings of a client. What no flag names stays as it is. A flag for a
 list replaces the whole list; with an empty value the list is empty.
@@ -53,7 +27,7 @@ A change holds within 10 seconds, for new tokens:
 Whether a client is public cannot be changed: add another one.`
 
 func (p *program) clientSetCommand() *cobra.Command {
-	var o clientOptions
+	var settings clientSettings
 	cmd := &cobra.Command{
 		Use:   "set ID",
 		Short: "Change the settings of a client",
@@ -64,50 +38,24 @@ func (p *program) clientSetCommand() *cobra.Command {
   fob client set shop-app --default-scope ''`,
 		Args: oneArg("the client's id"),
 	}
-	o.addSettings(cmd)
+	settings.addFlags(cmd)
+	given := cmd.Flags().Changed
 	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if !slices.ContainsFunc(settingFlags, cmd.Flags().Changed) {
+		if !slices.ContainsFunc(settingFlags, given) {
 			return fail(exitUsage, "fob client set needs a setting to change")
 		}
 		return nil
 	}
-	cmd.RunE = p.changingClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
-		return p.setClient(ctx, clients, args[0], o, cmd.Flags().Changed)
+	cmd.RunE = p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
+		saved, err := r.EditClient(ctx, oauth.ClientID(args[0]), func(c *oauth.Client) error {
+			var fault error
+			if given(maxAuthorizationsFlag) && settings.maxAuthorizations == 0 {
+				fault = errors.New("live authorizations of a subject: 1 or more") // zero is the default
+			}
+			return errors.Join(settings.apply(c, given), fault)
+		})
+		id := shown(args[0])
+		return viewClient(saved), fmt.Sprintf("The client %s is changed, within 10 seconds. See fob client show %s.", id, id), err
 	})
 	return p.tells(cmd, clientView{})
-}
-
-func (p *program) setClient(ctx context.Context, clients oauth.ClientRegistry, id string, o clientOptions, given func(flag string) bool) error {
-	registered, err := clients.ResourceScopes(ctx)
-	if err != nil {
-		return err
-	}
-	var want oauth.Client
-	faults := []error{o.settings(&want)}
-	if given(maxAuthorizationsFlag) && o.maxAuthorizations == 0 {
-		faults = append(faults, errors.New("live authorizations of a subject: 1 or more"))
-	}
-	faults = append(faults, scopesExist(want, registered))
-	if err := errors.Join(faults...); err != nil {
-		return invalid("the client was not changed", err)
-	}
-	saved, err := editClient(ctx, clients, id, func(c *oauth.Client) error {
-		// Tokens that are there keep the life that they were given, and a key that made
-		// them is needed as long.
-		longest := c.LongestTokenLife()
-		copySettings(c, want, given)
-		if longest > c.LongestTokenLife() {
-			c.LongestLife = longest
-		}
-		if len(c.Grants) == 0 && len(c.Introspects) == 0 {
-			return invalid("the client was not changed", errCouldDoNothing)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return p.confirm(viewClient(saved), func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "The client %s is changed, within 10 seconds. See fob client show %s.\n", shown(id), shown(id))
-	})
 }

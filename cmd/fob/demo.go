@@ -3,15 +3,10 @@ package main
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"maps"
-	"reflect"
-	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
 )
@@ -45,23 +40,32 @@ func deriveDemo(ring *bearer.MintRing, accessLifetime int64) demo {
 	}
 }
 
-// registrations are the demo's clients as they would be saved the first time.
-func (d demo) registrations(now int64) ([]oauth.Client, error) {
-	all, err := scope.Of("read", "write", oauth.DevicesScope)
+// seed adds the demo's scopes, clients and user, or brings them up to date. Instances
+// that start together may all do it: one that loses a write reads again, and finds
+// what it was about to write.
+func (d demo) seed(ctx context.Context, r *oauth.Registrar) error {
+	scopes := []string{"read", "write", oauth.DevicesScope}
+	err := r.EditScopes(ctx, func(roles map[string][]string) error {
+		for _, name := range scopes {
+			if _, exists := roles[name]; !exists {
+				roles[name] = nil
+			}
+		}
+		return nil
+	})
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("add the demo's scopes: %w", err)
+	}
+	all, err := scope.Of(scopes...)
+	if err != nil {
+		return err
 	}
 	read, err := scope.Of("read")
 	if err != nil {
-		return nil, err
-	}
-	secretOf := func(s secret.Text) []oauth.ClientSecret {
-		return []oauth.ClientSecret{{Hash: oauth.HashClientSecret(s), Created: now}}
+		return err
 	}
 	app := oauth.Client{
 		ID:             demoApp,
-		Created:        now,
-		Epoch:          uint64(now), //nolint:gosec // after 1970
 		Public:         true,
 		Grants:         []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant},
 		Scopes:         all,
@@ -70,128 +74,69 @@ func (d demo) registrations(now int64) ([]oauth.Client, error) {
 		AccessLifetime: d.accessLifetime,
 	}
 	client := app
-	client.ID = demoClient
-	client.Public = false
-	client.Secrets = secretOf(d.clientSecret)
-	client.Grants = oauth.GrantTypes()
-	api := oauth.Client{
-		ID:          demoAPI,
-		Created:     now,
-		Epoch:       uint64(now), //nolint:gosec // after 1970
-		Secrets:     secretOf(d.apiSecret),
-		Introspects: []string{demoAPI},
-	}
-	return []oauth.Client{client, app, api}, nil
-}
-
-// seedClients brings the demo's scopes and clients into the store, or up to date
-// if they are there. Instances that start together may all do it: whoever loses a
-// write reads again, and finds what it was about to write.
-func (d demo) seedClients(ctx context.Context, clients oauth.ClientRegistry, now time.Time) error {
-	registrations, err := d.registrations(now.Unix())
-	if err != nil {
-		return err
-	}
-	for _, c := range registrations {
-		if err := c.Validate(); err != nil {
-			return invalid("the demo cannot be like that", err)
+	client.ID, client.Public, client.Grants = demoClient, false, oauth.GrantTypes()
+	for _, c := range []struct {
+		client oauth.Client
+		secret secret.Text
+	}{
+		{client, d.clientSecret},
+		{app, secret.Text{}},
+		{oauth.Client{ID: demoAPI, Introspects: []string{demoAPI}}, d.apiSecret},
+	} {
+		if err := seedClient(ctx, r, c.client, c.secret); err != nil {
+			return fmt.Errorf("add %s: %w", c.client.ID, err)
 		}
 	}
-	if err := untilNoConflict(func() error { return seedScopes(ctx, clients) }); err != nil {
-		return fmt.Errorf("add the demo's scopes: %w", err)
-	}
-	for _, c := range registrations {
-		if err := untilNoConflict(func() error { return seedClient(ctx, clients, c) }); err != nil {
-			return fmt.Errorf("add %s: %w", c.ID, err)
-		}
-	}
-	return nil
-}
-
-// maxConflicts bounds how often one entry is lost to others. Each of them writes
-// it once, so it would take that many instances that start together.
-const maxConflicts = 100
-
-func untilNoConflict(try func() error) error {
-	var err error
-	for range maxConflicts {
-		if err = try(); !errors.Is(err, oauth.ErrConflict) {
-			return err
-		}
-	}
-	return err
-}
-
-// seedScopes adds those that are missing, and leaves the others and their roles
-// as they are.
-func seedScopes(ctx context.Context, clients oauth.ClientRegistry) error {
-	registered, err := clients.ResourceScopes(ctx)
-	if err != nil {
-		return err
-	}
-	roles := map[string][]string{"read": nil, "write": nil, oauth.DevicesScope: nil}
-	maps.Copy(roles, registered.Roles)
-	if len(roles) == len(registered.Roles) {
-		return nil
-	}
-	registered.Roles = roles
-	return clients.SaveResourceScopes(ctx, registered)
-}
-
-// seedClient saves want unless it stands there already. If it stands there with
-// another secret, it is from another key ring, whose tokens nobody knows any
-// more: the epoch ends them.
-func seedClient(ctx context.Context, clients oauth.ClientRegistry, want oauth.Client) error {
-	stands, found, err := clients.Client(ctx, want.ID)
-	if err != nil {
-		return err
-	}
-	if found {
-		now := want.Epoch
-		want.Version, want.Created, want.Epoch = stands.Version, stands.Created, stands.Epoch
-		if len(want.Secrets) == 1 {
-			if len(stands.Secrets) == 1 && stands.Secrets[0].Hash == want.Secrets[0].Hash {
-				want.Secrets = stands.Secrets
-			} else {
-				want.Epoch = max(stands.Epoch+1, now)
-			}
-		}
-		if reflect.DeepEqual(stands, want) {
-			return nil
-		}
-	}
-	_, err = clients.SaveClient(ctx, want)
-	return err
-}
-
-// seedUser does the same with the demo's user. It writes the hash first and
-// raises the epoch second, as fob user passwd does.
-func (d demo) seedUser(ctx context.Context, s stores, now time.Time) error {
-	err := untilNoConflict(func() error {
-		u, found, err := s.users.User(ctx, demoUsername)
-		if err != nil {
-			return err
-		}
-		if found {
-			ok, outdated, err := password.Hasher{}.Verify(d.password, u.PasswordHash)
-			if err == nil && ok && !outdated {
-				return nil
-			}
-		} else {
-			u = oauth.User{Username: demoUsername, ID: oauth.NewUserID(), Created: now.Unix()}
-		}
-		if u.PasswordHash, err = (password.Hasher{}).Hash(d.password); err != nil {
-			return err
-		}
-		if u, err = s.users.SaveUser(ctx, u); err != nil || !found {
-			return err
-		}
-		return s.subjects.Raise(ctx, oauth.Subject{Kind: oauth.UserSubject, ID: u.ID}, oauth.StateChange{UserVersion: u.Version})
-	})
-	if err != nil {
+	if err := d.seedUser(ctx, r); err != nil {
 		return fmt.Errorf("add %s: %w", demoUsername, err)
 	}
 	return nil
+}
+
+// seedClient adds a client, or gives it these settings and this secret. Another
+// secret is from another key ring, whose tokens nobody knows any more.
+func seedClient(ctx context.Context, r *oauth.Registrar, want oauth.Client, s secret.Text) error {
+	_, err := r.AddClient(ctx, want, s)
+	if !oauth.IsChange(err, oauth.EntryExists) {
+		return err
+	}
+	c, err := r.EditClient(ctx, want.ID, func(c *oauth.Client) error {
+		settings := want
+		settings.Version, settings.Created, settings.Epoch, settings.Secrets = c.Version, c.Created, c.Epoch, c.Secrets
+		*c = settings
+		return nil
+	})
+	if err != nil || c.Public || c.HasSecret(s) {
+		return err
+	}
+	// The epoch first: after a fault in between, both are done again.
+	if _, err = r.EndClientTokens(ctx, want.ID); err != nil {
+		return err
+	}
+	_, err = r.AddSecret(ctx, want.ID, s, true)
+	if oauth.IsChange(err, oauth.SecretKnown) {
+		return nil // from an instance that was faster
+	}
+	return err
+}
+
+func (d demo) seedUser(ctx context.Context, r *oauth.Registrar) error {
+	u, err := r.User(ctx, demoUsername)
+	if oauth.IsChange(err, oauth.NoSuchEntry) {
+		_, err = r.AddUser(ctx, oauth.NewUser{Username: demoUsername, Password: d.password})
+		if !oauth.IsChange(err, oauth.EntryExists) {
+			return err
+		}
+		u, err = r.User(ctx, demoUsername) // from an instance that was faster
+	}
+	if err != nil {
+		return err
+	}
+	if ok, outdated, err := r.Passwords.Verify(d.password, u.PasswordHash); err == nil && ok && !outdated {
+		return nil
+	}
+	_, err = r.SetPassword(ctx, u, d.password)
+	return err
 }
 
 // demoJSON is the demo in the first line of --json. Here its secrets leave on

@@ -31,10 +31,9 @@ func onEachSeed(t *testing.T, test func(t *testing.T, s stores)) {
 
 func seed(t *testing.T, d demo, s stores, at time.Time) seeded {
 	t.Helper()
-	if err := d.seedClients(t.Context(), s.clients, at); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.seedUser(t.Context(), s, at); err != nil {
+	r := s.registrar()
+	r.Now = func() time.Time { return at }
+	if err := d.seed(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	return readSeeded(t, s)
@@ -187,9 +186,7 @@ func TestDemosSeededTogether(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range errs {
 			all.Go(func() {
-				if errs[i] = d.seedClients(t.Context(), s.clients, seedTime); errs[i] == nil {
-					errs[i] = d.seedUser(t.Context(), s, seedTime)
-				}
+				errs[i] = d.seed(t.Context(), s.registrar())
 			})
 		}
 		all.Wait()

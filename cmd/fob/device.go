@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -80,66 +79,53 @@ func (s *selection) parse(cmd *cobra.Command) error {
 }
 
 // one reports whether the selection is of one subject, and of whom.
-func (p *program) one(ctx context.Context, from stores, s selection) (subject oauth.Subject, one bool, err error) {
+func (s selection) one(ctx context.Context, from stores) (subject oauth.Subject, one bool, err error) {
 	switch {
 	case s.user != "":
-		_, subject, err = findUser(ctx, from, s.user)
-		return subject, true, p.tables.users().explain(err)
+		u, err := from.registrar().User(ctx, s.user)
+		return oauth.SubjectOf(u.ID), true, err
 	case s.subject != "":
-		subject, err = p.findSubject(ctx, from, s.subject)
+		subject, err = findSubject(ctx, from, s.subject)
 		return subject, true, err
 	}
 	return oauth.Subject{}, false, nil
 }
 
 // findSubject refuses a sub that nobody has: it may be a slip, or a user's name.
-// Whoever was ever signed in or out has left something; the others are looked for.
-func (p *program) findSubject(ctx context.Context, from stores, sub string) (oauth.Subject, error) {
+// Everybody who was ever signed in or out has left something; the others are looked
+// for.
+func findSubject(ctx context.Context, from stores, sub string) (oauth.Subject, error) {
 	subject := oauth.SubjectOf(sub)
 	state, err := from.subjects.State(ctx, subject)
 	if err != nil || state != (oauth.SubjectState{}) {
-		return subject, p.tables.tokens().explain(err)
+		return subject, err
 	}
 	records, err := from.tokens.List(ctx, subject, "")
 	if err != nil || len(records) > 0 {
-		return subject, p.tables.tokens().explain(err)
+		return subject, err
 	}
 	if subject.Kind == oauth.ClientSubject {
-		_, found, err := from.clients.Client(ctx, oauth.ClientID(sub))
-		if err == nil && !found {
+		_, err = from.registrar().Client(ctx, oauth.ClientID(sub))
+		if oauth.IsChange(err, oauth.NoSuchEntry) {
 			err = fail(exitNotFound, "there is no subject %q: it is a client's id, or a user's, which begins with u_; for a user's name there is --user", sub)
 		}
-		return subject, p.tables.clients().explain(err)
+		return subject, err
 	}
-	users, err := from.users.ListUsers(ctx)
-	if err == nil && !slices.ContainsFunc(users, func(u oauth.User) bool { return u.ID == sub }) {
+	_, err = from.registrar().UserByID(ctx, sub)
+	if oauth.IsChange(err, oauth.NoSuchEntry) {
 		err = fail(exitNotFound, "nobody has the id %q: see fob user list", sub)
 	}
-	return subject, p.tables.users().explain(err)
+	return subject, err
 }
 
 // clientIsKnown refuses a client's id that may be a slip, when nothing was found
 // for it: tokens of a client that was removed can still be listed and ended.
-func clientIsKnown(ctx context.Context, from stores, id string) error {
-	if id == "" {
+func (s selection) clientIsKnown(ctx context.Context, from stores) error {
+	if s.client == "" {
 		return nil
 	}
-	_, found, err := from.clients.Client(ctx, oauth.ClientID(id))
-	if err == nil && !found {
-		err = noSuchClient(id)
-	}
+	_, err := from.registrar().Client(ctx, oauth.ClientID(s.client))
 	return err
-}
-
-// withTokens runs a command on all tables, of which it needs that of tokens first.
-func (p *program) withTokens(run func(ctx context.Context, s stores) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, _ []string) error {
-		s, err := p.open(cmd.Context())
-		if err != nil {
-			return err
-		}
-		return p.tables.tokens().explain(run(cmd.Context(), s))
-	}
 }
 
 func (p *program) directory(s stores) *oauth.Directory {
@@ -188,7 +174,7 @@ it, "until" when the last of its tokens ends if it is not used again.
 		}
 		return nil
 	}
-	cmd.RunE = p.withTokens(func(ctx context.Context, s stores) error {
+	cmd.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error {
 		return p.listDevices(ctx, s, which, cmd.Flags())
 	})
 	return p.tells(cmd, []deviceView{})
@@ -207,7 +193,7 @@ type deviceView struct {
 }
 
 func (p *program) listDevices(ctx context.Context, s stores, which selection, flags *pflag.FlagSet) error {
-	subject, one, err := p.one(ctx, s, which)
+	subject, one, err := which.one(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -222,8 +208,8 @@ func (p *program) listDevices(ctx context.Context, s stores, which selection, fl
 		return err
 	}
 	if len(standing) == 0 {
-		if err := clientIsKnown(ctx, s, which.client); err != nil {
-			return p.tables.clients().explain(err)
+		if err := which.clientIsKnown(ctx, s); err != nil {
+			return err
 		}
 	}
 	views := []deviceView{}
@@ -279,7 +265,7 @@ signed in. To sign a user out everywhere, fob subject sign-out.
 		}
 		return nil
 	}
-	cmd.RunE = p.withTokens(func(ctx context.Context, s stores) error { return p.endDevices(ctx, s, which) })
+	cmd.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error { return p.endDevices(ctx, s, which) })
 	return p.tells(cmd, endedView{})
 }
 
@@ -289,7 +275,7 @@ type endedView struct {
 }
 
 func (p *program) endDevices(ctx context.Context, s stores, which selection) error {
-	subject, one, err := p.one(ctx, s, which)
+	subject, one, err := which.one(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -301,15 +287,15 @@ func (p *program) endDevices(ctx context.Context, s stores, which selection) err
 		ended, err = d.EndAll(ctx, s.registry, which.filter)
 	}
 	if err != nil {
-		err = p.tables.tokens().explain(err)
+		err = p.tables.explain(err)
 		if ended == 0 {
 			return inDoubt(err, "it is not known whether anything was ended")
 		}
 		return halfDone(err, fmt.Sprintf("%d are ended, and more may be left", ended))
 	}
 	if ended == 0 {
-		if err := clientIsKnown(ctx, s, which.client); err != nil {
-			return p.tables.clients().explain(err)
+		if err := which.clientIsKnown(ctx, s); err != nil {
+			return err
 		}
 	}
 	return p.confirm(endedView{ended}, func(w io.Writer) {
@@ -346,7 +332,7 @@ disable.`,
 		}
 		return nil
 	}
-	signOut.RunE = p.withTokens(func(ctx context.Context, s stores) error { return p.signOut(ctx, s, which) })
+	signOut.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error { return p.signOut(ctx, s, which) })
 	p.tells(signOut, signedOutView{})
 	return group("subject", "Sign a user out everywhere", "A subject is for whom tokens speak: a user, or a client that speaks for itself.", signOut)
 }
@@ -357,12 +343,12 @@ type signedOutView struct {
 }
 
 func (p *program) signOut(ctx context.Context, s stores, which selection) error {
-	subject, _, err := p.one(ctx, s, which)
+	subject, _, err := which.one(ctx, s)
 	if err != nil {
 		return err
 	}
 	if err := p.directory(s).SignOut(ctx, subject); err != nil {
-		return inDoubt(p.tables.tokens().explain(err), "it is not known whether that was done")
+		return inDoubt(p.tables.explain(err), "it is not known whether that was done")
 	}
 	return p.confirm(signedOutView{subject.ID, true}, func(w io.Writer) { _, _ = fmt.Fprintf(w, "All tokens of %s are ended.\n", shown(subject.ID)) })
 }

@@ -23,8 +23,10 @@ func (p *program) scopeCommand() *cobra.Command {
 one of them get it. Device scopes need no entry.`,
 		Example: "  fob scope add read\n  fob scope add publish --role editor --role admin",
 		Args:    oneArg("the scope's name"),
-		RunE: p.changingClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
-			return p.addScope(ctx, clients, args[0], roles, replace)
+		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
+			err := r.AddScope(ctx, args[0], roles, replace)
+			return scopeView{args[0], orEmpty(roles)}, fmt.Sprintf("The scope %s is added, for %s.", args[0], rolesInWords(roles)),
+				p.explain(err, sentences{invalid: "the scope was not added"})
 		}),
 	}
 	p.tells(add, scopeView{})
@@ -37,8 +39,9 @@ one of them get it. Device scopes need no entry.`,
 could no longer ask for it, nor refresh a token that has it.`,
 		Example: "  fob scope remove publish",
 		Args:    oneArg("the scope's name"),
-		RunE: p.changingClients(func(ctx context.Context, clients oauth.ClientRegistry, args []string) error {
-			return p.removeScope(ctx, clients, args[0], force)
+		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
+			err := r.RemoveScope(ctx, args[0], force)
+			return removedScope{args[0], true}, fmt.Sprintf("The scope %s is removed.", args[0]), err
 		}),
 	}
 	p.tells(remove, removedScope{})
@@ -51,7 +54,7 @@ could no longer ask for it, nor refresh a token that has it.`,
 			Long:    `List all scopes, with the roles that may have them; none is everybody.`,
 			Example: "  fob scope list",
 			Args:    noArgs,
-			RunE:    p.withClients(p.listScopes),
+			RunE:    p.withStores(p.listScopes),
 		}, []scopeView{}),
 		remove,
 	)
@@ -68,43 +71,6 @@ type removedScope struct {
 	Removed bool   `json:"removed"`
 }
 
-// changeScopes reads all scopes, lets change edit them, and saves them, again and
-// again while others do the same.
-func changeScopes(ctx context.Context, clients oauth.ClientRegistry, change func(roles map[string][]string) error) error {
-	return untilNoConflict(func() error {
-		s, err := clients.ResourceScopes(ctx)
-		if err != nil {
-			return err
-		}
-		roles := map[string][]string{}
-		maps.Copy(roles, s.Roles)
-		if err := change(roles); err != nil {
-			return err
-		}
-		s.Roles = roles
-		if err := s.Validate(); err != nil {
-			return invalid("the scope was not added", err)
-		}
-		return clients.SaveResourceScopes(ctx, s)
-	})
-}
-
-func (p *program) addScope(ctx context.Context, clients oauth.ClientRegistry, name string, roles []string, replace bool) error {
-	err := changeScopes(ctx, clients, func(all map[string][]string) error {
-		if _, exists := all[name]; exists && !replace {
-			return fail(exitConflict, "there is a scope %q already: --replace gives it these roles", name)
-		}
-		all[name] = roles
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return p.confirm(scopeView{name, orEmpty(roles)}, func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "The scope %s is added, for %s.\n", name, rolesInWords(roles))
-	})
-}
-
 func rolesInWords(roles []string) string {
 	if len(roles) == 0 {
 		return "everybody"
@@ -112,8 +78,8 @@ func rolesInWords(roles []string) string {
 	return "users with the role " + strings.Join(roles, " or ")
 }
 
-func (p *program) listScopes(ctx context.Context, clients oauth.ClientRegistry, _ []string) error {
-	s, err := clients.ResourceScopes(ctx)
+func (p *program) listScopes(ctx context.Context, st stores, _ []string) error {
+	s, err := st.clients.ResourceScopes(ctx)
 	if err != nil {
 		return err
 	}
@@ -125,40 +91,4 @@ func (p *program) listScopes(ctx context.Context, clients oauth.ClientRegistry, 
 		rows = append(rows, []string{name, list(roles)})
 	}
 	return p.print(views, func(w io.Writer) { columns(w, rows...) })
-}
-
-func (p *program) removeScope(ctx context.Context, clients oauth.ClientRegistry, name string, force bool) error {
-	err := changeScopes(ctx, clients, func(all map[string][]string) error {
-		if _, exists := all[name]; !exists {
-			return fail(exitNotFound, "there is no scope %q: see fob scope list", name)
-		}
-		if !force {
-			if err := refuseInUse(ctx, clients, name); err != nil {
-				return err
-			}
-		}
-		delete(all, name)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return p.confirm(removedScope{name, true}, func(w io.Writer) { _, _ = fmt.Fprintf(w, "The scope %s is removed.\n", name) })
-}
-
-func refuseInUse(ctx context.Context, clients oauth.ClientRegistry, name string) error {
-	all, err := clients.ListClients(ctx)
-	if err != nil {
-		return err
-	}
-	var registered []string
-	for _, c := range all {
-		if c.Scopes.Contains(name) {
-			registered = append(registered, string(c.ID))
-		}
-	}
-	if len(registered) == 0 {
-		return nil
-	}
-	return fail(exitConflict, "the scope %q is in use by %s: remove them first, or give --force", name, strings.Join(registered, ", "))
 }

@@ -124,11 +124,8 @@ func (p *program) serve(ctx context.Context, o serveOptions) error {
 	about := service{base: baseURL(listener.Addr()), tables: &p.tables}
 	if p.tables.endpoint == "" || p.tables.areLocal() {
 		d := deriveDemo(ring, int64(o.accessLifetime))
-		if err := d.seedClients(ctx, s.clients, time.Now()); err != nil {
-			return p.tables.clients().explain(err)
-		}
-		if err := d.seedUser(ctx, s, time.Now()); err != nil {
-			return p.tables.users().explain(err)
+		if err := d.seed(ctx, s.registrar()); err != nil {
+			return p.explain(err, sentences{invalid: "the demo cannot be like that"})
 		}
 		about.demo = &d
 	}

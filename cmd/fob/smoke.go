@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/secret"
 	"github.com/fob-oauth/fob/internal/wire"
 )
@@ -114,11 +113,7 @@ func (p *program) smoke(ctx context.Context, s stores, base string) error {
 	name := "fob-smoke-" + strings.ToLower(rand.Text())
 	run := smokeRun{
 		base: base, clientSecret: oauth.NewClientSecret(), password: oauth.NewClientSecret(),
-		client: oauth.Client{
-			ID: oauth.ClientID(name), Grants: oauth.GrantTypes(),
-			AccessLifetime: 300, Created: time.Now().Unix(), Epoch: uint64(time.Now().Unix()), //nolint:gosec // after 1970
-		},
-		user: oauth.User{Username: name, ID: oauth.NewUserID(), Created: time.Now().Unix()},
+		client: oauth.Client{ID: oauth.ClientID(name), Grants: oauth.GrantTypes(), AccessLifetime: 300},
 		http: &http.Client{
 			Timeout: smokeTime,
 			// A token endpoint that redirects would have the secrets sent on.
@@ -146,27 +141,18 @@ func (p *program) smoke(ctx context.Context, s stores, base string) error {
 // registerSmoke adds the client and the user. What may be there afterwards has to be
 // cleaned up, also after an error.
 func (p *program) registerSmoke(ctx context.Context, s stores, r *smokeRun) error {
-	hash, err := password.Hasher{}.Hash(r.password)
-	if err != nil {
-		return err
+	reg := s.registrar()
+	mayBeThere := func(err error) bool {
+		cause := p.cause(err)
+		return err == nil || oauth.IsChange(err, oauth.InDoubt) && (exitCode(cause) == exitUnavailable || isInterrupted(cause))
 	}
-	r.user.PasswordHash = hash
-	r.client.Secrets = []oauth.ClientSecret{{Hash: oauth.HashClientSecret(r.clientSecret), Created: r.client.Created}}
-	if err := errors.Join(r.client.Validate(), r.user.Validate()); err != nil {
-		return err
-	}
-	mayBeThere := func(explained error) bool {
-		return explained == nil || exitCode(explained) == exitUnavailable || isInterrupted(explained)
-	}
-	_, err = s.clients.SaveClient(ctx, r.client)
-	err = p.tables.clients().explain(err)
+	_, err := reg.AddClient(ctx, r.client, r.clientSecret)
 	if r.hasClient = mayBeThere(err); err != nil {
-		return err
+		return p.cause(err)
 	}
-	_, err = s.users.SaveUser(ctx, r.user)
-	err = p.tables.users().explain(err)
+	r.user, err = reg.AddUser(ctx, oauth.NewUser{Username: string(r.client.ID), Password: r.password})
 	r.hasUser = mayBeThere(err)
-	return err
+	return p.cause(err)
 }
 
 // cleanUpSmoke removes what may be there, and names what it could not remove.
@@ -174,29 +160,30 @@ func (p *program) cleanUpSmoke(ctx context.Context, s stores, r *smokeRun) error
 	var left []error
 	note := func(what string, err error) {
 		if err != nil {
-			left = append(left, fail(exitFailure, "not cleaned up, remove it by hand: %s (%v)", what, err))
+			left = append(left, fail(exitFailure, "not cleaned up, remove it by hand: %s (%v)", what, p.cause(err)))
 		}
 	}
-	subject := oauth.Subject{Kind: oauth.UserSubject, ID: r.user.ID}
+	reg := s.registrar()
 	if r.alone {
-		subject = oauth.Subject{Kind: oauth.ClientSubject, ID: string(r.client.ID)}
-	}
-	if len(r.steps) > 0 {
-		d := p.directory(s)
+		d, subject := p.directory(s), oauth.SubjectOf(string(r.client.ID))
 		_, err := d.End(ctx, subject, oauth.Filter{})
 		if r.unanswered && err == nil {
 			// What is still under way must not leave a token that lives.
 			err = d.SignOut(ctx, subject)
 		}
-		note("the tokens of "+r.user.Username, p.tables.tokens().explain(err))
+		note("the tokens of "+subject.ID, err)
 	}
 	if r.hasUser {
-		_, err := s.users.RemoveUser(ctx, r.user)
-		note("the user "+r.user.Username, p.tables.users().explain(err))
+		err := reg.RemoveUser(ctx, r.user)
+		if !r.unanswered && err == nil {
+			err = reg.ForgetUser(ctx, r.user) // no login is under way
+		}
+		note("the user "+r.user.Username, err)
 	}
 	if r.hasClient {
-		_, err := s.clients.RemoveClient(ctx, r.client.ID)
-		note("the client "+string(r.client.ID), p.tables.clients().explain(err))
+		if err := reg.RemoveClient(ctx, r.client.ID); !oauth.IsChange(err, oauth.NoSuchEntry) {
+			note("the client "+string(r.client.ID), err)
+		}
 	}
 	return errors.Join(left...)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -153,10 +154,11 @@ type stubborn struct {
 }
 
 func (s stubborn) SaveUser(ctx context.Context, u oauth.User) (oauth.User, error) {
-	if s.saves != nil {
+	if _, refused := errors.AsType[smithy.APIError](s.saves); refused {
 		return oauth.User{}, s.saves
 	}
-	return s.users.SaveUser(ctx, u)
+	saved, err := s.users.SaveUser(ctx, u)
+	return saved, cmp.Or(err, s.saves) // whose reply is lost
 }
 
 func (s stubborn) RemoveUser(context.Context, oauth.User) (bool, error) { return false, s.removes }

@@ -2,16 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/password"
-	"github.com/fob-oauth/fob/internal/secret"
 )
 
 func (p *program) userCommand() *cobra.Command {
@@ -23,7 +19,7 @@ func (p *program) userCommand() *cobra.Command {
 read from standard input, one line.`,
 		Example: "  fob user add ann@example.com --role editor < password.txt",
 		Args:    oneArg("the user's name"),
-		RunE: p.withUsers(func(ctx context.Context, s stores, args []string) error {
+		RunE: p.withStores(func(ctx context.Context, s stores, args []string) error {
 			return p.addUser(ctx, s, args[0], roles)
 		}),
 	}
@@ -38,7 +34,7 @@ read from standard input, one line.`,
 standard input, one line. All of the user's tokens end with it, on every device.`,
 			Example: "  fob user passwd ann@example.com < password.txt",
 			Args:    oneArg("the user's name"),
-			RunE:    p.withUsers(p.changePassword),
+			RunE:    p.withStores(p.changePassword),
 		}, userView{}),
 		p.userRolesCommand(),
 		p.userDisableCommand(),
@@ -51,21 +47,10 @@ standard input, one line. All of the user's tokens end with it, on every device.
 			Long:    `List all users, by their names. It reads the whole table.`,
 			Example: "  fob user list",
 			Args:    noArgs,
-			RunE:    p.withUsers(p.listUsers),
+			RunE:    p.withStores(p.listUsers),
 		}, []userView{}),
 		p.userImportCommand(),
 	)
-}
-
-// withUsers runs a command on the tables of users and tokens.
-func (p *program) withUsers(run func(ctx context.Context, s stores, args []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		s, err := p.open(cmd.Context())
-		if err != nil {
-			return err
-		}
-		return p.tables.users().explain(run(cmd.Context(), s, args))
-	}
 }
 
 // userView is a user as --json shows it. Programs rely on the names.
@@ -75,7 +60,7 @@ type userView struct {
 	Roles     []string `json:"roles"`
 	CreatedAt string   `json:"created_at" is:"time"`
 
-	// Those that look at the tokens table tell these, too.
+	// From the table of tokens, for those that look there.
 	Disabled *bool `json:"disabled,omitempty"`
 	SignedIn *int  `json:"signed_in,omitempty"` // Authorizations with an active token
 }
@@ -85,79 +70,46 @@ func viewUser(u oauth.User) userView {
 }
 
 func (p *program) addUser(ctx context.Context, s stores, name string, roles []string) error {
-	u := oauth.User{Username: name, ID: oauth.NewUserID(), Roles: roles, Created: time.Now().Unix()}
-	if _, taken, err := s.users.User(ctx, name); err != nil {
-		return err
-	} else if taken {
-		return userExists(name)
-	}
-	hash, err := p.readPassword(ctx)
-	if _, ok := errors.AsType[*failure](err); ok {
+	r := s.registrar()
+	if _, err := r.User(ctx, name); err == nil { // before the password is asked for
+		return &oauth.ChangeError{Kind: oauth.EntryExists, Entry: oauth.UserEntry, Name: name}
+	} else if !oauth.IsChange(err, oauth.NoSuchEntry) {
 		return err
 	}
-	u.PasswordHash = hash
-	if err != nil {
-		u.PasswordHash = secret.New("none") // its fault is told already
-	}
-	if faults := errors.Join(u.Validate(), err); faults != nil {
-		return invalid("the user was not added", faults)
-	}
-	u, err = s.users.SaveUser(ctx, u)
-	if errors.Is(err, oauth.ErrConflict) {
-		return userExists(name)
-	}
+	text, err := p.readSecret(ctx, "password")
 	if err != nil {
 		return err
+	}
+	u, err := r.AddUser(ctx, oauth.NewUser{Username: name, Roles: roles, Password: text})
+	if err != nil {
+		return p.explain(err, sentences{invalid: "the user was not added"})
 	}
 	return p.confirm(viewUser(u), func(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "The user %s is added, with the id %s.\n", shown(u.Username), u.ID)
 	})
 }
 
-func userExists(name string) error {
-	return fail(exitConflict, "there is a user %q already: fob user passwd changes the password", name)
-}
-
-// readPassword reads a new password and returns its hash.
-func (p *program) readPassword(ctx context.Context) (secret.Text, error) {
+func (p *program) changePassword(ctx context.Context, s stores, args []string) error {
+	r := s.registrar()
+	u, err := r.User(ctx, args[0])
+	if err != nil {
+		return err
+	}
 	text, err := p.readSecret(ctx, "password")
 	if err != nil {
-		return secret.Text{}, err
-	}
-	if err := oauth.ValidatePassword(text); err != nil {
-		return secret.Text{}, err
-	}
-	return password.Hasher{}.Hash(text)
-}
-
-// changePassword asks for the password before it changes anything.
-func (p *program) changePassword(ctx context.Context, s stores, args []string) error {
-	name := args[0]
-	if _, _, err := findUser(ctx, s, name); err != nil {
 		return err
 	}
-	hash, err := p.readPassword(ctx)
-	if _, ok := errors.AsType[*failure](err); ok {
-		return err
-	}
+	saved, err := r.SetPassword(ctx, u, text)
 	if err != nil {
-		return invalid("the password was not changed", err)
-	}
-
-	saved, err := p.editUser(ctx, s, name, "the new password is stored", func(u *oauth.User) error {
-		u.PasswordHash = hash
-		return nil
-	})
-	if err != nil {
-		return err
+		return p.explain(err, sentences{
+			invalid:  "the password was not changed",
+			inDoubt:  "it is not known whether the new password is stored",
+			halfDone: "the new password is stored, but tokens issued before may still be active",
+		})
 	}
 	return p.confirm(viewUser(saved), func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "The password of %s is changed, and all tokens issued before are ended.\n", shown(name))
+		_, _ = fmt.Fprintf(w, "The password of %s is changed, and all tokens issued before are ended.\n", shown(u.Username))
 	})
-}
-
-func noSuchUser(name string) error {
-	return fail(exitNotFound, "there is no user %q: see fob user list", name)
 }
 
 func (p *program) listUsers(ctx context.Context, s stores, _ []string) error {

@@ -76,7 +76,7 @@ func (p *program) userImportCommand() *cobra.Command {
 		if o.dryRun {
 			return run(cmd.Context(), stores{}, args) // which need not be there
 		}
-		return p.withUsers(run)(cmd, args)
+		return p.withStores(run)(cmd, args)
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false

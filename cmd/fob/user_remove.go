@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,53 +43,34 @@ func (p *program) userRemoveCommand() *cobra.Command {
 			}
 			return nil
 		},
-		RunE: p.withUsers(func(ctx context.Context, s stores, args []string) error {
-			return p.removeUsers(ctx, s, args, time.Duration(wait)*time.Second)
+		RunE: p.withStores(func(ctx context.Context, s stores, args []string) error {
+			return p.removeUsers(ctx, s.registrar(), args, time.Duration(wait)*time.Second)
 		}),
 	}
 	cmd.Flags().Var(&wait, "wait", "how long to wait for logins that are under way")
 	return p.tells(cmd, []removedUser{})
 }
 
-func (p *program) removeUsers(ctx context.Context, s stores, names []string, wait time.Duration) error {
+func (p *program) removeUsers(ctx context.Context, r *oauth.Registrar, names []string, wait time.Duration) error {
 	// All of them are looked up first: a slip of the pen changes nothing.
-	subjects := make([]oauth.Subject, len(names))
 	users := make([]oauth.User, len(names))
-	seen := map[string]bool{}
 	for i, name := range names {
-		if seen[name] {
+		if slices.Contains(names[:i], name) {
 			return fail(exitUsage, "the user %q is named twice", name)
 		}
-		seen[name] = true
 		var err error
-		if users[i], subjects[i], err = findUser(ctx, s, name); err != nil {
+		if users[i], err = r.User(ctx, name); err != nil {
 			return err
 		}
 	}
-	d := p.directory(s)
 	for i, u := range users {
-		state, err := p.removeUser(ctx, s, d, u, subjects[i])
-		if err == nil {
-			continue
+		if err := r.RemoveUser(ctx, u); err != nil {
+			// Those before are gone, and what is left of them goes as well.
+			gone, left := users[:i], i > 0 && p.forget(ctx, r, users[:i], wait) != nil
+			return p.removalStopped(gone, left, names[i:], err)
 		}
-		if i == 0 && (exitCode(err) == exitUnavailable || isInterrupted(err)) || i == 0 && state != "" {
-			return fail(exitCode(err), "%s: run it again for %s. %v", orElse(state, "it is not known whether anything was done"), quoted(names), err)
-		}
-		if i == 0 {
-			return err
-		}
-		// Those before are gone, and what is left of them goes as well.
-		gone := "removed: " + quoted(names[:i])
-		if p.forget(ctx, s, subjects[:i], wait) != nil {
-			gone += ", of whom an item without their data stays"
-		}
-		code := exitCode(err)
-		if code != exitUnavailable {
-			code = exitFailure // whatever it was, something was done
-		}
-		return fail(code, "%s; %s: run it again for %s. %v", gone, orElse(state, "not yet the others"), quoted(names[i:]), err)
 	}
-	left := p.forget(ctx, s, subjects, wait)
+	left := p.forget(ctx, r, users, wait)
 	removed := make([]removedUser, len(users))
 	for i, u := range users {
 		removed[i] = removedUser{u.Username, u.ID, true}
@@ -105,6 +87,40 @@ func (p *program) removeUsers(ctx context.Context, s stores, names []string, wai
 	return err
 }
 
+// removalStopped says what holds after a removal that failed at the first of the
+// users who are left.
+func (p *program) removalStopped(gone []oauth.User, itemsStay bool, left []string, err error) error {
+	cause := p.cause(err)
+	code := exitCode(cause)
+	half := oauth.IsChange(err, oauth.HalfDone)
+	var state []string
+	if len(gone) > 0 {
+		names := make([]string, len(gone))
+		for i, u := range gone {
+			names[i] = u.Username
+		}
+		words := "removed: " + quoted(names)
+		if itemsStay {
+			words += ", of whom an item without their data stays"
+		}
+		state = append(state, words)
+		if code != exitUnavailable {
+			code = exitFailure // it may not say that nothing was changed
+		}
+	}
+	switch {
+	case half:
+		state = append(state, fmt.Sprintf("%q is disabled and not removed, as far as can be seen", left[0]))
+	case len(gone) > 0:
+		state = append(state, "not yet the others")
+	case code == exitUnavailable || isInterrupted(cause):
+		state = append(state, "it is not known whether anything was done")
+	default:
+		return cause
+	}
+	return fail(code, "%s: run it again for %s. %v", strings.Join(state, "; "), quoted(left), cause)
+}
+
 type removedUser struct {
 	Username string `json:"username"`
 	UserID   string `json:"user_id"`
@@ -119,40 +135,16 @@ func quoted(names []string) string {
 	return strings.Join(words, ", ")
 }
 
-// removeUser leaves the subject's state, which refuses logins that are under way.
-// With an error it says what was done before it, if anything was.
-func (p *program) removeUser(ctx context.Context, s stores, d *oauth.Directory, u oauth.User, subject oauth.Subject) (state string, err error) {
-	// Disabled before gone: a login that read the user is refused by the state.
-	if err := s.subjects.Raise(ctx, subject, oauth.StateChange{Disabled: new(true)}); err != nil {
-		return "", p.tables.tokens().explain(err)
-	}
-	if _, err := d.End(ctx, subject, oauth.Filter{}); err != nil {
-		return fmt.Sprintf("%q is disabled and not removed", u.Username), p.tables.tokens().explain(err)
-	}
-	if _, err := s.users.RemoveUser(ctx, u); err != nil {
-		// The reply may be all that was lost.
-		if _, found, look := s.users.User(ctx, u.Username); look == nil && !found {
-			return "", nil
-		}
-		return fmt.Sprintf("%q is disabled and not removed, as far as can be seen", u.Username), p.tables.users().explain(err)
-	}
-	return "", nil
-}
-
-// forget deletes the states of subjects that are gone, and the records that
-// logins under way may have made, dead as they are.
-func (p *program) forget(ctx context.Context, s stores, subjects []oauth.Subject, wait time.Duration) error {
+// forget waits until no login that read the users can be under way, and deletes what
+// they left.
+func (p *program) forget(ctx context.Context, r *oauth.Registrar, users []oauth.User, wait time.Duration) error {
 	_, _ = fmt.Fprintf(p.stderr, "fob: waiting %s until no login is under way\n", wait)
 	if p.clock.sleep(ctx, wait) != nil {
 		return errors.New("interrupted")
 	}
-	d := p.directory(s)
-	for _, subject := range subjects {
-		if _, err := d.End(ctx, subject, oauth.Filter{}); err != nil {
-			return p.tables.tokens().explain(err)
-		}
-		if err := s.registry.Forget(ctx, subject); err != nil {
-			return p.tables.tokens().explain(err)
+	for _, u := range users {
+		if err := r.ForgetUser(ctx, u); err != nil {
+			return p.cause(err)
 		}
 	}
 	return nil

@@ -25,13 +25,10 @@ func (r *Registrar) Client(ctx context.Context, id ClientID) (Client, error) {
 // none. s is its secret, and empty for a public client. After InDoubt it returns the
 // client that may have been added, for [Registrar.Landed].
 func (r *Registrar) AddClient(ctx context.Context, c Client, s secret.Text) (Client, error) {
-	if c.ID == "" {
-		c.ID = ClientID(strings.ToLower(rand.Text()))
-	}
+	c = r.asNew(c, s)
 	if err := r.CheckClient(ctx, c, s); err != nil {
 		return Client{}, err
 	}
-	c = r.asNew(c, s)
 	saved, err := r.Clients.SaveClient(ctx, c)
 	if errors.Is(err, ErrConflict) {
 		return Client{}, &ChangeError{Kind: EntryExists, Entry: ClientEntry, Name: string(c.ID)}
@@ -59,6 +56,9 @@ func (r *Registrar) CheckClient(ctx context.Context, c Client, s secret.Text) er
 // asNew is c as AddClient saves it. The epoch begins at the time, so that a client
 // that was removed and is added again revives no token.
 func (r *Registrar) asNew(c Client, s secret.Text) Client {
+	if c.ID == "" {
+		c.ID = ClientID(strings.ToLower(rand.Text()))
+	}
 	now := r.Now()
 	c.Version, c.Created, c.Epoch = 0, now.Unix(), NextVersion(0, now)
 	c.Secrets = nil

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+const clientAddHelp = `Add a client. A confidential client gets a generated secret, which is shown
+once; with --secret-stdin it brings one along from another system.
+
+Scopes must exist: see fob scope add. Devices need no entry, every client may
+name them. Everything that is wrong with a client is told at once, and then
+nothing is saved.`
+
+const clientAddExample = `  # a mobile app whose users log in on several devices
+  fob client add --id shop-app --public --grant password --grant refresh_token --scope read
+
+  # a back end that speaks for itself
+  fob client add --id nightly --grant client_credentials --scope read --scope write --default-scope read
+
+  # the API that both call: it may introspect tokens whose audience is theirs
+  fob client add --id shop-api --introspects shop-app --introspects nightly
+
+  # a client of another system, with the secret that is in its config
+  fob client add --id legacy --secret-stdin --grant password --scope read < secret.txt`
+
+type clientOptions struct {
+	id                  string
+	public, secretStdin bool
+	clientSettings
+}
+
+func (p *program) clientAddCommand() *cobra.Command {
+	var o clientOptions
+	cmd := &cobra.Command{
+		Use:     "add",
+		Short:   "Add a client",
+		Long:    clientAddHelp,
+		Example: clientAddExample,
+		Args:    noArgs,
+		RunE: p.withStores(func(ctx context.Context, s stores, _ []string) error {
+			return p.addClient(ctx, s.registrar(), o)
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.id, "id", "", "client `id` (default: a generated one)")
+	f.BoolVar(&o.public, "public", false, "it cannot keep a secret, as a mobile app")
+	f.BoolVar(&o.secretStdin, "secret-stdin", false, "read its secret from standard input, one line")
+	o.addFlags(cmd)
+	return p.tells(cmd, clientView{})
+}
+
+func (p *program) addClient(ctx context.Context, r *oauth.Registrar, o clientOptions) error {
+	if o.public && o.secretStdin {
+		return fail(exitUsage, "--public and --secret-stdin exclude each other: a public client has no secret")
+	}
+	c := oauth.Client{ID: oauth.ClientID(o.id), Public: o.public}
+	faults := o.apply(&c, func(string) bool { return true })
+	var text, generated secret.Text
+	if !o.public {
+		var err error
+		if text, generated, err = p.newClientSecret(ctx, o.secretStdin); err != nil {
+			return err
+		}
+	}
+	err := r.CheckClient(ctx, c, text)
+	if e, ok := errors.AsType[*oauth.ChangeError](err); ok {
+		faults, err = errors.Join(faults, faultInWords(e.Err)), nil
+	}
+	if err != nil {
+		return err
+	}
+	if faults != nil {
+		return invalid("the client was not added", faults)
+	}
+	// From here on a Ctrl-C waits: the secret would be stored, and nobody have it.
+	ctx = context.WithoutCancel(ctx)
+	saved, err := r.AddClient(ctx, c, text)
+	if oauth.IsChange(err, oauth.InDoubt) {
+		saved, err = p.afterDoubt(ctx, r, saved, err, "if fob client show finds it, remove it and add it again")
+	}
+	if err != nil {
+		return p.explain(err, sentences{invalid: "the client was not added"})
+	}
+	view := viewClient(saved)
+	view.ClientSecret = generated.Reveal()
+	return p.confirmSecret(view, func(w io.Writer) { writeSecret(w, view) })
+}

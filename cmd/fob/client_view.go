@@ -1,0 +1,124 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// clientView is a client as --json shows it. Programs rely on the names.
+type clientView struct {
+	ClientID     string `json:"client_id"`
+	ClientSecret string `json:"client_secret,omitempty" is:"text, once, when it was generated"`
+
+	Type              string       `json:"type" is:"confidential or public"`
+	Disabled          bool         `json:"disabled"`
+	CreatedAt         string       `json:"created_at" is:"time"`
+	Secrets           []secretView `json:"secrets"`
+	Grants            []string     `json:"grants"`
+	Scopes            []string     `json:"scopes"`
+	DefaultScopes     []string     `json:"default_scopes"`
+	Audiences         []string     `json:"audiences"`
+	Introspects       []string     `json:"introspects"`
+	AccessLifetime    int64        `json:"access_lifetime" is:"seconds"`
+	RefreshIdle       int64        `json:"refresh_idle" is:"seconds"`
+	RefreshAbsolute   int64        `json:"refresh_absolute" is:"seconds"`
+	MaxAuthorizations int          `json:"max_authorizations"`
+	LongestLife       int64        `json:"longest_life,omitempty" is:"seconds, of tokens from before a lifetime was shortened"`
+}
+
+// secretView is a secret without its text.
+type secretView struct {
+	CreatedAt string `json:"created_at" is:"time"`
+}
+
+// viewClient shows what holds, defaults included.
+func viewClient(c oauth.Client) clientView {
+	v := clientView{
+		ClientID:          string(c.ID),
+		Type:              "confidential",
+		Disabled:          c.Disabled,
+		CreatedAt:         timestamp(c.Created),
+		Secrets:           []secretView{},
+		Grants:            []string{},
+		Scopes:            orEmpty(c.Scopes.Ordinary()),
+		DefaultScopes:     orEmpty(c.DefaultScopes.Ordinary()),
+		Audiences:         c.Audiences,
+		Introspects:       orEmpty(c.Introspects),
+		AccessLifetime:    cmp.Or(c.AccessLifetime, oauth.DefaultAccessLifetime),
+		RefreshIdle:       cmp.Or(c.RefreshIdle, oauth.DefaultRefreshIdle),
+		RefreshAbsolute:   cmp.Or(c.RefreshAbsolute, oauth.DefaultRefreshAbsolute),
+		MaxAuthorizations: cmp.Or(c.MaxAuthorizations, oauth.DefaultMaxAuthorizations),
+		LongestLife:       c.LongestLife,
+	}
+	if c.Public {
+		v.Type = "public"
+	}
+	for _, s := range c.Secrets {
+		v.Secrets = append(v.Secrets, secretView{timestamp(s.Created)})
+	}
+	for _, g := range c.Grants {
+		v.Grants = append(v.Grants, string(g))
+	}
+	if len(v.Audiences) == 0 {
+		v.Audiences = []string{v.ClientID}
+	}
+	return v
+}
+
+func (p *program) listClients(ctx context.Context, s stores, _ []string) error {
+	all, err := s.clients.ListClients(ctx)
+	if err != nil {
+		return err
+	}
+	views := make([]clientView, len(all))
+	rows := [][]string{{"CLIENT", "TYPE", "GRANTS", "SCOPES", "CREATED"}}
+	for i, c := range all {
+		v := viewClient(c)
+		views[i] = v
+		kind := v.Type
+		if v.Disabled {
+			kind += ", disabled"
+		}
+		rows = append(rows, []string{v.ClientID, kind, list(v.Grants), list(v.Scopes), v.CreatedAt})
+	}
+	return p.print(views, func(w io.Writer) { columns(w, rows...) })
+}
+
+func (p *program) showClient(ctx context.Context, s stores, args []string) error {
+	c, err := s.registrar().Client(ctx, oauth.ClientID(args[0]))
+	if err != nil {
+		return err
+	}
+	v := viewClient(c)
+	var secrets []string
+	for _, s := range v.Secrets {
+		secrets = append(secrets, s.CreatedAt)
+	}
+	span := func(n int64) string { return (time.Duration(n) * time.Second).String() }
+	return p.print(v, func(w io.Writer) {
+		columns(w,
+			[]string{"client_id", v.ClientID},
+			[]string{"type", v.Type},
+			[]string{"disabled", strconv.FormatBool(v.Disabled)},
+			[]string{"created", v.CreatedAt},
+			[]string{"secrets of", list(secrets)},
+			[]string{"grants", list(v.Grants)},
+			[]string{"scopes", list(v.Scopes)},
+			[]string{"default scopes", list(v.DefaultScopes)},
+			[]string{"audiences", list(v.Audiences)},
+			[]string{"introspects", list(v.Introspects)},
+			[]string{"access lifetime", span(v.AccessLifetime)},
+			[]string{"refresh idle", span(v.RefreshIdle)},
+			[]string{"refresh absolute", span(v.RefreshAbsolute)},
+			[]string{"max authorizations", strconv.Itoa(v.MaxAuthorizations)},
+		)
+		if v.LongestLife > 0 {
+			columns(w, []string{"longest life", span(v.LongestLife) + ", of tokens from before a lifetime was shortened"})
+		}
+	})
+}
