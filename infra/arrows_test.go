@@ -37,6 +37,8 @@ var arrows = map[string][]string{
 
 	"internal/verifying": {"internal/config", "internal/dynamo", "internal/keys", "internal/oauth", "internal/warm"},
 
+	"internal/userimport": {"internal/oauth", "internal/password", "internal/secret"},
+
 	"internal/storetest":         {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/proof":             {}, // tests alone, which may join everything
 	"internal/dynamo/dynamotest": {"internal/bearer", "internal/dynamo", "internal/storetest"},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +23,7 @@ import (
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/storetest"
+	"github.com/fob-oauth/fob/internal/userimport"
 )
 
 // Hashes of example-password that package password's vectors have, too.
@@ -207,7 +207,7 @@ func TestImportGoesOnAfterAnOutage(t *testing.T) {
 	if view.Imported+view.Existing != users || view.Existing < outage-1 || view.Imported == 0 {
 		t.Errorf("%d imported, %d existing", view.Imported, view.Existing)
 	}
-	if len(view.Refused) != 2 || view.Refused[0] != (refusal{users + 1, "user-7", "the name is in line 8 already"}) {
+	if len(view.Refused) != 2 || view.Refused[0] != (userimport.Refusal{Line: users + 1, Username: "user-7", Reason: "the name is in line 8 already"}) {
 		t.Errorf("refused: %+v", view.Refused)
 	}
 
@@ -287,7 +287,7 @@ func TestImportInterrupted(t *testing.T) {
 		says   string
 	}{
 		// More writes than there are at once, so some are counted.
-		{"busy", 4 * importers, importers + importers/2, `[1-9][0-9]* users? (is|are) imported, 0 were there already, the rest may not be: run the same command again\. interrupted`},
+		{"busy", 4 * userimport.Workers, userimport.Workers + userimport.Workers/2, `[1-9][0-9]* users? (is|are) imported, 0 were there already, the rest may not be: run the same command again\. interrupted`},
 		{"waiting", 3, 3, `(.*: run the same command again\. )?interrupted`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -358,55 +358,6 @@ func TestImportShowsNoHashes(t *testing.T) {
 	}
 }
 
-func TestReadLines(t *testing.T) {
-	full := strings.Repeat("x", maxLine-1)
-	for _, tt := range []struct {
-		name, in string
-		want     string // number:text, and ! for too long
-		fails    string
-	}{
-		{name: "empty", in: ""},
-		{name: "blank", in: "\n \r\n\t\n"},
-		{name: "no end", in: "a\nb", want: "1:a 2:b"},
-		{name: "Windows", in: "a\r\nb\r\n", want: "1:a 2:b"},
-		{name: "blank ones between", in: "\na\n\n\nb\n\n", want: "2:a 5:b"},
-		{name: "byte order mark", in: byteOrderMark + "a\nb\n", want: "1:a 2:b"},
-		{name: "byte order mark alone", in: byteOrderMark},
-		{name: "UTF-16", in: "\xff\xfea\x00\n\x00", fails: "the file is UTF-16"},
-		{name: "as long as can be", in: full + "\na\n", want: "1:" + full + " 2:a"},
-		{name: "too long", in: full + "x\na\n", want: "1! 2:a"},
-		{name: "far too long", in: strings.Repeat(full, 5) + "\na\n", want: "1! 2:a"},
-		{name: "too long at the end", in: "a\n" + full + "xx", want: "1:a 2!"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			var got []string
-			var failed error
-			size := 0
-			for l := range readLines(t.Context(), strings.NewReader(tt.in)) {
-				size += l.size
-				if l.err != nil {
-					failed = l.err
-					continue
-				}
-				if l.tooLong {
-					got = append(got, fmt.Sprintf("%d!", l.number))
-					continue
-				}
-				got = append(got, fmt.Sprintf("%d:%s", l.number, bytes.TrimSpace(l.text)))
-			}
-			if text := strings.Join(got, " "); text != tt.want && tt.fails == "" {
-				t.Errorf("lines are %.100q, want %.100q", text, tt.want)
-			}
-			if (failed != nil) != (tt.fails != "") || failed != nil && !strings.Contains(failed.Error(), tt.fails) {
-				t.Errorf("error %v, want %q", failed, tt.fails)
-			}
-			if size > len(tt.in) {
-				t.Errorf("%d of %d bytes", size, len(tt.in))
-			}
-		})
-	}
-}
-
 // A disk that fails is not the end of the file.
 func TestUsersThatCannotBeRead(t *testing.T) {
 	endpoint := storetest.Engine(t)
@@ -427,21 +378,3 @@ func TestUsersThatCannotBeRead(t *testing.T) {
 type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("the disk is broken") }
-
-// The bar says how many users are done and how much is left, and leaves nothing
-// behind. That it is for terminals alone, the scripts show: there it is not.
-func TestProgress(t *testing.T) {
-	var out output
-	p := progress{newBar(&out, 100)}
-	p.add(1, 1)
-	p.add(49, 12) // too soon to be shown
-	p.end()
-	if text := out.String(); !strings.Contains(text, "1 user ") || !strings.Contains(text, "0%") {
-		t.Errorf("the bar is %q", text)
-	}
-	if text := out.String(); !strings.HasSuffix(text, "\r") {
-		t.Errorf("the bar ends in %q", text[max(0, len(text)-20):])
-	}
-	progress{}.add(1, 1)
-	progress{}.end()
-}

@@ -1,10 +1,7 @@
-package main
+package userimport
 
 import (
-	"bufio"
 	"bytes"
-	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,74 +12,6 @@ import (
 	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/secret"
 )
-
-// maxLine is the most bytes of a line. A user with a hundred roles has 13 KiB.
-const maxLine = 64 << 10
-
-// line is one that is not blank.
-type line struct {
-	number  int
-	text    []byte
-	size    int  // with its end, and the blank ones before it
-	tooLong bool // then there is no text
-	err     error
-}
-
-const byteOrderMark = "\xef\xbb\xbf"
-
-// readLines sends the lines of a file, one that could not be read last. It gives
-// up when ctx ends; a read that is under way then it leaves to the end of the
-// process, since nobody can end one of standard input.
-func readLines(ctx context.Context, in io.Reader) <-chan line {
-	lines := make(chan line)
-	go func() {
-		defer close(lines)
-		r := bufio.NewReaderSize(in, maxLine)
-		blank := 0
-		for number := 1; ; number++ {
-			l, err := readLine(r)
-			l.number, l.size = number, l.size+blank
-			blank = 0
-			if number == 1 {
-				l.text = bytes.TrimPrefix(l.text, []byte(byteOrderMark))
-				if bytes.HasPrefix(l.text, []byte("\xff\xfe")) || bytes.HasPrefix(l.text, []byte("\xfe\xff")) {
-					l.err = fail(exitUsage, "the file is UTF-16, as PowerShell writes it: it must be UTF-8")
-				}
-			}
-			if err != nil && !errors.Is(err, io.EOF) {
-				l.err = fail(exitFailure, "the users cannot be read: %v", err)
-			}
-			if l.err != nil || l.tooLong || len(bytes.TrimSpace(l.text)) > 0 {
-				select {
-				case lines <- l:
-				case <-ctx.Done():
-					return
-				}
-			} else {
-				blank = l.size
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return lines
-}
-
-// readLine reads to the end of a line and keeps no more than maxLine of it.
-func readLine(r *bufio.Reader) (line, error) {
-	text, err := r.ReadSlice('\n')
-	l := line{size: len(text)}
-	for errors.Is(err, bufio.ErrBufferFull) {
-		l.tooLong = true
-		text, err = r.ReadSlice('\n')
-		l.size += len(text)
-	}
-	if !l.tooLong {
-		l.text = bytes.Clone(text)
-	}
-	return l, err
-}
 
 // entry is a line as it is read. It may hold what was read before a fault.
 type entry struct {
@@ -168,24 +97,4 @@ func unknownMember(name string) error {
 		return errors.New("a member whose name is not known")
 	}
 	return fmt.Errorf("%q is no member that is known", name)
-}
-
-// lostCharacter finds names that were damaged before they came here: what could
-// not be read in the charset that somebody assumed has become U+FFFD.
-func lostCharacter(username string) error {
-	if strings.ContainsRune(username, utf8.RuneError) {
-		return errors.New("a character of the username is lost: the file was made in another charset")
-	}
-	return nil
-}
-
-// placeholder stands for a hash that is refused.
-var placeholder = secret.New("refused")
-
-// nameKey stands for a name, so that thousands of long ones are no matter.
-type nameKey [16]byte
-
-func keyOfName(name string) nameKey {
-	sum := sha256.Sum256([]byte(name))
-	return nameKey(sum[:16])
 }
