@@ -15,7 +15,7 @@ const clientAddHelp = `Add a client. A confidential client gets a generated secr
 once; with --secret-stdin it brings one along from another system.
 
 Scopes must exist: see fob scope add. Devices need no entry, every client may
-name them. Everything that is wrong with a client is told at once, and then
+name them. If anything is wrong with a client, all of it is reported at once, and
 nothing is saved.`
 
 const clientAddExample = `  # a mobile app whose users log in on several devices

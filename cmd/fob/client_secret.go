@@ -15,15 +15,15 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-const rotateSecretHelp = `Give a client a second secret beside the one that it has. Both work until the
+const rotateSecretHelp = `Give a client a second secret, next to the one that it has. Both work until the
 older is dropped, so that the client's instances can change over one by one:
 
   1. fob client rotate-secret ID            the new secret is shown, once
   2. give it to the client, everywhere
   3. fob client rotate-secret ID --finish   the older one is dropped
 
-Before step 3 look whether anybody still uses the older one: requests that do have
-"older_secret":true in their line of the log. A new secret that got lost is dropped
+Before step 3 check whether the older one is still used: a request that uses it has
+"older_secret":true in its line of the log. A new secret that got lost is dropped
 with --cancel, and the older one stays.
 
 A secret that leaked is replaced at once with --now: the client is locked out until

@@ -44,8 +44,8 @@ func (p *program) clientSignOutCommand() *cobra.Command {
 		Use:   "sign-out ID",
 		Short: "End all tokens of a client, of all its users",
 		Long: `End all tokens that a client has, its own and those of all its users, on every
-device, within 10 seconds and for good. The client itself is still served: whoever
-logs in again gets new tokens.`,
+device, within 10 seconds and for good. The client itself is still served: users who
+log in again get new tokens.`,
 		Example: "  fob client sign-out shop-app",
 		Args:    oneArg("the client's id"),
 		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {

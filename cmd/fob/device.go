@@ -20,7 +20,7 @@ What is selected is what all of the flags say. --user and --subject look at one
 subject and cost next to nothing. Without them the whole table of tokens is read:
 that is for --client and --device alone.
 
-A name is what stands behind device_ in the scope: scope=device_ipad is --device ipad.`
+A name is the part of the scope after device_: scope=device_ipad is --device ipad.`
 
 func (p *program) deviceCommand() *cobra.Command {
 	return group("device", "List the devices that are signed in, and sign them out", deviceHelp,
@@ -240,7 +240,7 @@ func (p *program) deviceEndCommand() *cobra.Command {
 		Use:   "end",
 		Short: "Sign devices out",
 		Long: `End the tokens of what is selected, access and refresh tokens alike, at once and for
-good. Whoever logs in there again gets new ones.
+good. A user who logs in there again gets new ones.
 
 It is for the lost phone: its owner needs no token of it, and other devices stay
 signed in. To sign a user out everywhere, fob subject sign-out.
@@ -269,7 +269,7 @@ signed in. To sign a user out everywhere, fob subject sign-out.
 	return p.tells(cmd, endedView{})
 }
 
-// endedView is what --json tells of things that were ended.
+// endedView is what --json shows of things that were ended.
 type endedView struct {
 	Ended int `json:"ended"`
 }

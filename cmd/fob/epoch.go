@@ -20,8 +20,8 @@ func (p *program) epochCommand() *cobra.Command {
 	show := p.tells(&cobra.Command{
 		Use:   "show",
 		Short: "Show the issuer epoch",
-		Long: `Show the issuer epoch as it stands in the key ring. Every instance knows it after 60
-seconds at most.`,
+		Long: `Show the issuer epoch of the key ring. Every instance knows it after 60 seconds at
+most.`,
 		Example: "  fob epoch show",
 		Args:    noArgs,
 		RunE:    p.withRing(p.showEpoch),
@@ -30,7 +30,7 @@ seconds at most.`,
 		show,
 		p.tells(&cobra.Command{
 			Use:   "raise",
-			Short: "End every token that there is",
+			Short: "End every token",
 			Long: `Raise the issuer epoch by one. Within 60 seconds every token that was issued before
 is inactive, and every user logs in again, once. Raising it twice does no more.
 

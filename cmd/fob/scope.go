@@ -46,7 +46,7 @@ could no longer ask for it, nor refresh a token that has it.`,
 	}
 	p.tells(remove, removedScope{})
 	remove.Flags().BoolVar(&force, "force", false, "even if clients are registered for it")
-	return group("scope", "Add, list and remove scopes", "Scopes are what clients can ask for, besides devices.",
+	return group("scope", "Add, list and remove scopes", "Scopes are what clients can ask for, apart from devices.",
 		add,
 		p.tells(&cobra.Command{
 			Use:     "list",

@@ -19,8 +19,10 @@ func (p *program) userCommand() *cobra.Command {
 read from standard input, one line.`,
 		Example: "  fob user add ann@example.com --role editor < password.txt",
 		Args:    oneArg("the user's name"),
-		RunE: p.withStores(func(ctx context.Context, s stores, args []string) error {
-			return p.addUser(ctx, s, args[0], roles)
+		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
+			u, err := p.addUser(ctx, r, args[0], roles)
+			return viewUser(u), fmt.Sprintf("The user %s is added, with the id %s.", shown(args[0]), u.ID),
+				p.explain(err, sentences{invalid: "the user was not added"})
 		}),
 	}
 	p.tells(add, userView{})
@@ -34,7 +36,15 @@ read from standard input, one line.`,
 standard input, one line. All of the user's tokens end with it, on every device.`,
 			Example: "  fob user passwd ann@example.com < password.txt",
 			Args:    oneArg("the user's name"),
-			RunE:    p.withStores(p.changePassword),
+			RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
+				u, err := p.changePassword(ctx, r, args[0])
+				return viewUser(u), fmt.Sprintf("The password of %s is changed, and all tokens issued before are ended.", shown(args[0])),
+					p.explain(err, sentences{
+						invalid:  "the password was not changed",
+						inDoubt:  "it is not known whether the new password is stored",
+						halfDone: "the new password is stored, but tokens issued before may still be active",
+					})
+			}),
 		}, userView{}),
 		p.userRolesCommand(),
 		p.userDisableCommand(),
@@ -69,47 +79,31 @@ func viewUser(u oauth.User) userView {
 	return userView{Username: u.Username, UserID: u.ID, Roles: orEmpty(u.Roles), CreatedAt: timestamp(u.Created)}
 }
 
-func (p *program) addUser(ctx context.Context, s stores, name string, roles []string) error {
-	r := s.registrar()
-	if _, err := r.User(ctx, name); err == nil { // before the password is asked for
-		return &oauth.ChangeError{Kind: oauth.EntryExists, Entry: oauth.UserEntry, Name: name}
-	} else if !oauth.IsChange(err, oauth.NoSuchEntry) {
-		return err
+func (p *program) addUser(ctx context.Context, r *oauth.Registrar, name string, roles []string) (oauth.User, error) {
+	u, err := r.User(ctx, name)
+	if err == nil { // known before the password is asked for
+		return u, &oauth.ChangeError{Kind: oauth.EntryExists, Entry: oauth.UserEntry, Name: name}
+	}
+	if !oauth.IsChange(err, oauth.NoSuchEntry) {
+		return u, err
 	}
 	text, err := p.readSecret(ctx, "password")
 	if err != nil {
-		return err
+		return u, err
 	}
-	u, err := r.AddUser(ctx, oauth.NewUser{Username: name, Roles: roles, Password: text})
-	if err != nil {
-		return p.explain(err, sentences{invalid: "the user was not added"})
-	}
-	return p.confirm(viewUser(u), func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "The user %s is added, with the id %s.\n", shown(u.Username), u.ID)
-	})
+	return r.AddUser(ctx, oauth.NewUser{Username: name, Roles: roles, Password: text})
 }
 
-func (p *program) changePassword(ctx context.Context, s stores, args []string) error {
-	r := s.registrar()
-	u, err := r.User(ctx, args[0])
+func (p *program) changePassword(ctx context.Context, r *oauth.Registrar, name string) (oauth.User, error) {
+	u, err := r.User(ctx, name)
 	if err != nil {
-		return err
+		return u, err
 	}
 	text, err := p.readSecret(ctx, "password")
 	if err != nil {
-		return err
+		return u, err
 	}
-	saved, err := r.SetPassword(ctx, u, text)
-	if err != nil {
-		return p.explain(err, sentences{
-			invalid:  "the password was not changed",
-			inDoubt:  "it is not known whether the new password is stored",
-			halfDone: "the new password is stored, but tokens issued before may still be active",
-		})
-	}
-	return p.confirm(viewUser(saved), func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "The password of %s is changed, and all tokens issued before are ended.\n", shown(u.Username))
-	})
+	return r.SetPassword(ctx, u, text)
 }
 
 func (p *program) listUsers(ctx context.Context, s stores, _ []string) error {

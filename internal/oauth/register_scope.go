@@ -20,8 +20,8 @@ func (r *Registrar) AddScope(ctx context.Context, name string, roles []string, r
 }
 
 // RemoveScope removes a scope, unless a client is registered for it: that client
-// could no longer ask for it, nor refresh a token that has it. force removes it all
-// the same.
+// could no longer ask for it, nor refresh a token that has it. force removes it even
+// then.
 func (r *Registrar) RemoveScope(ctx context.Context, name string, force bool) error {
 	return r.EditScopes(ctx, func(all map[string][]string) error {
 		if _, exists := all[name]; !exists {

@@ -86,7 +86,7 @@ func readLine(r *bufio.Reader) (line, error) {
 	return l, err
 }
 
-// nameKey stands for a name, so that thousands of long ones are no matter.
+// nameKey is a hash of a name: thousands of long names would take much memory.
 type nameKey [16]byte
 
 func keyOfName(name string) nameKey {

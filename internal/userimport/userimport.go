@@ -167,8 +167,8 @@ func lostCharacter(username string) error {
 	return nil
 }
 
-// alsoTwice is the fault that a name was there before, refused or not: nobody can
-// tell which of the two was meant.
+// alsoTwice is the fault that a name was there before, refused or not: it is
+// not clear which of the two was meant.
 func (r *run) alsoTwice(name string, number int) error {
 	if name == "" {
 		return nil
