@@ -16,39 +16,31 @@ var (
 	_ oauth.TokenRegistry  = FaultyRegistry{}
 )
 
-// SaveClient implements oauth.ClientRegistry.
-func (f FaultyRegistry) SaveClient(ctx context.Context, c oauth.Client) (saved oauth.Client, err error) {
-	err = f.try(ctx, "save a client", func() (err error) {
-		saved, err = f.stores.Clients.SaveClient(ctx, c)
+// tried is the value of one call, unless the call fails.
+func tried[T any](ctx context.Context, f *Faulty, doing string, call func() (T, error)) (v T, err error) {
+	err = f.try(ctx, doing, func() (err error) {
+		v, err = call()
 		return err
 	})
-	return unless(err, saved), err
+	return unless(err, v), err
 }
 
-// RemoveClient implements oauth.ClientRegistry.
-func (f FaultyRegistry) RemoveClient(ctx context.Context, id oauth.ClientID) (existed bool, err error) {
-	err = f.try(ctx, "remove a client", func() (err error) {
-		existed, err = f.stores.Clients.RemoveClient(ctx, id)
-		return err
-	})
-	return unless(err, existed), err
+func (f FaultyRegistry) SaveClient(ctx context.Context, c oauth.Client) (oauth.Client, error) {
+	return tried(ctx, f.Faulty, "save a client", func() (oauth.Client, error) { return f.stores.Clients.SaveClient(ctx, c) })
 }
 
-// ListClients implements oauth.ClientRegistry.
-func (f FaultyRegistry) ListClients(ctx context.Context) (all []oauth.Client, err error) {
-	err = f.try(ctx, "list the clients", func() (err error) {
-		all, err = f.stores.Clients.ListClients(ctx)
-		return err
-	})
-	return unless(err, all), err
+func (f FaultyRegistry) RemoveClient(ctx context.Context, id oauth.ClientID) (bool, error) {
+	return tried(ctx, f.Faulty, "remove a client", func() (bool, error) { return f.stores.Clients.RemoveClient(ctx, id) })
 }
 
-// SaveResourceScopes implements oauth.ClientRegistry.
+func (f FaultyRegistry) ListClients(ctx context.Context) ([]oauth.Client, error) {
+	return tried(ctx, f.Faulty, "list the clients", func() ([]oauth.Client, error) { return f.stores.Clients.ListClients(ctx) })
+}
+
 func (f FaultyRegistry) SaveResourceScopes(ctx context.Context, s oauth.ResourceScopes) error {
 	return f.try(ctx, "save the resource scopes", func() error { return f.stores.Clients.SaveResourceScopes(ctx, s) })
 }
 
-// User implements oauth.UserRegistry.
 func (f FaultyRegistry) User(ctx context.Context, username string) (u oauth.User, found bool, err error) {
 	err = f.try(ctx, "read a user", func() (err error) {
 		u, found, err = f.stores.UserRegistry.User(ctx, username)
@@ -57,30 +49,18 @@ func (f FaultyRegistry) User(ctx context.Context, username string) (u oauth.User
 	return unless(err, u), unless(err, found), err
 }
 
-// ListUsers implements oauth.UserRegistry.
-func (f FaultyRegistry) ListUsers(ctx context.Context) (all []oauth.User, err error) {
-	err = f.try(ctx, "list the users", func() (err error) {
-		all, err = f.stores.UserRegistry.ListUsers(ctx)
-		return err
-	})
-	return unless(err, all), err
+func (f FaultyRegistry) ListUsers(ctx context.Context) ([]oauth.User, error) {
+	return tried(ctx, f.Faulty, "list the users", func() ([]oauth.User, error) { return f.stores.UserRegistry.ListUsers(ctx) })
 }
 
-// RemoveUser implements oauth.UserRegistry.
-func (f FaultyRegistry) RemoveUser(ctx context.Context, u oauth.User) (existed bool, err error) {
-	err = f.try(ctx, "remove a user", func() (err error) {
-		existed, err = f.stores.UserRegistry.RemoveUser(ctx, u)
-		return err
-	})
-	return unless(err, existed), err
+func (f FaultyRegistry) RemoveUser(ctx context.Context, u oauth.User) (bool, error) {
+	return tried(ctx, f.Faulty, "remove a user", func() (bool, error) { return f.stores.UserRegistry.RemoveUser(ctx, u) })
 }
 
-// Each implements oauth.TokenRegistry.
 func (f FaultyRegistry) Each(ctx context.Context, visit func(oauth.Record) error) error {
 	return f.try(ctx, "read all authorizations", func() error { return f.stores.Registry.Each(ctx, visit) })
 }
 
-// Forget implements oauth.TokenRegistry.
 func (f FaultyRegistry) Forget(ctx context.Context, subject oauth.Subject) error {
 	return f.try(ctx, "forget a subject's state", func() error { return f.stores.Registry.Forget(ctx, subject) })
 }

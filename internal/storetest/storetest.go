@@ -51,9 +51,6 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"Clients", clientsTests},
 		{"Users", usersTests},
 		{"All", allTests},
-		{"RegistrarClients", registrarClientTests},
-		{"RegistrarUsers", registrarUserTests},
-		{"RegistrarFaults", registrarFaultTests},
 	}
 	for _, suite := range suites {
 		t.Run(suite.name, func(t *testing.T) {

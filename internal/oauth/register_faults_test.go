@@ -1,4 +1,4 @@
-package storetest
+package oauth_test
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // registrarChange is a change of what prepare makes: the client "app" with one
@@ -80,7 +81,7 @@ var registrarChanges = []registrarChange{
 // login that read her before gets one.
 func (s snapshot) ended() bool { return s.state.Epoch > 0 && s.state.UserVersion == s.user.Version }
 
-func prepare(t *testing.T, s Stores) oauth.User {
+func prepare(t *testing.T, s storetest.Stores) oauth.User {
 	t.Helper()
 	r := newRegistrar(s)
 	if err := r.AddScope(t.Context(), "read", nil, false); err != nil {
@@ -88,13 +89,11 @@ func prepare(t *testing.T, s Stores) oauth.User {
 	}
 	addClient(t, r, backend, secret.New("one"))
 	u, subject := addUser(t, r, "ann")
-	record := Record("ipad")
-	record.Authorization.Subject = subject
-	wantSaved(t, s, record, oauth.Nonce{})
+	signIn(t, s, subject, 1)
 	return u
 }
 
-func look(t *testing.T, s Stores, ann oauth.User) (now snapshot) {
+func lookAt(t *testing.T, s storetest.Stores, ann oauth.User) (now snapshot) {
 	t.Helper()
 	clients, err := s.Clients.ListClients(t.Context())
 	scopes, err2 := s.Clients.ResourceScopes(t.Context())
@@ -120,22 +119,23 @@ func look(t *testing.T, s Stores, ann oauth.User) (now snapshot) {
 
 // Each change with a fault at each of its calls: what the error says is true, and
 // the same change again completes it.
-var registrarFaultTests = func() (tests []test) {
+func TestRegistrarFaults(t *testing.T) {
+	var tests []storeTest
 	for _, c := range registrarChanges {
-		tests = append(tests, test{c.name, func(t *testing.T, s Stores) { c.underFaults(t, s) }})
+		tests = append(tests, storeTest{c.name, c.underFaults})
 	}
-	return tests
-}()
+	onEveryStore(t, tests)
+}
 
-func (c registrarChange) underFaults(t *testing.T, s Stores) {
+func (c registrarChange) underFaults(t *testing.T, s storetest.Stores) {
 	for call := 1; ; call++ {
-		for _, how := range []Fault{Before, After} {
+		for _, how := range []storetest.Fault{storetest.Before, storetest.After} {
 			u := prepare(t, s)
-			before := look(t, s, u)
+			before := lookAt(t, s, u)
 			r, faulty := faultyRegistrar(s)
 			faulty.Fail(call, how)
 			err := c.make(t, r, u)
-			now := look(t, s, u)
+			now := lookAt(t, s, u)
 			failed := faulty.Calls() >= call
 			e, typed := errors.AsType[*oauth.ChangeError](err)
 			switch {
@@ -149,14 +149,14 @@ func (c registrarChange) underFaults(t *testing.T, s Stores) {
 				t.Errorf("call %d fails %v: half done, and nothing is", call, how)
 			case typed && e.Kind != oauth.HalfDone && e.Kind != oauth.InDoubt:
 				t.Errorf("call %d fails %v: %v", call, how, err)
-			case now.user.ID != "" && now.user.Version != before.user.Version && !now.ended() && (!typed || e.Kind == oauth.InDoubt && how == Before):
+			case now.user.ID != "" && now.user.Version != before.user.Version && !now.ended() && (!typed || e.Kind == oauth.InDoubt && how == storetest.Before):
 				t.Errorf("call %d fails %v: ann changed, her tokens live, and nobody is told: %v", call, how, err)
 			}
 			// Once more. If it was done after all, that is refused.
 			faulty.Repair()
 			again := c.make(t, r, u)
 			refused := oauth.IsChange(again, oauth.EntryExists) || oauth.IsChange(again, oauth.NoSuchEntry) || oauth.IsChange(again, oauth.SecretKnown)
-			if now := look(t, s, u); !c.done(now) || again != nil && !refused {
+			if now := lookAt(t, s, u); !c.done(now) || again != nil && !refused {
 				t.Errorf("call %d failed %v; once more: %v, and %+v", call, how, again, now)
 			}
 			clean(t, s, u)
@@ -168,11 +168,11 @@ func (c registrarChange) underFaults(t *testing.T, s Stores) {
 }
 
 func diffSnapshots(a, b snapshot) string {
-	return diff([]any{a.client, a.scopes, a.user, a.others, a.state, a.records}, []any{b.client, b.scopes, b.user, b.others, b.state, b.records})
+	return diffStored([]any{a.client, a.scopes, a.user, a.others, a.state, a.records}, []any{b.client, b.scopes, b.user, b.others, b.state, b.records})
 }
 
 // clean removes everything that a change may have left.
-func clean(t *testing.T, s Stores, ann oauth.User) {
+func clean(t *testing.T, s storetest.Stores, ann oauth.User) {
 	t.Helper()
 	r := newRegistrar(s)
 	users, err := s.UserRegistry.ListUsers(t.Context())
