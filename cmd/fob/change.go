@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,8 +62,14 @@ func (p *program) explain(err error, of sentences) error {
 		return p.tables.explain(err)
 	}
 	switch e.Kind {
-	case oauth.NoSuchEntry:
-		return fail(exitNotFound, "there is no %s %q: see fob %s list", e.Entry, e.Name, e.Entry)
+	case oauth.InvalidEntry:
+		return invalid(cmp.Or(of.invalid, fmt.Sprintf("the %s was not changed", e.Entry)), faultInWords(e.Err))
+	case oauth.HalfDone:
+		return halfDone(p.cause(err), of.halfDone)
+	case oauth.InDoubt:
+		return inDoubt(p.cause(err), cmp.Or(of.inDoubt, "it is not known whether that was done"))
+	case oauth.ScopeInUse:
+		return fail(exitConflict, "the scope %q is in use by %s: remove them first, or give --force", e.Name, strings.Join(e.UsedBy, ", "))
 	case oauth.EntryExists:
 		instead := map[oauth.EntryKind]string{
 			oauth.ClientEntry: "see fob client show " + e.Name,
@@ -70,17 +77,8 @@ func (p *program) explain(err error, of sentences) error {
 			oauth.ScopeEntry:  "--replace gives it these roles",
 		}
 		return fail(exitConflict, "there is a %s %q already: %s", e.Entry, e.Name, instead[e.Entry])
-	case oauth.InvalidEntry:
-		if of.invalid == "" {
-			of.invalid = fmt.Sprintf("the %s was not changed", e.Entry)
-		}
-		return invalid(of.invalid, faultInWords(e.Err))
-	case oauth.ScopeInUse:
-		ids := make([]string, len(e.UsedBy))
-		for i, id := range e.UsedBy {
-			ids[i] = string(id)
-		}
-		return fail(exitConflict, "the scope %q is in use by %s: remove them first, or give --force", e.Name, strings.Join(ids, ", "))
+	case oauth.NoSuchEntry:
+		return fail(exitNotFound, "there is no %s %q: see fob %s list", e.Entry, e.Name, e.Entry)
 	case oauth.SecretOfPublic:
 		return fail(exitUsage, "the client %q is public and has no secret", e.Name)
 	case oauth.SecretKnown:
@@ -89,13 +87,8 @@ func (p *program) explain(err error, of sentences) error {
 		return fail(exitConflict, "the client %q has two secrets already: drop the older one with --finish, or both with --now", e.Name)
 	case oauth.OneSecret:
 		return fail(exitConflict, "the client %q has one secret only: fob client rotate-secret %s gives it the next", e.Name, e.Name)
-	case oauth.HalfDone:
-		return halfDone(p.cause(err), of.halfDone)
 	}
-	if of.inDoubt == "" {
-		of.inDoubt = "it is not known whether that was done"
-	}
-	return inDoubt(p.cause(err), of.inDoubt)
+	return err
 }
 
 // cause explains what the stores said, without the change that it was about.

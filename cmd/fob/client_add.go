@@ -33,7 +33,7 @@ const clientAddExample = `  # a mobile app whose users log in on several devices
 type clientOptions struct {
 	id                  string
 	public, secretStdin bool
-	clientSettings
+	settings            clientSettings
 }
 
 func (p *program) clientAddCommand() *cobra.Command {
@@ -52,7 +52,7 @@ func (p *program) clientAddCommand() *cobra.Command {
 	f.StringVar(&o.id, "id", "", "client `id` (default: a generated one)")
 	f.BoolVar(&o.public, "public", false, "it cannot keep a secret, as a mobile app")
 	f.BoolVar(&o.secretStdin, "secret-stdin", false, "read its secret from standard input, one line")
-	o.addFlags(cmd)
+	o.settings = addClientSettings(cmd)
 	return p.tells(cmd, clientView{})
 }
 
@@ -61,7 +61,7 @@ func (p *program) addClient(ctx context.Context, r *oauth.Registrar, o clientOpt
 		return fail(exitUsage, "--public and --secret-stdin exclude each other: a public client has no secret")
 	}
 	c := oauth.Client{ID: oauth.ClientID(o.id), Public: o.public}
-	faults := o.apply(&c, func(string) bool { return true })
+	faults := o.settings.apply(&c)
 	var text, generated secret.Text
 	if !o.public {
 		var err error

@@ -11,89 +11,89 @@ import (
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
-// clientSettings are the settings that fob client add and set take as flags.
-type clientSettings struct {
-	grants                 []string
-	scopes, defaults       []string
-	audiences, introspects []string
-	access, idle, absolute seconds
-	maxAuthorizations      int
+// clientSettings are the flags that fob client add and set share.
+type clientSettings []clientSetting
+
+type clientSetting struct {
+	given func() bool
+	apply func(c *oauth.Client) error
 }
 
-// The flags of a client's settings. A setting that is added has a line in each of
-// the functions below.
-const (
-	grantFlag             = "grant"
-	scopeFlag             = "scope"
-	defaultScopeFlag      = "default-scope"
-	audienceFlag          = "audience"
-	introspectsFlag       = "introspects"
-	accessLifetimeFlag    = "access-lifetime"
-	refreshIdleFlag       = "refresh-idle"
-	refreshAbsoluteFlag   = "refresh-absolute"
-	maxAuthorizationsFlag = "max-authorizations"
-)
-
-var settingFlags = []string{
-	grantFlag, scopeFlag, defaultScopeFlag, audienceFlag, introspectsFlag,
-	accessLifetimeFlag, refreshIdleFlag, refreshAbsoluteFlag, maxAuthorizationsFlag,
+// apply puts those settings into c whose flags were given.
+func (all clientSettings) apply(c *oauth.Client) error {
+	var faults []error
+	for _, s := range all {
+		if s.given() {
+			faults = append(faults, s.apply(c))
+		}
+	}
+	return errors.Join(faults...)
 }
 
-func (s *clientSettings) addFlags(cmd *cobra.Command) {
+// addClientSettings adds the flags. A setting that is new needs a line here.
+func addClientSettings(cmd *cobra.Command) (all clientSettings) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringArrayVar(&s.grants, grantFlag, nil, "`type` of grant that it may use: password, client_credentials or refresh_token; repeat for more")
-	f.StringArrayVar(&s.scopes, scopeFlag, nil, "`scope` that it may ask for; repeat for more")
-	f.StringArrayVar(&s.defaults, defaultScopeFlag, nil, "`scope` that it gets when it asks for none; repeat for more")
-	f.StringArrayVar(&s.audiences, audienceFlag, nil, "`audience` of its tokens; repeat for more (default: its id)")
-	f.StringArrayVar(&s.introspects, introspectsFlag, nil, "`audience` whose access tokens it may introspect; repeat for more")
-	f.Var(&s.access, accessLifetimeFlag, "how long access tokens live (default 1h)")
-	f.Var(&s.idle, refreshIdleFlag, "how long a refresh token lives without use (default 30d)")
-	f.Var(&s.absolute, refreshAbsoluteFlag, "how long a refresh token lives at most (default 90d)")
-	f.IntVar(&s.maxAuthorizations, maxAuthorizationsFlag, 0, "`number` of devices and scopes of one user that are live at once (default 25)")
+	add := func(flag string, apply func(c *oauth.Client) error) {
+		all = append(all, clientSetting{func() bool { return f.Changed(flag) }, apply})
+	}
+	list := func(flag, help string, set func(c *oauth.Client, values []string) error) {
+		values := f.StringArray(flag, nil, help)
+		add(flag, func(c *oauth.Client) error {
+			if len(*values) == 1 && (*values)[0] == "" {
+				return set(c, nil) // an empty value says that the list is empty
+			}
+			return set(c, *values)
+		})
+	}
+	scopes := func(flag, help string, of func(c *oauth.Client) *scope.Set) {
+		list(flag, help, func(c *oauth.Client, values []string) (err error) {
+			if *of(c), err = scope.Parse(strings.Join(values, " ")); err != nil {
+				return fmt.Errorf("--%s: %w", flag, err)
+			}
+			return nil
+		})
+	}
+	audiences := func(flag, help string, of func(c *oauth.Client) *[]string) {
+		list(flag, help, func(c *oauth.Client, values []string) error {
+			*of(c) = values
+			return nil
+		})
+	}
+	span := func(flag, help string, of func(c *oauth.Client) *int64) {
+		var value seconds
+		f.Var(&value, flag, help)
+		add(flag, func(c *oauth.Client) error {
+			*of(c) = int64(value)
+			return nil
+		})
+	}
+
 	var grants []string
 	for _, g := range oauth.GrantTypes() {
 		grants = append(grants, string(g))
 	}
-	completeValues(cmd, grantFlag, grants...)
-}
-
-// apply puts those settings into c whose flags were given.
-func (s *clientSettings) apply(c *oauth.Client, given func(flag string) bool) error {
-	var faults []error
-	scopes := func(flag string, values []string) scope.Set {
-		set, err := scope.Parse(strings.Join(values, " ")) // from as many flags as were given, or from one
-		if err != nil {
-			faults = append(faults, fmt.Errorf("--%s: %w", flag, err))
+	list("grant", "`type` of grant that it may use: password, client_credentials or refresh_token; repeat for more", func(c *oauth.Client, values []string) error {
+		c.Grants = nil
+		for _, g := range values {
+			c.Grants = append(c.Grants, oauth.GrantType(g))
 		}
-		return set
-	}
-	var grants []oauth.GrantType
-	for _, g := range withoutEmpty(s.grants) {
-		grants = append(grants, oauth.GrantType(g))
-	}
-	take(given(grantFlag), &c.Grants, grants)
-	take(given(scopeFlag), &c.Scopes, scopes(scopeFlag, s.scopes))
-	take(given(defaultScopeFlag), &c.DefaultScopes, scopes(defaultScopeFlag, s.defaults))
-	take(given(audienceFlag), &c.Audiences, withoutEmpty(s.audiences))
-	take(given(introspectsFlag), &c.Introspects, withoutEmpty(s.introspects))
-	take(given(accessLifetimeFlag), &c.AccessLifetime, int64(s.access))
-	take(given(refreshIdleFlag), &c.RefreshIdle, int64(s.idle))
-	take(given(refreshAbsoluteFlag), &c.RefreshAbsolute, int64(s.absolute))
-	take(given(maxAuthorizationsFlag), &c.MaxAuthorizations, s.maxAuthorizations)
-	return errors.Join(faults...)
-}
-
-func take[T any](given bool, setting *T, value T) {
-	if given {
-		*setting = value
-	}
-}
-
-// withoutEmpty lets an empty value say that a list is empty.
-func withoutEmpty(values []string) []string {
-	if len(values) == 1 && values[0] == "" {
 		return nil
-	}
-	return values
+	})
+	completeValues(cmd, "grant", grants...)
+	scopes("scope", "`scope` that it may ask for; repeat for more", func(c *oauth.Client) *scope.Set { return &c.Scopes })
+	scopes("default-scope", "`scope` that it gets when it asks for none; repeat for more", func(c *oauth.Client) *scope.Set { return &c.DefaultScopes })
+	audiences("audience", "`audience` of its tokens; repeat for more (default: its id)", func(c *oauth.Client) *[]string { return &c.Audiences })
+	audiences("introspects", "`audience` whose access tokens it may introspect; repeat for more", func(c *oauth.Client) *[]string { return &c.Introspects })
+	span("access-lifetime", "how long access tokens live (default 1h)", func(c *oauth.Client) *int64 { return &c.AccessLifetime })
+	span("refresh-idle", "how long a refresh token lives without use (default 30d)", func(c *oauth.Client) *int64 { return &c.RefreshIdle })
+	span("refresh-absolute", "how long a refresh token lives at most (default 90d)", func(c *oauth.Client) *int64 { return &c.RefreshAbsolute })
+	maximum := f.Int(maxAuthorizationsFlag, 0, "`number` of devices and scopes of one user that are live at once (default 25)")
+	add(maxAuthorizationsFlag, func(c *oauth.Client) error {
+		c.MaxAuthorizations = *maximum
+		return nil
+	})
+	return all
 }
+
+const maxAuthorizationsFlag = "max-authorizations"

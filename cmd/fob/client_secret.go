@@ -64,7 +64,11 @@ func (p *program) clientRotateSecretCommand() *cobra.Command {
 }
 
 func (p *program) addSecret(ctx context.Context, r *oauth.Registrar, id oauth.ClientID, o rotateOptions) error {
-	if err := r.MayAddSecret(ctx, id, o.now); err != nil { // before it is asked for
+	c, err := r.Client(ctx, id)
+	if err == nil {
+		err = c.MayAddSecret(o.now) // before it is asked for
+	}
+	if err != nil {
 		return err
 	}
 	text, generated, err := p.newClientSecret(ctx, o.stdin)

@@ -27,7 +27,6 @@ A change holds within 10 seconds, for new tokens:
 Whether a client is public cannot be changed: add another one.`
 
 func (p *program) clientSetCommand() *cobra.Command {
-	var settings clientSettings
 	cmd := &cobra.Command{
 		Use:   "set ID",
 		Short: "Change the settings of a client",
@@ -38,21 +37,20 @@ func (p *program) clientSetCommand() *cobra.Command {
   fob client set shop-app --default-scope ''`,
 		Args: oneArg("the client's id"),
 	}
-	settings.addFlags(cmd)
-	given := cmd.Flags().Changed
+	settings := addClientSettings(cmd)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if !slices.ContainsFunc(settingFlags, given) {
+		if !slices.ContainsFunc(settings, func(s clientSetting) bool { return s.given() }) {
 			return fail(exitUsage, "fob client set needs a setting to change")
 		}
 		return nil
 	}
 	cmd.RunE = p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
 		saved, err := r.EditClient(ctx, oauth.ClientID(args[0]), func(c *oauth.Client) error {
-			var fault error
-			if given(maxAuthorizationsFlag) && settings.maxAuthorizations == 0 {
-				fault = errors.New("live authorizations of a subject: 1 or more") // zero is the default
+			fault := settings.apply(c)
+			if cmd.Flags().Changed(maxAuthorizationsFlag) && c.MaxAuthorizations == 0 { // the default
+				fault = errors.Join(fault, errors.New("live authorizations of a subject: 1 or more"))
 			}
-			return errors.Join(settings.apply(c, given), fault)
+			return fault
 		})
 		id := shown(args[0])
 		return viewClient(saved), fmt.Sprintf("The client %s is changed, within 10 seconds. See fob client show %s.", id, id), err

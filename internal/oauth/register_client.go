@@ -152,16 +152,8 @@ func (r *Registrar) RemoveClient(ctx context.Context, id ClientID) error {
 	return unanswered(InDoubt, ClientEntry, string(id), err)
 }
 
-// MayAddSecret returns what AddSecret would refuse any secret for.
-func (r *Registrar) MayAddSecret(ctx context.Context, id ClientID, alone bool) error {
-	c, err := r.Client(ctx, id)
-	if err != nil {
-		return err
-	}
-	return mayAddSecret(c, alone)
-}
-
-func mayAddSecret(c Client, alone bool) error {
+// MayAddSecret returns why [Registrar.AddSecret] would refuse any secret, if it would.
+func (c Client) MayAddSecret(alone bool) error {
 	switch {
 	case c.Public:
 		return &ChangeError{Kind: SecretOfPublic, Entry: ClientEntry, Name: string(c.ID)}
@@ -184,7 +176,7 @@ func (r *Registrar) AddSecret(ctx context.Context, id ClientID, s secret.Text, a
 			// Also if it is to be alone: it may be the one that leaked.
 			return &ChangeError{Kind: SecretKnown, Entry: ClientEntry, Name: string(id)}
 		}
-		if err := mayAddSecret(*c, alone); err != nil {
+		if err := c.MayAddSecret(alone); err != nil {
 			return err
 		}
 		if alone {
@@ -208,7 +200,7 @@ func (r *Registrar) DropSecret(ctx context.Context, id ClientID, newer bool) (Cl
 	return r.changeClient(ctx, id, func(c *Client) error {
 		switch {
 		case c.Public:
-			return mayAddSecret(*c, false)
+			return c.MayAddSecret(true)
 		case len(c.Secrets) < maxClientSecrets:
 			return &ChangeError{Kind: OneSecret, Entry: ClientEntry, Name: string(id)}
 		case newer:

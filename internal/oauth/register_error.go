@@ -11,9 +11,9 @@ import (
 type ChangeError struct {
 	Kind   ChangeKind
 	Entry  EntryKind
-	Name   string     // of the entry: a client's id, a username or a scope
-	UsedBy []ClientID // of ScopeInUse: the clients that are registered for the scope
-	Err    error      // of InvalidEntry all faults, joined; of InDoubt and HalfDone the store's error
+	Name   string   // of the entry: a client's id, a username or a scope
+	UsedBy []string // of ScopeInUse: the ids of the clients that are registered for the scope
+	Err    error    // of InvalidEntry all faults, joined; of InDoubt and HalfDone the store's error
 }
 
 // EntryKind is what a change is about.

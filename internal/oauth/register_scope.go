@@ -35,10 +35,10 @@ func (r *Registrar) RemoveScope(ctx context.Context, name string, force bool) er
 		if err != nil {
 			return err
 		}
-		var usedBy []ClientID
+		var usedBy []string
 		for _, c := range clients {
 			if c.Scopes.Contains(name) {
-				usedBy = append(usedBy, c.ID)
+				usedBy = append(usedBy, string(c.ID))
 			}
 		}
 		if len(usedBy) > 0 {
