@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -63,22 +62,6 @@ standard input, one line. All of the user's tokens end with it, on every device.
 	)
 }
 
-// userView is a user as --json shows it. Programs rely on the names.
-type userView struct {
-	Username  string   `json:"username"`
-	UserID    string   `json:"user_id"`
-	Roles     []string `json:"roles"`
-	CreatedAt string   `json:"created_at" is:"time"`
-
-	// From the table of tokens, for those that look there.
-	Disabled *bool `json:"disabled,omitempty"`
-	SignedIn *int  `json:"signed_in,omitempty"` // Authorizations with an active token
-}
-
-func viewUser(u oauth.User) userView {
-	return userView{Username: u.Username, UserID: u.ID, Roles: orEmpty(u.Roles), CreatedAt: timestamp(u.Created)}
-}
-
 func (p *program) addUser(ctx context.Context, r *oauth.Registrar, name string, roles []string) (oauth.User, error) {
 	u, err := r.User(ctx, name)
 	if err == nil { // known before the password is asked for
@@ -104,19 +87,4 @@ func (p *program) changePassword(ctx context.Context, r *oauth.Registrar, name s
 		return u, err
 	}
 	return r.SetPassword(ctx, u, text)
-}
-
-func (p *program) listUsers(ctx context.Context, s stores, _ []string) error {
-	all, err := s.users.ListUsers(ctx)
-	if err != nil {
-		return err
-	}
-	views := make([]userView, len(all))
-	rows := [][]string{{"USER", "ID", "ROLES", "CREATED"}}
-	for i, u := range all {
-		v := viewUser(u)
-		views[i] = v
-		rows = append(rows, []string{v.Username, v.UserID, list(v.Roles), v.CreatedAt})
-	}
-	return p.print(views, func(w io.Writer) { columns(w, rows...) })
 }

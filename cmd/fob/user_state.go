@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"strconv"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/fob-oauth/fob/internal/oauth"
 )
@@ -90,49 +87,4 @@ func (p *program) userRolesCommand() *cobra.Command {
 	cmd.Flags().StringArrayVar(&roles, "role", nil, "`role` that the user has; repeat for more")
 	cmd.Flags().BoolVar(&none, "none", false, "the user has no role")
 	return p.tells(cmd, userView{})
-}
-
-func (p *program) userShowCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "show NAME",
-		Short: "Show a user",
-		Long: `Show a user: the id that APIs know as sub, the roles, whether logins are refused, and
-how many devices and scopes are signed in. fob device list tells which.
-` + judgedHelp,
-		Example: "  fob user show ann@example.com",
-		Args:    oneArg("the user's name"),
-	}
-	p.ring.addCheckFlags(cmd.Flags(), p.getenv)
-	cmd.RunE = p.withStores(func(ctx context.Context, s stores, args []string) error {
-		return p.showUser(ctx, s, args[0], cmd.Flags())
-	})
-	return p.tells(cmd, userView{})
-}
-
-func (p *program) showUser(ctx context.Context, s stores, name string, flags *pflag.FlagSet) error {
-	u, err := s.registrar().User(ctx, name)
-	if err != nil {
-		return err
-	}
-	subject := oauth.SubjectOf(u.ID)
-	state, err := s.subjects.State(ctx, subject)
-	if err != nil {
-		return err
-	}
-	standing, err := p.judging(ctx, s, flags).List(ctx, subject, oauth.Filter{})
-	if err != nil {
-		return err
-	}
-	view, signedIn := viewUser(u), len(standing)
-	view.Disabled, view.SignedIn = &state.Disabled, &signedIn
-	return p.print(view, func(w io.Writer) {
-		columns(w,
-			[]string{"username", view.Username},
-			[]string{"user_id", view.UserID},
-			[]string{"roles", list(view.Roles)},
-			[]string{"disabled", strconv.FormatBool(state.Disabled)},
-			[]string{"created", view.CreatedAt},
-			[]string{"signed in", strconv.Itoa(signedIn)},
-		)
-	})
 }

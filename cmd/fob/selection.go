@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/scope"
+)
+
+// selection is which Authorizations a command is about.
+type selection struct {
+	user, subject, client, device string // from the flags
+
+	filter oauth.Filter
+}
+
+func (s *selection) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	s.addSubjectFlags(cmd)
+	f.StringVar(&s.client, "client", "", "of the client with this `id`")
+	f.StringVar(&s.device, "device", "", "of devices with this `name`")
+}
+
+func (s *selection) addSubjectFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&s.user, "user", "", "of the user with this `name`")
+	f.StringVar(&s.subject, "subject", "", "of this sub: a user's `id`, which begins with u_, or a client's")
+}
+
+// parse fills the filter.
+func (s *selection) parse(cmd *cobra.Command) error {
+	if err := oneOf(cmd, "user", "subject"); err != nil {
+		return err
+	}
+	// A variable that was not set must not select more than was meant.
+	for _, flag := range []string{"user", "subject", "client", "device"} {
+		if f := cmd.Flags().Lookup(flag); f != nil && f.Changed && f.Value.String() == "" {
+			return fail(exitUsage, "--%s is empty: leave it out, or say which", flag)
+		}
+	}
+	s.filter.Client = oauth.ClientID(s.client)
+	if s.device == "" {
+		return nil
+	}
+	var err error
+	if s.filter.Device, err = scope.ParseDevice(s.device); err != nil {
+		return fail(exitUsage, "--device %q: a device name has 1 to %d of A-Z a-z 0-9 . _ -", s.device, scope.MaxDeviceLength)
+	}
+	return nil
+}
+
+// one reports whether the selection is of one subject, and of whom.
+func (s selection) one(ctx context.Context, from stores) (subject oauth.Subject, one bool, err error) {
+	switch {
+	case s.user != "":
+		u, err := from.registrar().User(ctx, s.user)
+		return oauth.SubjectOf(u.ID), true, err
+	case s.subject != "":
+		subject, err = findSubject(ctx, from, s.subject)
+		return subject, true, err
+	}
+	return oauth.Subject{}, false, nil
+}
+
+// findSubject refuses a sub that nobody has: it may be a slip, or a user's name.
+// Everybody who was ever signed in or out has left something; the others are looked
+// for.
+func findSubject(ctx context.Context, from stores, sub string) (oauth.Subject, error) {
+	subject := oauth.SubjectOf(sub)
+	state, err := from.subjects.State(ctx, subject)
+	if err != nil || state != (oauth.SubjectState{}) {
+		return subject, err
+	}
+	records, err := from.tokens.List(ctx, subject, "")
+	if err != nil || len(records) > 0 {
+		return subject, err
+	}
+	if subject.Kind == oauth.ClientSubject {
+		_, err = from.registrar().Client(ctx, oauth.ClientID(sub))
+		if oauth.IsChange(err, oauth.NoSuchEntry) {
+			err = fail(exitNotFound, "there is no subject %q: it is a client's id, or a user's, which begins with u_; for a user's name there is --user", sub)
+		}
+		return subject, err
+	}
+	_, err = from.registrar().UserByID(ctx, sub)
+	if oauth.IsChange(err, oauth.NoSuchEntry) {
+		err = fail(exitNotFound, "nobody has the id %q: see fob user list", sub)
+	}
+	return subject, err
+}
+
+// clientIsKnown refuses a client's id that may be a slip, when nothing was found
+// for it: tokens of a client that was removed can still be listed and ended.
+func (s selection) clientIsKnown(ctx context.Context, from stores) error {
+	if s.client == "" {
+		return nil
+	}
+	_, err := from.registrar().Client(ctx, oauth.ClientID(s.client))
+	return err
+}

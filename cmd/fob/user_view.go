@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// userView is a user as --json shows it. Programs rely on the names.
+type userView struct {
+	Username  string   `json:"username"`
+	UserID    string   `json:"user_id"`
+	Roles     []string `json:"roles"`
+	CreatedAt string   `json:"created_at" is:"time"`
+
+	// From the table of tokens, for those that look there.
+	Disabled *bool `json:"disabled,omitempty"`
+	SignedIn *int  `json:"signed_in,omitempty"` // Authorizations with an active token
+}
+
+func viewUser(u oauth.User) userView {
+	return userView{Username: u.Username, UserID: u.ID, Roles: orEmpty(u.Roles), CreatedAt: timestamp(u.Created)}
+}
+
+func (p *program) listUsers(ctx context.Context, s stores, _ []string) error {
+	all, err := s.users.ListUsers(ctx)
+	if err != nil {
+		return err
+	}
+	views := make([]userView, len(all))
+	rows := [][]string{{"USER", "ID", "ROLES", "CREATED"}}
+	for i, u := range all {
+		v := viewUser(u)
+		views[i] = v
+		rows = append(rows, []string{v.Username, v.UserID, list(v.Roles), v.CreatedAt})
+	}
+	return p.print(views, func(w io.Writer) { columns(w, rows...) })
+}
+
+func (p *program) userShowCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show NAME",
+		Short: "Show a user",
+		Long: `Show a user: the id that APIs know as sub, the roles, whether logins are refused, and
+how many devices and scopes are signed in. fob device list tells which.
+` + judgedHelp,
+		Example: "  fob user show ann@example.com",
+		Args:    oneArg("the user's name"),
+	}
+	p.ring.addCheckFlags(cmd.Flags(), p.getenv)
+	cmd.RunE = p.withStores(func(ctx context.Context, s stores, args []string) error {
+		return p.showUser(ctx, s, args[0], cmd.Flags())
+	})
+	return p.tells(cmd, userView{})
+}
+
+func (p *program) showUser(ctx context.Context, s stores, name string, flags *pflag.FlagSet) error {
+	u, err := s.registrar().User(ctx, name)
+	if err != nil {
+		return err
+	}
+	subject := oauth.SubjectOf(u.ID)
+	state, err := s.subjects.State(ctx, subject)
+	if err != nil {
+		return err
+	}
+	standing, err := p.judging(ctx, s, flags).List(ctx, subject, oauth.Filter{})
+	if err != nil {
+		return err
+	}
+	view, signedIn := viewUser(u), len(standing)
+	view.Disabled, view.SignedIn = &state.Disabled, &signedIn
+	return p.print(view, func(w io.Writer) {
+		columns(w,
+			[]string{"username", view.Username},
+			[]string{"user_id", view.UserID},
+			[]string{"roles", list(view.Roles)},
+			[]string{"disabled", strconv.FormatBool(state.Disabled)},
+			[]string{"created", view.CreatedAt},
+			[]string{"signed in", strconv.Itoa(signedIn)},
+		)
+	})
+}
