@@ -84,20 +84,19 @@ func (p *program) userImportCommand() *cobra.Command {
 const refusedShown = 20
 
 func (p *program) importUsers(ctx context.Context, r *oauth.Registrar, file string, o importOptions) error {
-	in, size, err := p.openImport(file)
+	in, name, size, err := p.openImport(file)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	refused := []userimport.Refusal{}
 	var report *os.File
 	if o.report != "" {
 		if report, err = createReport(p.path(o.report), in); err != nil {
 			return err
 		}
 	}
-	reported := json.NewEncoder(report)
-	reported.SetEscapeHTML(false)
+	lines := json.NewEncoder(report)
+	lines.SetEscapeHTML(false)
+	refused := []userimport.Refusal{}
 	bar := p.newProgress(size)
 	counts, err := userimport.Importer{
 		Registrar: r,
@@ -108,7 +107,7 @@ func (p *program) importUsers(ctx context.Context, r *oauth.Registrar, file stri
 			if report == nil {
 				return nil
 			}
-			return reportFault(reported.Encode(line))
+			return reportFault(lines.Encode(line))
 		},
 		Progress: bar.add,
 	}.Run(ctx, in)
@@ -122,7 +121,7 @@ func (p *program) importUsers(ctx context.Context, r *oauth.Registrar, file stri
 	case err != nil:
 		return p.importFault(err)
 	case counts.Good+counts.Refused == 0:
-		return fail(exitUsage, "there are no users in %s", inputName(file))
+		return fail(exitUsage, "there are no users in %s", name)
 	}
 	return p.reportImport(counts, refused, o.dryRun)
 }
@@ -134,41 +133,26 @@ func (p *program) importFault(err error) error {
 	return p.cause(err)
 }
 
-// openImport returns the file, and its size, or a negative one if that is not
-// known.
-func (p *program) openImport(file string) (io.ReadCloser, int64, error) {
+// openImport returns the file, which stays open to the end of the process, what to
+// call it, and its size, or a negative one if that is not known.
+func (p *program) openImport(file string) (in io.Reader, name string, size int64, err error) {
 	if file == "-" {
-		if f, ok := p.stdin.(*os.File); ok {
-			return stdinFile{f}, -1, nil
-		}
-		return io.NopCloser(p.stdin), -1, nil
+		return p.stdin, "standard input", -1, nil
 	}
 	f, err := os.Open(p.path(file))
 	if err != nil {
-		return nil, 0, fail(exitFailure, "the users cannot be read: %v", err)
+		return nil, "", 0, fail(exitFailure, "the users cannot be read: %v", err)
 	}
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return f, -1, nil
+		return f, shown(file), -1, nil
 	}
-	return f, info.Size(), nil
+	return f, shown(file), info.Size(), nil
 }
-
-func inputName(file string) string {
-	if file == "-" {
-		return "standard input"
-	}
-	return shown(file)
-}
-
-// stdinFile is standard input, which stays open.
-type stdinFile struct{ *os.File }
-
-func (stdinFile) Close() error { return nil }
 
 // createReport refuses to write over what is being read.
-func createReport(name string, in io.ReadCloser) (*os.File, error) {
-	if f, ok := in.(interface{ Stat() (os.FileInfo, error) }); ok {
+func createReport(name string, in io.Reader) (*os.File, error) {
+	if f, ok := in.(*os.File); ok {
 		reading, err := f.Stat()
 		there, err2 := os.Stat(name)
 		if err == nil && err2 == nil && os.SameFile(reading, there) {

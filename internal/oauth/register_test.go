@@ -41,7 +41,7 @@ func newRegistrar(s storetest.Stores) *oauth.Registrar {
 // faultyRegistrar is a Registrar whose stores fail as the Faulty is told.
 func faultyRegistrar(s storetest.Stores) (*oauth.Registrar, *storetest.Faulty) {
 	f := storetest.NewFaulty(s)
-	all := storetest.FaultyRegistry{Faulty: f}
+	all := faultyRegistry{f, s}
 	return newRegistrar(storetest.Stores{Tokens: f, Subjects: f, Registry: all, Clients: all, UserRegistry: all}), f
 }
 

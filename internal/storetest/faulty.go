@@ -101,6 +101,12 @@ func (f *Faulty) try(ctx context.Context, doing string, call func() error) error
 	return nil
 }
 
+// Try makes one call that is none of the Faulty's own methods, with its count and its
+// faults.
+func (f *Faulty) Try(ctx context.Context, doing string, call func() error) error {
+	return f.try(ctx, doing, call)
+}
+
 // Read implements oauth.Tokens.
 func (f *Faulty) Read(ctx context.Context, loc bearer.Locator) (reading oauth.Reading, err error) {
 	err = f.try(ctx, "read an authorization", func() (err error) {
