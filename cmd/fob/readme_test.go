@@ -3,7 +3,9 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -66,5 +68,47 @@ func TestReadmeTranscript(t *testing.T) {
 	}
 	if commands != 7 {
 		t.Errorf("README.md shows %d requests, want 7", commands)
+	}
+}
+
+// TestDocumentedCommands: fob accepts every command that a page shows in a block.
+// docs/commands.md has a test of its own.
+func TestDocumentedCommands(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile(`(?m)^ {4}(?:.*\| |\$ |go run \./cmd/)?(fob [a-z].*)$`)
+	n := 0
+	for _, path := range append(pages, "../../README.md") {
+		if filepath.Base(path) == "commands.md" {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range shown.FindAllStringSubmatch(strings.ReplaceAll(string(text), "\\\n", ""), -1) {
+			n++
+			line, _, _ := strings.Cut(m[1], " #")
+			p := program{getenv: func(name string) string { return map[string]string{"FOB_STACK": "fob"}[name] }}
+			words := shellWords(line)
+			if i := slices.IndexFunc(words, func(w string) bool { return w == "<" || w == "|" }); i > 0 {
+				words = words[:i]
+			}
+			cmd, args, err := p.command().Find(words[1:])
+			if err == nil {
+				err = cmd.ParseFlags(args)
+			}
+			if err == nil {
+				err = cmd.ValidateArgs(cmd.Flags().Args())
+			}
+			if err != nil {
+				t.Errorf("%s: %s: %v", filepath.Base(path), line, err)
+			}
+		}
+	}
+	if n < 30 {
+		t.Errorf("only %d commands", n)
 	}
 }
