@@ -9,23 +9,23 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-func (p *program) clientCommand() *cobra.Command {
+func clientCommand(p *program) *cobra.Command {
 	return group("client", "Register applications, change and remove them",
 		`Clients are the registered applications: confidential ones with a secret, public
 ones such as mobile apps without one, and APIs that introspect tokens.`,
-		p.clientAddCommand(),
-		p.clientSetCommand(),
-		p.clientRotateSecretCommand(),
-		p.clientDisableCommand(),
-		p.clientEnableCommand(),
-		p.clientSignOutCommand(),
+		clientAddCommand(p),
+		clientSetCommand(p),
+		clientRotateSecretCommand(p),
+		clientDisableCommand(p),
+		clientEnableCommand(p),
+		clientSignOutCommand(p),
 		p.tells(&cobra.Command{
 			Use:     "list",
 			Short:   "List the clients",
 			Long:    `List all clients, by their ids.`,
 			Example: "  fob client list",
 			Args:    noArgs,
-			RunE:    p.withStores(p.listClients),
+			RunE:    p.withStores(func(ctx context.Context, s stores, _ []string) error { return listClients(ctx, p, s) }),
 		}, []clientView{}),
 		p.tells(&cobra.Command{
 			Use:     "show ID",
@@ -33,7 +33,7 @@ ones such as mobile apps without one, and APIs that introspect tokens.`,
 			Long:    "Show a client with all of its settings, defaults included. Its secrets are not kept and\nso cannot be shown.",
 			Example: "  fob client show shop-app",
 			Args:    oneArg("the client's id"),
-			RunE:    p.withStores(p.showClient),
+			RunE:    p.withStores(func(ctx context.Context, s stores, args []string) error { return showClient(ctx, p, s, args[0]) }),
 		}, clientView{}),
 		p.tells(&cobra.Command{
 			Use:   "remove ID",

@@ -36,7 +36,7 @@ type clientOptions struct {
 	settings            clientSettings
 }
 
-func (p *program) clientAddCommand() *cobra.Command {
+func clientAddCommand(p *program) *cobra.Command {
 	var o clientOptions
 	cmd := &cobra.Command{
 		Use:     "add",
@@ -45,7 +45,7 @@ func (p *program) clientAddCommand() *cobra.Command {
 		Example: clientAddExample,
 		Args:    noArgs,
 		RunE: p.withStores(func(ctx context.Context, s stores, _ []string) error {
-			return p.addClient(ctx, s.registrar(), o)
+			return addClient(ctx, p, s.registrar(), o)
 		}),
 	}
 	f := cmd.Flags()
@@ -56,7 +56,7 @@ func (p *program) clientAddCommand() *cobra.Command {
 	return p.tells(cmd, clientView{})
 }
 
-func (p *program) addClient(ctx context.Context, r *oauth.Registrar, o clientOptions) error {
+func addClient(ctx context.Context, p *program, r *oauth.Registrar, o clientOptions) error {
 	if o.public && o.secretStdin {
 		return fail(exitUsage, "--public and --secret-stdin exclude each other: a public client has no secret")
 	}
@@ -65,7 +65,7 @@ func (p *program) addClient(ctx context.Context, r *oauth.Registrar, o clientOpt
 	var text, generated secret.Text
 	if !o.public {
 		var err error
-		if text, generated, err = p.newClientSecret(ctx, o.secretStdin); err != nil {
+		if text, generated, err = newClientSecret(ctx, p, o.secretStdin); err != nil {
 			return err
 		}
 	}
@@ -83,12 +83,12 @@ func (p *program) addClient(ctx context.Context, r *oauth.Registrar, o clientOpt
 	ctx = context.WithoutCancel(ctx)
 	saved, err := r.AddClient(ctx, c, text)
 	if oauth.IsChange(err, oauth.InDoubt) {
-		saved, err = p.afterDoubt(ctx, r, saved, err, "if fob client show finds it, remove it and add it again")
+		saved, err = afterDoubt(ctx, p, r, saved, err, "if fob client show finds it, remove it and add it again")
 	}
 	if err != nil {
 		return p.explain(err, sentences{invalid: "the client was not added"})
 	}
 	view := viewClient(saved)
 	view.ClientSecret = generated.Reveal()
-	return p.confirmSecret(view, func(w io.Writer) { writeSecret(w, view) })
+	return confirmSecret(p, view, func(w io.Writer) { writeSecret(w, view) })
 }

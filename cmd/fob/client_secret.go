@@ -34,7 +34,7 @@ A change holds within 10 seconds.`
 
 type rotateOptions struct{ stdin, finish, cancel, now bool }
 
-func (p *program) clientRotateSecretCommand() *cobra.Command {
+func clientRotateSecretCommand(p *program) *cobra.Command {
 	var o rotateOptions
 	cmd := &cobra.Command{
 		Use:   "rotate-secret ID",
@@ -49,9 +49,9 @@ func (p *program) clientRotateSecretCommand() *cobra.Command {
 		},
 		RunE: p.withStores(func(ctx context.Context, s stores, args []string) error {
 			if o.finish || o.cancel {
-				return p.dropSecret(ctx, s.registrar(), oauth.ClientID(args[0]), o.cancel)
+				return dropSecret(ctx, p, s.registrar(), oauth.ClientID(args[0]), o.cancel)
 			}
-			return p.addSecret(ctx, s.registrar(), oauth.ClientID(args[0]), o)
+			return addSecret(ctx, p, s.registrar(), oauth.ClientID(args[0]), o)
 		}),
 	}
 	f := cmd.Flags()
@@ -63,7 +63,7 @@ func (p *program) clientRotateSecretCommand() *cobra.Command {
 	return p.tells(cmd, clientView{})
 }
 
-func (p *program) addSecret(ctx context.Context, r *oauth.Registrar, id oauth.ClientID, o rotateOptions) error {
+func addSecret(ctx context.Context, p *program, r *oauth.Registrar, id oauth.ClientID, o rotateOptions) error {
 	c, err := r.Client(ctx, id)
 	if err == nil {
 		err = c.MayAddSecret(o.now) // before it is asked for
@@ -71,7 +71,7 @@ func (p *program) addSecret(ctx context.Context, r *oauth.Registrar, id oauth.Cl
 	if err != nil {
 		return err
 	}
-	text, generated, err := p.newClientSecret(ctx, o.stdin)
+	text, generated, err := newClientSecret(ctx, p, o.stdin)
 	if err != nil {
 		return err
 	}
@@ -83,14 +83,14 @@ func (p *program) addSecret(ctx context.Context, r *oauth.Registrar, id oauth.Cl
 		if o.now {
 			advice = "it may be left with a secret that nobody will see: run the same command again"
 		}
-		saved, err = p.afterDoubt(ctx, r, saved, err, advice)
+		saved, err = afterDoubt(ctx, p, r, saved, err, advice)
 	}
 	if err != nil {
 		return err
 	}
 	view := viewClient(saved)
 	view.ClientSecret = generated.Reveal()
-	return p.confirmSecret(view, func(w io.Writer) {
+	return confirmSecret(p, view, func(w io.Writer) {
 		writeSecret(w, view)
 		if len(view.Secrets) > 1 {
 			_, _ = fmt.Fprintf(w, "The one before works as well until fob client rotate-secret %s --finish.\n", shown(view.ClientID))
@@ -107,7 +107,7 @@ const weakSecret = 16
 // newClientSecret draws a secret, or reads the one that an operator brings along and
 // warns of what its owner may not be able to change. A secret that was read is not
 // shown: then generated is empty.
-func (p *program) newClientSecret(ctx context.Context, stdin bool) (text, generated secret.Text, err error) {
+func newClientSecret(ctx context.Context, p *program, stdin bool) (text, generated secret.Text, err error) {
 	if !stdin {
 		text = oauth.NewClientSecret()
 		return text, text, nil
@@ -137,7 +137,7 @@ func writeSecret(w io.Writer, view clientView) {
 
 // afterDoubt looks for a client whose write was not answered, so that a secret
 // which landed is shown after all. otherwise is what to say if nothing is seen.
-func (p *program) afterDoubt(ctx context.Context, r *oauth.Registrar, sent oauth.Client, doubt error, otherwise string) (oauth.Client, error) {
+func afterDoubt(ctx context.Context, p *program, r *oauth.Registrar, sent oauth.Client, doubt error, otherwise string) (oauth.Client, error) {
 	explained := p.cause(doubt)
 	if exitCode(explained) != exitUnavailable || errors.Is(doubt, syscall.ECONNREFUSED) {
 		return oauth.Client{}, explained // an answer, and it was no; or nobody heard it
@@ -159,7 +159,7 @@ const doubtLooks = 8
 
 // confirmSecret is confirm for an answer that may hold a secret which nobody else
 // has.
-func (p *program) confirmSecret(view clientView, people func(w io.Writer)) error {
+func confirmSecret(p *program, view clientView, people func(w io.Writer)) error {
 	err := p.confirm(view, people)
 	if err != nil && view.ClientSecret != "" {
 		return fail(exitFailure, "the client %q has a new secret, but standard output did not take it, and it is kept nowhere: give it another with fob client rotate-secret %s --now, or drop it with --cancel if there is an older one", view.ClientID, view.ClientID)
@@ -168,7 +168,7 @@ func (p *program) confirmSecret(view clientView, people func(w io.Writer)) error
 }
 
 // dropSecret drops the older of two secrets, or the newer one.
-func (p *program) dropSecret(ctx context.Context, r *oauth.Registrar, id oauth.ClientID, newer bool) error {
+func dropSecret(ctx context.Context, p *program, r *oauth.Registrar, id oauth.ClientID, newer bool) error {
 	saved, err := r.DropSecret(ctx, id, newer)
 	if err != nil {
 		return err

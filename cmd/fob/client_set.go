@@ -26,7 +26,7 @@ A change holds within 10 seconds, for new tokens:
 
 Whether a client is public cannot be changed: add another one.`
 
-func (p *program) clientSetCommand() *cobra.Command {
+func clientSetCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set ID",
 		Short: "Change the settings of a client",

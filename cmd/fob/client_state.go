@@ -9,7 +9,7 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-func (p *program) clientDisableCommand() *cobra.Command {
+func clientDisableCommand(p *program) *cobra.Command {
 	return p.tells(&cobra.Command{
 		Use:   "disable ID",
 		Short: "Refuse a client, and make its tokens inactive, until it is enabled",
@@ -25,7 +25,7 @@ enable. To end the tokens for good, fob client sign-out.`,
 	}, clientView{})
 }
 
-func (p *program) clientEnableCommand() *cobra.Command {
+func clientEnableCommand(p *program) *cobra.Command {
 	return p.tells(&cobra.Command{
 		Use:     "enable ID",
 		Short:   "Serve a disabled client again",
@@ -39,7 +39,7 @@ func (p *program) clientEnableCommand() *cobra.Command {
 	}, clientView{})
 }
 
-func (p *program) clientSignOutCommand() *cobra.Command {
+func clientSignOutCommand(p *program) *cobra.Command {
 	return p.tells(&cobra.Command{
 		Use:   "sign-out ID",
 		Short: "End all tokens of a client, of all its users",

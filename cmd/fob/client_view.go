@@ -70,7 +70,7 @@ func viewClient(c oauth.Client) clientView {
 	return v
 }
 
-func (p *program) listClients(ctx context.Context, s stores, _ []string) error {
+func listClients(ctx context.Context, p *program, s stores) error {
 	all, err := s.clients.ListClients(ctx)
 	if err != nil {
 		return err
@@ -89,8 +89,8 @@ func (p *program) listClients(ctx context.Context, s stores, _ []string) error {
 	return p.print(views, func(w io.Writer) { columns(w, rows...) })
 }
 
-func (p *program) showClient(ctx context.Context, s stores, args []string) error {
-	c, err := s.registrar().Client(ctx, oauth.ClientID(args[0]))
+func showClient(ctx context.Context, p *program, s stores, id string) error {
+	c, err := s.registrar().Client(ctx, oauth.ClientID(id))
 	if err != nil {
 		return err
 	}

@@ -22,10 +22,10 @@ that is for --client and --device alone.
 
 A name is the part of the scope after device_: scope=device_ipad is --device ipad.`
 
-func (p *program) deviceCommand() *cobra.Command {
+func deviceCommand(p *program) *cobra.Command {
 	return group("device", "List the devices that are signed in, and sign them out", deviceHelp,
-		p.deviceListCommand(),
-		p.deviceEndCommand(),
+		deviceListCommand(p),
+		deviceEndCommand(p),
 	)
 }
 
@@ -34,7 +34,7 @@ What is listed is judged by the key ring, too, if it can be read: of --stack, or
 --check-secret, or in the file of --keys. Without it, what a retired key or the issuer
 epoch has ended is listed as well, and standard error says so.`
 
-func (p *program) directory(s stores) *oauth.Directory {
+func (s stores) directory() *oauth.Directory {
 	return &oauth.Directory{
 		Tokens: s.tokens, Subjects: s.subjects,
 		Clients: oauth.NewClientCache(s.clients, time.Now), Now: time.Now,
@@ -42,8 +42,8 @@ func (p *program) directory(s stores) *oauth.Directory {
 }
 
 // judging is a directory that knows the keys, or else says that it does not.
-func (p *program) judging(ctx context.Context, s stores, flags *pflag.FlagSet) *oauth.Directory {
-	d := p.directory(s)
+func judging(ctx context.Context, p *program, s stores, flags *pflag.FlagSet) *oauth.Directory {
+	d := s.directory()
 	known, err := p.checkKeys(ctx, flags)
 	if err != nil {
 		_, _ = fmt.Fprintf(p.stderr, "fob: what a retired key or the issuer epoch ended counts as signed in, since the key ring was not read: %s\n", oneLine(err.Error()))
@@ -53,7 +53,7 @@ func (p *program) judging(ctx context.Context, s stores, flags *pflag.FlagSet) *
 	return d
 }
 
-func (p *program) deviceListCommand() *cobra.Command {
+func deviceListCommand(p *program) *cobra.Command {
 	var which selection
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -81,7 +81,7 @@ it, "until" when the last of its tokens ends if it is not used again.
 		return nil
 	}
 	cmd.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error {
-		return p.listDevices(ctx, s, which, cmd.Flags())
+		return listDevices(ctx, p, s, which, cmd.Flags())
 	})
 	return p.tells(cmd, []deviceView{})
 }
@@ -98,12 +98,12 @@ type deviceView struct {
 	Expires     string   `json:"expires_at" is:"time"`
 }
 
-func (p *program) listDevices(ctx context.Context, s stores, which selection, flags *pflag.FlagSet) error {
+func listDevices(ctx context.Context, p *program, s stores, which selection, flags *pflag.FlagSet) error {
 	subject, one, err := which.one(ctx, s)
 	if err != nil {
 		return err
 	}
-	d := p.judging(ctx, s, flags)
+	d := judging(ctx, p, s, flags)
 	var standing []oauth.Standing
 	if one {
 		standing, err = d.List(ctx, subject, which.filter)
@@ -139,7 +139,7 @@ func orDash(s string) string {
 	return s
 }
 
-func (p *program) deviceEndCommand() *cobra.Command {
+func deviceEndCommand(p *program) *cobra.Command {
 	var which selection
 	var everybody bool
 	cmd := &cobra.Command{
@@ -171,7 +171,7 @@ signed in. To sign a user out everywhere, fob subject sign-out.
 		}
 		return nil
 	}
-	cmd.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error { return p.endDevices(ctx, s, which) })
+	cmd.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error { return endDevices(ctx, p, s, which) })
 	return p.tells(cmd, endedView{})
 }
 
@@ -180,12 +180,12 @@ type endedView struct {
 	Ended int `json:"ended"`
 }
 
-func (p *program) endDevices(ctx context.Context, s stores, which selection) error {
+func endDevices(ctx context.Context, p *program, s stores, which selection) error {
 	subject, one, err := which.one(ctx, s)
 	if err != nil {
 		return err
 	}
-	d := p.directory(s)
+	d := s.directory()
 	var ended int
 	if one {
 		ended, err = d.End(ctx, subject, which.filter)

@@ -16,7 +16,7 @@ issued under a lower one is inactive.
 A backup of the tables holds tokens that were revoked since it was made, and
 restoring it would make them active again. Raise the epoch, and none of them is.`
 
-func (p *program) epochCommand() *cobra.Command {
+func epochCommand(p *program) *cobra.Command {
 	show := p.tells(&cobra.Command{
 		Use:   "show",
 		Short: "Show the issuer epoch",
@@ -24,7 +24,7 @@ func (p *program) epochCommand() *cobra.Command {
 most.`,
 		Example: "  fob epoch show",
 		Args:    noArgs,
-		RunE:    p.withRing(p.showEpoch),
+		RunE:    p.withRing(func(ctx context.Context, v keys.Vault, _ []string) error { return showEpoch(ctx, p, v) }),
 	}, epochView{})
 	cmd := group("epoch", "Show and raise the issuer epoch, which ends every token", epochHelp,
 		show,
@@ -41,7 +41,7 @@ and clients that were removed or changed since the backup are as they were then,
 see docs/runbook.md.`,
 			Example: "  fob epoch raise",
 			Args:    noArgs,
-			RunE:    p.withRing(p.raiseEpoch),
+			RunE:    p.withRing(func(ctx context.Context, v keys.Vault, _ []string) error { return raiseEpoch(ctx, p, v) }),
 		}, epochView{}),
 	)
 	p.ring.addFlags(cmd.PersistentFlags(), p.getenv)
@@ -54,7 +54,7 @@ type epochView struct {
 	Previous    *uint64 `json:"previous,omitempty"` // right after it was raised
 }
 
-func (p *program) showEpoch(ctx context.Context, v keys.Vault, _ []string) error {
+func showEpoch(ctx context.Context, p *program, v keys.Vault) error {
 	d, err := v.Read(ctx)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (p *program) showEpoch(ctx context.Context, v keys.Vault, _ []string) error
 	})
 }
 
-func (p *program) raiseEpoch(ctx context.Context, v keys.Vault, _ []string) error {
+func raiseEpoch(ctx context.Context, p *program, v keys.Vault) error {
 	d, err := v.Read(ctx)
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-func (p *program) scopeCommand() *cobra.Command {
+func scopeCommand(p *program) *cobra.Command {
 	var roles []string
 	var replace, force bool
 	add := &cobra.Command{
@@ -54,7 +54,7 @@ could no longer ask for it, nor refresh a token that has it.`,
 			Long:    `List all scopes, with the roles that may have them; none is everybody.`,
 			Example: "  fob scope list",
 			Args:    noArgs,
-			RunE:    p.withStores(p.listScopes),
+			RunE:    p.withStores(func(ctx context.Context, s stores, _ []string) error { return listScopes(ctx, p, s) }),
 		}, []scopeView{}),
 		remove,
 	)
@@ -78,7 +78,7 @@ func rolesInWords(roles []string) string {
 	return "users with the role " + strings.Join(roles, " or ")
 }
 
-func (p *program) listScopes(ctx context.Context, st stores, _ []string) error {
+func listScopes(ctx context.Context, p *program, st stores) error {
 	s, err := st.clients.ResourceScopes(ctx)
 	if err != nil {
 		return err

@@ -165,7 +165,7 @@ func (p *program) cleanUpSmoke(ctx context.Context, s stores, r *smokeRun) error
 	}
 	reg := s.registrar()
 	if r.alone {
-		d, subject := p.directory(s), oauth.SubjectOf(string(r.client.ID))
+		d, subject := s.directory(), oauth.SubjectOf(string(r.client.ID))
 		_, err := d.End(ctx, subject, oauth.Filter{})
 		if r.unanswered && err == nil {
 			// What is still under way must not leave a token that lives.

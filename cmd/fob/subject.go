@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (p *program) subjectCommand() *cobra.Command {
+func subjectCommand(p *program) *cobra.Command {
 	var which selection
 	signOut := &cobra.Command{
 		Use:   "sign-out",
@@ -30,7 +30,7 @@ disable.`,
 		}
 		return nil
 	}
-	signOut.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error { return p.signOut(ctx, s, which) })
+	signOut.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error { return signOutSubject(ctx, p, s, which) })
 	p.tells(signOut, signedOutView{})
 	return group("subject", "Sign a user out everywhere", "A subject is for whom tokens speak: a user, or a client that speaks for itself.", signOut)
 }
@@ -40,12 +40,12 @@ type signedOutView struct {
 	SignedOut bool   `json:"signed_out"`
 }
 
-func (p *program) signOut(ctx context.Context, s stores, which selection) error {
+func signOutSubject(ctx context.Context, p *program, s stores, which selection) error {
 	subject, _, err := which.one(ctx, s)
 	if err != nil {
 		return err
 	}
-	if err := p.directory(s).SignOut(ctx, subject); err != nil {
+	if err := s.directory().SignOut(ctx, subject); err != nil {
 		return inDoubt(p.tables.explain(err), "it is not known whether that was done")
 	}
 	return p.confirm(signedOutView{subject.ID, true}, func(w io.Writer) { _, _ = fmt.Fprintf(w, "All tokens of %s are ended.\n", shown(subject.ID)) })

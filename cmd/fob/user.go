@@ -9,7 +9,7 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-func (p *program) userCommand() *cobra.Command {
+func userCommand(p *program) *cobra.Command {
 	var roles []string
 	add := &cobra.Command{
 		Use:   "add NAME",
@@ -19,7 +19,7 @@ read from standard input, one line.`,
 		Example: "  fob user add ann@example.com --role editor < password.txt",
 		Args:    oneArg("the user's name"),
 		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-			u, err := p.addUser(ctx, r, args[0], roles)
+			u, err := addUser(ctx, p, r, args[0], roles)
 			return viewUser(u), fmt.Sprintf("The user %s is added, with the id %s.", shown(args[0]), u.ID),
 				p.explain(err, sentences{invalid: "the user was not added"})
 		}),
@@ -36,7 +36,7 @@ standard input, one line. All of the user's tokens end with it, on every device.
 			Example: "  fob user passwd ann@example.com < password.txt",
 			Args:    oneArg("the user's name"),
 			RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-				u, err := p.changePassword(ctx, r, args[0])
+				u, err := changePassword(ctx, p, r, args[0])
 				return viewUser(u), fmt.Sprintf("The password of %s is changed, and all tokens issued before are ended.", shown(args[0])),
 					p.explain(err, sentences{
 						invalid:  "the password was not changed",
@@ -45,24 +45,24 @@ standard input, one line. All of the user's tokens end with it, on every device.
 					})
 			}),
 		}, userView{}),
-		p.userRolesCommand(),
-		p.userDisableCommand(),
-		p.userEnableCommand(),
-		p.userShowCommand(),
-		p.userRemoveCommand(),
+		userRolesCommand(p),
+		userDisableCommand(p),
+		userEnableCommand(p),
+		userShowCommand(p),
+		userRemoveCommand(p),
 		p.tells(&cobra.Command{
 			Use:     "list",
 			Short:   "List the users",
 			Long:    `List all users, by their names. It reads the whole table.`,
 			Example: "  fob user list",
 			Args:    noArgs,
-			RunE:    p.withStores(p.listUsers),
+			RunE:    p.withStores(func(ctx context.Context, s stores, _ []string) error { return listUsers(ctx, p, s) }),
 		}, []userView{}),
-		p.userImportCommand(),
+		userImportCommand(p),
 	)
 }
 
-func (p *program) addUser(ctx context.Context, r *oauth.Registrar, name string, roles []string) (oauth.User, error) {
+func addUser(ctx context.Context, p *program, r *oauth.Registrar, name string, roles []string) (oauth.User, error) {
 	u, err := r.User(ctx, name)
 	if err == nil { // known before the password is asked for
 		return u, &oauth.ChangeError{Kind: oauth.EntryExists, Entry: oauth.UserEntry, Name: name}
@@ -77,7 +77,7 @@ func (p *program) addUser(ctx context.Context, r *oauth.Registrar, name string, 
 	return r.AddUser(ctx, oauth.NewUser{Username: name, Roles: roles, Password: text})
 }
 
-func (p *program) changePassword(ctx context.Context, r *oauth.Registrar, name string) (oauth.User, error) {
+func changePassword(ctx context.Context, p *program, r *oauth.Registrar, name string) (oauth.User, error) {
 	u, err := r.User(ctx, name)
 	if err != nil {
 		return u, err

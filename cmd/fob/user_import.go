@@ -55,7 +55,7 @@ type importOptions struct {
 	report string
 }
 
-func (p *program) userImportCommand() *cobra.Command {
+func userImportCommand(p *program) *cobra.Command {
 	var o importOptions
 	cmd := &cobra.Command{
 		Use:     "import FILE",
@@ -66,10 +66,10 @@ func (p *program) userImportCommand() *cobra.Command {
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if o.dryRun { // the tables need not be there
-			return p.importUsers(cmd.Context(), nil, args[0], o)
+			return importUsers(cmd.Context(), p, nil, args[0], o)
 		}
 		return p.withStores(func(ctx context.Context, s stores, args []string) error {
-			return p.importUsers(ctx, s.registrar(), args[0], o)
+			return importUsers(ctx, p, s.registrar(), args[0], o)
 		})(cmd, args)
 	}
 	flags := cmd.Flags()
@@ -83,8 +83,8 @@ func (p *program) userImportCommand() *cobra.Command {
 // refusedShown are how many refused lines people see.
 const refusedShown = 20
 
-func (p *program) importUsers(ctx context.Context, r *oauth.Registrar, file string, o importOptions) error {
-	in, name, size, err := p.openImport(file)
+func importUsers(ctx context.Context, p *program, r *oauth.Registrar, file string, o importOptions) error {
+	in, name, size, err := openImport(p, file)
 	if err != nil {
 		return err
 	}
@@ -117,16 +117,16 @@ func (p *program) importUsers(ctx context.Context, r *oauth.Registrar, file stri
 	}
 	switch {
 	case err != nil && counts.Imported+counts.Existing > 0:
-		return halfDone(p.importFault(err), soFar(counts)+", the rest may not be")
+		return halfDone(importFault(p, err), soFar(counts)+", the rest may not be")
 	case err != nil:
-		return p.importFault(err)
+		return importFault(p, err)
 	case counts.Good+counts.Refused == 0:
 		return fail(exitUsage, "there are no users in %s", name)
 	}
-	return p.reportImport(counts, refused, o.dryRun)
+	return reportImport(p, counts, refused, o.dryRun)
 }
 
-func (p *program) importFault(err error) error {
+func importFault(p *program, err error) error {
 	if errors.Is(err, userimport.ErrUTF16) {
 		return fail(exitUsage, "%v", err)
 	}
@@ -135,7 +135,7 @@ func (p *program) importFault(err error) error {
 
 // openImport returns the file, which stays open to the end of the process, what to
 // call it, and its size, or a negative one if that is not known.
-func (p *program) openImport(file string) (in io.Reader, name string, size int64, err error) {
+func openImport(p *program, file string) (in io.Reader, name string, size int64, err error) {
 	if file == "-" {
 		return p.stdin, "standard input", -1, nil
 	}
@@ -186,7 +186,7 @@ type checkView struct {
 	Refused []userimport.Refusal `json:"refused"`
 }
 
-func (p *program) reportImport(counts userimport.Counts, refused []userimport.Refusal, dryRun bool) error {
+func reportImport(p *program, counts userimport.Counts, refused []userimport.Refusal, dryRun bool) error {
 	var view any = importView{counts.Imported, counts.Existing, refused}
 	text, show := soFar(counts), p.confirm
 	if dryRun {

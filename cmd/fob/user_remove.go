@@ -30,7 +30,7 @@ is interrupted while it waits, that one small item stays, and does no harm.
 
 Counters of wrong passwords hold no name, and go by themselves within a day.`
 
-func (p *program) userRemoveCommand() *cobra.Command {
+func userRemoveCommand(p *program) *cobra.Command {
 	wait := underWay
 	cmd := &cobra.Command{
 		Use:     "remove NAME...",
@@ -44,14 +44,14 @@ func (p *program) userRemoveCommand() *cobra.Command {
 			return nil
 		},
 		RunE: p.withStores(func(ctx context.Context, s stores, args []string) error {
-			return p.removeUsers(ctx, s.registrar(), args, time.Duration(wait)*time.Second)
+			return removeUsers(ctx, p, s.registrar(), args, time.Duration(wait)*time.Second)
 		}),
 	}
 	cmd.Flags().Var(&wait, "wait", "how long to wait for logins that are under way")
 	return p.tells(cmd, []removedUser{})
 }
 
-func (p *program) removeUsers(ctx context.Context, r *oauth.Registrar, names []string, wait time.Duration) error {
+func removeUsers(ctx context.Context, p *program, r *oauth.Registrar, names []string, wait time.Duration) error {
 	// All of them are looked up first: a slip of the pen changes nothing.
 	users := make([]oauth.User, len(names))
 	for i, name := range names {
@@ -66,11 +66,11 @@ func (p *program) removeUsers(ctx context.Context, r *oauth.Registrar, names []s
 	for i, u := range users {
 		if err := r.RemoveUser(ctx, u); err != nil {
 			// Those before are gone, and what is left of them goes as well.
-			gone, left := users[:i], i > 0 && p.forget(ctx, r, users[:i], wait) != nil
-			return p.removalStopped(gone, left, names[i:], err)
+			gone, left := users[:i], i > 0 && forget(ctx, p, r, users[:i], wait) != nil
+			return removalStopped(p, gone, left, names[i:], err)
 		}
 	}
-	left := p.forget(ctx, r, users, wait)
+	left := forget(ctx, p, r, users, wait)
 	removed := make([]removedUser, len(users))
 	for i, u := range users {
 		removed[i] = removedUser{u.Username, u.ID, true}
@@ -89,7 +89,7 @@ func (p *program) removeUsers(ctx context.Context, r *oauth.Registrar, names []s
 
 // removalStopped says what holds after a removal that failed at the first of the
 // users who are left.
-func (p *program) removalStopped(gone []oauth.User, itemsStay bool, left []string, err error) error {
+func removalStopped(p *program, gone []oauth.User, itemsStay bool, left []string, err error) error {
 	cause := p.cause(err)
 	code := exitCode(cause)
 	half := oauth.IsChange(err, oauth.HalfDone)
@@ -137,7 +137,7 @@ func quoted(names []string) string {
 
 // forget waits until no login that read the users can be under way, and deletes what
 // they left.
-func (p *program) forget(ctx context.Context, r *oauth.Registrar, users []oauth.User, wait time.Duration) error {
+func forget(ctx context.Context, p *program, r *oauth.Registrar, users []oauth.User, wait time.Duration) error {
 	_, _ = fmt.Fprintf(p.stderr, "fob: waiting %s until no login is under way\n", wait)
 	if p.clock.sleep(ctx, wait) != nil {
 		return errors.New("interrupted")

@@ -9,7 +9,7 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-func (p *program) userDisableCommand() *cobra.Command {
+func userDisableCommand(p *program) *cobra.Command {
 	return p.tells(&cobra.Command{
 		Use:   "disable NAME",
 		Short: "Refuse a user's logins and end all of the user's tokens",
@@ -24,7 +24,7 @@ and for good: when the user is enabled again, every device logs in again.`,
 	}, userView{})
 }
 
-func (p *program) userEnableCommand() *cobra.Command {
+func userEnableCommand(p *program) *cobra.Command {
 	return p.tells(&cobra.Command{
 		Use:     "enable NAME",
 		Short:   "Let a disabled user log in again",
@@ -54,7 +54,7 @@ the user has no role.
 Scopes that ask for a role are judged at login, so that all tokens from before are
 ended, on every device.`
 
-func (p *program) userRolesCommand() *cobra.Command {
+func userRolesCommand(p *program) *cobra.Command {
 	var roles []string
 	var none bool
 	cmd := &cobra.Command{

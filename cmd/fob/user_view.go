@@ -27,7 +27,7 @@ func viewUser(u oauth.User) userView {
 	return userView{Username: u.Username, UserID: u.ID, Roles: orEmpty(u.Roles), CreatedAt: timestamp(u.Created)}
 }
 
-func (p *program) listUsers(ctx context.Context, s stores, _ []string) error {
+func listUsers(ctx context.Context, p *program, s stores) error {
 	all, err := s.users.ListUsers(ctx)
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func (p *program) listUsers(ctx context.Context, s stores, _ []string) error {
 	return p.print(views, func(w io.Writer) { columns(w, rows...) })
 }
 
-func (p *program) userShowCommand() *cobra.Command {
+func userShowCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show NAME",
 		Short: "Show a user",
@@ -54,12 +54,12 @@ how many devices and scopes are signed in. fob device list tells which.
 	}
 	p.ring.addCheckFlags(cmd.Flags(), p.getenv)
 	cmd.RunE = p.withStores(func(ctx context.Context, s stores, args []string) error {
-		return p.showUser(ctx, s, args[0], cmd.Flags())
+		return showUser(ctx, p, s, args[0], cmd.Flags())
 	})
 	return p.tells(cmd, userView{})
 }
 
-func (p *program) showUser(ctx context.Context, s stores, name string, flags *pflag.FlagSet) error {
+func showUser(ctx context.Context, p *program, s stores, name string, flags *pflag.FlagSet) error {
 	u, err := s.registrar().User(ctx, name)
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func (p *program) showUser(ctx context.Context, s stores, name string, flags *pf
 	if err != nil {
 		return err
 	}
-	standing, err := p.judging(ctx, s, flags).List(ctx, subject, oauth.Filter{})
+	standing, err := judging(ctx, p, s, flags).List(ctx, subject, oauth.Filter{})
 	if err != nil {
 		return err
 	}
