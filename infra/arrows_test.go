@@ -32,10 +32,9 @@ var arrows = map[string][]string{
 	"internal/dynamo":   {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/memory":   {"internal/bearer", "internal/oauth"},
 	"internal/keys":     {"internal/bearer", "internal/oauth", "internal/secret"},
-	"internal/warm":     {"internal/bearer", "internal/oauth"},
 	"internal/apigw":    {"internal/wire"},
 
-	"internal/verifying": {"internal/config", "internal/dynamo", "internal/keys", "internal/oauth", "internal/warm"},
+	"internal/compose": {"internal/bearer", "internal/config", "internal/dynamo", "internal/keys", "internal/oauth"},
 
 	"internal/userimport": {"internal/oauth", "internal/password", "internal/secret"},
 
@@ -55,7 +54,7 @@ const (
 
 // importers are who may import a library, by the beginning of the path.
 var importers = map[string][]string{
-	awsSDK:                   {"internal/dynamo", "internal/keys", "internal/verifying", "cmd/", "functions/"},
+	awsSDK:                   {"internal/dynamo", "internal/keys", "internal/compose", "cmd/", "functions/"},
 	"github.com/aws/smithy-": {"internal/dynamo", "internal/keys", "cmd/", "functions/"},
 	awsLambda:                {"internal/apigw", "functions/"},
 }

@@ -8,25 +8,25 @@ import (
 	"os"
 
 	"github.com/fob-oauth/fob/internal/apigw"
+	"github.com/fob-oauth/fob/internal/compose"
 	"github.com/fob-oauth/fob/internal/config"
-	"github.com/fob-oauth/fob/internal/verifying"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
 func main() {
-	if apigw.ServeAuthorizer(compose) != nil {
+	if apigw.ServeAuthorizer(newHandler) != nil {
 		os.Exit(1)
 	}
 }
 
-func compose(ctx context.Context, o wire.Options) (wire.Guard, error) {
+func newHandler(ctx context.Context, o wire.Options) (wire.Guard, error) {
 	c, err := config.Read[config.Authorizer]()
 	if err != nil {
 		return wire.Guard{}, err
 	}
-	parts, err := verifying.Compose(ctx, c.Base, o.Log)
+	verifier, _, err := compose.Verifying(ctx, c.Base, o.Log)
 	if err != nil {
 		return wire.Guard{}, err
 	}
-	return wire.Authorize(parts.Verifier, wire.Policy{Audience: c.Audience, Routes: c.RouteScopes}, o), nil
+	return wire.Authorize(verifier, wire.Policy{Audience: c.Audience, Routes: c.RouteScopes}, o), nil
 }

@@ -9,27 +9,27 @@ import (
 	"os"
 
 	"github.com/fob-oauth/fob/internal/apigw"
+	"github.com/fob-oauth/fob/internal/compose"
 	"github.com/fob-oauth/fob/internal/config"
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/verifying"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
 func main() {
-	if apigw.Serve(compose) != nil {
+	if apigw.Serve(newHandler) != nil {
 		os.Exit(1)
 	}
 }
 
-func compose(ctx context.Context, o wire.Options) (http.Handler, error) {
+func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 	c, err := config.Read[config.Devices]()
 	if err != nil {
 		return nil, err
 	}
-	parts, err := verifying.Compose(ctx, c.Base, o.Log)
+	verifier, tokens, err := compose.Verifying(ctx, c.Base, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	directory := &oauth.Directory{Tokens: parts.Tokens, Subjects: parts.Tokens, Clients: parts.Clients, Keys: parts.Keys, Now: parts.Now}
-	return wire.Devices(parts.Verifier, directory, o), nil
+	directory := &oauth.Directory{Tokens: tokens, Subjects: tokens, Clients: verifier.Clients, Keys: verifier.Keys, Now: verifier.Now}
+	return wire.Devices(verifier, directory, o), nil
 }

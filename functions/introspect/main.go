@@ -9,26 +9,26 @@ import (
 	"os"
 
 	"github.com/fob-oauth/fob/internal/apigw"
+	"github.com/fob-oauth/fob/internal/compose"
 	"github.com/fob-oauth/fob/internal/config"
-	"github.com/fob-oauth/fob/internal/verifying"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
 func main() {
-	if apigw.Serve(compose) != nil {
+	if apigw.Serve(newHandler) != nil {
 		os.Exit(1)
 	}
 }
 
-func compose(ctx context.Context, o wire.Options) (http.Handler, error) {
+func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 	c, err := config.Read[config.Introspect]()
 	if err != nil {
 		return nil, err
 	}
-	parts, err := verifying.Compose(ctx, c.Base, o.Log)
+	verifier, _, err := compose.Verifying(ctx, c.Base, o.Log)
 	if err != nil {
 		return nil, err
 	}
 	o.Issuer = c.Issuer
-	return wire.Introspect(parts.Verifier, o), nil
+	return wire.Introspect(verifier, o), nil
 }

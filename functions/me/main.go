@@ -13,11 +13,11 @@ import (
 )
 
 func main() {
-	if apigw.Serve(compose) != nil {
+	if apigw.Serve(newHandler) != nil {
 		os.Exit(1)
 	}
 }
 
-func compose(_ context.Context, o wire.Options) (http.Handler, error) {
+func newHandler(_ context.Context, o wire.Options) (http.Handler, error) {
 	return wire.Me(wire.Vouched{}, o), nil
 }

@@ -15,12 +15,12 @@ import (
 )
 
 func main() {
-	if apigw.Serve(compose) != nil {
+	if apigw.Serve(newHandler) != nil {
 		os.Exit(1)
 	}
 }
 
-func compose(_ context.Context, o wire.Options) (http.Handler, error) {
+func newHandler(_ context.Context, o wire.Options) (http.Handler, error) {
 	c, err := config.Read[config.Metadata]()
 	if err != nil {
 		return nil, err

@@ -11,22 +11,22 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/fob-oauth/fob/internal/apigw"
+	"github.com/fob-oauth/fob/internal/compose"
 	"github.com/fob-oauth/fob/internal/config"
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/password"
-	"github.com/fob-oauth/fob/internal/warm"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
 func main() {
-	if apigw.Serve(compose) != nil {
+	if apigw.Serve(newHandler) != nil {
 		os.Exit(1)
 	}
 }
 
-func compose(ctx context.Context, o wire.Options) (http.Handler, error) {
+func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 	c, err := config.Read[config.Token]()
 	if err != nil {
 		return nil, err
@@ -47,5 +47,5 @@ func compose(ctx context.Context, o wire.Options) (http.Handler, error) {
 		Now:       time.Now,
 		Grants:    oauth.OfferedGrants(c.PasswordGrant),
 	}
-	return wire.Token(issuer, o), warm.Up(ctx, o.Log, clients, ring)
+	return wire.Token(issuer, o), compose.Warm(ctx, o.Log, clients, ring)
 }

@@ -1,4 +1,4 @@
-package warm
+package compose
 
 import (
 	"context"
@@ -21,7 +21,7 @@ func (downClients) ResourceScopes(context.Context) (oauth.ResourceScopes, error)
 	return oauth.ResourceScopes{}, oauth.Unavailable("test", errors.New("tables down"))
 }
 
-func TestUp(t *testing.T) {
+func TestWarm(t *testing.T) {
 	badRing := func(context.Context) (*bearer.CheckRing, error) { return bearer.ParseCheckRing([]byte(`{}`)) }
 	downRing := func(context.Context) (*bearer.CheckRing, error) { return nil, errors.New("keys down") }
 	goodRing := func(context.Context) (*bearer.CheckRing, error) { return nil, nil }
@@ -39,9 +39,9 @@ func TestUp(t *testing.T) {
 		{"nothing for the moment", downClients{}, downRing, false, []string{"keys down", "tables down"}},
 	} {
 		var logs strings.Builder
-		err := Up(t.Context(), slog.New(slog.NewTextHandler(&logs, nil)), oauth.NewClientCache(tt.clients, time.Now), keys.NewCache(tt.ring, time.Now))
+		err := Warm(t.Context(), slog.New(slog.NewTextHandler(&logs, nil)), oauth.NewClientCache(tt.clients, time.Now), keys.NewCache(tt.ring, time.Now))
 		if (err != nil) != tt.refuses {
-			t.Errorf("%s: Up = %v", tt.name, err)
+			t.Errorf("%s: Warm = %v", tt.name, err)
 		}
 		if len(tt.logs) == 0 && logs.Len() > 0 {
 			t.Errorf("%s: logged %s", tt.name, logs.String())

@@ -1,0 +1,67 @@
+// Package compose builds what a Lambda function runs, once, before its first
+// request.
+//
+// [Verifying] is for the functions that verify tokens and mint none. The token
+// function composes itself, because it alone may link mint keys and passwords, and
+// opens its connections with [Warm].
+package compose
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/config"
+	"github.com/fob-oauth/fob/internal/dynamo"
+	"github.com/fob-oauth/fob/internal/keys"
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// Verifying returns a Verifier with warm connections, and its Tokens store. An
+// error means that the function must not start; see [Warm].
+func Verifying(ctx context.Context, c config.Base, log *slog.Logger) (*oauth.Verifier, *dynamo.Tokens, error) {
+	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	db := dynamo.NewClient(cfg)
+	ring := keys.NewCache(keys.CheckSource(cfg, c.KeysFile, c.CheckSecret), time.Now)
+	clients := oauth.NewClientCache(dynamo.NewClients(db, c.ClientsTable), time.Now)
+	tokens := dynamo.NewTokens(db, c.TokensTable)
+	verifier := &oauth.Verifier{Tokens: tokens, Clients: clients, Keys: ring, Now: time.Now}
+	return verifier, tokens, Warm(ctx, log, clients, ring)
+}
+
+// warmLimit is well within the ten seconds that Lambda gives to a start.
+const warmLimit = 8 * time.Second
+
+// Warm fetches the key ring and at the same time makes one real read of the
+// tables. Lambda gives a full core while a function starts and a fraction of one
+// afterwards, so the TLS handshakes and the code paths of the first calls belong
+// in the start.
+//
+// Warm returns an error only for a ring that must not be served with. It logs an
+// outage and returns nil: if a function does not start, the gateway answers with a
+// body that is not an OAuth error; a function that did start answers 503 until the
+// outage is over.
+func Warm[R any](ctx context.Context, log *slog.Logger, clients *oauth.ClientCache, ring oauth.Keys[R]) error {
+	ctx, cancel := context.WithTimeout(ctx, warmLimit)
+	defer cancel()
+	var wg sync.WaitGroup
+	var readErr error
+	wg.Go(func() { _, readErr = clients.ResourceScopes(ctx) })
+	_, ringErr := ring.Ring(ctx)
+	wg.Wait()
+	if errors.Is(ringErr, bearer.ErrBadRing) {
+		return ringErr
+	}
+	if err := errors.Join(ringErr, readErr); err != nil {
+		log.ErrorContext(ctx, "started without warm connections", "error", err)
+	}
+	return nil
+}
