@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caarlos0/env/v11"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/config"
@@ -389,18 +390,27 @@ func (c *checker) function(folder, name string, resource any, want function) {
 		fn{"Not", []any{fn{"Equals", []any{ref(name + "Concurrency"), -1}}}})
 }
 
+// variablesOf are the environment variables that a struct of package config reads.
+func variablesOf(config any) (names []string, err error) {
+	params, err := env.GetFieldParams(config)
+	for _, p := range params {
+		names = append(names, p.Key)
+	}
+	return names, err
+}
+
 // environment must be what the function reads, all of it and nothing else. What
 // stands in Globals is for all, also for one that reads no table.
 func (c *checker) environment(name string, got map[string]any, read any) {
 	var names []string
 	if read != nil {
 		var err error
-		if names, err = config.EnvNames(read); err != nil || len(names) == 0 {
+		if names, err = variablesOf(read); err != nil || len(names) == 0 {
 			c.fault("%s: package config names no variables: %v", name, err)
 		}
 	}
 	want := map[string]any{endpointVariable: ""}
-	shared, err := config.EnvNames(new(config.Base))
+	shared, err := variablesOf(new(config.Base))
 	if err != nil {
 		c.fault("package config: %v", err)
 	}

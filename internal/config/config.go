@@ -1,5 +1,5 @@
-// Package config reads what a function is told by its environment: one struct
-// for each function, all faults reported at once. The environment holds names
+// Package config reads the environment of a function into its struct, such as
+// [Token], with [Read]. It reports all faults at once. The environment holds names
 // and references, never a secret.
 package config
 
@@ -57,8 +57,8 @@ type RouteScopes map[string]scope.Set
 // methods are those of API Gateway.
 var methods = []string{"ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 
-// UnmarshalText tells all that is wrong, by the number of the line: a text that
-// is no route at all may be a secret in the wrong place.
+// UnmarshalText reports every fault by the number of its entry and never quotes an
+// entry: it may be a secret in the wrong place.
 func (r *RouteScopes) UnmarshalText(text []byte) error {
 	*r = RouteScopes{}
 	var faults []error
@@ -105,8 +105,8 @@ func isRoute(route string) bool {
 	return slices.Contains(methods, method) && strings.HasPrefix(path, "/") && !strings.ContainsFunc(path, notInRoute)
 }
 
-// notInRoute tells what no path of an API has. RouteScopes of template.yaml says the
-// same by a pattern.
+// notInRoute reports characters that a path of an API cannot have. The pattern of
+// RouteScopes in template.yaml excludes them too.
 func notInRoute(c rune) bool { return c <= ' ' || c > '~' || c == '?' || c == '#' }
 
 // Devices configures functions/devices.
@@ -122,8 +122,8 @@ type Metadata struct {
 
 // Offer is what a deployment offers, whatever its clients are registered for.
 type Offer struct {
-	// PasswordGrant tells whether there is a password grant at all. Clients have to
-	// be registered for it besides.
+	// PasswordGrant switches the password grant on. A client must also be registered
+	// for it.
 	PasswordGrant bool `env:"FOB_PASSWORD_GRANT" envDefault:"true"`
 }
 
@@ -140,32 +140,14 @@ type Base struct {
 	KeysFile string `env:"FOB_KEYS_FILE"`
 }
 
-// Read fills a C from the environment.
-func Read[C Token | Revoke | Introspect | Authorizer | Devices | Metadata]() (C, error) {
-	return read[C](nil)
-}
+// Read fills a C from the environment. Its error names every fault.
+func Read[C interface{ faults() error }]() (C, error) { return read[C](nil) }
 
-func read[C Token | Revoke | Introspect | Authorizer | Devices | Metadata](environment map[string]string) (C, error) {
+// read reads environment, or that of the process if it is nil.
+func read[C interface{ faults() error }](environment map[string]string) (C, error) {
 	var c C
-	errs := []error{env.ParseWithOptions(&c, env.Options{Environment: environment})}
-	switch c := any(c).(type) {
-	case Token:
-		errs = append(errs, c.faults())
-		if c.KeysFile == "" && c.MintSecret == "" {
-			errs = append(errs, errors.New("FOB_MINT_SECRET is empty, and there is no FOB_KEYS_FILE"))
-		}
-	case Revoke:
-		errs = append(errs, c.faults())
-	case Introspect:
-		errs = append(errs, c.faults(), validateIssuer(c.Issuer))
-	case Authorizer:
-		errs = append(errs, c.faults())
-	case Devices:
-		errs = append(errs, c.faults())
-	case Metadata:
-		errs = append(errs, validateIssuer(c.Issuer))
-	}
-	if err := errors.Join(errs...); err != nil {
+	err := env.ParseWithOptions(&c, env.Options{Environment: environment})
+	if err = errors.Join(err, c.faults()); err != nil {
 		return c, fmt.Errorf("configuration: %w", err)
 	}
 	return c, nil
@@ -178,6 +160,17 @@ func (b Base) faults() error {
 	return nil
 }
 
+func (t Token) faults() error {
+	if t.KeysFile == "" && t.MintSecret == "" {
+		return errors.Join(t.Base.faults(), errors.New("FOB_MINT_SECRET is empty, and there is no FOB_KEYS_FILE"))
+	}
+	return t.Base.faults()
+}
+
+func (i Introspect) faults() error { return errors.Join(i.Base.faults(), validateIssuer(i.Issuer)) }
+
+func (m Metadata) faults() error { return validateIssuer(m.Issuer) }
+
 // validateIssuer holds the issuer to RFC 8414 §2.
 func validateIssuer(issuer string) error {
 	if issuer == "" {
@@ -188,19 +181,4 @@ func validateIssuer(issuer string) error {
 		return errors.New("FOB_ISSUER must be an https URL without query and fragment")
 	}
 	return nil
-}
-
-// EnvNames lists the environment variables that the struct v reads, sorted. The
-// template is held to it.
-func EnvNames(v any) ([]string, error) {
-	params, err := env.GetFieldParams(v)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, p := range params {
-		names = append(names, p.Key)
-	}
-	slices.Sort(names)
-	return names, nil
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -62,14 +61,6 @@ func TestReadRefusesIssuer(t *testing.T) {
 		if _, err := read[Introspect](with(map[string]string{"FOB_ISSUER": issuer})); err == nil {
 			t.Errorf("FOB_ISSUER %q was accepted", issuer)
 		}
-	}
-}
-
-func TestEnvNames(t *testing.T) {
-	got, err := EnvNames(&Token{})
-	want := []string{"FOB_CHECK_SECRET", "FOB_CLIENTS_TABLE", "FOB_KEYS_FILE", "FOB_MINT_SECRET", "FOB_PASSWORD_GRANT", "FOB_TOKENS_TABLE", "FOB_USERS_TABLE"}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("EnvNames = %q, %v; want %q", got, err, want)
 	}
 }
 
