@@ -27,12 +27,13 @@ var arrows = map[string][]string{
 	"internal/config": {"internal/scope"},
 	"internal/oauth":  {"internal/bearer", "internal/scope", "internal/secret"},
 
-	"internal/password": {"internal/secret"},
-	"internal/wire":     {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
-	"internal/dynamo":   {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
-	"internal/memory":   {"internal/bearer", "internal/oauth"},
-	"internal/keys":     {"internal/bearer", "internal/oauth", "internal/secret"},
-	"internal/apigw":    {"internal/wire"},
+	"internal/password":      {"internal/secret"},
+	"internal/wire":          {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
+	"internal/dynamo":        {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
+	"internal/memory":        {"internal/bearer", "internal/oauth"},
+	"internal/keys":          {"internal/bearer", "internal/oauth", "internal/secret"},
+	"internal/keys/rotation": {"internal/bearer", "internal/keys", "internal/oauth", "internal/secret"},
+	"internal/apigw":         {"internal/wire"},
 
 	"internal/compose": {"internal/bearer", "internal/config", "internal/dynamo", "internal/keys", "internal/oauth"},
 
@@ -62,7 +63,7 @@ var importers = map[string][]string{
 // unlinked is what a program must not link, by the beginning of its path. The
 // storage that forgets, passwords and tests have no business in a function.
 var unlinked = map[string][]string{
-	"functions/":           {module + "internal/memory", module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", "testing"},
+	"functions/":           {module + "internal/memory", module + "internal/keys/rotation", module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", "testing"},
 	"functions/introspect": {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
 	"functions/authorizer": {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
 	"functions/me":         {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id", module + "internal/dynamo", module + "internal/keys"},

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fob-oauth/fob/internal/keys"
+	"github.com/fob-oauth/fob/internal/keys/rotation"
 )
 
 const epochHelp = `The issuer epoch is a number in the key ring that only grows. A token that was
@@ -24,7 +24,7 @@ func epochCommand(p *program) *cobra.Command {
 most.`,
 		Example: "  fob epoch show",
 		Args:    noArgs,
-		RunE:    p.withRing(func(ctx context.Context, v keys.Vault, _ []string) error { return showEpoch(ctx, p, v) }),
+		RunE:    p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error { return showEpoch(ctx, p, v) }),
 	}, epochView{})
 	cmd := group("epoch", "Show and raise the issuer epoch, which ends every token", epochHelp,
 		show,
@@ -41,7 +41,7 @@ and clients that were removed or changed since the backup are as they were then,
 see docs/runbook.md.`,
 			Example: "  fob epoch raise",
 			Args:    noArgs,
-			RunE:    p.withRing(func(ctx context.Context, v keys.Vault, _ []string) error { return raiseEpoch(ctx, p, v) }),
+			RunE:    p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error { return raiseEpoch(ctx, p, v) }),
 		}, epochView{}),
 	)
 	p.ring.addFlags(cmd.PersistentFlags(), p.getenv)
@@ -54,7 +54,7 @@ type epochView struct {
 	Previous    *uint64 `json:"previous,omitempty"` // right after it was raised
 }
 
-func showEpoch(ctx context.Context, p *program, v keys.Vault) error {
+func showEpoch(ctx context.Context, p *program, v rotation.Vault) error {
 	d, err := v.Read(ctx)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func showEpoch(ctx context.Context, p *program, v keys.Vault) error {
 	})
 }
 
-func raiseEpoch(ctx context.Context, p *program, v keys.Vault) error {
+func raiseEpoch(ctx context.Context, p *program, v rotation.Vault) error {
 	d, err := v.Read(ctx)
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/bearer"
-	"github.com/fob-oauth/fob/internal/keys"
+	"github.com/fob-oauth/fob/internal/keys/rotation"
 )
 
 const keyHelp = `Tokens are made and verified under keys, each in one state:
@@ -50,7 +50,7 @@ When a key can be retired depends on the clients, so their table is read if a ke
 is verify-only.`,
 		Example: "  fob key list\n  fob key list --keys keys.json --longest-life 90d --json",
 		Args:    noArgs,
-		RunE: p.withRing(func(ctx context.Context, v keys.Vault, _ []string) error {
+		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error {
 			return p.listKeys(ctx, v, longest)
 		}),
 	}
@@ -90,7 +90,7 @@ ends with it. Keys lie side by side in their secret: if the secret leaked, end e
 them, the active one last. What lies beside it is told.`,
 		Example: "  fob key retire 1\n  fob key retire 2 --now",
 		Args:    oneArg("the key's id"),
-		RunE: p.withRing(func(ctx context.Context, v keys.Vault, args []string) error {
+		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, args []string) error {
 			if now {
 				return p.retireKeyNow(ctx, v, args[0])
 			}
@@ -110,7 +110,7 @@ that was activated less than a day ago is not turned once more, unless with
 a later run retires.`,
 		Example: "  fob key rotate",
 		Args:    noArgs,
-		RunE: p.withRing(func(ctx context.Context, v keys.Vault, _ []string) error {
+		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error {
 			return p.rotateKeys(ctx, v, longest, again)
 		}),
 	}
@@ -130,7 +130,7 @@ a later run retires.`,
 }
 
 // withRing runs a command on the key ring.
-func (p *program) withRing(run func(ctx context.Context, v keys.Vault, args []string) error) func(*cobra.Command, []string) error {
+func (p *program) withRing(run func(ctx context.Context, v rotation.Vault, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		v, err := p.openRing(cmd.Context(), cmd.Flags())
 		if err != nil {
@@ -155,14 +155,14 @@ type ringView struct {
 	Keys        []keyView `json:"keys"`
 }
 
-func viewKey(k keys.Key) keyView {
+func viewKey(k rotation.Key) keyView {
 	return keyView{KID: k.KID, State: string(k.State), Since: timestamp(k.Since.Unix())}
 }
 
 // viewNext shows the next step too. longest matters for a verify-only key alone.
-func viewNext(k keys.Key, longest time.Duration) keyView {
+func viewNext(k rotation.Key, longest time.Duration) keyView {
 	v := viewKey(k)
-	if step, from := k.Next(longest); step != keys.NoStep {
+	if step, from := k.Next(longest); step != rotation.NoStep {
 		v.Next, v.NextFrom = string(step), timestamp(from.Unix())
 	}
 	return v
@@ -189,7 +189,7 @@ func (p *program) longestLife(ctx context.Context, given seconds) (time.Duration
 	if err != nil {
 		return 0, withoutClients(p.tables.clients().explain(err))
 	}
-	return keys.LongestLife(all), nil
+	return rotation.LongestLife(all), nil
 }
 
 // withoutClients says why the table of clients was asked, and what to do without
@@ -201,7 +201,7 @@ func withoutClients(err error) error {
 	return fail(exitCode(err), "when a key can be retired, the clients say: %v; or give --longest-life", err)
 }
 
-func (p *program) listKeys(ctx context.Context, v keys.Vault, given seconds) error {
+func (p *program) listKeys(ctx context.Context, v rotation.Vault, given seconds) error {
 	d, err := v.Read(ctx)
 	if err != nil {
 		return err
@@ -227,10 +227,10 @@ func (p *program) listKeys(ctx context.Context, v keys.Vault, given seconds) err
 	})
 }
 
-func (p *program) nextInWords(k keys.Key, longest time.Duration) string {
+func (p *program) nextInWords(k rotation.Key, longest time.Duration) string {
 	step, from := k.Next(longest)
 	switch {
-	case step == keys.NoStep:
+	case step == rotation.NoStep:
 		return "-"
 	case p.clock.now().Before(from):
 		return fmt.Sprintf("can be %sd from %s", step, timestamp(from.Unix()))
@@ -238,7 +238,7 @@ func (p *program) nextInWords(k keys.Key, longest time.Duration) string {
 	return fmt.Sprintf("can be %sd now", step)
 }
 
-func (p *program) addKey(ctx context.Context, v keys.Vault, _ []string) error {
+func (p *program) addKey(ctx context.Context, v rotation.Vault, _ []string) error {
 	d, err := v.Read(ctx)
 	if err != nil {
 		return err
@@ -256,7 +256,7 @@ func (p *program) addKey(ctx context.Context, v keys.Vault, _ []string) error {
 	})
 }
 
-func (p *program) activateKey(ctx context.Context, v keys.Vault, args []string) error {
+func (p *program) activateKey(ctx context.Context, v rotation.Vault, args []string) error {
 	kid, err := parseKID(args[0])
 	if err != nil {
 		return err
@@ -287,7 +287,7 @@ type retiredView struct {
 	Beside      []int `json:"beside,omitempty"`       // older ones that still verify
 }
 
-func (p *program) retireKey(ctx context.Context, v keys.Vault, arg string, given seconds) error {
+func (p *program) retireKey(ctx context.Context, v rotation.Vault, arg string, given seconds) error {
 	kid, err := parseKID(arg)
 	if err != nil {
 		return err
@@ -314,7 +314,7 @@ func (p *program) retireKey(ctx context.Context, v keys.Vault, arg string, given
 	})
 }
 
-func (p *program) retireKeyNow(ctx context.Context, v keys.Vault, arg string) error {
+func (p *program) retireKeyNow(ctx context.Context, v rotation.Vault, arg string) error {
 	kid, err := parseKID(arg)
 	if err != nil {
 		return err
@@ -364,8 +364,8 @@ type rotationView struct {
 	Retired []int   `json:"retired"` // by this run
 }
 
-func (p *program) rotateKeys(ctx context.Context, v keys.Vault, given seconds, again bool) error {
-	done, err := keys.Rotation{
+func (p *program) rotateKeys(ctx context.Context, v rotation.Vault, given seconds, again bool) error {
+	done, err := rotation.Rotation{
 		Vault:   v,
 		Now:     p.clock.now,
 		Sleep:   p.clock.sleep,

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/keys/keystest"
+	"github.com/fob-oauth/fob/internal/keys/rotation"
 )
 
 // ringFile is a key file.
@@ -216,7 +217,7 @@ func TestKeyRotate(t *testing.T) {
 	p := newKeyProgram(t, "1:active:48h")
 	began := p.now
 	code, out, said := p.fob("key", "rotate")
-	if code != 0 || p.now.Sub(began) != 2*keys.StepWait {
+	if code != 0 || p.now.Sub(began) != 2*rotation.StepWait {
 		t.Fatalf("exit code %d after %v, %q", code, p.now.Sub(began), said)
 	}
 	const progress = `fob: key 2 is added, prepublished

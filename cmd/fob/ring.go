@@ -14,6 +14,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/keys"
+	"github.com/fob-oauth/fob/internal/keys/rotation"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -37,7 +38,7 @@ func (r *ring) addFlags(flags *pflag.FlagSet, getenv func(string) string) {
 // openRing returns the vault. Whether something is in it, the first call finds
 // out. A flag wins over the stack, and the stack over the environment, which may be
 // of another deployment.
-func (p *program) openRing(ctx context.Context, flags *pflag.FlagSet) (keys.Vault, error) {
+func (p *program) openRing(ctx context.Context, flags *pflag.FlagSet) (rotation.Vault, error) {
 	r := &p.ring
 	if p.tables.stack != "" {
 		for flag, value := range map[string]*string{keysFlag: &r.file, checkFlag: &r.check, mintFlag: &r.mint} {
@@ -51,7 +52,7 @@ func (p *program) openRing(ctx context.Context, flags *pflag.FlagSet) (keys.Vaul
 			return nil, fail(exitUsage, "is the key ring in a file or in Secrets Manager? give --%s (%s), or --%s (%s) and --%s (%s), and not both",
 				keysFlag, keysEnv, checkFlag, checkEnv, mintFlag, mintEnv)
 		}
-		return keys.NewFileVault(p.path(r.file)), nil
+		return rotation.NewFileVault(p.path(r.file)), nil
 	}
 	if p.tables.stack == "" {
 		if err := r.missing(); err != nil {
@@ -70,7 +71,7 @@ func (p *program) openRing(ctx context.Context, flags *pflag.FlagSet) (keys.Vaul
 	if r.check == r.mint {
 		return nil, fail(exitUsage, "the check keys and the mint keys are two secrets, and --%s and --%s name one", checkFlag, mintFlag)
 	}
-	return keys.NewVault(cfg, r.mint, r.check), nil
+	return rotation.NewVault(cfg, r.mint, r.check), nil
 }
 
 // checkKeys are the keys that judge tokens, for commands that can do without: nil,
@@ -169,11 +170,11 @@ func (r *ring) explain(err error) error {
 	if _, ok := errors.AsType[*failure](err); ok {
 		return err
 	}
-	if refusal, ok := errors.AsType[*keys.Refusal](err); ok {
+	if refusal, ok := errors.AsType[*rotation.Refusal](err); ok {
 		return explainRefusal(refusal)
 	}
 	about, code := "the key ring", ""
-	if s, ok := errors.AsType[*keys.SecretError](err); ok {
+	if s, ok := errors.AsType[*rotation.SecretError](err); ok {
 		about = "the secret " + s.Secret
 	}
 	api, _ := errors.AsType[smithy.APIError](err)
@@ -189,8 +190,6 @@ func (r *ring) explain(err error) error {
 		return fail(exitFailure, "%v: no instance serves with it, and nothing was changed", err)
 	case errors.Is(err, oauth.ErrConflict):
 		return fail(exitConflict, "somebody else changed the key ring meanwhile: look at fob key list, and run the command again")
-	case errors.Is(err, keys.ErrLocked):
-		return fail(exitConflict, "%v: another fob is writing it; if none runs, one was killed and left the lock: remove it", err)
 	case r.file != "" && errors.Is(err, fs.ErrNotExist):
 		return fail(exitFailure, "there is no key file %s: fob serve --%s makes one", r.file, keysFlag)
 	case missing:
@@ -212,26 +211,26 @@ func (r *ring) explain(err error) error {
 }
 
 // explainRefusal adds what to do instead.
-func explainRefusal(r *keys.Refusal) error {
+func explainRefusal(r *rotation.Refusal) error {
 	switch r.Reason {
-	case keys.NoSuchKey:
+	case rotation.NoSuchKey:
 		return fail(exitNotFound, "%v: see fob key list", r)
-	case keys.UsedUp:
+	case rotation.UsedUp:
 		return fail(exitConflict, "%v: docs/runbook.md says how to begin again", r)
-	case keys.TooEarly:
+	case rotation.TooEarly:
 		why := "until then an instance may not know it"
-		if r.Step == keys.RetireStep {
+		if r.Step == rotation.RetireStep {
 			why = "until then a token under it may be active; --now ends a key that leaked, with its tokens"
 		}
 		return fail(exitConflict, "%v, %s", r, why)
 	}
 	k := r.Key
 	switch {
-	case r.Step == keys.NoStep:
+	case r.Step == rotation.NoStep:
 		return fail(exitConflict, "%v already: fob key activate %d or fob key rotate goes on with it", r, k.KID)
-	case r.Step == keys.RetireStep && k.State == bearer.Retired, r.Step == keys.ActivateStep && k.State == bearer.Active:
+	case r.Step == rotation.RetireStep && k.State == bearer.Retired, r.Step == rotation.ActivateStep && k.State == bearer.Active:
 		return fail(exitConflict, "%v already", r)
-	case r.Step == keys.ActivateStep:
+	case r.Step == rotation.ActivateStep:
 		return fail(exitConflict, "%v, and a key does not become active twice: fob key rotate adds a new one", r)
 	case k.State == bearer.Active:
 		return fail(exitConflict, "%v: fob key rotate puts another in its place; --now ends a key that leaked, with its tokens", r)

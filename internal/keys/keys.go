@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// maxAge is how long a ring is believed: a retired key or a raised issuer
+	// MaxAge is how long a ring is believed: a retired key or a raised issuer
 	// epoch takes effect within it.
-	maxAge = 60 * time.Second
+	MaxAge = 60 * time.Second
 	// renewAge is when a ring is fetched anew. In the time between the two a source
 	// that is down for a moment goes unnoticed.
 	renewAge = 45 * time.Second
@@ -72,7 +72,7 @@ func (c *Cache[R]) Ring(ctx context.Context) (R, error) {
 	if c.has && within(now, c.fetched, renewAge) {
 		return c.ring, nil
 	}
-	usable := c.has && within(now, c.fetched, maxAge)
+	usable := c.has && within(now, c.fetched, MaxAge)
 	err := errFetchFailed
 	if !within(now, c.failed, retryAfter) {
 		err = c.load(ctx)

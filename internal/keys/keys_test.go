@@ -68,7 +68,7 @@ func TestRingIsKeptForAMinute(t *testing.T) {
 	want("too early to try again", 2, 3)
 	s.now = s.now.Add(1)
 	want("tried again", 2, 4)
-	s.now = s.now.Add(maxAge - renewAge - retryAfter)
+	s.now = s.now.Add(MaxAge - renewAge - retryAfter)
 	if got, err := c.Ring(t.Context()); !errors.Is(err, oauth.ErrUnavailable) || got != 0 {
 		t.Errorf("too old: Ring = %d, %v; want ErrUnavailable", got, err)
 	}
@@ -172,7 +172,7 @@ func TestIssuerEpochOnlyGrows(t *testing.T) {
 	}
 	now = now.Add(renewAge)
 	want("an old copy", 2)
-	now = now.Add(maxAge - renewAge)
+	now = now.Add(MaxAge - renewAge)
 	if got, err := c.Ring(t.Context()); !errors.Is(err, oauth.ErrUnavailable) || got != 0 {
 		t.Errorf("an old copy for a minute: Ring = %d, %v; want ErrUnavailable", got, err)
 	}

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/secret"
 )
 
 // CheckSource fetches the check ring: from a key file if there is one, else from
@@ -23,7 +25,7 @@ func CheckSource(cfg aws.Config, keyFile, checkARN string) func(context.Context)
 	if keyFile != "" {
 		return checkFromFile(keyFile)
 	}
-	sm := newSecretsManager(cfg)
+	sm := NewClient(cfg)
 	return func(ctx context.Context) (*bearer.CheckRing, error) {
 		check, err := fetchSecret(ctx, sm, checkARN)
 		if err != nil {
@@ -40,7 +42,7 @@ func MintSource(cfg aws.Config, keyFile, mintARN, checkARN string) func(context.
 	if keyFile != "" {
 		return MintFromFile(keyFile)
 	}
-	sm := newSecretsManager(cfg)
+	sm := NewClient(cfg)
 	return func(ctx context.Context) (*bearer.MintRing, error) {
 		check, err := fetchSecret(ctx, sm, checkARN)
 		if err != nil {
@@ -54,9 +56,9 @@ func MintSource(cfg aws.Config, keyFile, mintARN, checkARN string) func(context.
 	}
 }
 
-// newSecretsManager gives each try of a call a time: a function that was frozen
-// often holds dead connections.
-func newSecretsManager(cfg aws.Config) *secretsmanager.Client {
+// NewClient returns a client that gives each try of a call three seconds: a
+// function that was frozen often holds dead connections.
+func NewClient(cfg aws.Config) *secretsmanager.Client {
 	return secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) {
 		if build, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
 			o.HTTPClient = build.WithTimeout(3 * time.Second)
@@ -75,9 +77,9 @@ func fetchSecret(ctx context.Context, sm *secretsmanager.Client, arn string) ([]
 	return []byte(*out.SecretString), nil
 }
 
-// file is the key ring on a laptop: the two secrets as they are in Secrets
-// Manager, in one file.
-type file struct {
+// File is the content of a key file, which is the key ring on a laptop: the two
+// secrets as they are in Secrets Manager.
+type File struct {
 	Mint  json.RawMessage `json:"mint"`
 	Check json.RawMessage `json:"check"`
 }
@@ -103,19 +105,19 @@ func MintFromFile(path string) func(context.Context) (*bearer.MintRing, error) {
 	}
 }
 
-func readFile(path string) (file, error) {
+func readFile(path string) (File, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // the operator names it
 	if err != nil {
-		return file{}, fmt.Errorf("read key file: %w", err)
+		return File{}, fmt.Errorf("read key file: %w", err)
 	}
-	return parseFile(path, text)
+	return ParseFile(path, text)
 }
 
-func parseFile(path string, text []byte) (file, error) {
-	var f file
-	// The decoder's message would quote the text.
-	if json.Unmarshal(text, &f) != nil {
-		return file{}, fmt.Errorf("read key file %s: not a JSON object with mint and check", path)
+// ParseFile reads the text of the file at path. Its errors do not quote the text.
+func ParseFile(path string, text []byte) (File, error) {
+	var f File
+	if json.Unmarshal(text, &f) != nil { // its error would quote the text
+		return File{}, fmt.Errorf("read key file %s: not a JSON object with mint and check", path)
 	}
 	return f, nil
 }
@@ -152,7 +154,7 @@ func Generate() (*bearer.MintRing, error) {
 	if err != nil {
 		return nil, err
 	}
-	var f file
+	var f File
 	if err := json.Unmarshal(text, &f); err != nil {
 		return nil, errors.New("generated key ring does not parse")
 	}
@@ -160,17 +162,20 @@ func Generate() (*bearer.MintRing, error) {
 }
 
 func generate() ([]byte, error) {
-	mint, err := json.Marshal(map[string]string{"1": newText().Reveal()})
+	mint, err := json.Marshal(map[string]string{"1": NewText().Reveal()})
 	if err != nil {
 		return nil, err
 	}
 	check, err := json.Marshal(map[string]any{
 		"issuer_epoch": 0,
 		"states":       map[string]bearer.State{"1": bearer.Active},
-		"1":            newText().Reveal(),
+		"1":            NewText().Reveal(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return json.MarshalIndent(file{mint, check}, "", "  ")
+	return json.MarshalIndent(File{mint, check}, "", "  ")
 }
+
+// NewText draws a key text of 260 bits.
+func NewText() secret.Text { return secret.New(rand.Text() + rand.Text()) }

@@ -1,12 +1,8 @@
-package keys
+package rotation
 
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/keys/keystest"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
@@ -50,15 +47,6 @@ func secretsManager(t *testing.T) (*keystest.SecretsManager, Vault) {
 	s.Create(mintARN, string(mint))
 	s.Create(checkARN, string(check))
 	return s, NewVault(at(s), mintARN, checkARN)
-}
-
-func keyFile(t *testing.T) (string, Vault) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "keys.json")
-	if err := NewFile(path); err != nil {
-		t.Fatal(err)
-	}
-	return path, NewFileVault(path)
 }
 
 func read(t *testing.T, v Vault) Document {
@@ -146,40 +134,33 @@ func TestVaults(t *testing.T) {
 }
 
 // Many at once: each raise is made once, or refused.
-func TestVaultsUnderACrowd(t *testing.T) {
-	for name, open := range map[string]func(*testing.T) Vault{
-		"Secrets Manager": func(t *testing.T) Vault { _, v := secretsManager(t); return v },
-		"file":            func(t *testing.T) Vault { _, v := keyFile(t); return v },
-	} {
-		t.Run(name, func(t *testing.T) {
-			v := open(t)
-			var mu sync.Mutex
-			won := uint64(0)
-			var crowd sync.WaitGroup
-			for range 8 {
-				crowd.Go(func() {
-					d, err := v.Read(t.Context())
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					d, _ = d.RaiseEpoch()
-					_, err = v.Write(t.Context(), d)
-					mu.Lock()
-					defer mu.Unlock()
-					switch {
-					case err == nil:
-						won++
-					case !errors.Is(err, oauth.ErrConflict) && !errors.Is(err, ErrLocked):
-						t.Error(err)
-					}
-				})
+func TestVaultUnderACrowd(t *testing.T) {
+	_, v := secretsManager(t)
+	var mu sync.Mutex
+	won := uint64(0)
+	var crowd sync.WaitGroup
+	for range 8 {
+		crowd.Go(func() {
+			d, err := v.Read(t.Context())
+			if err != nil {
+				t.Error(err)
+				return
 			}
-			crowd.Wait()
-			if got := read(t, v).IssuerEpoch(); got != won || won == 0 {
-				t.Errorf("%d writes were said to be made, and the issuer epoch is %d", won, got)
+			d, _ = d.RaiseEpoch()
+			_, err = v.Write(t.Context(), d)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				won++
+			case !errors.Is(err, oauth.ErrConflict):
+				t.Error(err)
 			}
 		})
+	}
+	crowd.Wait()
+	if got := read(t, v).IssuerEpoch(); got != won || won == 0 {
+		t.Errorf("%d writes were said to be made, and the issuer epoch is %d", won, got)
 	}
 }
 
@@ -218,7 +199,7 @@ func TestStoppedBetweenTheSecrets(t *testing.T) {
 	left := read(t, v)
 	wantStates(t, left, map[uint8]bearer.State{1: bearer.Active})
 	// The instances serve with what is left.
-	if _, err := MintSource(at(s), "", mintARN, checkARN)(t.Context()); err != nil {
+	if _, err := keys.MintSource(at(s), "", mintARN, checkARN)(t.Context()); err != nil {
 		t.Errorf("instances: %v", err)
 	}
 	if _, err := v.Write(t.Context(), added(t, left)); err != nil {
@@ -349,60 +330,5 @@ func TestVaultErrors(t *testing.T) {
 	s.Create(checkARN, `{"issuer_epoch": 0, "states": {"1": "active"}, "1": "`+textOf("check", 1)+`", "2": "`+textOf("check", 2)+`"}`)
 	if _, err := v.Read(t.Context()); !errors.Is(err, bearer.ErrBadRing) || strings.Contains(err.Error(), "key-text") {
 		t.Errorf("a broken ring: %v", err)
-	}
-}
-
-func TestFileVault(t *testing.T) {
-	path, v := keyFile(t)
-	written := time.Now().Add(-time.Hour).Truncate(time.Second)
-	if err := os.Chtimes(path, written, written); err != nil {
-		t.Fatal(err)
-	}
-	d := read(t, v)
-	if since := d.Active().Since; !since.Equal(written) {
-		t.Errorf("active since %v, want the file's time %v", since, written)
-	}
-
-	// Somebody else is writing, or was killed while writing.
-	lock := path + ".lock"
-	if err := os.WriteFile(lock, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := v.Write(t.Context(), raised(t, d)); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), lock) {
-		t.Errorf("a locked file: %v", err)
-	}
-	if _, err := os.Stat(lock); err != nil {
-		t.Errorf("somebody else's lock is gone: %v", err)
-	}
-	if err := os.Remove(lock); err != nil {
-		t.Fatal(err)
-	}
-
-	// A link stays one.
-	link := filepath.Join(t.TempDir(), "link.json")
-	if err := os.Symlink(path, link); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := NewFileVault(link).Write(t.Context(), raised(t, d)); err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		t.Errorf("the link was replaced, %v", err)
-	}
-	if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v, %v; want 0600", info.Mode(), err)
-	}
-	if _, err := v.Write(t.Context(), raised(t, d)); !errors.Is(err, oauth.ErrConflict) {
-		t.Errorf("the file changed since: %v, want ErrConflict", err)
-	}
-	if left, _ := filepath.Glob(path + "?*"); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
-	}
-	if _, err := MintFromFile(path)(t.Context()); err != nil {
-		t.Errorf("instances: %v", err)
-	}
-
-	if _, err := NewFileVault(filepath.Join(t.TempDir(), "none")).Read(t.Context()); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("no file: %v", err)
 	}
 }

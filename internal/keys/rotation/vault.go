@@ -1,15 +1,10 @@
-package keys
+package rotation
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -17,22 +12,23 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// Vault is where the two secrets lie, for those who change them. Functions have
-// no use for it, and their roles do not let them.
+// Vault stores the two secrets for those who change them. Functions only read
+// them, and their roles allow no more.
 type Vault interface {
 	// Read returns the ring as it stands. The check secret must be read first: the
 	// mint secret is written first, so it then has every key that the check secret
 	// names.
 	Read(ctx context.Context) (Document, error)
 
-	// Write puts d in the place of what it was made from, and returns it as it
-	// then stands, to be changed again. If that is not there any more it must
-	// change nothing and return oauth.ErrConflict. The mint secret must be durable
-	// before the check secret changes. An error that matches oauth.ErrUnavailable
-	// leaves open whether d was written; reading tells.
+	// Write replaces what d was made from by d, and returns d as it was written, to
+	// be changed again. If somebody else wrote since, it must change nothing and
+	// return oauth.ErrConflict. The mint secret must be durable before the check
+	// secret changes. An error that matches oauth.ErrUnavailable leaves open whether
+	// d was written: Read again to learn it.
 	Write(ctx context.Context, d Document) (Document, error)
 }
 
@@ -60,7 +56,7 @@ type versions struct{ mint, check string }
 
 // NewVault opens the ring in the secrets with these ARNs.
 func NewVault(cfg aws.Config, mintARN, checkARN string) Vault {
-	return &secretsVault{sm: newSecretsManager(cfg), mintARN: mintARN, checkARN: checkARN}
+	return &secretsVault{sm: keys.NewClient(cfg), mintARN: mintARN, checkARN: checkARN}
 }
 
 // SecretError says which secret an error is about.
@@ -171,8 +167,8 @@ func isLabelElsewhere(err error) bool {
 	return parameter || request
 }
 
-// outage marks errors that are not an answer of Secrets Manager's to what was
-// asked: they leave open what happened, and pass by.
+// outage marks errors that leave open what Secrets Manager did: no reply came, or
+// it said that it is busy or broken. Trying again later can help.
 func outage(err error) error {
 	api, answered := errors.AsType[smithy.APIError](err)
 	response, replied := errors.AsType[*awshttp.ResponseError](err)
@@ -192,102 +188,4 @@ func newVersionID() string {
 	_, _ = rand.Read(b[:])
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// fileVault keeps the ring in a key file.
-type fileVault struct{ path string }
-
-// NewFileVault opens the ring in a file as NewFile makes it.
-func NewFileVault(path string) Vault { return fileVault{path} }
-
-// ErrLocked is matched when somebody else is writing the key file, or began to
-// and was killed.
-var ErrLocked = errors.New("the key file is locked")
-
-func (v fileVault) Read(context.Context) (Document, error) {
-	text, err := os.ReadFile(v.path)
-	if err != nil {
-		return Document{}, fmt.Errorf("read key file: %w", err)
-	}
-	info, err := os.Stat(v.path)
-	if err != nil {
-		return Document{}, fmt.Errorf("read key file: %w", err)
-	}
-	f, err := parseFile(v.path, text)
-	if err != nil {
-		return Document{}, err
-	}
-	d, err := parseDocument(f.Mint, f.Check, info.ModTime())
-	if err != nil {
-		return Document{}, fmt.Errorf("key file %s: %w", v.path, err)
-	}
-	d.from = text
-	return d, nil
-}
-
-// Write takes the lock that is the new file: it is made only where there is none,
-// and renaming it gives it up.
-func (v fileVault) Write(ctx context.Context, d Document) (_ Document, err error) {
-	if err := ctx.Err(); err != nil {
-		return Document{}, err
-	}
-	from, ok := d.from.([]byte)
-	if !ok {
-		return Document{}, errors.New("write a key ring that was not read")
-	}
-	var f file
-	if f.Mint, f.Check, err = d.texts(); err != nil {
-		return Document{}, err
-	}
-	text, err := json.MarshalIndent(f, "", "  ")
-	if err != nil {
-		return Document{}, err
-	}
-	path, err := filepath.EvalSymlinks(v.path) // the file is replaced, and not the way to it
-	if err != nil {
-		return Document{}, fmt.Errorf("write key file: %w", err)
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return Document{}, fmt.Errorf("write key file: %w", err)
-	}
-	if info.Mode().Perm()&0o200 == 0 {
-		// Replacing it would get around that.
-		return Document{}, fmt.Errorf("write key file: %w: %s is read-only", fs.ErrPermission, path)
-	}
-	lock := path + ".lock"
-	temp, err := os.OpenFile(lock, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names it
-	if errors.Is(err, fs.ErrExist) {
-		return Document{}, fmt.Errorf("%w: %s is there", ErrLocked, lock)
-	}
-	if err != nil {
-		return Document{}, fmt.Errorf("write key file: %w", err)
-	}
-	renamed := false
-	defer func() {
-		if !renamed {
-			_ = errors.Join(temp.Close(), os.Remove(lock))
-		}
-	}()
-	stands, err := os.ReadFile(path)
-	if err != nil {
-		return Document{}, fmt.Errorf("write key file: %w", err)
-	}
-	if !bytes.Equal(stands, from) {
-		return Document{}, fmt.Errorf("write key file: %w", oauth.ErrConflict)
-	}
-	// Whoever serves with it must be able to read the new one, too.
-	if err := errors.Join(temp.Chmod(info.Mode().Perm()), keepOwner(temp, info)); err != nil {
-		return Document{}, fmt.Errorf("keep the owner and mode of the key file, which its owner and root can: %w", err)
-	}
-	_, err = temp.Write(text)
-	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return Document{}, fmt.Errorf("write key file: %w", err)
-	}
-	if err := os.Rename(lock, path); err != nil {
-		return Document{}, fmt.Errorf("write key file: %w", err)
-	}
-	renamed = true
-	d.newMint, d.from = false, text
-	return d, nil
 }

@@ -1,4 +1,4 @@
-package keys
+package rotation
 
 import (
 	"encoding/json"
@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -127,11 +128,11 @@ func TestTurning(t *testing.T) {
 // The wait is longer than any instance believes a ring, and what it leaves for
 // the write and for clocks is more than a write may take.
 func TestStepWait(t *testing.T) {
-	if StepWait != 90*time.Second || maxAge != time.Minute {
+	if StepWait != 90*time.Second || keys.MaxAge != time.Minute {
 		t.Error("the help of fob key and docs/runbook.md say 90 and 60 seconds")
 	}
-	if StepWait-maxAge <= writePatience {
-		t.Errorf("%v after a state was written, an instance may work with a ring from %v before", StepWait, maxAge+writePatience)
+	if StepWait-keys.MaxAge <= writePatience {
+		t.Errorf("%v after a state was written, an instance may work with a ring from %v before", StepWait, keys.MaxAge+writePatience)
 	}
 }
 
@@ -209,7 +210,7 @@ func TestRetireNow(t *testing.T) {
 	// And a text in the mint secret alone is left as it is: an Add was stopped there,
 	// or another hand is just about to name it in the check secret.
 	d := document(t, bearer.Active, bearer.Prepublished)
-	d.mint[3] = newText()
+	d.mint[3] = keys.NewText()
 	begun := d.mint[3]
 	next, replacement, err := d.RetireNow(1, now)
 	if err != nil || replacement != (Key{4, bearer.Active, now}) {
@@ -228,7 +229,7 @@ func TestRetireNow(t *testing.T) {
 // took out of the check secret by hand is not: it may have leaked.
 func TestAddTakesOnWhatWasBegun(t *testing.T) {
 	d := document(t, bearer.Retired, bearer.Active)
-	d.mint[3] = newText()
+	d.mint[3] = keys.NewText()
 	begun := d.mint[3]
 	next, k, err := d.Add(began)
 	if err != nil || k.KID != 3 || !next.mint[3].Equal(begun) || next.newMint {

@@ -1,8 +1,11 @@
-package keys
+// Package rotation replaces the active key of the ring: by single steps on a
+// [Document], or the whole way with [Rotation]. A [Vault] stores the result.
+//
+// Only operators use it. What functions need of the ring is package keys.
+package rotation
 
 import (
 	"cmp"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/secret"
 )
@@ -32,11 +36,11 @@ import (
 
 const (
 	// StepWait is how long a step must have stood before the next one: until then
-	// an instance may work with the ring from before it. That is maxAge, and a
-	// margin for what maxAge does not know of: the write itself (writePatience),
+	// an instance may work with the ring from before it. That is keys.MaxAge, and a
+	// margin for what that does not know of: the write itself (writePatience),
 	// readers that Secrets Manager gives the old value for some moments, and clocks
 	// of operators and instances that differ by seconds.
-	StepWait = maxAge + stepMargin
+	StepWait = keys.MaxAge + stepMargin
 
 	stepMargin = 30 * time.Second
 
@@ -255,9 +259,9 @@ func (d Document) Add(now time.Time) (Document, Key, error) {
 	}
 	d = d.clone()
 	if _, begun := d.mint[kid]; !begun {
-		d.mint[kid], d.newMint = newText(), true
+		d.mint[kid], d.newMint = keys.NewText(), true
 	}
-	d.check[kid] = newText()
+	d.check[kid] = keys.NewText()
 	d.enter(kid, bearer.Prepublished, now)
 	return d, d.key(kid), nil
 }
@@ -325,7 +329,7 @@ func (d Document) RetireNow(kid uint8, now time.Time) (_ Document, replacement K
 		if err != nil {
 			return Document{}, Key{}, err
 		}
-		d.mint[fresh], d.check[fresh], d.newMint = newText(), newText(), true
+		d.mint[fresh], d.check[fresh], d.newMint = keys.NewText(), keys.NewText(), true
 		d.enter(fresh, bearer.Active, now)
 		replacement = d.key(fresh)
 	}
@@ -356,5 +360,3 @@ func (d Document) RaiseEpoch() (Document, error) {
 	d.epoch++
 	return d, nil
 }
-
-func newText() secret.Text { return secret.New(rand.Text() + rand.Text()) } // 260 bits
