@@ -684,7 +684,7 @@ var mutants = []mutant{
 	{
 		name: "unknown keys cost a fetch each",
 		file: "keys/keys.go", pkg: "keys", test: "TestUnknownKeysCostOneFetchAMinute",
-		old:    "if within(now, c.unknown, unknownKeyPause) {",
+		old:    "if oauth.Recent(c.unknown, now, unknownKeyPause) {",
 		broken: "if false {",
 	},
 	{

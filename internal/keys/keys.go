@@ -49,9 +49,8 @@ type Cache[R Ring] struct {
 	// need a ring while one is fetched wait for it instead of fetching too. A
 	// channel, because waiting must end with the request's context.
 	turn    chan struct{}
-	ring    R // the last one; none before it had a higher issuer epoch
-	has     bool
-	fetched time.Time // wall clock, taken before the fetch
+	ring    R         // the last one; none before it had a higher issuer epoch
+	fetched time.Time // taken before the fetch; zero if there is no ring
 	failed  time.Time // when the last fetch that failed had failed
 	unknown time.Time // of the last fetch for an unknown key id
 }
@@ -68,13 +67,13 @@ func (c *Cache[R]) Ring(ctx context.Context) (R, error) {
 		return none, err
 	}
 	defer c.unlock()
-	now := c.now().Round(0)
-	if c.has && within(now, c.fetched, renewAge) {
+	now := c.now()
+	if oauth.Recent(c.fetched, now, renewAge) {
 		return c.ring, nil
 	}
-	usable := c.has && within(now, c.fetched, MaxAge)
+	usable := oauth.Recent(c.fetched, now, MaxAge)
 	err := errFetchFailed
-	if !within(now, c.failed, retryAfter) {
+	if !oauth.Recent(c.failed, now, retryAfter) {
 		err = c.load(ctx)
 	}
 	if err != nil && !usable {
@@ -106,9 +105,9 @@ func (c *Cache[R]) ReloadForUnknownKey(ctx context.Context) (R, error) {
 		return none, err
 	}
 	defer c.unlock()
-	now := c.now().Round(0)
-	if within(now, c.unknown, unknownKeyPause) {
-		if !c.has || c.fetched.Before(c.unknown) {
+	now := c.now()
+	if oauth.Recent(c.unknown, now, unknownKeyPause) {
+		if c.fetched.Before(c.unknown) {
 			return none, oauth.Unavailable("look for an unknown key", errFetchFailed)
 		}
 		return c.ring, nil
@@ -124,16 +123,16 @@ func (c *Cache[R]) ReloadForUnknownKey(ctx context.Context) (R, error) {
 func (c *Cache[R]) load(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	now := c.now().Round(0)
+	now := c.now()
 	ring, err := c.fetch(ctx)
-	if err == nil && c.has && ring.IssuerEpoch() < c.ring.IssuerEpoch() {
+	if err == nil && !c.fetched.IsZero() && ring.IssuerEpoch() < c.ring.IssuerEpoch() {
 		err = fmt.Errorf("an old copy: its issuer epoch is %d, and %d was seen before", ring.IssuerEpoch(), c.ring.IssuerEpoch())
 	}
 	if err != nil {
-		c.failed = c.now().Round(0)
+		c.failed = c.now()
 		return oauth.Unavailable("fetch the key ring", err)
 	}
-	c.ring, c.has, c.fetched = ring, true, now
+	c.ring, c.fetched = ring, now
 	return nil
 }
 
@@ -147,11 +146,3 @@ func (c *Cache[R]) lock(ctx context.Context) error {
 }
 
 func (c *Cache[R]) unlock() { <-c.turn }
-
-// within reports whether then lies less than d before now. Times are wall clock:
-// the monotonic one stands still while a function is frozen. What lies in the
-// future, after the clock was set back, is not believed.
-func within(now, then time.Time, d time.Duration) bool {
-	age := now.Sub(then)
-	return 0 <= age && age < d
-}

@@ -10,10 +10,9 @@ import (
 // believed by a warm function.
 const cacheLife = 10 * time.Second
 
-// ClientCache keeps the registrations that a warm function met in the last ten
-// seconds, so that a request costs no read for them. It remembers no misses: a
-// client works at once after it was added. Its memory is bounded by the number
-// of registered clients.
+// ClientCache keeps the registrations that a warm function read in the last ten
+// seconds. It does not remember misses: a client works at once after it was added.
+// Its memory is bounded by the number of registered clients.
 type ClientCache struct {
 	clients Clients
 	now     func() time.Time
@@ -25,7 +24,7 @@ type ClientCache struct {
 
 type cached[T any] struct {
 	value T
-	until time.Time
+	read  time.Time // taken before the read: age counts from when it was true
 }
 
 // NewClientCache caches clients by the wall clock now.
@@ -38,7 +37,7 @@ func (c *ClientCache) Client(ctx context.Context, id ClientID) (Client, bool, er
 	c.mu.Lock()
 	entry, ok := c.entries[id]
 	c.mu.Unlock()
-	if ok && c.fresh(entry.until) {
+	if ok && Recent(entry.read, c.now(), cacheLife) {
 		return entry.value, true, nil
 	}
 	return c.FreshClient(ctx, id)
@@ -46,7 +45,7 @@ func (c *ClientCache) Client(ctx context.Context, id ClientID) (Client, bool, er
 
 // FreshClient reads past the cache.
 func (c *ClientCache) FreshClient(ctx context.Context, id ClientID) (Client, bool, error) {
-	until := c.expiry() // taken before the read: age counts from when it was true
+	read := c.now()
 	client, found, err := c.clients.Client(ctx, id)
 	if err != nil {
 		return Client{}, false, err
@@ -57,7 +56,7 @@ func (c *ClientCache) FreshClient(ctx context.Context, id ClientID) (Client, boo
 		delete(c.entries, id)
 		return Client{}, false, nil
 	}
-	c.entries[id] = cached[Client]{client, until}
+	c.entries[id] = cached[Client]{client, read}
 	return client, true, nil
 }
 
@@ -66,26 +65,16 @@ func (c *ClientCache) ResourceScopes(ctx context.Context) (ResourceScopes, error
 	c.mu.Lock()
 	entry := c.scopes
 	c.mu.Unlock()
-	if c.fresh(entry.until) {
+	if Recent(entry.read, c.now(), cacheLife) {
 		return entry.value, nil
 	}
-	until := c.expiry()
+	read := c.now()
 	scopes, err := c.clients.ResourceScopes(ctx)
 	if err != nil {
 		return ResourceScopes{}, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.scopes = cached[ResourceScopes]{scopes, until}
+	c.scopes = cached[ResourceScopes]{scopes, read}
 	return scopes, nil
-}
-
-// The monotonic clock stands still while a function is frozen, so it is stripped
-// and the wall clock decides. An entry from the future, after the clock was set
-// back, is not believed either.
-func (c *ClientCache) expiry() time.Time { return c.now().Round(0).Add(cacheLife) }
-
-func (c *ClientCache) fresh(until time.Time) bool {
-	left := until.Sub(c.now().Round(0))
-	return 0 < left && left <= cacheLife
 }
