@@ -1,11 +1,10 @@
 // Package memory keeps tokens, clients and users in maps: the stores of package
 // oauth without a database.
 //
-// It exists for `fob serve` on a laptop and for tests, and no deployed function
-// links it. Each store has one lock around its map; that lock is the store's own
-// business and stands in for the atomic conditional writes of a database, so
-// nothing outside may rely on more than the contract says. What goes in and what
-// comes out are deep copies. Nothing is swept: a process does not live that long.
+// It is for `fob serve` on a laptop and for tests; no deployed function links it.
+// Locks stand for the atomic conditional writes of a database, so callers may rely
+// on no more than the contract of the stores says. Values are copied deeply on their
+// way in and out. Nothing is swept: a process does not live that long.
 package memory
 
 import (

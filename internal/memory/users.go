@@ -3,18 +3,17 @@ package memory
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
-	"time"
 
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // Users is oauth.Users and oauth.UserRegistry.
 type Users struct {
-	mu       sync.Mutex // guards what follows
-	users    map[string]oauth.User
-	counters map[oauth.CounterKey]oauth.Counter
+	users table[string, oauth.User]
+
+	mu       sync.Mutex
+	counters map[oauth.CounterKey]oauth.Counter // guarded by mu
 }
 
 var (
@@ -24,18 +23,21 @@ var (
 
 // NewUsers returns an empty store.
 func NewUsers() *Users {
-	return &Users{users: map[string]oauth.User{}, counters: map[oauth.CounterKey]oauth.Counter{}}
+	return &Users{
+		users:    newTable[string](func(u *oauth.User) *uint64 { return &u.Version }, copyUser),
+		counters: map[oauth.CounterKey]oauth.Counter{},
+	}
 }
 
 // Login implements oauth.Users.
 func (u *Users) Login(ctx context.Context, username string, pair, name oauth.CounterKey) (oauth.Login, error) {
-	if err := begin(ctx, "read a user for a login"); err != nil {
+	user, found, err := u.users.get(ctx, "read a user for a login", username)
+	if err != nil {
 		return oauth.Login{}, err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	user, found := u.users[username]
-	return oauth.Login{User: copyUser(user), Found: found, Pair: u.counters[pair], Name: u.counters[name]}, nil
+	return oauth.Login{User: user, Found: found, Pair: u.counters[pair], Name: u.counters[name]}, nil
 }
 
 // CountFailure implements oauth.Users.
@@ -64,59 +66,22 @@ func (u *Users) ClearFailures(ctx context.Context, counter oauth.CounterKey) err
 
 // SaveUser implements oauth.Users and oauth.UserRegistry.
 func (u *Users) SaveUser(ctx context.Context, user oauth.User) (oauth.User, error) {
-	if err := begin(ctx, "save a user"); err != nil {
-		return oauth.User{}, err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	// The Version of one that is not there is zero.
-	if u.users[user.Username].Version != user.Version {
-		return oauth.User{}, oauth.ErrConflict
-	}
-	user.Version = oauth.NextVersion(user.Version, time.Now())
-	u.users[user.Username] = copyUser(user)
-	return user, nil
+	return u.users.save(ctx, "save a user", user.Username, user)
 }
 
 // User implements oauth.UserRegistry.
 func (u *Users) User(ctx context.Context, username string) (oauth.User, bool, error) {
-	if err := begin(ctx, "read a user"); err != nil {
-		return oauth.User{}, false, err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	user, found := u.users[username]
-	return copyUser(user), found, nil
+	return u.users.get(ctx, "read a user", username)
 }
 
 // ListUsers implements oauth.UserRegistry.
 func (u *Users) ListUsers(ctx context.Context) ([]oauth.User, error) {
-	if err := begin(ctx, "list the users"); err != nil {
-		return nil, err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	var users []oauth.User
-	for _, user := range u.users {
-		users = append(users, copyUser(user))
-	}
-	slices.SortFunc(users, func(a, b oauth.User) int { return strings.Compare(a.Username, b.Username) })
-	return users, nil
+	return u.users.list(ctx, "list the users")
 }
 
 // RemoveUser implements oauth.UserRegistry.
 func (u *Users) RemoveUser(ctx context.Context, user oauth.User) (existed bool, err error) {
-	if err := begin(ctx, "remove a user"); err != nil {
-		return false, err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	stands, found := u.users[user.Username]
-	if !found || stands.ID != user.ID {
-		return false, nil
-	}
-	delete(u.users, user.Username)
-	return true, nil
+	return u.users.remove(ctx, "remove a user", user.Username, func(stands oauth.User) bool { return stands.ID == user.ID })
 }
 
 func copyUser(u oauth.User) oauth.User {
