@@ -1,10 +1,9 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -24,37 +23,20 @@ func NewClients(db *dynamodb.Client, tableName string) *Clients {
 
 // Client implements oauth.Clients.
 func (c *Clients) Client(ctx context.Context, id oauth.ClientID) (oauth.Client, bool, error) {
-	const doing = "read a client"
 	key, ok := clientKey(id)
 	if !ok {
 		return oauth.Client{}, false, nil
 	}
-	it, err := c.table.get(ctx, doing, key)
-	if err != nil || it == nil {
-		return oauth.Client{}, false, err
-	}
-	client, err := decodeClient(it)
-	if err != nil {
-		return oauth.Client{}, false, oauth.Unavailable(doing, err)
-	}
-	return client, true, nil
+	return readOne(ctx, c.table, "read a client", key, decodeClient)
 }
 
 // ResourceScopes implements oauth.Clients.
 func (c *Clients) ResourceScopes(ctx context.Context) (oauth.ResourceScopes, error) {
-	const doing = "read the resource scopes"
-	it, err := c.table.get(ctx, doing, resourceScopesKey())
-	if err != nil {
-		return oauth.ResourceScopes{}, err
+	scopes, found, err := readOne(ctx, c.table, "read the resource scopes", resourceScopesKey(), decodeResourceScopes)
+	if err == nil && !found {
+		scopes.Roles = map[string][]string{}
 	}
-	if it == nil {
-		return oauth.ResourceScopes{Roles: map[string][]string{}}, nil
-	}
-	scopes, err := decodeResourceScopes(it)
-	if err != nil {
-		return oauth.ResourceScopes{}, oauth.Unavailable(doing, err)
-	}
-	return scopes, nil
+	return scopes, err
 }
 
 // SaveClient implements oauth.ClientRegistry.
@@ -91,21 +73,8 @@ func (c *Clients) RemoveClient(ctx context.Context, id oauth.ClientID) (existed 
 
 // ListClients implements oauth.ClientRegistry with a scan.
 func (c *Clients) ListClients(ctx context.Context) ([]oauth.Client, error) {
-	const doing = "list the clients"
-	clients := []oauth.Client{}
-	err := c.table.scan(ctx, doing, partitionKey, clientPrefix, func(it item) error {
-		client, err := decodeClient(it)
-		if err != nil {
-			return oauth.Unavailable(doing, err)
-		}
-		clients = append(clients, client)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(clients, func(a, b oauth.Client) int { return strings.Compare(string(a.ID), string(b.ID)) })
-	return clients, nil
+	return readAll(ctx, c.table, "list the clients", clientPrefix, decodeClient,
+		func(a, b oauth.Client) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 // SaveResourceScopes implements oauth.ClientRegistry.

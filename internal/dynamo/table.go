@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -181,9 +182,40 @@ func (t table) scan(ctx context.Context, doing, attribute, prefix string, visit 
 	}
 }
 
-// putVersion writes it as the version after seen (oauth.NextVersion), if that very version stands
-// there, or nothing if seen is zero. It returns the new version, or
-// oauth.ErrConflict.
+// readOne reads the item of key as a T.
+func readOne[T any](ctx context.Context, t table, doing string, key item, decode func(item) (T, error)) (v T, found bool, err error) {
+	it, err := t.get(ctx, doing, key)
+	if err != nil || it == nil {
+		return v, false, err
+	}
+	if v, err = decode(it); err != nil {
+		var none T
+		return none, false, oauth.Unavailable(doing, err)
+	}
+	return v, true, nil
+}
+
+// readAll scans for the items whose partition key begins with prefix, and returns
+// them as Ts in the order of compare.
+func readAll[T any](ctx context.Context, t table, doing, prefix string, decode func(item) (T, error), compare func(a, b T) int) ([]T, error) {
+	all := []T{}
+	err := t.scan(ctx, doing, partitionKey, prefix, func(it item) error {
+		v, err := decode(it)
+		if err != nil {
+			return oauth.Unavailable(doing, err)
+		}
+		all = append(all, v)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, compare)
+	return all, nil
+}
+
+// putVersion replaces the version seen, or nothing if seen is zero, by it. It
+// returns the new version, see [oauth.NextVersion], or [oauth.ErrConflict].
 func (t table) putVersion(ctx context.Context, doing string, it item, seen uint64) (uint64, error) {
 	var nonce oauth.Nonce
 	_, _ = rand.Read(nonce[:]) // never fails; it ends the program instead

@@ -1,9 +1,8 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
-	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -91,35 +90,13 @@ func (u *Users) SaveUser(ctx context.Context, user oauth.User) (oauth.User, erro
 
 // User implements oauth.UserRegistry.
 func (u *Users) User(ctx context.Context, username string) (oauth.User, bool, error) {
-	const doing = "read a user"
-	it, err := u.table.get(ctx, doing, userKey(username))
-	if err != nil || it == nil {
-		return oauth.User{}, false, err
-	}
-	user, err := decodeUser(it)
-	if err != nil {
-		return oauth.User{}, false, oauth.Unavailable(doing, err)
-	}
-	return user, true, nil
+	return readOne(ctx, u.table, "read a user", userKey(username), decodeUser)
 }
 
 // ListUsers implements oauth.UserRegistry with a scan.
 func (u *Users) ListUsers(ctx context.Context) ([]oauth.User, error) {
-	const doing = "list the users"
-	users := []oauth.User{}
-	err := u.table.scan(ctx, doing, partitionKey, userPrefix, func(it item) error {
-		user, err := decodeUser(it)
-		if err != nil {
-			return oauth.Unavailable(doing, err)
-		}
-		users = append(users, user)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(users, func(a, b oauth.User) int { return strings.Compare(a.Username, b.Username) })
-	return users, nil
+	return readAll(ctx, u.table, "list the users", userPrefix, decodeUser,
+		func(a, b oauth.User) int { return cmp.Compare(a.Username, b.Username) })
 }
 
 // RemoveUser implements oauth.UserRegistry with one conditional delete.
