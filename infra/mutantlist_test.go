@@ -605,19 +605,19 @@ var mutants = []mutant{
 	},
 	{
 		name: "two mechanisms of authentication",
-		file: "wire/credentials.go", pkg: "wire", test: "TestN11OneMechanism",
+		file: "wire/form.go", pkg: "wire", test: "TestN11OneMechanism",
 		old:    "case mechanisms > 1 || joined:",
 		broken: "case mechanisms > 9 || joined:",
 	},
 	{
 		name: "joined headers",
-		file: "wire/credentials.go", pkg: "wire", test: "TestA51JoinedAuthorization",
+		file: "wire/form.go", pkg: "wire", test: "TestA51JoinedAuthorization",
 		old:    "case mechanisms > 1 || joined:",
 		broken: "case mechanisms > 1 || joined && false:",
 	},
 	{
 		name: "Basic not form-decoded",
-		file: "wire/credentials.go", pkg: "wire", test: "TestN09Basic",
+		file: "wire/form.go", pkg: "wire", test: "TestN09Basic",
 		old:    "text, textOK := unescape(rawPassword)",
 		broken: "text, textOK := rawPassword, true",
 	},
@@ -636,8 +636,8 @@ var mutants = []mutant{
 	{
 		name: "an outage is our fault",
 		file: "wire/respond.go", pkg: "wire", test: "TestN15StoreIsDown",
-		old:    "\tif isDoubt(err) {",
-		broken: "\tif false && isDoubt(err) {",
+		old:    "case isDoubt(err):",
+		broken: "case false && isDoubt(err):",
 	},
 	{
 		name: "HSTS dropped",
@@ -647,9 +647,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "503 answered as 200",
-		file: "wire/wire.go", pkg: "wire", test: "TestN47RevokeInDoubt",
-		old:    "content, err := e.serve(w, r)\n\tif err != nil {",
-		broken: "content, err := e.serve(w, r)\n\tif err != nil && content != nil {",
+		file: "wire/respond.go", pkg: "wire", test: "TestN47RevokeInDoubt",
+		old:    "case err != nil:\n\t\tr := refusalOf(err)",
+		broken: "case err != nil && body != nil:\n\t\tr := refusalOf(err)",
 	},
 	{
 		name: "a panic ends the function",
@@ -666,8 +666,8 @@ var mutants = []mutant{
 	{
 		name: "inactive says more",
 		file: "wire/introspect.go", pkg: "wire", test: "TestN51Inactive",
-		old:    "return introspectionJSON{}, nil",
-		broken: "return introspectionJSON{Issuer: r.issuer}, nil",
+		old:    "return jsonAnswer(introspectionJSON{})",
+		broken: "return jsonAnswer(introspectionJSON{Issuer: o.issuerOf(r)})",
 	},
 	{
 		name: "no time left for an answer",
@@ -958,8 +958,8 @@ var mutants = []mutant{
 	{
 		name: "a user who came later is removed",
 		file: "memory/users.go", pkg: "memory", test: "TestStores",
-		old:    "stands.ID != user.ID",
-		broken: "stands.ID == \"\"",
+		old:    "return stands.ID == user.ID",
+		broken: "return stands.ID != \"\"",
 	},
 	{
 		name: "the older secret does not show",
@@ -1064,8 +1064,8 @@ var mutants = []mutant{
 	{
 		name: "a sign-out that failed is a success",
 		file: "wire/devices.go", pkg: "wire", test: "TestDevicesInDoubt",
-		old:    "func done(ctx context.Context, err error) (any, error) {\n\tif err != nil {",
-		broken: "func done(ctx context.Context, err error) (any, error) {\n\tif err != nil && false {",
+		old:    "func done(ctx context.Context, err error) (answer, error) {\n\tif err != nil {",
+		broken: "func done(ctx context.Context, err error) (answer, error) {\n\tif err != nil && false {",
 	},
 	{
 		name: "a device ends itself first",
@@ -1174,7 +1174,7 @@ var mutants = []mutant{
 	{
 		name: "no token is called a bad one",
 		file: "wire/bearer.go", pkg: "wire", test: "TestN60NoCredentials",
-		old:    "if !e.unasked {",
+		old:    "if !e.noToken {",
 		broken: "if true {",
 	},
 	{
@@ -1197,19 +1197,19 @@ var mutants = []mutant{
 	},
 	{
 		name: "unknown route asks for nothing",
-		file: "wire/authorize.go", pkg: "wire", test: "TestN62ScopesByRoute",
+		file: "wire/authorizer.go", pkg: "wire", test: "TestN62ScopesByRoute",
 		old:    `if g.Route == "" {`,
 		broken: "if false {",
 	},
 	{
 		name: "ANY before the method",
-		file: "wire/authorize.go", pkg: "wire", test: "TestN62ScopesByRoute",
+		file: "wire/authorizer.go", pkg: "wire", test: "TestN62ScopesByRoute",
 		old:    `[]string{g.Route, "ANY " + path, anyRoute}`,
 		broken: `[]string{"ANY " + path, g.Route, anyRoute}`,
 	},
 	{
 		name: "any audience passes",
-		file: "wire/authorize.go", pkg: "wire", test: "TestAuthorizeByAudience",
+		file: "wire/authorizer.go", pkg: "wire", test: "TestAuthorizerByAudience",
 		old:    `if p.Audience != "" {`,
 		broken: "if false {",
 	},
@@ -1222,31 +1222,31 @@ var mutants = []mutant{
 	{
 		name: "an outage logs out",
 		file: "apigw/authorizer.go", pkg: "apigw", test: "TestAuthorizerInDoubt",
-		old:    "case http.StatusUnauthorized, http.StatusBadRequest:",
-		broken: "case http.StatusUnauthorized, http.StatusBadRequest, http.StatusServiceUnavailable:",
+		old:    "case j.Status == http.StatusUnauthorized, j.Status == http.StatusBadRequest:",
+		broken: "case j.Status == http.StatusUnauthorized, j.Status == http.StatusBadRequest, j.Status == http.StatusServiceUnavailable:",
 	},
 	{
 		name: "a no that is a yes",
 		file: "apigw/authorizer.go", pkg: "apigw", test: "TestAuthorizer",
-		old:    `return e.answer(g, false, "denied",`,
-		broken: `return e.answer(g, true, "denied",`,
+		old:    `return e.answer(a.ByRoute, false, "denied",`,
+		broken: `return e.answer(a.ByRoute, true, "denied",`,
 	},
 	{
 		name: "one scope opens all routes",
 		file: "apigw/authorizer.go", pkg: "apigw", test: "TestAuthorizer",
-		old:    "if !g.ByRoute {",
+		old:    "if !byRoute {",
 		broken: "if true {",
 	},
 	{
 		name: "one route closes the others",
 		file: "apigw/authorizer.go", pkg: "apigw", test: "TestAuthorizer",
-		old:    "if !g.ByRoute {",
+		old:    "if !byRoute {",
 		broken: "if false {",
 	},
 	{
 		name: "a path that is a pattern",
 		file: "apigw/authorizer.go", pkg: "apigw", test: "TestAuthorizerJudgesNoPatterns",
-		old:    "if g.ByRoute && e.isPattern() {",
+		old:    "if a.ByRoute && e.isPattern() {",
 		broken: "if false && e.isPattern() {",
 	},
 	{
@@ -1277,15 +1277,15 @@ var mutants = []mutant{
 	// What only an alarm would tell.
 	{
 		name: "a start that fails rings nobody",
-		file: "wire/event.go", pkg: "wire", test: "TestFault",
-		old:    "attrs = withMetrics(attrs, []counter{{string(oauth.Failed), 1}}, now)",
-		broken: "attrs = withMetrics(attrs, nil, now)",
+		file: "wire/event.go", pkg: "wire", test: "TestLogFailure",
+		old:    "attrs = withMetrics(attrs, []counter{{string(oauth.Failed), 1}}, time.Now())",
+		broken: "attrs = withMetrics(attrs, nil, time.Now())",
 	},
 	{
 		name: "a panic of the authorizer rings nobody",
 		file: "apigw/authorizer.go", pkg: "apigw", test: "TestPanics",
-		old:    "answer, err = nil, notJudged(wire.Panicked(v))",
-		broken: "answer, err = nil, wire.Panicked(v)",
+		old:    "answer, err = nil, notJudged(wire.PanicError(v))",
+		broken: "answer, err = nil, wire.PanicError(v)",
 	},
 	{
 		name: "a panic at the start prints its value",
@@ -1296,8 +1296,8 @@ var mutants = []mutant{
 	{
 		name: "a client rings the alarm",
 		file: "apigw/authorizer.go", pkg: "apigw", test: "TestAuthorizerJudgesNoPatterns",
-		old:    "if g.ByRoute && e.isPattern() {",
-		broken: "if g.ByRoute && e.isPattern() {\n\t\t\treturn nil, notJudged(errPattern)\n\t\t}\n\t\tif false {",
+		old:    "if a.ByRoute && e.isPattern() {",
+		broken: "if a.ByRoute && e.isPattern() {\n\t\t\treturn nil, notJudged(errPattern)\n\t\t}\n\t\tif false {",
 	},
 	{
 		name: "the runtime is silenced",
@@ -1307,13 +1307,13 @@ var mutants = []mutant{
 	},
 	{
 		name: "an API may not call a parameter token",
-		file: "wire/authorize.go", pkg: "wire", test: "TestAuthorizeLeavesOthersTheirParameters",
-		old:    "callerOf(w, r, access, isAccessToken, audiences...)",
-		broken: "callerOf(w, r, access, isSecretName, audiences...)",
+		file: "wire/authorizer.go", pkg: "wire", test: "TestAuthorizerLeavesOthersTheirParameters",
+		old:    "callerOf(nil, r, source, isAccessToken, audiences...)",
+		broken: "callerOf(nil, r, source, isSecretName, audiences...)",
 	},
 	{
 		name: "an API takes tokens in its URL",
-		file: "wire/bearer.go", pkg: "wire", test: "TestAuthorizeLeavesOthersTheirParameters",
+		file: "wire/bearer.go", pkg: "wire", test: "TestAuthorizerLeavesOthersTheirParameters",
 		old:    `strings.EqualFold(name, "access_token")`,
 		broken: `name == ""`,
 	},
@@ -1331,13 +1331,13 @@ var mutants = []mutant{
 	},
 	{
 		name: "HEAD is open where GET is not",
-		file: "wire/authorize.go", pkg: "wire", test: "TestN62ScopesByRoute",
+		file: "wire/authorizer.go", pkg: "wire", test: "TestN62ScopesByRoute",
 		old:    "if method == http.MethodHead {",
 		broken: "if false && method == http.MethodHead {",
 	},
 	{
 		name: "HEAD asks ANY before GET",
-		file: "wire/authorize.go", pkg: "wire", test: "TestN62ScopesByRoute",
+		file: "wire/authorizer.go", pkg: "wire", test: "TestN62ScopesByRoute",
 		old:    "slices.Insert(names, 1,",
 		broken: "slices.Insert(names, 2,",
 	},

@@ -19,14 +19,14 @@ func main() {
 	}
 }
 
-func newHandler(ctx context.Context, o wire.Options) (wire.Guard, error) {
+func newHandler(ctx context.Context, o wire.Options) (wire.Authorizer, error) {
 	c, err := config.Read[config.Authorizer]()
 	if err != nil {
-		return wire.Guard{}, err
+		return wire.Authorizer{}, err
 	}
 	verifier, _, err := compose.Verifying(ctx, c.Base, o.Log)
 	if err != nil {
-		return wire.Guard{}, err
+		return wire.Authorizer{}, err
 	}
-	return wire.Authorize(verifier, wire.Policy{Audience: c.Audience, Routes: c.RouteScopes}, o), nil
+	return wire.NewAuthorizer(verifier, wire.Policy{Audience: c.Audience, Routes: c.RouteScopes}, o), nil
 }

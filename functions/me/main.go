@@ -19,5 +19,5 @@ func main() {
 }
 
 func newHandler(_ context.Context, o wire.Options) (http.Handler, error) {
-	return wire.Me(wire.Vouched{}, o), nil
+	return wire.Me(wire.GatewayCaller{}, o), nil
 }

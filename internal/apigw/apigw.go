@@ -1,7 +1,7 @@
 // Package apigw serves an http.Handler to API Gateway: it turns an event into an
 // http.Request and the answer back. It knows payload format 2.0, of HTTP APIs and
 // function URLs (format2.go), and 1.0, of REST APIs and of HTTP APIs that ask for
-// it (format1.go), each event by itself. And it serves a wire.Guard as a Lambda
+// it (format1.go), each event by itself. And it serves a wire.Authorizer as a Lambda
 // authorizer of either (authorizer.go).
 //
 // What it promises: the handler sees the request as the client sent it, and what
@@ -10,11 +10,11 @@
 // Whatever the client did wrong is left to the handler, so that all answers and
 // all log lines are made in one place: a body that does not decode reaches it as
 // a body that cannot be read, and too little time as a context that has ended.
-// An error is returned only for events that are no such requests, for a panic, and
-// by an authorizer, to which the gateway gives no other word for 401 and for doubt.
-// What is no request's doing is counted as failed (serve.go), for the alarm.
+// It returns an error only for an event that is not such a request, for a panic, and
+// for the 401 and the doubt of an authorizer, which the gateway takes only as errors.
+// An event that is not answered is counted as failed, for the alarm.
 //
-// What it refuses to know: OAuth, and cookies, which no endpoint of fob uses.
+// It knows neither OAuth nor cookies.
 package apigw
 
 import (
@@ -44,20 +44,20 @@ import (
 // answered. A function that is killed answers nothing and starts cold again.
 const reserve = 300 * time.Millisecond
 
-// Handler returns what lambda.Start takes. Events that it cannot serve are
-// logged here as one JSON line with the request's id, which the runtime's own word
-// of them is not. So are panics, of which the runtime would print the value.
+// Handler returns what lambda.Start takes. It logs an event that it cannot serve as
+// one JSON line with the request's id: the runtime would log text without the id.
+// It recovers panics, because the runtime would print their values.
 func Handler(h http.Handler, o wire.Options) func(context.Context, json.RawMessage) (any, error) {
 	return func(ctx context.Context, event json.RawMessage) (answer any, err error) {
 		defer func() {
 			if v := recover(); v != nil {
-				answer, err = nil, wire.Panicked(v)
+				answer, err = nil, wire.PanicError(v)
 			}
 			if err != nil {
-				fault(ctx, o, "event not served", err)
+				logFailure(ctx, o, "event not served", err)
 			}
 		}()
-		ctx, cancel := within(ctx)
+		ctx, cancel := withReserve(ctx)
 		defer cancel()
 		r, format, err := request(ctx, event)
 		if err != nil {
@@ -73,13 +73,13 @@ func Handler(h http.Handler, o wire.Options) func(context.Context, json.RawMessa
 	}
 }
 
-// fault writes the line of an event that came to nothing.
-func fault(ctx context.Context, o wire.Options, what string, err error) {
-	o.Fault(ctx, what, err, slog.String("request_id", requestID(ctx, "")))
+// logFailure writes the line of an event that was not answered.
+func logFailure(ctx context.Context, o wire.Options, what string, err error) {
+	o.LogFailure(ctx, what, err, slog.String("request_id", requestID(ctx, "")))
 }
 
-// within leaves the reserve.
-func within(ctx context.Context) (context.Context, context.CancelFunc) {
+// withReserve ends ctx the reserve before its deadline.
+func withReserve(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return ctx, func() {}
@@ -119,8 +119,8 @@ func request(ctx context.Context, event json.RawMessage) (*http.Request, func(*r
 // errShape says nothing of what the event holds.
 var errShape = errors.New("the event is not of the shape that API Gateway sends")
 
-// arrived are the parts of a request, of whatever format.
-type arrived struct {
+// requestParts are the parts of a request, of whatever format.
+type requestParts struct {
 	method, path, query string
 	header              http.Header
 	body                string
@@ -129,11 +129,11 @@ type arrived struct {
 	gateway             wire.Gateway
 }
 
-func (a arrived) request(ctx context.Context) *http.Request {
-	var body io.Reader = strings.NewReader(a.body)
-	length := int64(len(a.body))
-	if a.isBase64 {
-		decoded, err := base64.StdEncoding.Strict().DecodeString(a.body)
+func (p requestParts) request(ctx context.Context) *http.Request {
+	var body io.Reader = strings.NewReader(p.body)
+	length := int64(len(p.body))
+	if p.isBase64 {
+		decoded, err := base64.StdEncoding.Strict().DecodeString(p.body)
 		if err != nil {
 			body, length = brokenBody{}, -1
 		} else {
@@ -141,19 +141,19 @@ func (a arrived) request(ctx context.Context) *http.Request {
 		}
 	}
 	r := &http.Request{
-		Method:        a.method,
-		URL:           &url.URL{Path: a.path, RawQuery: a.query},
+		Method:        p.method,
+		URL:           &url.URL{Path: p.path, RawQuery: p.query},
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,
-		Header:        a.header,
+		Header:        p.header,
 		Body:          io.NopCloser(body),
 		ContentLength: length,
-		Host:          a.domain,
-		RemoteAddr:    net.JoinHostPort(a.sourceIP, "0"), // the port is not told
+		Host:          p.domain,
+		RemoteAddr:    net.JoinHostPort(p.sourceIP, "0"), // the port is not told
 		TLS:           &tls.ConnectionState{},            // the gateway speaks nothing else
 	}
-	return r.WithContext(wire.WithGateway(ctx, a.gateway))
+	return r.WithContext(wire.WithGateway(ctx, p.gateway))
 }
 
 // basePath is what stands in a path before the route: the stage, or the mapping

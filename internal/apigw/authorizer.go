@@ -59,20 +59,21 @@ type authorizerEvent struct {
 // Authorizer returns what lambda.Start takes for a Lambda authorizer: of HTTP APIs
 // in format 2.0 with simple responses, and of REST APIs and HTTP APIs in format
 // 1.0 with a policy.
-func Authorizer(g wire.Guard, o wire.Options) func(context.Context, json.RawMessage) (any, error) {
+func Authorizer(a wire.Authorizer, o wire.Options) func(context.Context, json.RawMessage) (any, error) {
 	return func(ctx context.Context, event json.RawMessage) (answer any, err error) {
-		// The gateway hears no more than that there is no judgement, and the operator
-		// why: nobody rings on this function's errors, since each 401 is one.
+		// The gateway learns only that there is no judgement; the operator's log says
+		// why. The line rings the alarm, because the function's errors cannot: each 401
+		// is one.
 		notJudged := func(why error) error {
-			fault(ctx, o, "event not judged", why)
+			logFailure(ctx, o, "event not judged", why)
 			return errNotJudged
 		}
 		defer func() {
 			if v := recover(); v != nil {
-				answer, err = nil, notJudged(wire.Panicked(v))
+				answer, err = nil, notJudged(wire.PanicError(v))
 			}
 		}()
-		ctx, cancel := within(ctx)
+		ctx, cancel := withReserve(ctx)
 		defer cancel()
 		var e authorizerEvent
 		if json.Unmarshal(event, &e) != nil {
@@ -82,64 +83,59 @@ func Authorizer(g wire.Guard, o wire.Options) func(context.Context, json.RawMess
 		if err != nil {
 			return nil, notJudged(err)
 		}
-		if g.ByRoute && e.isPattern() {
+		if a.ByRoute && e.isPattern() {
 			// A client can write such a path, and shall not ring the alarm with it.
 			if o.Log != nil {
 				o.Log.WarnContext(ctx, "event not judged", "function", o.Function, "error", errPattern.Error(), "request_id", requestID(ctx, ""))
 			}
 			return nil, errNotJudged
 		}
-		if missing := e.missingSources(); g.ByRoute && len(missing) > 0 {
+		if missing := e.missingSources(); a.ByRoute && len(missing) > 0 {
 			return nil, notJudged(fmt.Errorf("a judgement by route could be kept for another route: add %s to the authorizer's identity sources", strings.Join(missing, " and ")))
 		}
-		rec := &recorder{header: http.Header{}}
-		g.ServeHTTP(rec, r)
-		switch rec.status {
-		case http.StatusOK:
-			said := map[string]string{}
-			if err := json.Unmarshal([]byte(rec.body.String()), &said); err != nil || said["sub"] == "" {
-				return nil, notJudged(errNobody)
-			}
-			return e.answer(g, true, said["sub"], said)
-		case http.StatusForbidden:
-			// For a gateway response to repeat, where there are such.
-			return e.answer(g, false, "denied", map[string]string{"challenge": rec.sent.Get("WWW-Authenticate")})
-		case http.StatusUnauthorized, http.StatusBadRequest:
+		switch j := a.Judge(r); {
+		case j.Status == http.StatusOK && j.Caller.Subject == "":
+			return nil, notJudged(errNobody)
+		case j.Status == http.StatusOK:
+			return e.answer(a.ByRoute, true, j.Caller.Subject, j.Caller.Texts())
+		case j.Status == http.StatusForbidden:
+			// A REST API can repeat the challenge in its gateway response.
+			return e.answer(a.ByRoute, false, "denied", map[string]string{"challenge": j.Challenge})
+		case j.Status == http.StatusUnauthorized, j.Status == http.StatusBadRequest:
 			return nil, errUnauthorized
+		case j.Status < http.StatusInternalServerError:
+			return nil, notJudged(errNoJudgement)
 		}
-		if rec.status < http.StatusInternalServerError {
-			return nil, notJudged(errNoJudgement) // the guard has counted its own failures
-		}
-		return nil, errNotJudged
+		return nil, errNotJudged // the authorizer has counted its own failure
 	}
 }
 
-// Two defects of a guard.
+// Two defects of an authorizer.
 var (
-	errNobody      = errors.New("the guard says yes, and not to whom")
-	errNoJudgement = errors.New("the guard's answer is no judgement")
+	errNobody      = errors.New("the authorizer says yes, and not to whom")
+	errNoJudgement = errors.New("the authorizer's answer is not a judgement")
 )
 
 // request is what the client asked for, as far as the gateway tells an authorizer.
 // There is never a body.
 func (e authorizerEvent) request(ctx context.Context) (*http.Request, error) {
-	a := arrived{gateway: wire.Gateway{RequestID: requestID(ctx, e.RequestContext.RequestID)}}
+	p := requestParts{gateway: wire.Gateway{RequestID: requestID(ctx, e.RequestContext.RequestID)}}
 	switch {
 	case e.Version == "2.0" && e.RequestContext.HTTP.Method != "":
-		a.method, a.query = e.RequestContext.HTTP.Method, e.RawQueryString
-		a.header = header1(e.Headers, nil)
-		a.gateway.Route = route2(a.method, e.RouteKey)
+		p.method, p.query = e.RequestContext.HTTP.Method, e.RawQueryString
+		p.header = header1(e.Headers, nil)
+		p.gateway.Route = route2(p.method, e.RouteKey)
 	case e.Type == "REQUEST" && e.MethodARN != "" && e.HTTPMethod != "":
-		a.method, a.query = e.HTTPMethod, query1(e.Query, e.MultiValueQuery)
-		a.header = header1(e.Headers, e.MultiValueHeaders)
-		a.gateway.Route = route1(a.method, e.Resource)
+		p.method, p.query = e.HTTPMethod, query1(e.Query, e.MultiValueQuery)
+		p.header = header1(e.Headers, e.MultiValueHeaders)
+		p.gateway.Route = route1(p.method, e.Resource)
 	case e.Type == "TOKEN" && e.MethodARN != "" && e.AuthorizationToken != nil:
-		a.method = http.MethodGet // which it is does not matter
-		a.header = http.Header{"Authorization": {*e.AuthorizationToken}}
+		p.method = http.MethodGet // which it is does not matter
+		p.header = http.Header{"Authorization": {*e.AuthorizationToken}}
 	default:
 		return nil, fmt.Errorf("event of version %.8q and type %.8q: no question of API Gateway's to an authorizer", e.Version, e.Type)
 	}
-	return a.request(ctx), nil
+	return p.request(ctx), nil
 }
 
 // errPattern is for a path that cannot be judged by itself.
@@ -175,7 +171,7 @@ func (e authorizerEvent) missingSources() (names []string) {
 }
 
 // answer is the yes or no, in the format of the question.
-func (e authorizerEvent) answer(g wire.Guard, yes bool, principal string, said map[string]string) (any, error) {
+func (e authorizerEvent) answer(byRoute, yes bool, principal string, said map[string]string) (any, error) {
 	known := map[string]any{}
 	for name, value := range said {
 		known[name] = value
@@ -186,7 +182,7 @@ func (e authorizerEvent) answer(g wire.Guard, yes bool, principal string, said m
 	// The policy says what was judged and no more, because the gateway may keep it
 	// and ask it about another method of the API.
 	resource := e.MethodARN
-	if !g.ByRoute {
+	if !byRoute {
 		// The token, on every route of this stage that has this authorizer.
 		api, path, _ := strings.Cut(e.MethodARN, "/")
 		stage, _, _ := strings.Cut(path, "/")

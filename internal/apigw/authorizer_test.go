@@ -60,7 +60,7 @@ const (
 	questionToken = `{"type": "TOKEN", "authorizationToken": "TOKEN", "methodArn": "arn:aws:execute-api:eu-central-1:123456789012:f6g7h8i9j0/prod/GET/orders/7"}`
 )
 
-// known is Access to one token.
+// known is a wire.CallerSource of one token.
 type known struct {
 	token string
 	says  oauth.Introspection
@@ -97,9 +97,9 @@ func set(t testing.TB, s string) scope.Set {
 }
 
 // answerOf asks with a token, and returns the answer as JSON.
-func answerOf(t *testing.T, g wire.Guard, question, authorization string) (string, error) {
+func answerOf(t *testing.T, a wire.Authorizer, question, authorization string) (string, error) {
 	t.Helper()
-	answer, err := Authorizer(g, discard)(t.Context(), json.RawMessage(strings.ReplaceAll(question, "TOKEN\"", authorization+"\"")))
+	answer, err := Authorizer(a, discard)(t.Context(), json.RawMessage(strings.ReplaceAll(question, "TOKEN\"", authorization+"\"")))
 	if err != nil {
 		if answer != nil {
 			t.Errorf("an error and %v", answer)
@@ -143,12 +143,12 @@ func sameJSON(t *testing.T, what, got, want string) {
 
 func TestAuthorizer(t *testing.T) {
 	access := known{token: "good", says: ada(t)}
-	plain := wire.Authorize(access, wire.Policy{}, wire.Options{})
-	passes := wire.Authorize(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(t, "read")}}, wire.Options{})
-	lacks := wire.Authorize(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(t, "write")}}, wire.Options{})
+	plain := wire.NewAuthorizer(access, wire.Policy{}, wire.Options{})
+	passes := wire.NewAuthorizer(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(t, "read")}}, wire.Options{})
+	lacks := wire.NewAuthorizer(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(t, "write")}}, wire.Options{})
 	for _, c := range []struct {
 		question string
-		guard    wire.Guard
+		by       wire.Authorizer
 		want     string
 	}{
 		{"2.0", plain, `{"isAuthorized":true,"context":` + adaSays + `}`},
@@ -163,7 +163,7 @@ func TestAuthorizer(t *testing.T) {
 		{"1.0", lacks, policyAnswer("denied", "Deny", dflt+"GET/orders/7", lacksWrite)},
 		{"token", plain, policyAnswer("u_ada", "Allow", prod+"*", adaSays)},
 	} {
-		got, err := answerOf(t, c.guard, questions[c.question], "Bearer good")
+		got, err := answerOf(t, c.by, questions[c.question], "Bearer good")
 		if err != nil {
 			t.Fatalf("%s: %v", c.question, err)
 		}
@@ -180,7 +180,7 @@ func TestAuthorizer(t *testing.T) {
 // 401 is for what is wrong with the token, by the one error that the gateway
 // knows, which it does not keep.
 func TestAuthorizerRefuses(t *testing.T) {
-	g := wire.Authorize(known{token: "good", says: ada(t)}, wire.Policy{}, wire.Options{})
+	g := wire.NewAuthorizer(known{token: "good", says: ada(t)}, wire.Policy{}, wire.Options{})
 	for name, question := range questions {
 		for _, authorization := range []string{"", "Bearer", "Bearer bad", "Basic Z29vZA==", "good", "Bearer good, Bearer good", "Bearer good x"} {
 			if answer, err := answerOf(t, g, question, authorization); err == nil || err.Error() != "Unauthorized" {
@@ -213,7 +213,7 @@ func TestAuthorizerInDoubt(t *testing.T) {
 		"no sub": {token: "good", says: oauth.Introspection{Active: true}},
 	} {
 		for format, question := range questions {
-			answer, err := answerOf(t, wire.Authorize(access, wire.Policy{}, wire.Options{}), question, "Bearer good")
+			answer, err := answerOf(t, wire.NewAuthorizer(access, wire.Policy{}, wire.Options{}), question, "Bearer good")
 			if !errors.Is(err, errNotJudged) || strings.Contains(err.Error(), "Unauthorized") || strings.Contains(err.Error(), "CANARY") {
 				t.Errorf("%s, %s: %s, %v", name, format, answer, err)
 			}
@@ -223,7 +223,7 @@ func TestAuthorizerInDoubt(t *testing.T) {
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		g := wire.Authorize(known{slow: true}, wire.Policy{}, wire.Options{})
+		g := wire.NewAuthorizer(known{slow: true}, wire.Policy{}, wire.Options{})
 		text := strings.ReplaceAll(question2, "TOKEN", "Bearer good")
 		if answer, err := Authorizer(g, discard)(ctx, json.RawMessage(text)); !errors.Is(err, errNotJudged) {
 			t.Errorf("%v, %v", answer, err)
@@ -237,7 +237,7 @@ func TestAuthorizerInDoubt(t *testing.T) {
 // A path that is a pattern to a policy would widen a judgement that is kept.
 func TestAuthorizerJudgesNoPatterns(t *testing.T) {
 	access := known{token: "good", says: ada(t)}
-	byRoute := wire.Authorize(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(t, "read")}}, wire.Options{})
+	byRoute := wire.NewAuthorizer(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(t, "read")}}, wire.Options{})
 	for _, path := range []string{"*", "a*", "?", "${aws:x}", "x/*/y"} {
 		question := strings.Replace(questionREST, "GET/orders/7\"", "GET/orders/"+path+"\"", 1)
 		o, log := logged()
@@ -249,7 +249,7 @@ func TestAuthorizerJudgesNoPatterns(t *testing.T) {
 		if !strings.Contains(log.String(), `"level":"WARN"`) || strings.Contains(log.String(), "_aws") {
 			t.Errorf("%s: logged %s", path, log)
 		}
-		if _, err := answerOf(t, wire.Authorize(access, wire.Policy{}, wire.Options{}), question, "Bearer good"); err != nil {
+		if _, err := answerOf(t, wire.NewAuthorizer(access, wire.Policy{}, wire.Options{}), question, "Bearer good"); err != nil {
 			t.Errorf("%s, where the policy does not name it: %v", path, err)
 		}
 	}
@@ -259,8 +259,8 @@ func TestAuthorizerJudgesNoPatterns(t *testing.T) {
 // not tell routes apart, a yes for one would open another.
 func TestAuthorizerLooksAtTheCachesKey(t *testing.T) {
 	access := known{token: "good", says: ada(t)}
-	byRoute := wire.Authorize(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(t, "read")}}, wire.Options{})
-	plain := wire.Authorize(access, wire.Policy{}, wire.Options{})
+	byRoute := wire.NewAuthorizer(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(t, "read")}}, wire.Options{})
+	plain := wire.NewAuthorizer(access, wire.Policy{}, wire.Options{})
 	const route, method, both = "add $context.routeKey to", "add $context.httpMethod to", "add $context.routeKey and $context.httpMethod to"
 	for _, c := range []struct{ routeKey, sources, missing string }{
 		{"ANY /orders/{id}", `["TOKEN", "ANY /orders/{id}", "GET"]`, ""},
@@ -313,7 +313,7 @@ func TestOtherQuestionsAreErrors(t *testing.T) {
 		"a request":  event1,
 	} {
 		var log bytes.Buffer
-		g := wire.Guard{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Errorf("%s: judged", name) })}
+		g := wire.Authorizer{Judge: func(*http.Request) (j wire.Judgement) { t.Errorf("%s: judged", name); return j }}
 		answer, err := Authorizer(g, wire.Options{Function: "fn", Log: slog.New(slog.NewJSONHandler(&log, nil))})(t.Context(), json.RawMessage(text))
 		if answer != nil || !errors.Is(err, errNotJudged) {
 			t.Errorf("%s: %v, %v", name, answer, err)
@@ -338,9 +338,9 @@ func FuzzQuestion(f *testing.F) {
 	f.Add([]byte(strings.NewReplacer("TOKEN", "Bearer good", `"GET"`, `"HEAD"`).Replace(question2)))
 	f.Add([]byte(strings.NewReplacer("TOKEN", "Bearer good", "orders/7", "orders/*").Replace(questionREST)))
 	access := known{token: "good", says: oauth.Introspection{Active: true, ClientID: "c", Subject: oauth.Subject{ID: "s"}, Scope: set(f, "read")}}
-	guards := []wire.Guard{
-		wire.Authorize(access, wire.Policy{}, wire.Options{}),
-		wire.Authorize(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(f, "read"), "*": set(f, "write")}}, wire.Options{}),
+	guards := []wire.Authorizer{
+		wire.NewAuthorizer(access, wire.Policy{}, wire.Options{}),
+		wire.NewAuthorizer(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(f, "read"), "*": set(f, "write")}}, wire.Options{}),
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, g := range guards {
@@ -349,9 +349,9 @@ func FuzzQuestion(f *testing.F) {
 	})
 }
 
-func judgeFuzzed(t *testing.T, g wire.Guard, text []byte) {
+func judgeFuzzed(t *testing.T, a wire.Authorizer, text []byte) {
 	t.Helper()
-	answer, err := Authorizer(g, discard)(t.Context(), text)
+	answer, err := Authorizer(a, discard)(t.Context(), text)
 	if err != nil {
 		if answer != nil || !errors.Is(err, errUnauthorized) && !errors.Is(err, errNotJudged) {
 			t.Errorf("%v, %v", answer, err)
@@ -375,7 +375,7 @@ func judgeFuzzed(t *testing.T, g wire.Guard, text []byte) {
 	if !bytes.Contains(decoded, []byte("good")) {
 		t.Errorf("%s passes: %s", text, again)
 	}
-	if !g.ByRoute {
+	if !a.ByRoute {
 		return
 	}
 	// The token has the scope of one route, which HEAD shares, and the answer is

@@ -42,7 +42,7 @@ func request1(ctx context.Context, e events.APIGatewayProxyRequest) (*http.Reque
 		}
 		gateway.Authorizer = texts(said)
 	}
-	return arrived{
+	return requestParts{
 		method: e.HTTPMethod, path: path, query: query1(e.QueryStringParameters, e.MultiValueQueryStringParameters),
 		header: header1(e.Headers, e.MultiValueHeaders),
 		body:   e.Body, isBase64: e.IsBase64Encoded,

@@ -205,7 +205,8 @@ func TestQueryOfFormat1(t *testing.T) {
 
 // A query is judged as in format 2.0, where it comes as the client wrote it.
 func TestQueriesAreJudgedAlike(t *testing.T) {
-	h := wire.Authorize(known{token: "good", says: ada(t)}, wire.Policy{}, wire.Options{})
+	a := wire.NewAuthorizer(known{token: "good", says: ada(t)}, wire.Policy{}, wire.Options{})
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(a.Judge(r).Status) })
 	for raw, status := range map[string]int{
 		"x=100%25": 200, "x=%2B1&y=a+b": 200, "x=%25zz": 200, "x=%3F%26%3D": 200, "token=x": 200, "x=access_token": 200,
 		"access_token=x": 400, "%61ccess_token=x": 400, "x=1;access_token=y": 400, "x=1;access_token": 400, "x=1?access_token=y": 400,
@@ -258,7 +259,7 @@ func TestWhatTheAuthorizerSaid(t *testing.T) {
 	const want = `{"sub":"u_ada","client_id":"app","scope":"read device_ipad","device":"ipad","username":"ada"}`
 	const one = `{"httpMethod": "GET", "headers": {"Authorization": "Bearer x"}, "requestContext": {"httpMethod": "GET", "authorizer": `
 	const two = `{"version": "2.0", "headers": {"authorization": "Bearer x"}, "requestContext": {"http": {"method": "GET"}, "authorizer": `
-	me := wire.Me(wire.Vouched{}, wire.Options{})
+	me := wire.Me(wire.GatewayCaller{}, wire.Options{})
 	ask := func(text string) (int, string) {
 		t.Helper()
 		answer, err := Handler(me, discard)(t.Context(), json.RawMessage(text))

@@ -31,7 +31,7 @@ func request2(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Requ
 	if at.Authorizer != nil && at.Authorizer.Lambda != nil {
 		gateway.Authorizer = texts(at.Authorizer.Lambda)
 	}
-	return arrived{
+	return requestParts{
 		method: at.HTTP.Method, path: e.RawPath, query: e.RawQueryString,
 		header: header,
 		body:   e.Body, isBase64: e.IsBase64Encoded,

@@ -24,7 +24,7 @@ func Serve(compose func(context.Context, wire.Options) (http.Handler, error)) er
 }
 
 // ServeAuthorizer is Serve for a Lambda authorizer.
-func ServeAuthorizer(compose func(context.Context, wire.Options) (wire.Guard, error)) error {
+func ServeAuthorizer(compose func(context.Context, wire.Options) (wire.Authorizer, error)) error {
 	stdlog.SetOutput(exceptUnauthorized{stdlog.Writer()})
 	return serve(compose, Authorizer)
 }
@@ -34,7 +34,7 @@ func serve[H, F any](compose func(context.Context, wire.Options) (H, error), fun
 	o := wire.Options{Function: lambdacontext.FunctionName, Log: slog.New(slog.NewJSONHandler(os.Stdout, nil))}
 	handler, err := composed(compose, o)
 	if err != nil {
-		o.Fault(context.Background(), "start", err)
+		o.LogFailure(context.Background(), "start", err)
 		return err
 	}
 	lambda.Start(function(handler, o))
@@ -46,15 +46,14 @@ func serve[H, F any](compose func(context.Context, wire.Options) (H, error), fun
 func composed[H any](compose func(context.Context, wire.Options) (H, error), o wire.Options) (handler H, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = wire.Panicked(v)
+			err = wire.PanicError(v)
 		}
 	}()
 	return compose(context.Background(), o)
 }
 
-// exceptUnauthorized leaves out one line of the runtime's, which prints every
-// error that it is handed: here each 401 is one, and the line of the request has
-// told it. All else passes.
+// exceptUnauthorized drops one line of the runtime, which prints every error that it
+// is handed: each 401 is one, and the line of the request has reported it.
 type exceptUnauthorized struct{ to io.Writer }
 
 func (w exceptUnauthorized) Write(line []byte) (int, error) {

@@ -40,11 +40,11 @@ func TestPanics(t *testing.T) {
 		"event not served": func(o wire.Options) (any, error) { return Handler(h, o)(t.Context(), json.RawMessage(event1)) },
 		"event not judged": func(o wire.Options) (any, error) {
 			text := strings.ReplaceAll(question2, "TOKEN", "Bearer good")
-			return Authorizer(wire.Guard{Handler: h}, o)(t.Context(), json.RawMessage(text))
+			return Authorizer(wire.Authorizer{Judge: func(*http.Request) wire.Judgement { panic("CANARY") }}, o)(t.Context(), json.RawMessage(text))
 		},
 		"start": func(o wire.Options) (any, error) {
 			_, err := composed(func(context.Context, wire.Options) (http.Handler, error) { panic("CANARY") }, o)
-			o.Fault(t.Context(), "start", err)
+			o.LogFailure(t.Context(), "start", err)
 			return nil, err
 		},
 	} {
@@ -62,16 +62,16 @@ func TestPanics(t *testing.T) {
 	}
 }
 
-// What a guard says that is no judgement is no judgement, and somebody hears of it.
-func TestDefectsOfAGuard(t *testing.T) {
-	for name, h := range map[string]http.HandlerFunc{
-		"nobody":         func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{}`)) },
-		"no JSON":        func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`CANARY`)) },
-		"another status": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusMethodNotAllowed) },
-		"none":           func(http.ResponseWriter, *http.Request) {},
+// An answer of an authorizer that is not a judgement is reported.
+func TestDefectsOfAnAuthorizer(t *testing.T) {
+	for name, j := range map[string]wire.Judgement{
+		"nobody":         {Status: http.StatusOK},
+		"another status": {Status: http.StatusMethodNotAllowed},
+		"none":           {},
 	} {
 		o, log := logged()
-		answer, err := Authorizer(wire.Guard{Handler: h}, o)(t.Context(), json.RawMessage(question2))
+		a := wire.Authorizer{Judge: func(*http.Request) wire.Judgement { return j }}
+		answer, err := Authorizer(a, o)(t.Context(), json.RawMessage(question2))
 		if answer != nil || !errors.Is(err, errNotJudged) {
 			t.Errorf("%s: %v, %v", name, answer, err)
 		}

@@ -55,7 +55,7 @@ func newWorld(t testing.TB, s worldStores, now func() time.Time, log *slog.Logge
 		},
 		verifier: &oauth.Verifier{Tokens: s.Tokens, Clients: cache, Keys: worldKeys[*bearer.CheckRing]{ring.CheckRing}, Now: now},
 	}
-	o := wire.Options{Issuer: "https://fob.example", Log: log, Now: now}
+	o := wire.Options{Issuer: "https://fob.example", Log: log}
 	w.handlers = map[string]http.Handler{
 		"token":      wire.Token(w.issuer, o),
 		"revoke":     wire.Revoke(w.verifier, o),

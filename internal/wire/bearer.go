@@ -12,71 +12,50 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// resourceError is a refusal of a resource (RFC 6750 §3): an OAuth error with
-// what its challenge says besides.
+// resourceError is a refusal of a resource (RFC 6750 §3): an OAuth error, and what
+// its challenge says in addition.
 type resourceError struct {
-	code        oauth.Code
-	description string
-	// unasked says that no token came. The challenge then names no error: the client
+	refused *oauth.Error
+	// noToken: no token came. The challenge then names no error, because the client
 	// may not have known that it needs one (RFC 6750 §3.1).
-	unasked bool
-	// scope is what the token lacks, for insufficient_scope.
-	scope string
-	// allow are the methods that there are, for a method that there is not. It is no
-	// matter of tokens, and has no challenge.
-	allow string
+	noToken bool
+	scope   string // for insufficient_scope: what the token lacks
 }
 
-func (e *resourceError) Error() string { return string(e.code) + ": " + e.description }
+func (e *resourceError) Error() string { return e.refused.Error() }
+func (e *resourceError) Unwrap() error { return e.refused }
 
-// refusal is the part of refusalOf that is about resources.
-func (e *resourceError) refusal() refusal {
-	if e.allow != "" {
-		return refusal{http.StatusMethodNotAllowed, e.code, e.description, "Allow", e.allow}
-	}
-	status := http.StatusUnauthorized
-	switch e.code {
-	case oauth.InvalidRequest:
-		status = http.StatusBadRequest
-	case oauth.InsufficientScope:
-		status = http.StatusForbidden
-	}
+func (e *resourceError) challenge() string {
 	challenge := `Bearer realm="fob"`
-	if !e.unasked {
-		challenge += `, error="` + string(e.code) + `"`
+	if !e.noToken {
+		challenge += `, error="` + string(e.refused.Code) + `"`
 	}
 	if e.scope != "" {
 		challenge += `, scope="` + e.scope + `"` // NQCHAR: nothing in it ends a quoted string
 	}
-	return refusal{status, e.code, e.description, "WWW-Authenticate", challenge}
+	return challenge
 }
 
-func refuseBearer(code oauth.Code, description string) *resourceError {
-	return &resourceError{code: code, description: description}
+func refuseResource(code oauth.Code, description string) *resourceError {
+	return &resourceError{refused: &oauth.Error{Code: code, Description: description}}
 }
 
-// errInvalidToken reads the same for every token that is not good, so that nobody
+// errInvalidToken reads alike for every token that is not good, so that nobody
 // learns from it why.
 func errInvalidToken() error {
-	return refuseBearer(oauth.InvalidToken, "the access token is invalid, expired, revoked or not for this resource")
+	return refuseResource(oauth.InvalidToken, "the access token is invalid, expired, revoked or not for this resource")
 }
 
-// errNoToken has a code in its body, because every error of ours has one.
+// errNoToken has a code in its body, as every error of this package has.
 func errNoToken() error {
-	e := refuseBearer(oauth.InvalidToken, "an access token is missing")
-	e.unasked = true
+	e := refuseResource(oauth.InvalidToken, "an access token is missing")
+	e.noToken = true
 	return e
 }
 
 func errInsufficientScope(scope string) error {
-	e := refuseBearer(oauth.InsufficientScope, "the access token lacks a scope")
+	e := refuseResource(oauth.InsufficientScope, "the access token lacks a scope")
 	e.scope = scope
-	return e
-}
-
-func errMethodOf(methods []string) error {
-	e := refuseBearer(oauth.InvalidRequest, "the method is not one of this resource")
-	e.allow = strings.Join(methods, ", ")
 	return e
 }
 
@@ -88,7 +67,7 @@ func readBearer(header http.Header) (bearer.Bearer, error) {
 	values := slices.DeleteFunc(slices.Clone(header.Values("Authorization")), func(v string) bool { return strings.TrimSpace(v) == "" })
 	value := strings.Join(values, ",") // as a gateway joins what was repeated
 	if parts := strings.Split(value, ","); len(parts) > 1 && slices.ContainsFunc(parts, isBearer) {
-		return bearer.Bearer{}, refuseBearer(oauth.InvalidRequest, "the access token must come once, in one Authorization header")
+		return bearer.Bearer{}, refuseResource(oauth.InvalidRequest, "the access token must come once, in one Authorization header")
 	}
 	scheme, token, _ := strings.Cut(value, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
@@ -101,8 +80,8 @@ func readBearer(header http.Header) (bearer.Bearer, error) {
 	return bearer.FromClient(token), nil
 }
 
-// isBearer tells credentials of this scheme, whatever stands behind it. Those of
-// others may have commas of their own (RFC 9110 §11.4).
+// isBearer reports credentials of this scheme, whatever follows it. Credentials of
+// other schemes may contain commas (RFC 9110 §11.4).
 func isBearer(credentials string) bool {
 	words := strings.Fields(credentials)
 	return len(words) > 0 && strings.EqualFold(words[0], "Bearer")
@@ -122,9 +101,8 @@ func isB64token(s string) bool {
 	return s != ""
 }
 
-// isAccessToken tells the one parameter that means a token to every resource (RFC
-// 6750 §2.2, §2.3). What a resource of somebody else's calls token or password is
-// theirs to say.
+// isAccessToken reports the one parameter that means a token to every resource (RFC
+// 6750 §2.2, §2.3). Another resource may use token or password for anything.
 func isAccessToken(name string) bool { return strings.EqualFold(name, "access_token") }
 
 // refuseOtherPlaces refuses what isSecret names in the query or in a form: a second
@@ -132,7 +110,7 @@ func isAccessToken(name string) bool { return strings.EqualFold(name, "access_to
 // are not read, and forms can be read again.
 func refuseOtherPlaces(w http.ResponseWriter, r *http.Request, isSecret func(name string) bool) error {
 	if nameInQuery(r.URL.RawQuery, isSecret) {
-		return refuseBearer(oauth.InvalidRequest, "credentials and tokens must not be in the URL; change those that were")
+		return refuseResource(oauth.InvalidRequest, "credentials and tokens must not be in the URL; change those that were")
 	}
 	if r.ContentLength == 0 || !isForm(r.Header.Values("Content-Type")) {
 		return nil
@@ -145,11 +123,11 @@ func refuseOtherPlaces(w http.ResponseWriter, r *http.Request, isSecret func(nam
 		return errTooLarge
 	}
 	if err != nil {
-		return refuseBearer(oauth.InvalidRequest, "the body cannot be read")
+		return refuseResource(oauth.InvalidRequest, "the body cannot be read")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if nameInQuery(string(body), isSecret) {
-		return refuseBearer(oauth.InvalidRequest, "the access token must come once, in one Authorization header")
+		return refuseResource(oauth.InvalidRequest, "the access token must come once, in one Authorization header")
 	}
 	return nil
 }

@@ -63,7 +63,7 @@ func TestNeeds(t *testing.T) {
 		if (err == nil) != c.ok {
 			t.Errorf("%q for %q: %v", c.has, c.needs, err)
 		}
-		if refused, ok := errors.AsType[*resourceError](err); !c.ok && (!ok || refused.code != oauth.InsufficientScope || refused.scope != set(c.needs).String()) {
+		if refused, ok := errors.AsType[*resourceError](err); !c.ok && (!ok || refused.refused.Code != oauth.InsufficientScope || refused.scope != set(c.needs).String()) {
 			t.Errorf("%q for %q: %v", c.has, c.needs, err)
 		}
 	}

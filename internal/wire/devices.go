@@ -22,21 +22,21 @@ import (
 // while, and a phone that was signed out could go on.
 func Devices(verifier *oauth.Verifier, directory *oauth.Directory, o Options) http.Handler {
 	d := devices{directory}
-	return newHandler("devices", o, func(w http.ResponseWriter, r *http.Request) (any, error) {
+	return newHandler("devices", o, func(w http.ResponseWriter, r *http.Request) (answer, error) {
 		serve, err := d.pick(r)
 		if err != nil {
-			return nil, err
+			return answer{}, err
 		}
 		caller, err := callerOf(w, r, verifier, isSecretName)
 		if err != nil {
-			return nil, err
+			return answer{}, err
 		}
 		if err := needs(caller, devicesScope); err != nil {
-			return nil, err
+			return answer{}, err
 		}
 		if caller.Subject.Kind != oauth.UserSubject {
 			// Asking for another scope would not help, so none is named.
-			return nil, refuseBearer(oauth.InsufficientScope, "the access token speaks for a client and not for a user")
+			return answer{}, refuseResource(oauth.InsufficientScope, "the access token speaks for a client and not for a user")
 		}
 		return serve(w, r, caller)
 	})
@@ -65,7 +65,7 @@ const (
 
 type devices struct{ directory *oauth.Directory }
 
-type serveDevices func(http.ResponseWriter, *http.Request, oauth.Introspection) (any, error)
+type serveDevices func(http.ResponseWriter, *http.Request, oauth.Introspection) (answer, error)
 
 // pick finds what is asked for. The method tells apart what the path alone would
 // not, such as a device called sign-out.
@@ -78,9 +78,9 @@ func (d devices) pick(r *http.Request) (serveDevices, error) {
 	case part == listPart && r.Method == http.MethodGet:
 		return d.list, nil
 	case part == listPart:
-		return nil, errMethodOf([]string{http.MethodGet})
+		return nil, errMethodNotIn(http.MethodGet)
 	case part == noPart:
-		return nil, refuseBearer(oauth.InvalidRequest, "there is nothing at this path")
+		return nil, refuseResource(oauth.InvalidRequest, "there is nothing at this path")
 	case r.Method == http.MethodDelete:
 		_, last := lastSegments(r.URL.Path)
 		device, err := parseDevice(last)
@@ -91,9 +91,9 @@ func (d devices) pick(r *http.Request) (serveDevices, error) {
 	case part == signOutPart && r.Method == http.MethodPost:
 		return d.signOut, nil
 	case part == signOutPart:
-		return nil, errMethodOf([]string{http.MethodDelete, http.MethodPost})
+		return nil, errMethodNotIn(http.MethodDelete, http.MethodPost)
 	}
-	return nil, errMethodOf([]string{http.MethodDelete})
+	return nil, errMethodNotIn(http.MethodDelete)
 }
 
 // parts of the resource, by path.
@@ -148,7 +148,7 @@ func lastSegments(path string) (parent, last string) {
 func parseDevice(name string) (scope.Device, error) {
 	device, err := scope.ParseDevice(name)
 	if err != nil {
-		return "", refuseBearer(oauth.InvalidRequest, "that is not a device name of 1 to 64 of A-Z a-z 0-9 . _ -")
+		return "", refuseResource(oauth.InvalidRequest, "that is not a device name of 1 to 64 of A-Z a-z 0-9 . _ -")
 	}
 	return device, nil
 }
@@ -169,14 +169,14 @@ type deviceJSON struct {
 	Current     bool   `json:"current"`
 }
 
-func (d devices) list(_ http.ResponseWriter, r *http.Request, caller oauth.Introspection) (any, error) {
+func (d devices) list(_ http.ResponseWriter, r *http.Request, caller oauth.Introspection) (answer, error) {
 	after, limit, err := parsePage(r.URL.RawQuery)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	page, more, err := d.directory.Places(r.Context(), caller.Subject, after, limit)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	here := placeOf(caller)
 	out := devicesJSON{Devices: []deviceJSON{}}
@@ -195,37 +195,37 @@ func (d devices) list(_ http.ResponseWriter, r *http.Request, caller oauth.Intro
 		out.Next = formatCursor(page[len(page)-1].Place)
 	}
 	oauth.EventOf(r.Context()).Outcome = oauth.Listed
-	return out, nil
+	return jsonAnswer(out)
 }
 
 // end answers 204 also when there was nothing to end: a phone that lost the first
 // answer asks again.
 func (d devices) end(device scope.Device) serveDevices {
-	return func(_ http.ResponseWriter, r *http.Request, caller oauth.Introspection) (any, error) {
+	return func(_ http.ResponseWriter, r *http.Request, caller oauth.Introspection) (answer, error) {
 		return done(r.Context(), d.directory.EndDevice(r.Context(), caller.Subject, device, caller.Locator))
 	}
 }
 
-func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.Introspection) (any, error) {
+func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.Introspection) (answer, error) {
 	form, err := readFormOf(w, r, func(name string) bool { return name == fieldWhich || name == fieldDevice })
 	if e, ok := errors.AsType[*oauth.Error](err); ok && e != errTooLarge {
-		return nil, &resourceError{code: e.Code, description: e.Description}
+		return answer{}, &resourceError{refused: e}
 	}
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	name, named := form[fieldDevice]
 	which := form[fieldWhich]
 	if named && which != whichDevice {
 		// Whoever names a device does not mean all of them.
-		return nil, refuseBearer(oauth.InvalidRequest, "device goes with which=device alone")
+		return answer{}, refuseResource(oauth.InvalidRequest, "device goes with which=device alone")
 	}
 	switch which {
 	case whichDevice:
 		// For names of dots alone, which clients take out of a path (RFC 3986 §5.2.4).
 		device, err := parseDevice(name)
 		if err != nil {
-			return nil, err
+			return answer{}, err
 		}
 		return d.end(device)(w, r, caller)
 	case whichOthers:
@@ -233,15 +233,15 @@ func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.In
 	case whichAll:
 		return done(r.Context(), d.directory.SignOut(r.Context(), caller.Subject))
 	}
-	return nil, refuseBearer(oauth.InvalidRequest, "which must be others, all or device")
+	return answer{}, refuseResource(oauth.InvalidRequest, "which must be others, all or device")
 }
 
-func done(ctx context.Context, err error) (any, error) {
+func done(ctx context.Context, err error) (answer, error) {
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	oauth.EventOf(ctx).Outcome = oauth.Revoked
-	return noContent{}, nil
+	return answer{noContent: true}, nil
 }
 
 func placeOf(caller oauth.Introspection) oauth.Place {
@@ -252,19 +252,19 @@ func placeOf(caller oauth.Introspection) oauth.Place {
 func parsePage(query string) (after oauth.Place, limit int, err error) {
 	form, err := parseFormOf(query, func(name string) bool { return name == fieldLimit || name == fieldAfter })
 	if err != nil {
-		return oauth.Place{}, 0, refuseBearer(oauth.InvalidRequest, "the query is malformed or repeats a parameter")
+		return oauth.Place{}, 0, refuseResource(oauth.InvalidRequest, "the query is malformed or repeats a parameter")
 	}
 	limit = defaultLimit
 	if text := form[fieldLimit]; text != "" {
 		limit, err = strconv.Atoi(text)
 		if err != nil || limit < 1 || limit > maxLimit || strconv.Itoa(limit) != text {
-			return oauth.Place{}, 0, refuseBearer(oauth.InvalidRequest, "limit must be a whole number from 1 to 250")
+			return oauth.Place{}, 0, refuseResource(oauth.InvalidRequest, "limit must be a whole number from 1 to 250")
 		}
 	}
 	if text := form[fieldAfter]; text != "" {
 		var ok bool
 		if after, ok = parseCursor(text); !ok {
-			return oauth.Place{}, 0, refuseBearer(oauth.InvalidRequest, "after is nothing that an answer gave as next")
+			return oauth.Place{}, 0, refuseResource(oauth.InvalidRequest, "after is nothing that an answer gave as next")
 		}
 	}
 	return after, limit, nil

@@ -12,12 +12,12 @@ import (
 
 // record writes the one line of a request. It holds what the domain put into the
 // Event, which has no room for secrets, and nothing of the request itself. The
-// cause of an error is told only when it is ours: then it speaks of stores and
-// keys, not of what the client sent.
+// text of an error is added only for a status of 500 and above: then it is about
+// stores and keys, not about what the client sent.
 //
 // The line carries its own counters in CloudWatch's embedded metric format.
-func (e endpoint) record(ctx context.Context, event *oauth.Event, status int, began time.Time, err error) {
-	now := e.Now()
+func (o Options) record(ctx context.Context, endpoint string, event *oauth.Event, status int, began time.Time, err error) {
+	now := time.Now()
 	level := slog.LevelInfo
 	switch {
 	case status >= http.StatusInternalServerError:
@@ -34,7 +34,7 @@ func (e endpoint) record(ctx context.Context, event *oauth.Event, status int, be
 		event.Code = refusalOf(err).code
 	}
 
-	attrs := []slog.Attr{slog.String("function", e.Function), slog.String("endpoint", e.name)}
+	attrs := []slog.Attr{slog.String("function", o.Function), slog.String("endpoint", endpoint)}
 	optional := func(key, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(key, value))
@@ -65,25 +65,20 @@ func (e endpoint) record(ctx context.Context, event *oauth.Event, status int, be
 	case oauth.Issued, oauth.Returned, oauth.Refreshed, oauth.Replayed, oauth.Revoked, oauth.Denied, oauth.Failed:
 		counters = append(counters, counter{string(event.Outcome), 1})
 	}
-	e.Log.LogAttrs(ctx, level, "request", withMetrics(attrs, counters, now)...)
+	o.Log.LogAttrs(ctx, level, "request", withMetrics(attrs, counters, now)...)
 }
 
-// Fault writes the line of what came to no request that an endpoint could record:
-// a start that failed, an event that is none, a panic. It moves the counter that a
-// failed request moves, so that the same alarm rings. The error must be ours, and
-// hold nothing that a client sent.
-func (o Options) Fault(ctx context.Context, what string, err error, attrs ...slog.Attr) {
+// LogFailure logs a failure outside any request: a start that failed, an event that
+// cannot be served, a panic. It moves the counter that a failed request moves, so
+// that the same alarm rings. err must hold nothing that a client sent.
+func (o Options) LogFailure(ctx context.Context, what string, err error, attrs ...slog.Attr) {
 	if o.Log == nil {
 		return
-	}
-	now := time.Now()
-	if o.Now != nil {
-		now = o.Now()
 	}
 	attrs = append([]slog.Attr{slog.String("function", o.Function), slog.String("error", err.Error())}, attrs...)
 	attrs = append(attrs, stackOf(err)...)
 	if o.Function != "" { // or the metric has no dimension, and CloudWatch drops it
-		attrs = withMetrics(attrs, []counter{{string(oauth.Failed), 1}}, now)
+		attrs = withMetrics(attrs, []counter{{string(oauth.Failed), 1}}, time.Now())
 	}
 	o.Log.LogAttrs(ctx, slog.LevelError, what, attrs...)
 }

@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,6 +38,20 @@ func metrics(names ...string) map[string]any {
 	}
 }
 
+// atBegan puts began in the place of the metrics' time, which must be now.
+func atBegan(t *testing.T, line map[string]any) {
+	t.Helper()
+	metrics, moved := line["_aws"].(map[string]any)
+	if !moved {
+		return
+	}
+	ms, _ := metrics["Timestamp"].(float64)
+	if age := time.Since(time.UnixMilli(int64(ms))); age < 0 || age > time.Hour {
+		t.Errorf("the metrics are %v old", age)
+	}
+	metrics["Timestamp"] = began * 1000.0
+}
+
 func TestEventLine(t *testing.T) {
 	w, by := newWorld(t), transports[1]
 	want := func(a answer, want map[string]any) {
@@ -44,6 +60,10 @@ func TestEventLine(t *testing.T) {
 			t.Errorf("time %v", a.line["time"])
 		}
 		delete(a.line, "time")
+		if took, isNumber := a.line["duration_ms"].(float64); !isNumber || took < 0 {
+			t.Errorf("duration_ms %v", a.line["duration_ms"])
+		}
+		delete(a.line, "duration_ms")
 		if diff := cmp.Diff(a.line, want); diff != "" {
 			t.Errorf("got -, want +:\n%s", diff)
 		}
@@ -58,24 +78,24 @@ func TestEventLine(t *testing.T) {
 	want(issued, map[string]any{
 		"level": "INFO", "msg": "request", "function": "token", "endpoint": "token",
 		"client": "shop", "older_secret": true, "grant": "password", "outcome": "issued", "status": 200.0, "locator": locator,
-		"store_calls": 6.0, "read_units": 0.0, "write_units": 0.0, "duration_ms": 0.0, "request_id": "gateway-request-1",
+		"store_calls": 6.0, "read_units": 0.0, "write_units": 0.0, "request_id": "gateway-request-1",
 		"issued": 1.0, "_aws": metrics("issued"),
 	})
 	want(w.login(t, by, asShop, "device_ipad"), map[string]any{
 		"level": "INFO", "msg": "request", "function": "token", "endpoint": "token",
 		"client": "shop", "older_secret": true, "grant": "password", "outcome": "returned", "status": 200.0, "locator": locator,
-		"store_calls": 2.0, "read_units": 0.0, "write_units": 0.0, "duration_ms": 0.0, "request_id": "gateway-request-1",
+		"store_calls": 2.0, "read_units": 0.0, "write_units": 0.0, "request_id": "gateway-request-1",
 		"returned": 1.0, "_aws": metrics("returned"),
 	})
 	want(w.send(t, by, asShop("introspect", "token", issued.text("access_token"))), map[string]any{
 		"level": "INFO", "msg": "request", "function": "introspect", "endpoint": "introspect",
 		"client": "shop", "older_secret": true, "outcome": "active", "status": 200.0, "locator": locator,
-		"store_calls": 1.0, "read_units": 0.0, "write_units": 0.0, "duration_ms": 0.0, "request_id": "gateway-request-1",
+		"store_calls": 1.0, "read_units": 0.0, "write_units": 0.0, "request_id": "gateway-request-1",
 	})
 	want(w.send(t, by, call{endpoint: "revoke", header: basic("nobody", "CANARY"), body: form("token", "CANARY")}), map[string]any{
 		"level": "INFO", "msg": "request", "function": "revoke", "endpoint": "revoke",
 		"outcome": "denied", "code": "invalid_client", "status": 401.0,
-		"store_calls": 1.0, "read_units": 0.0, "write_units": 0.0, "duration_ms": 0.0, "request_id": "gateway-request-1",
+		"store_calls": 1.0, "read_units": 0.0, "write_units": 0.0, "request_id": "gateway-request-1",
 		"denied": 1.0, "_aws": metrics("denied"),
 	})
 	w.tokens.fault = func(context.Context) error { return oauth.Unavailable("end an authorization", errors.New("reset")) }
@@ -83,7 +103,7 @@ func TestEventLine(t *testing.T) {
 	want(failed, map[string]any{
 		"level": "ERROR", "msg": "request", "function": "revoke", "endpoint": "revoke",
 		"client": "shop", "older_secret": true, "outcome": "failed", "code": "temporarily_unavailable", "status": 503.0, "locator": locator,
-		"store_calls": 0.0, "read_units": 0.0, "write_units": 0.0, "duration_ms": 0.0, "request_id": "gateway-request-1",
+		"store_calls": 0.0, "read_units": 0.0, "write_units": 0.0, "request_id": "gateway-request-1",
 		"error":  "end an authorization: temporarily unavailable: reset",
 		"failed": 1.0, "_aws": metrics("failed"),
 	})
@@ -137,23 +157,28 @@ func (s *losing) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (oa
 	return s.Tokens.Save(ctx, r, seen)
 }
 
+// slowBody takes a while to read.
+type slowBody struct{ takes time.Duration }
+
+func (b slowBody) Read([]byte) (int, error) {
+	time.Sleep(b.takes)
+	return 0, io.EOF
+}
+
 func TestEventOptions(t *testing.T) {
-	var log bytes.Buffer
-	tick := time.Unix(began, 0)
-	h := wire.Token(&oauth.Issuer{}, wire.Options{
-		Function: "FobTokenFunction",
-		Log:      slog.New(slog.NewJSONHandler(&log, nil)),
-		Now: func() time.Time {
-			tick = tick.Add(1500 * time.Microsecond)
-			return tick
-		},
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		h := wire.Token(&oauth.Issuer{}, wire.Options{Function: "FobTokenFunction", Log: slog.New(slog.NewJSONHandler(&log, nil))})
+		r := httptest.NewRequest("POST", "/", slowBody{1500 * time.Microsecond})
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Authorization", "Basic")
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		line := map[string]any{}
+		must(t, json.Unmarshal(log.Bytes(), &line))
+		if line["function"] != "FobTokenFunction" || line["duration_ms"] != 1.5 || line["request_id"] != nil {
+			t.Errorf("line %v", line)
+		}
 	})
-	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
-	line := map[string]any{}
-	must(t, json.Unmarshal(log.Bytes(), &line))
-	if line["function"] != "FobTokenFunction" || line["duration_ms"] != 1.5 || line["request_id"] != nil {
-		t.Errorf("line %v", line)
-	}
 
 	rec := httptest.NewRecorder()
 	wire.Token(&oauth.Issuer{}, wire.Options{}).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
@@ -162,14 +187,15 @@ func TestEventOptions(t *testing.T) {
 	}
 }
 
-// What is no request is counted like one that failed.
-func TestFault(t *testing.T) {
+// A failure outside any request is counted like a request that failed.
+func TestLogFailure(t *testing.T) {
 	var log bytes.Buffer
-	o := wire.Options{Function: "fn", Log: slog.New(slog.NewJSONHandler(&log, nil)), Now: func() time.Time { return time.Unix(began, 0) }}
-	o.Fault(t.Context(), "start", errors.New("no key"), slog.String("request_id", "1"))
+	o := wire.Options{Function: "fn", Log: slog.New(slog.NewJSONHandler(&log, nil))}
+	o.LogFailure(t.Context(), "start", errors.New("no key"), slog.String("request_id", "1"))
 	line := map[string]any{}
 	must(t, json.Unmarshal(log.Bytes(), &line))
 	delete(line, "time")
+	atBegan(t, line)
 	if diff := cmp.Diff(line, map[string]any{
 		"level": "ERROR", "msg": "start", "function": "fn", "error": "no key", "request_id": "1", "failed": 1.0, "_aws": metrics("failed"),
 	}); diff != "" {
@@ -178,9 +204,9 @@ func TestFault(t *testing.T) {
 	// A metric without its dimension would vanish with the line's other members.
 	log.Reset()
 	o.Function = ""
-	o.Fault(t.Context(), "start", errors.New("no key"))
+	o.LogFailure(t.Context(), "start", errors.New("no key"))
 	if strings.Contains(log.String(), "_aws") || !strings.Contains(log.String(), "no key") {
 		t.Errorf("%s", &log)
 	}
-	wire.Options{}.Fault(t.Context(), "start", errors.New("no key"))
+	wire.Options{}.LogFailure(t.Context(), "start", errors.New("no key"))
 }

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/fob-oauth/fob/internal/bearer"
@@ -10,16 +9,20 @@ import (
 
 // Introspect is the introspection endpoint (RFC 7662).
 func Introspect(verifier *oauth.Verifier, o Options) http.Handler {
-	return newEndpoint("introspect", o, func(ctx context.Context, r request) (any, error) {
-		i, err := verifier.Introspect(ctx, oauth.IntrospectRequest{
-			Credentials: r.credentials,
-			Token:       bearer.FromClient(r.form[paramToken]),
+	return newHandler("introspect", o, func(w http.ResponseWriter, r *http.Request) (answer, error) {
+		form, credentials, err := readRequest(w, r)
+		if err != nil {
+			return answer{}, err
+		}
+		i, err := verifier.Introspect(r.Context(), oauth.IntrospectRequest{
+			Credentials: credentials,
+			Token:       bearer.FromClient(form[paramToken]),
 		})
 		switch {
 		case err != nil:
-			return nil, err
+			return answer{}, err
 		case !i.Active:
-			return introspectionJSON{}, nil // says nothing else (RFC 7662 §2.2)
+			return jsonAnswer(introspectionJSON{}) // says nothing else (RFC 7662 §2.2)
 		}
 		tokenType := "Bearer"
 		if i.Kind == bearer.Refresh {
@@ -27,7 +30,7 @@ func Introspect(verifier *oauth.Verifier, o Options) http.Handler {
 			// active would take a refresh token for an access token.
 			tokenType = "Refresh"
 		}
-		return introspectionJSON{
+		return jsonAnswer(introspectionJSON{
 			Active:    true,
 			Scope:     i.Scope.String(),
 			ClientID:  string(i.ClientID),
@@ -37,10 +40,10 @@ func Introspect(verifier *oauth.Verifier, o Options) http.Handler {
 			IssuedAt:  i.IssuedAt,
 			Subject:   i.Subject.ID,
 			Audience:  i.Audiences,
-			Issuer:    r.issuer,
+			Issuer:    o.issuerOf(r),
 			ID:        i.ID,
 			Device:    string(i.Scope.Device()),
-		}, nil
+		})
 	})
 }
 

@@ -33,19 +33,19 @@ const metadataAge = 3600
 // under which they answer.
 func Metadata(grants []oauth.GrantType, o Options) http.Handler {
 	methods := []string{http.MethodGet, http.MethodHead}
-	return newHandler("metadata", o, func(_ http.ResponseWriter, r *http.Request) (any, error) {
+	return newHandler("metadata", o, func(_ http.ResponseWriter, r *http.Request) (answer, error) {
 		if !slices.Contains(methods, r.Method) {
-			return nil, errMethodOf(methods)
+			return answer{}, errMethodNotIn(methods...)
 		}
 		issuer := o.issuerOf(r)
 		if issuer == "" {
-			return nil, invalidRequest("the request names no host")
+			return answer{}, invalidRequest("the request names no host")
 		}
 		oauth.EventOf(r.Context()).Outcome = oauth.Described
 		base := strings.TrimSuffix(issuer, "/")
 		secrets := []string{"client_secret_basic", "client_secret_post"}
 		orNone := append(slices.Clone(secrets), "none")
-		return cacheable{metadataJSON{
+		a, err := jsonAnswer(metadataJSON{
 			Issuer:                issuer,
 			TokenEndpoint:         base + TokenPath,
 			TokenAuthMethods:      orNone,
@@ -54,7 +54,9 @@ func Metadata(grants []oauth.GrantType, o Options) http.Handler {
 			RevocationAuthMethods: orNone,
 			IntrospectionEndpoint: base + IntrospectPath,
 			IntrospectionMethods:  secrets, // public clients may not ask
-		}, metadataAge}, nil
+		})
+		a.maxAge = metadataAge
+		return a, err
 	})
 }
 

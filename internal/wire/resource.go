@@ -3,47 +3,40 @@ package wire
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
-	"slices"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
-// Access tells what an access token asserts. Implementations must return the zero
-// Introspection for a token that is not good here, and an error only for doubt or
-// a defect. An *oauth.Verifier looks it up; Vouched takes the gateway's word.
-type Access interface {
+// CallerSource says for whom an access token speaks. Access must return the zero
+// Introspection for a token that is not good here, and an error only for doubt or a
+// defect. [oauth.Verifier] reads it from the store, [GatewayCaller] believes the
+// gateway.
+type CallerSource interface {
 	Access(ctx context.Context, token bearer.Bearer, audiences ...string) (oauth.Introspection, error)
 }
 
-// resourceRequest is what a resource may know of an HTTP request.
-type resourceRequest struct {
-	method string
-	path   string // as it came, with the stage if it has one
-	caller oauth.Introspection
-}
-
-// newResource serves what a client asks with an access token (RFC 6750), by the
-// given methods. serve is called for active tokens alone; what scopes they need it
-// says with needs.
-func newResource(name string, o Options, access Access, methods []string, serve func(context.Context, resourceRequest) (any, error)) http.Handler {
-	return newHandler(name, o, func(w http.ResponseWriter, r *http.Request) (any, error) {
-		if !slices.Contains(methods, r.Method) {
-			return nil, errMethodOf(methods)
+// Me is a sample of a resource: it answers for whom the token speaks, and on which
+// device.
+func Me(source CallerSource, o Options) http.Handler {
+	return newHandler("me", o, func(w http.ResponseWriter, r *http.Request) (answer, error) {
+		if r.Method != http.MethodGet {
+			return answer{}, errMethodNotIn(http.MethodGet)
 		}
-		caller, err := callerOf(w, r, access, isSecretName)
+		caller, err := callerOf(w, r, source, isSecretName)
 		if err != nil {
-			return nil, err
+			return answer{}, err
 		}
-		return serve(r.Context(), resourceRequest{r.Method, r.URL.Path, caller})
+		return jsonAnswer(newCaller(caller))
 	})
 }
 
-// callerOf tells for whom a request speaks, which is what its token asserts. What
-// isSecret names must not stand in its query.
-func callerOf(w http.ResponseWriter, r *http.Request, access Access, isSecret func(name string) bool, audiences ...string) (oauth.Introspection, error) {
+// callerOf returns for whom the token of a request speaks. A parameter of the query
+// that isSecret names is refused. w may be nil.
+func callerOf(w http.ResponseWriter, r *http.Request, source CallerSource, isSecret func(name string) bool, audiences ...string) (oauth.Introspection, error) {
 	if err := refuseOtherPlaces(w, r, isSecret); err != nil {
 		return oauth.Introspection{}, err
 	}
@@ -54,7 +47,7 @@ func callerOf(w http.ResponseWriter, r *http.Request, access Access, isSecret fu
 	if err := timeLeft(r.Context()); err != nil {
 		return oauth.Introspection{}, err
 	}
-	caller, err := access.Access(r.Context(), token, audiences...)
+	caller, err := source.Access(r.Context(), token, audiences...)
 	if err != nil {
 		return oauth.Introspection{}, err
 	}
@@ -75,7 +68,7 @@ func needs(caller oauth.Introspection, scopes scope.Set) error {
 }
 
 // Caller is for whom a request speaks, in the words of RFC 7662 §2.2. It is the
-// answer of Me, and what an authorizer tells the gateway, which keeps texts alone.
+// answer of Me, and what an authorizer says to the gateway.
 type Caller struct {
 	Subject  string `json:"sub"`
 	ClientID string `json:"client_id"`
@@ -94,16 +87,23 @@ func newCaller(i oauth.Introspection) Caller {
 	}
 }
 
-// Vouched is Access by the word of the gateway's authorizer, which judged the
-// request before it came here. The token is not looked at again.
-type Vouched struct{}
+// Texts are the members of c by their name in JSON, without empty ones: a gateway
+// keeps only texts.
+func (c Caller) Texts() map[string]string {
+	texts := map[string]string{"sub": c.Subject, "client_id": c.ClientID, "scope": c.Scope, "device": c.Device, "username": c.Username}
+	maps.DeleteFunc(texts, func(_, value string) bool { return value == "" })
+	return texts
+}
 
-// errNoAuthorizer is a defect of the deployment: nothing stands before a function
-// that relies on it.
-var errNoAuthorizer = errors.New("the gateway names nobody: the route has no authorizer of fob's")
+// GatewayCaller is the CallerSource behind the gateway's authorizer, which has
+// judged the token. GatewayCaller does not look at it again.
+type GatewayCaller struct{}
 
-// Access is about the request of ctx, whatever the token.
-func (Vouched) Access(ctx context.Context, _ bearer.Bearer, _ ...string) (oauth.Introspection, error) {
+// errNoAuthorizer is a defect of the deployment: the route has no authorizer.
+var errNoAuthorizer = errors.New("the gateway names nobody: the route has no authorizer of fob")
+
+// Access reads [Gateway.Authorizer] of ctx.
+func (GatewayCaller) Access(ctx context.Context, _ bearer.Bearer, _ ...string) (oauth.Introspection, error) {
 	said := GatewayOf(ctx).Authorizer
 	set, err := scope.Parse(said["scope"])
 	if said["sub"] == "" || said["client_id"] == "" || err != nil || string(set.Device()) != said["device"] {
@@ -118,7 +118,7 @@ func (Vouched) Access(ctx context.Context, _ bearer.Bearer, _ ...string) (oauth.
 		Subject:  oauth.Subject{Kind: oauth.UserSubject, ID: said["sub"]},
 	}
 	if said["sub"] == said["client_id"] {
-		i.Subject.Kind = oauth.ClientSubject // no user's id equals a client's
+		i.Subject.Kind = oauth.ClientSubject // a user's id never equals a client's
 	}
 	event := oauth.EventOf(ctx)
 	event.Client, event.Outcome = i.ClientID, oauth.Active

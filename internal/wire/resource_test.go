@@ -220,7 +220,7 @@ func TestResourceWithoutTime(t *testing.T) {
 // gets in.
 func TestMeBehindTheAuthorizer(t *testing.T) {
 	w := newWorld(t)
-	h := wire.Me(wire.Vouched{}, wire.Options{})
+	h := wire.Me(wire.GatewayCaller{}, wire.Options{})
 	get := func(said map[string]string, authorization string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("GET", "/me", nil)
 		r.Header.Set("Authorization", authorization)

@@ -20,39 +20,51 @@ type refusal struct {
 	header, value string
 }
 
-// refusalOf is the one table from error to answer. What it does not know is a
-// fault of ours and reads the same for everybody: the text of an error is for
-// the log.
+// refusalOf is the one table from error to answer. An error that it does not know
+// is a defect of the service and reads alike for everybody: its text is for the log.
 func refusalOf(err error) refusal {
-	// Doubt first: nothing that surrounds it may turn it into an answer.
-	if isDoubt(err) {
+	method, isMethod := errors.AsType[*methodError](err)
+	resource, isResource := errors.AsType[*resourceError](err)
+	refused, isRefused := errors.AsType[*oauth.Error](err)
+	switch {
+	// Doubt first: an error around it or next to it must not make it an answer.
+	case isDoubt(err):
 		return refusal{http.StatusServiceUnavailable, oauth.TemporarilyUnavailable,
 			"temporarily unavailable, try again", "Retry-After", "2"} // RFC 7009 §2.2.1
-	}
-	if r, ok := errors.AsType[*resourceError](err); ok {
-		return r.refusal()
-	}
-	refused, _ := errors.AsType[*oauth.Error](err)
-	switch {
-	case refused == nil:
-	case refused == errMethod:
-		return refusal{http.StatusMethodNotAllowed, refused.Code, refused.Description, "Allow", http.MethodPost}
-	case refused == errTooLarge:
+	case isMethod:
+		return refusal{http.StatusMethodNotAllowed, oauth.InvalidRequest, method.description, "Allow", method.allow}
+	case isResource:
+		return refusal{statusOf[refused.Code], refused.Code, refused.Description, "WWW-Authenticate", resource.challenge()}
+	case !isRefused:
+	case error(refused) == errTooLarge:
 		return refusal{status: http.StatusRequestEntityTooLarge, code: refused.Code, description: refused.Description}
-	default:
-		switch refused.Code {
-		case oauth.InvalidClient:
-			// RFC 9110 §15.5.2 wants a challenge on each 401, however the credentials
-			// came, and RFC 6749 §5.2 this one. The description is ours for all of them:
-			// the causes must read the same.
-			return refusal{http.StatusUnauthorized, refused.Code,
-				"client authentication failed", "WWW-Authenticate", `Basic realm="fob"`}
-		case oauth.InvalidRequest, oauth.InvalidGrant, oauth.UnauthorizedClient,
-			oauth.UnsupportedGrantType, oauth.InvalidScope:
-			return refusal{status: http.StatusBadRequest, code: refused.Code, description: refused.Description}
-		}
+	case refused.Code == oauth.InvalidClient:
+		// RFC 9110 §15.5.2 wants a challenge with each 401, and RFC 6749 §5.2 this one,
+		// however the credentials came. The text is fixed: all causes must read alike.
+		return refusal{http.StatusUnauthorized, refused.Code, "client authentication failed", "WWW-Authenticate", `Basic realm="fob"`}
+	case statusOf[refused.Code] == http.StatusBadRequest:
+		return refusal{status: http.StatusBadRequest, code: refused.Code, description: refused.Description}
 	}
 	return refusal{status: http.StatusInternalServerError, code: oauth.ServerError, description: "internal error"}
+}
+
+var statusOf = map[oauth.Code]int{
+	oauth.InvalidRequest:       http.StatusBadRequest,
+	oauth.InvalidGrant:         http.StatusBadRequest,
+	oauth.UnauthorizedClient:   http.StatusBadRequest,
+	oauth.UnsupportedGrantType: http.StatusBadRequest,
+	oauth.InvalidScope:         http.StatusBadRequest,
+	oauth.InvalidToken:         http.StatusUnauthorized, // RFC 6750 §3.1
+	oauth.InsufficientScope:    http.StatusForbidden,    // RFC 6750 §3.1
+}
+
+// methodError is for a method that the endpoint does not serve.
+type methodError struct{ description, allow string }
+
+func (e *methodError) Error() string { return e.description }
+
+func errMethodNotIn(methods ...string) error {
+	return &methodError{"the method is not one of this resource", strings.Join(methods, ", ")}
 }
 
 func isDoubt(err error) bool {
@@ -82,7 +94,7 @@ func respond(w http.ResponseWriter, https bool, a answer, err error) int {
 	}
 	status, body := http.StatusOK, a.body
 	switch {
-	case err == nil && a.empty:
+	case err == nil && a.noContent:
 		status = http.StatusNoContent
 	case err != nil:
 		r := refusalOf(err)
@@ -91,7 +103,7 @@ func respond(w http.ResponseWriter, https bool, a answer, err error) int {
 			h.Set(r.header, r.value)
 		}
 		if strings.ContainsFunc(r.description, notInDescription) {
-			r.description = "" // not one of ours
+			r.description = ""
 		}
 		body, _ = json.Marshal(errorJSON{r.code, r.description}) // two strings
 	}
@@ -99,10 +111,10 @@ func respond(w http.ResponseWriter, https bool, a answer, err error) int {
 		h.Set("Content-Type", "application/json")
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // whom should we tell
+	_, _ = w.Write(body) // the client is gone if this fails
 	return status
 }
 
-// notInDescription tells the characters that error_description must not have:
+// notInDescription reports a character that error_description must not have:
 // all but %x20-21 / %x23-5B / %x5D-7E (RFC 6749 §5.2).
 func notInDescription(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' }

@@ -45,13 +45,13 @@ func TestRefusalOf(t *testing.T) {
 		"doubt beside a refusal": {errors.Join(known(oauth.InvalidGrant), oauth.ErrUnavailable), row{503, "temporarily_unavailable", "Retry-After", "2"}},
 		"unknown":                {errors.New("what"), row{500, "server_error", "", ""}},
 		"unknown code":           {known("invalid_target"), row{500, "server_error", "", ""}},
-		"a panic":                {Panicked("x"), row{500, "server_error", "", ""}},
+		"a panic":                {PanicError("x"), row{500, "server_error", "", ""}},
 
 		"no token":                      {errNoToken(), row{401, "invalid_token", "WWW-Authenticate", `Bearer realm="fob"`}},
 		"a bad token":                   {errInvalidToken(), row{401, "invalid_token", "WWW-Authenticate", `Bearer realm="fob", error="invalid_token"`}},
 		"a token without a scope":       {errInsufficientScope("a b"), row{403, "insufficient_scope", "WWW-Authenticate", `Bearer realm="fob", error="insufficient_scope", scope="a b"`}},
-		"a bad request of a resource":   {refuseBearer(oauth.InvalidRequest, "why"), row{400, "invalid_request", "WWW-Authenticate", `Bearer realm="fob", error="invalid_request"`}},
-		"a method of a resource":        {errMethodOf([]string{"GET", "DELETE"}), row{405, "invalid_request", "Allow", "GET, DELETE"}},
+		"a bad request of a resource":   {refuseResource(oauth.InvalidRequest, "why"), row{400, "invalid_request", "WWW-Authenticate", `Bearer realm="fob", error="invalid_request"`}},
+		"a method of a resource":        {errMethodNotIn("GET", "DELETE"), row{405, "invalid_request", "Allow", "GET, DELETE"}},
 		"doubt beside a resource's":     {errors.Join(errInvalidToken(), oauth.ErrUnavailable), row{503, "temporarily_unavailable", "Retry-After", "2"}},
 		"nobody judged for the gateway": {errNoAuthorizer, row{500, "server_error", "", ""}},
 	} {
@@ -101,7 +101,7 @@ func TestN08Descriptions(t *testing.T) {
 					return true
 				}
 				f, ok := call.Fun.(*ast.Ident)
-				if !ok || f.Name != "refuse" && f.Name != "invalidRequest" && f.Name != "refuseBearer" {
+				if !ok || f.Name != "refuse" && f.Name != "invalidRequest" && f.Name != "refuseResource" {
 					return true
 				}
 				where := fset.Position(call.Pos()).String()

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/fob-oauth/fob/internal/bearer"
@@ -12,10 +11,14 @@ import (
 // ignores it anyway (§2.2). token_type_hint is not looked at: a bearer says of
 // itself what it is.
 func Revoke(verifier *oauth.Verifier, o Options) http.Handler {
-	return newEndpoint("revoke", o, func(ctx context.Context, r request) (any, error) {
-		return nil, verifier.Revoke(ctx, oauth.RevokeRequest{
-			Credentials: r.credentials,
-			Token:       bearer.FromClient(r.form[paramToken]),
+	return newHandler("revoke", o, func(w http.ResponseWriter, r *http.Request) (answer, error) {
+		form, credentials, err := readRequest(w, r)
+		if err != nil {
+			return answer{}, err
+		}
+		return answer{}, verifier.Revoke(r.Context(), oauth.RevokeRequest{
+			Credentials: credentials,
+			Token:       bearer.FromClient(form[paramToken]),
 		})
 	})
 }

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -9,18 +8,22 @@ import (
 
 // Token is the token endpoint (RFC 6749 §3.2).
 func Token(issuer *oauth.Issuer, o Options) http.Handler {
-	return newEndpoint("token", o, func(ctx context.Context, r request) (any, error) {
-		t, err := issuer.Token(ctx, oauth.TokenRequest{Credentials: r.credentials, Form: r.form, Source: r.source})
+	return newHandler("token", o, func(w http.ResponseWriter, r *http.Request) (answer, error) {
+		form, credentials, err := readRequest(w, r)
 		if err != nil {
-			return nil, err
+			return answer{}, err
 		}
-		return tokenJSON{
+		t, err := issuer.Token(r.Context(), oauth.TokenRequest{Credentials: credentials, Form: form, Source: sourceOf(r.RemoteAddr)})
+		if err != nil {
+			return answer{}, err
+		}
+		return jsonAnswer(tokenJSON{
 			AccessToken:  t.AccessToken.Reveal(),
 			TokenType:    "Bearer",
 			ExpiresIn:    t.ExpiresIn,
 			RefreshToken: t.RefreshToken.Reveal(),
 			Scope:        t.Scope.String(),
-		}, nil
+		})
 	})
 }
 

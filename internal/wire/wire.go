@@ -38,8 +38,6 @@ type Options struct {
 	// Log gets one line for each request. For the metrics in it to be found it has
 	// to write JSON to the standard output of a Lambda function. Nil discards.
 	Log *slog.Logger
-	// Now is the clock of the line. Nil means time.Now.
-	Now func() time.Time
 }
 
 // Gateway is what the gateway in front of a handler knows about a request and
@@ -75,40 +73,58 @@ func GatewayOf(ctx context.Context) Gateway {
 	return g
 }
 
-// endpoint is the way that every request takes.
+// endpoint serves every request: it lets serve answer, and writes the line.
 type endpoint struct {
 	Options
 	name string
-	// serve reads the request and asks the domain. The answer is marshalled to JSON;
-	// nil is an empty body, and noContent and cacheable say more than that.
-	serve func(w http.ResponseWriter, r *http.Request) (any, error)
+	// serve reads the request and asks the domain.
+	serve func(http.ResponseWriter, *http.Request) (answer, error)
 }
 
-// request is what an endpoint that takes a form may know of an HTTP request.
-type request struct {
-	form        oauth.Form
-	credentials oauth.Credentials
-	source      string
-	issuer      string
+func newHandler(name string, o Options, serve func(http.ResponseWriter, *http.Request) (answer, error)) http.Handler {
+	return endpoint{o.withDefaults(name), name, serve}
 }
 
-// newEndpoint serves what a client asks with a form and its own credentials. For
-// what it asks with a token, see newResource.
-func newEndpoint(name string, o Options, serve func(context.Context, request) (any, error)) http.Handler {
-	return newHandler(name, o, func(w http.ResponseWriter, r *http.Request) (any, error) {
-		form, err := readForm(w, r)
-		if err != nil {
-			return nil, err
+func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	event := new(oauth.Event)
+	r = r.WithContext(oauth.WithEvent(r.Context(), event))
+	a, err := e.answer(w, r)
+	status := respond(w, r.TLS != nil, a, err)
+	e.record(r.Context(), e.name, event, status, began, err)
+}
+
+// answer is what serve answers, or its panic as an error.
+func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (a answer, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			a, err = answer{}, PanicError(v)
 		}
-		credentials, err := takeCredentials(r.Header, form)
-		if err != nil {
-			return nil, err
-		}
-		if err := timeLeft(r.Context()); err != nil {
-			return nil, err
-		}
-		return serve(r.Context(), request{form, credentials, sourceOf(r.RemoteAddr), o.issuerOf(r)})
-	})
+	}()
+	return e.serve(w, r)
+}
+
+// answer is the answer to a request that was not refused. The zero value is a 200
+// without a body that nobody may keep.
+type answer struct {
+	body      []byte // JSON
+	noContent bool   // 204
+	maxAge    int    // seconds for which anybody may keep it
+}
+
+func jsonAnswer(content any) (answer, error) {
+	body, err := json.Marshal(content)
+	return answer{body: body}, err
+}
+
+func (o Options) withDefaults(endpoint string) Options {
+	if o.Function == "" {
+		o.Function = endpoint
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
 }
 
 // timeLeft is an error when nothing may be begun any more, since it could not be
@@ -125,68 +141,6 @@ func (o Options) issuerOf(r *http.Request) string {
 		return o.Issuer
 	}
 	return baseURL(r)
-}
-
-func newHandler(name string, o Options, serve func(http.ResponseWriter, *http.Request) (any, error)) http.Handler {
-	if o.Function == "" {
-		o.Function = name
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	return endpoint{o, name, serve}
-}
-
-func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	began := e.Now()
-	event := new(oauth.Event)
-	r = r.WithContext(oauth.WithEvent(r.Context(), event))
-	a, err := e.answer(w, r)
-	status := respond(w, r.TLS != nil, a, err)
-	e.record(r.Context(), event, status, began, err)
-}
-
-// answer is what goes out if there is no error. The zero value is a 200 without a
-// body that nobody may keep.
-type answer struct {
-	empty  bool // 204
-	maxAge int  // seconds for which anybody may keep it
-	body   []byte
-}
-
-// noContent is the answer to a request that was done and has no result.
-type noContent struct{}
-
-// cacheable is content that is the same for everybody.
-type cacheable struct {
-	content any
-	maxAge  int // seconds
-}
-
-// answer returns what serve has to say, or the error that says why it has nothing.
-func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (a answer, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			a, err = answer{}, Panicked(v)
-		}
-	}()
-	content, err := e.serve(w, r)
-	if err != nil {
-		return answer{}, err
-	}
-	switch c := content.(type) {
-	case nil:
-		return answer{}, nil
-	case noContent:
-		return answer{empty: true}, nil
-	case cacheable:
-		content, a.maxAge = c.content, c.maxAge
-	}
-	a.body, err = json.Marshal(content)
-	return a, err
 }
 
 func baseURL(r *http.Request) string {
@@ -230,9 +184,9 @@ type panicked struct {
 
 func (p *panicked) Error() string { return "panic of type " + p.kind }
 
-// Panicked is the error that a panic becomes. It must be called by the deferred
+// PanicError is the error that a panic becomes. It must be called by the deferred
 // function that recovered v.
-func Panicked(v any) error {
+func PanicError(v any) error {
 	p := &panicked{kind: fmt.Sprintf("%T", v)}
 	var callers [32]uintptr
 	frames := runtime.CallersFrames(callers[:runtime.Callers(3, callers[:])])

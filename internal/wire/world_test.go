@@ -169,7 +169,7 @@ func newWorld(t *testing.T) *world {
 	w.verifier = verifier
 	directory := &oauth.Directory{Tokens: w.tokens, Subjects: subjects{w.subjects, w.tokens}, Clients: cache, Keys: verifier.Keys, Now: now}
 	w.issuer = issuer
-	options := wire.Options{Log: slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now}
+	options := wire.Options{Log: slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	w.options = options
 	w.handlers = map[string]http.Handler{
 		"token":      wire.Token(issuer, options),
@@ -415,13 +415,7 @@ func (w *world) check(t *testing.T, c call, send func(call) answer) answer {
 	w.log.Reset()
 	a := send(c)
 
-	line := bytes.TrimSuffix(w.log.Bytes(), []byte("\n"))
-	if err := json.Unmarshal(line, &a.line); err != nil || bytes.Contains(line, []byte("\n")) {
-		t.Errorf("the log is not one line of JSON: %q", line)
-	}
-	if found := leaks(string(line)); found != "" {
-		t.Errorf("the log has %s: %s", found, line)
-	}
+	a.line = w.line(t)
 	headers := map[string]string{
 		"Cache-Control":          "no-store",
 		"Pragma":                 "no-cache",
@@ -450,6 +444,20 @@ func (w *world) check(t *testing.T, c call, send func(call) answer) answer {
 		}
 	}
 	return a
+}
+
+// line is the one line that a request wrote.
+func (w *world) line(t *testing.T) (line map[string]any) {
+	t.Helper()
+	text := bytes.TrimSuffix(w.log.Bytes(), []byte("\n"))
+	if err := json.Unmarshal(text, &line); err != nil || bytes.Contains(text, []byte("\n")) {
+		t.Errorf("the log is not one line of JSON: %q", text)
+	}
+	if found := leaks(string(text)); found != "" {
+		t.Errorf("the log has %s: %s", found, text)
+	}
+	atBegan(t, line)
+	return line
 }
 
 // leaks names what of a text must not be in a log: a planted secret in any

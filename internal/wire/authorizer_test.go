@@ -2,34 +2,47 @@ package wire_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
-// guard is what an authorizer is made of, over the tokens of w.
-func (w *world) guard(t *testing.T, p wire.Policy) wire.Guard {
-	t.Helper()
-	return wire.Authorize(w.verifier, p, wire.Options{Log: slog.New(slog.NewJSONHandler(&w.log, nil))})
+// authorizer is one over the tokens of w.
+func (w *world) authorizer(p wire.Policy) wire.Authorizer {
+	return wire.NewAuthorizer(w.verifier, p, wire.Options{Log: slog.New(slog.NewJSONHandler(&w.log, nil))})
 }
 
-// judge asks it about a request for a route.
-func (w *world) judge(t *testing.T, g wire.Guard, route, authorization string) answer {
+// judged is a judgement, and the line of its request.
+type judged struct {
+	wire.Judgement
+	line map[string]any
+}
+
+func (w *world) ask(t *testing.T, a wire.Authorizer, r *http.Request) judged {
 	t.Helper()
-	return w.check(t, call{method: http.MethodPost}, func(call) answer {
-		r := httptest.NewRequest("POST", "/any/path", nil)
-		r.Header.Set("Authorization", authorization)
-		rec := httptest.NewRecorder()
-		g.ServeHTTP(rec, r.WithContext(wire.WithGateway(t.Context(), wire.Gateway{Route: route})))
-		return answer{status: rec.Code, header: rec.Header(), body: rec.Body.String()}
-	})
+	w.log.Reset()
+	j := judged{Judgement: a.Judge(r)}
+	j.line = w.line(t)
+	if code, refused := j.line["code"]; refused == (j.Status == 200) || refused != (j.Caller == wire.Caller{}) || j.line["status"] != float64(j.Status) {
+		t.Errorf("%+v, code %v", j, code)
+	}
+	return j
+}
+
+// judge asks about a request for a route.
+func (w *world) judge(t *testing.T, a wire.Authorizer, route, authorization string) judged {
+	t.Helper()
+	r := httptest.NewRequest("POST", "/any/path", nil)
+	r.Header.Set("Authorization", authorization)
+	return w.ask(t, a, r.WithContext(wire.WithGateway(t.Context(), wire.Gateway{Route: route})))
 }
 
 func TestN62ScopesByRoute(t *testing.T) {
@@ -37,7 +50,7 @@ func TestN62ScopesByRoute(t *testing.T) {
 	login := w.login(t, transports[0], asApp, "read device_ipad").text("access_token")
 	both := w.login(t, transports[0], asApp, "read write device_ipad").text("access_token")
 	none := w.login(t, transports[0], asApp, "device_ipad").text("access_token")
-	g := w.guard(t, wire.Policy{Routes: map[string]scope.Set{
+	g := w.authorizer(wire.Policy{Routes: map[string]scope.Set{
 		"GET /orders":      scopes(t, "read"),
 		"POST /orders":     scopes(t, "write read"),
 		"ANY /orders/{id}": scopes(t, "write"),
@@ -50,10 +63,10 @@ func TestN62ScopesByRoute(t *testing.T) {
 	if !g.ByRoute {
 		t.Error("a judgement by route is called one of the token")
 	}
-	strict := w.guard(t, wire.Policy{Routes: map[string]scope.Set{"*": scopes(t, "write"), "GET /orders": scopes(t, "read")}})
+	strict := w.authorizer(wire.Policy{Routes: map[string]scope.Set{"*": scopes(t, "write"), "GET /orders": scopes(t, "read")}})
 	const readAndWrite, write = `read write`, `write`
 	for _, c := range []struct {
-		guard        wire.Guard
+		by           wire.Authorizer
 		route, token string
 		lacks        string
 	}{
@@ -84,79 +97,84 @@ func TestN62ScopesByRoute(t *testing.T) {
 		{strict, "$default", login, write},
 		{strict, "$default", both, ""},
 	} {
-		a := w.judge(t, c.guard, c.route, "Bearer "+c.token)
+		a := w.judge(t, c.by, c.route, "Bearer "+c.token)
 		if c.lacks == "" {
-			if a.status != 200 || a.text("sub") != "u_ada" || a.text("client_id") != "app" || a.text("device") != "ipad" || a.line["outcome"] != "active" {
-				t.Errorf("%s: %d %s, line %v", c.route, a.status, a.body, a.line)
+			if a.Status != 200 || a.Caller.Subject != "u_ada" || a.Caller.ClientID != "app" || a.Caller.Device != "ipad" || a.line["outcome"] != "active" {
+				t.Errorf("%s: %+v", c.route, a)
 			}
 			continue
 		}
-		if a.status != 403 || a.text("error") != "insufficient_scope" || a.line["code"] != "insufficient_scope" || a.line["outcome"] != "denied" {
-			t.Errorf("%s: %d %s, line %v", c.route, a.status, a.body, a.line)
+		if a.Status != 403 || a.line["code"] != "insufficient_scope" || a.line["outcome"] != "denied" {
+			t.Errorf("%s: %+v", c.route, a)
 		}
-		challenged(`Bearer realm="fob", error="insufficient_scope", scope="`+c.lacks+`"`)(t, a)
+		if want := `Bearer realm="fob", error="insufficient_scope", scope="` + c.lacks + `"`; a.Challenge != want {
+			t.Errorf("%s: challenge %s, want %s", c.route, a.Challenge, want)
+		}
 	}
 	// Not the scope but its absence: the default scopes are read.
-	if a := w.judge(t, g, "POST /orders", "Bearer "+none); a.status != 403 {
-		t.Errorf("%d %s", a.status, a.body)
+	if a := w.judge(t, g, "POST /orders", "Bearer "+none); a.Status != 403 {
+		t.Errorf("%+v", a)
 	}
 	// A gateway that does not name the route gets no judgement by route.
-	if a := w.judge(t, g, "", "Bearer "+both); a.status != 500 || a.line["store_calls"] != 0.0 {
-		t.Errorf("no route: %d %s, line %v", a.status, a.body, a.line)
+	if a := w.judge(t, g, "", "Bearer "+both); a.Status != 500 || a.line["store_calls"] != 0.0 {
+		t.Errorf("no route: %+v", a)
 	}
 	// A dead token is dead whatever the route asks for.
 	for _, token := range []string{"CANARY", login + "A"} {
-		if a := w.judge(t, g, "POST /orders", "Bearer "+token); a.status != 401 || a.line["store_calls"] != 0.0 {
-			t.Errorf("%d %s", a.status, a.body)
+		if a := w.judge(t, g, "POST /orders", "Bearer "+token); a.Status != 401 || a.line["store_calls"] != 0.0 {
+			t.Errorf("%+v", a)
 		}
 	}
 }
 
-func TestAuthorizeByAudience(t *testing.T) {
+func TestAuthorizerByAudience(t *testing.T) {
 	w := newWorld(t)
 	token := w.login(t, transports[0], asApp, "device_ipad").text("access_token")
 	for audience, status := range map[string]int{"": 200, shopAudience: 200, "https://elsewhere.example": 401} {
-		g := w.guard(t, wire.Policy{Audience: audience})
+		g := w.authorizer(wire.Policy{Audience: audience})
 		if g.ByRoute {
 			t.Error("a judgement of the token is called one by route")
 		}
-		if a := w.judge(t, g, "", "Bearer "+token); a.status != status {
-			t.Errorf("audience %q: %d %s", audience, a.status, a.body)
+		if a := w.judge(t, g, "", "Bearer "+token); a.Status != status {
+			t.Errorf("audience %q: %+v", audience, a)
 		}
 	}
 }
 
-func TestAuthorizeInDoubt(t *testing.T) {
+func TestAuthorizerInDoubt(t *testing.T) {
 	w := newWorld(t)
 	token := w.login(t, transports[0], asApp, "device_ipad").text("access_token")
-	g := w.guard(t, wire.Policy{})
+	g := w.authorizer(wire.Policy{})
 	w.tokens.fault = func(context.Context) error { return oauth.Unavailable("read", errors.New("reset")) }
-	if a := w.judge(t, g, "", "Bearer "+token); a.status != 503 || a.line["outcome"] != "failed" || a.line["failed"] != 1.0 {
-		t.Errorf("%d %s, line %v", a.status, a.body, a.line)
+	if a := w.judge(t, g, "", "Bearer "+token); a.Status != 503 || a.line["outcome"] != "failed" || a.line["failed"] != 1.0 {
+		t.Errorf("%+v", a)
 	}
-	if a := w.judge(t, g, "", "Bearer CANARY"); a.status != 401 {
-		t.Errorf("what is not ours needs no store: %d %s", a.status, a.body)
+	if a := w.judge(t, g, "", "Bearer CANARY"); a.Status != 401 {
+		t.Errorf("what is not ours needs no store: %+v", a)
 	}
 }
 
-// The authorizer's context is the body, and a gateway keeps texts alone.
-func TestAuthorizeSaysTexts(t *testing.T) {
+// A gateway keeps texts alone.
+func TestAuthorizerSaysTexts(t *testing.T) {
 	w := newWorld(t)
 	token := w.login(t, transports[0], asApp, "write device_ipad").text("access_token")
-	a := w.judge(t, w.guard(t, wire.Policy{}), "", "Bearer "+token)
-	said := map[string]string{}
-	must(t, json.Unmarshal([]byte(a.body), &said))
-	if len(said) != 5 || leaks(a.body) != "" && leaks(a.body) != username {
-		t.Errorf("%s", a.body)
+	said := w.judge(t, w.authorizer(wire.Policy{}), "", "Bearer "+token).Caller.Texts()
+	if diff := cmp.Diff(said, map[string]string{
+		"sub": "u_ada", "client_id": "app", "scope": "write device_ipad", "device": "ipad", "username": username,
+	}); diff != "" {
+		t.Errorf("got -, want +:\n%s", diff)
+	}
+	if said := (wire.Caller{Subject: "shop", ClientID: "shop"}).Texts(); len(said) != 2 {
+		t.Errorf("empty texts: %q", said)
 	}
 }
 
 // The parameters of a guarded API are its own, but for the one that means a token
 // everywhere.
-func TestAuthorizeLeavesOthersTheirParameters(t *testing.T) {
+func TestAuthorizerLeavesOthersTheirParameters(t *testing.T) {
 	w := newWorld(t)
 	token := w.login(t, transports[0], asApp, "device_ipad").text("access_token")
-	g := w.guard(t, wire.Policy{})
+	g := w.authorizer(wire.Policy{})
 	for query, status := range map[string]int{
 		"token=x&password=y&client_secret=z": 200,
 		"refresh_token=x&client_assertion=":  200,
@@ -166,15 +184,11 @@ func TestAuthorizeLeavesOthersTheirParameters(t *testing.T) {
 		"a=b&Access%5Ftoken=x":               400,
 		"a=b;access_token":                   400,
 	} {
-		a := w.check(t, call{}, func(call) answer {
-			r := httptest.NewRequest("GET", "/any/path?"+query, nil)
-			r.Header.Set("Authorization", "Bearer "+token)
-			rec := httptest.NewRecorder()
-			g.ServeHTTP(rec, r)
-			return answer{status: rec.Code, header: rec.Header(), body: rec.Body.String()}
-		})
-		if a.status != status {
-			t.Errorf("%q: %d %s", query, a.status, a.body)
+		r := httptest.NewRequest("GET", "/any/path?"+query, nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		a := w.ask(t, g, r)
+		if a.Status != status {
+			t.Errorf("%q: %+v", query, a)
 		}
 	}
 }
