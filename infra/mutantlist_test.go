@@ -630,8 +630,8 @@ var mutants = []mutant{
 	{
 		name: "no challenge",
 		file: "wire/respond.go", pkg: "wire", test: "TestN10FailedAuthentication",
-		old:    "\"client authentication failed\", \"WWW-Authenticate\", `Basic realm=\"fob\"`}",
-		broken: `"client authentication failed", "", ""}`,
+		old:    "oauth.ErrInvalidClient.Description, \"WWW-Authenticate\", `Basic realm=\"fob\"`}",
+		broken: `oauth.ErrInvalidClient.Description, "", ""}`,
 	},
 	{
 		name: "an outage is our fault",

@@ -26,9 +26,11 @@ type Credentials struct {
 	Secret secret.Text
 }
 
-// All failures of client authentication read the same: the answer does not tell
-// which clients exist.
-func errInvalidClient() error { return refuse(InvalidClient, "client authentication failed") }
+// ErrInvalidClient is every failure of client authentication. All of them read
+// alike, so that an answer does not reveal which clients exist.
+var ErrInvalidClient = &Error{InvalidClient, "client authentication failed"}
+
+func errInvalidClient() error { return ErrInvalidClient }
 
 // authenticate proves the client of a request, public clients by their id alone.
 // With fresh the registration is read past the cache.

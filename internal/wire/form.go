@@ -60,9 +60,6 @@ var (
 	errMethod error = &methodError{"the method must be POST", http.MethodPost}
 	// errTooLarge has a status of its own, so refusalOf knows it by identity.
 	errTooLarge = invalidRequest("the body has more than 16 KiB")
-	// errInvalidClient has no description, because respond gives every error of its
-	// code the one text, so that the causes read alike.
-	errInvalidClient error = &oauth.Error{Code: oauth.InvalidClient}
 )
 
 // readRequest reads what a client asks with a form and its own credentials.
@@ -215,11 +212,11 @@ func takeCredentials(header http.Header, form oauth.Form) (oauth.Credentials, er
 	case mechanisms > 1 || joined:
 		return oauth.Credentials{}, invalidRequest("the client must authenticate in one way only") // RFC 6749 §2.3
 	case asserts:
-		return oauth.Credentials{}, errInvalidClient // private_key_jwt is not supported yet
+		return oauth.Credentials{}, oauth.ErrInvalidClient // private_key_jwt is not supported yet
 	case len(authorization) == 1:
 		id, password, ok := parseBasic(authorization[0])
 		if !ok {
-			return oauth.Credentials{}, errInvalidClient
+			return oauth.Credentials{}, oauth.ErrInvalidClient
 		}
 		if bodyID != "" && bodyID != id {
 			return oauth.Credentials{}, invalidRequest("client_id is not the client that authenticates")

@@ -41,7 +41,7 @@ func refusalOf(err error) refusal {
 	case refused.Code == oauth.InvalidClient:
 		// RFC 9110 §15.5.2 wants a challenge with each 401, and RFC 6749 §5.2 this one,
 		// however the credentials came. The text is fixed: all causes must read alike.
-		return refusal{http.StatusUnauthorized, refused.Code, "client authentication failed", "WWW-Authenticate", `Basic realm="fob"`}
+		return refusal{http.StatusUnauthorized, refused.Code, oauth.ErrInvalidClient.Description, "WWW-Authenticate", `Basic realm="fob"`}
 	case statusOf[refused.Code] == http.StatusBadRequest:
 		return refusal{status: http.StatusBadRequest, code: refused.Code, description: refused.Description}
 	}
