@@ -210,3 +210,27 @@ func TestLogFailure(t *testing.T) {
 	}
 	wire.Options{}.LogFailure(t.Context(), "start", errors.New("no key"))
 }
+
+// TestLeaksFindsWhatIsPlanted shows that the search of world.check is no search
+// for nothing.
+func TestLeaksFindsWhatIsPlanted(t *testing.T) {
+	w := newWorld(t)
+	by := transports[0]
+	token := w.login(t, by, asShop, "device_ipad").text("access_token")
+	for _, line := range []string{
+		"token " + token,
+		"password " + password,
+		"body " + form("password", password),
+		"header " + basic("shop", shopSecret)["Authorization"][0],
+		"header " + rawBasic("CANARY:x")["Authorization"][0],
+		"name " + username,
+		"form " + form("username", username),
+	} {
+		if leaks(line) == "" {
+			t.Errorf("not found in %q", line)
+		}
+	}
+	if found := leaks("an honest line"); found != "" {
+		t.Errorf("found %q in an honest line", found)
+	}
+}

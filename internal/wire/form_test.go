@@ -1,131 +1,290 @@
-package wire
+package wire_test
 
 import (
-	"io"
-	"net/http/httptest"
-	"net/url"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-func TestParseForm(t *testing.T) {
-	for body, want := range map[string]oauth.Form{
-		"":                                 {},
-		"&&":                               {},
-		"grant_type=a&scope=b+c%20d":       {"grant_type": "a", "scope": "b c d"},
-		"grant_type=a=b&username==":        {"grant_type": "a=b", "username": "="},
-		"password=%2B%26%3D%25&unknown=1":  {"password": "+&=%"},
-		"scope=&token&username=%C3%BC":     {"username": "\u00fc"},
-		"%67rant_type=a":                   {"grant_type": "a"},
-		"Scope=a&SCOPE=b&scope%20=c&tok=d": {},
-	} {
-		got, err := parseForm(body)
-		if err != nil {
-			t.Errorf("%q: %v", body, err)
-		} else if diff := cmp.Diff(got, want); diff != "" {
-			t.Errorf("%q: got -, want +:\n%s", body, diff)
-		}
+// What holds for the three endpoints: N01 to N16 of docs/cases.md, and the A
+// cases about HTTP.
+
+// endpoints are calls that succeed, one for each.
+var endpoints = []call{
+	asShop("token", "grant_type", "client_credentials"),
+	asShop("revoke", "token", "garbage"),
+	asShop("introspect", "token", "garbage"),
+}
+
+// forEach makes a step of each endpoint's good call.
+func forEach(name string, change func(c call) call, s step) (steps []step) {
+	for _, c := range endpoints {
+		s.name, s.call = c.endpoint+" "+name, change(c)
+		steps = append(steps, s)
 	}
+	return steps
 }
 
-// What is accepted says the same when it is written anew, holds known parameters
-// with values and UTF-8 alone, and what url.ParseQuery, which is no more lenient,
-// reads in it is the same.
-func FuzzForm(f *testing.F) {
-	for _, seed := range []string{
-		"", "&", "=", "grant_type=password&username=ada&password=x%20y+z&scope=device_ipad",
-		"scope=a&scope=a", "scope=&scope", "x=1&x=2&token=%C3%BC", "token=%ff", "token=%", "a;b=c", "%74oken=x", "token=a=b&&client_id=\x00",
-		strings.Repeat("a&", 120),
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, body string) {
-		form, err := parseForm(body)
-		if err != nil {
-			if form != nil {
-				t.Errorf("an error and %v", form)
-			}
-			return
-		}
-		values, err := url.ParseQuery(body)
-		if err != nil {
-			t.Fatalf("accepted what net/url refuses: %v", err)
-		}
-		rewritten := url.Values{}
-		for name, value := range form {
-			if got := values[name]; !isKnown(name) || value == "" || len(got) != 1 || got[0] != value {
-				t.Errorf("%q is %q here and %q for net/url", name, value, got)
-			}
-			rewritten.Set(name, value)
-		}
-		again, err := parseForm(rewritten.Encode())
-		if err != nil || !cmp.Equal(again, form) {
-			t.Errorf("written anew it is %v, %v; it was %v", again, err, form)
-		}
-	})
-}
-
-// A secret is found in any query in which net/url would find it.
-func FuzzSecretInQuery(f *testing.F) {
-	for _, seed := range []string{"", "token=x", "%74oken", "a=%zz&password=x", "a;token=b", "tok%65n=1&%zz", "tokens=1", "x=token"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, query string) {
-		found := nameInQuery(query, isSecretName)
-		values, _ := url.ParseQuery(query) // what can be read of it
-		for name := range values {
-			if isSecretName(name) && !found {
-				t.Errorf("%q was not found", name)
-			}
-		}
-	})
-}
-
-// body counts what is read of it.
-type body struct {
-	io.Reader
-	read int
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
-	b.read += n
-	return n, err
-}
-
-// What can be refused by method, type or length is refused unread, and a body of
-// unknown length is not read to its end (A56).
-func TestReadFormReadsNoMoreThanItMust(t *testing.T) {
+func TestN01ContentType(t *testing.T) {
 	const formType = "application/x-www-form-urlencoded"
-	long := strings.Repeat("x", 200_000)
-	for name, c := range map[string]struct {
-		method, contentType string
-		length              int64
-		body                string
-		want                error
-		most                int
-	}{
-		"method":         {"PUT", formType, -1, long, errMethod, 0},
-		"type":           {"POST", "text/plain", -1, long, nil, 0},
-		"length":         {"POST", formType, 200_000, long, errTooLarge, 0},
-		"unknown length": {"POST", formType, -1, long, errTooLarge, maxBody + 1},
-		"false length":   {"POST", formType, 10, long, errTooLarge, maxBody + 1},
-		"exact":          {"POST", formType, -1, long[:maxBody], nil, maxBody},
-	} {
-		b := &body{Reader: strings.NewReader(c.body)}
-		r := httptest.NewRequest(c.method, "/", b)
-		r.ContentLength = c.length
-		r.Header.Set("Content-Type", c.contentType)
-		_, err := readForm(httptest.NewRecorder(), r)
-		if c.want != nil && err != c.want {
-			t.Errorf("%s: %v, want %v", name, err, c.want)
-		}
-		if b.read > c.most {
-			t.Errorf("%s: read %d bytes, want at most %d", name, b.read, c.most)
+	var steps []step
+	with := func(values ...string) func(call) call {
+		return func(c call) call {
+			c.header = map[string][]string{"Authorization": c.header["Authorization"], "Content-Type": values}
+			return c
 		}
 	}
+	for _, good := range []string{
+		formType,
+		"Application/X-WWW-Form-Urlencoded",
+		formType + ";charset=utf-8",
+		formType + "; charset=UTF-8",
+		formType + `; Charset="Utf-8"`,
+	} {
+		steps = append(steps, forEach(good, with(good), step{status: 200})...)
+	}
+	for _, bad := range []string{
+		"",
+		"text/plain",
+		"application/json",
+		"multipart/form-data; boundary=x",
+		formType + "; charset=iso-8859-1",
+		formType + "; charset=",
+		formType + ", application/json",
+		formType + "; charset=utf-8, application/json",
+		"application/x-www-form-urlencoded-too",
+	} {
+		steps = append(steps, forEach(bad, with(bad), step{status: 400, error: "invalid_request", idle: true})...)
+	}
+	steps = append(steps, forEach("none", with(), step{status: 400, error: "invalid_request", idle: true})...)
+	steps = append(steps, forEach("twice", with(formType, formType), step{status: 400, error: "invalid_request", idle: true})...)
+	run(t, steps)
+}
+
+func TestN02Method(t *testing.T) {
+	var steps []step
+	for _, method := range []string{"GET", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "post"} {
+		steps = append(steps, forEach(method, func(c call) call {
+			c.method, c.query = method, "token=CANARY"
+			return c
+		}, step{status: 405, error: "invalid_request", idle: true, and: func(t *testing.T, a answer) {
+			if got := a.header.Get("Allow"); got != "POST" {
+				t.Errorf("Allow is %q", got)
+			}
+		}})...)
+	}
+	run(t, steps)
+}
+
+func TestN03SecretsInTheQuery(t *testing.T) {
+	var steps []step
+	with := func(query string) func(call) call {
+		return func(c call) call {
+			c.query = query
+			return c
+		}
+	}
+	for _, bad := range []string{
+		"token=CANARY",
+		"client_secret=CANARY",
+		"password=CANARY",
+		"refresh_token=CANARY",
+		"access_token=CANARY",
+		"client_assertion=CANARY",
+		"a=b&token=CANARY",
+		"%74oken=CANARY",
+		"%70%61%73%73%77%6F%72%64=CANARY",
+		"Password=CANARY",
+		"+token=CANARY",
+		"a=%zz&token=CANARY",
+		"%zz&%ff=%00&token=CANARY",
+		"token=CANARY&a=%zz",
+		"token=%zzCANARY",
+		"a;token=CANARY",
+		"?token=CANARY",
+		"token=",
+		"token",
+		"&&token==CANARY",
+	} {
+		steps = append(steps, forEach(bad, with(bad), step{status: 400, error: "invalid_request", idle: true})...)
+	}
+	for _, harmless := range []string{
+		"",
+		"grant_type=password&grant_type=password&scope=%zz",
+		"tokens=1&my_token=2&x=token&token%20x=3",
+		"scope=unheard-of&client_id=nobody",
+	} {
+		steps = append(steps, forEach(harmless, with(harmless), step{status: 200})...)
+	}
+	run(t, steps)
+}
+
+func TestN04RepeatedParameter(t *testing.T) {
+	steps := []step{
+		{name: "unknown", call: asShop("token", "grant_type", "client_credentials", "x", "1", "x", "2"), status: 200},
+		{name: "resource", call: asShop("token", "grant_type", "client_credentials", "resource", "a:1", "resource", "a:2"), status: 200},
+		{name: "audience", call: asShop("token", "grant_type", "client_credentials", "audience", "1", "audience", "2"), status: 200},
+		{name: "other case", call: asShop("token", "grant_type", "client_credentials", "Grant_Type", "password", "SCOPE", "x"), status: 200},
+	}
+	for _, name := range []string{
+		"grant_type", "scope", "username", "password", "refresh_token", "tokenBindingId", "client_id", "client_secret",
+		"client_assertion", "client_assertion_type", "token", "token_type_hint",
+	} {
+		for _, values := range [][2]string{{"CANARY", "CANARY"}, {"CANARY", "CANARY2"}, {"", "CANARY"}, {"CANARY", ""}, {"", ""}} {
+			steps = append(steps, forEach(fmt.Sprintf("%s %q", name, values), func(c call) call {
+				c.body = form(name, values[0], "between", "1", name, values[1])
+				return c
+			}, step{status: 400, error: "invalid_request", idle: true})...)
+		}
+		steps = append(steps, step{
+			name:   name + " in two spellings",
+			call:   call{endpoint: "token", body: name + "=CANARY&" + fmt.Sprintf("%%%X", name[0]) + name[1:] + "=CANARY"},
+			status: 400, error: "invalid_request", idle: true,
+		})
+	}
+	run(t, steps)
+}
+
+func TestN05UnknownParameter(t *testing.T) {
+	run(t, forEach("unknown", func(c call) call {
+		c.body += "&" + form("unknown", "CANARY", "another", "", "", "CANARY") + "&&alone"
+		return c
+	}, step{status: 200}))
+}
+
+func TestN06ParameterWithoutValue(t *testing.T) {
+	run(t, []step{
+		{
+			name: "scope", call: asShop("token", "grant_type", "client_credentials", "scope", ""), status: 200,
+			and: func(t *testing.T, a answer) {
+				if got := a.text("scope"); got != "read" {
+					t.Errorf("scope %q is not the default", got)
+				}
+			},
+		},
+		{name: "password", call: asShop("token", "grant_type", "password", "username", username, "password", ""), status: 400, error: "invalid_request"},
+		{name: "grant_type", call: asShop("token", "grant_type", ""), status: 400, error: "invalid_request"},
+		{name: "grant_type without =", call: call{endpoint: "token", header: basic("shop", shopSecret), body: "grant_type"}, status: 400, error: "invalid_request"},
+		{
+			name:   "client_secret is none",
+			call:   call{endpoint: "token", body: form("grant_type", "client_credentials", "client_id", "shop", "client_secret", "")},
+			status: 401, error: "invalid_client",
+		},
+		{
+			name:   "client_secret beside Basic is no second mechanism",
+			call:   asShop("token", "grant_type", "client_credentials", "client_secret", "", "client_assertion", ""),
+			status: 200,
+		},
+		{
+			name: "client_secret of a public client is none",
+			call: asApp("token", "grant_type", "password", "username", username, "password", password, "client_secret", ""), status: 200,
+		},
+		{name: "token at revoke", call: asShop("revoke", "token", ""), status: 400, error: "invalid_request"},
+		{name: "token at introspect", call: asShop("introspect", "token", ""), status: 400, error: "invalid_request"},
+	})
+}
+
+func TestA55Encoding(t *testing.T) {
+	var steps []step
+	for _, bad := range []string{
+		"x=%ff", "%ff=x", "x=%00", "%00=x", "x=a;y=b", "x;y", "x=%", "x=%4", "x=%zz", "%zz=x", "x=%c3%28", "x=%ed%a0%80", "x=\x00",
+		"password=%ff", "client_id=%00",
+	} {
+		steps = append(steps, forEach(bad, func(c call) call {
+			c.body += "&" + bad
+			return c
+		}, step{status: 400, error: "invalid_request", idle: true})...)
+	}
+	run(t, steps)
+
+	// Bytes that JSON cannot carry reach a function in base64 only.
+	for _, by := range transports[:2] {
+		t.Run(by.name+" raw", func(t *testing.T) {
+			c := asShop("token", "grant_type", "client_credentials")
+			c.body += "&x=\xff"
+			newWorld(t).expect(t, by, step{call: c, status: 400, error: "invalid_request", idle: true})
+		})
+	}
+}
+
+func TestA56Size(t *testing.T) {
+	const grant = "grant_type=client_credentials&x="
+	var steps []step
+	for name, s := range map[string]step{
+		"16 KiB":              {call: call{body: grant + strings.Repeat("x", 16<<10-len(grant))}, status: 200},
+		"16 KiB and one byte": {call: call{body: grant + strings.Repeat("x", 16<<10-len(grant)+1)}, status: 413, error: "invalid_request", idle: true},
+		"100 kB":              {call: call{body: grant + strings.Repeat("x", 100_000)}, status: 413, error: "invalid_request", idle: true},
+		"100 parameters":      {call: call{body: grant + strings.Repeat("&a=b", 98)}, status: 200},
+		"101 parameters":      {call: call{body: grant + strings.Repeat("&a=b", 99)}, status: 400, error: "invalid_request", idle: true},
+		"5000 parameters":     {call: call{body: grant + strings.Repeat("&a", 5000)}, status: 400, error: "invalid_request", idle: true},
+		"5000 longer ones":    {call: call{body: grant + strings.Repeat("&a=b", 5000)}, status: 413, error: "invalid_request", idle: true},
+	} {
+		s.name, s.call.endpoint, s.call.header = name, "token", basic("shop", shopSecret)
+		steps = append(steps, s)
+	}
+	run(t, steps)
+}
+
+func TestA57OtherBodies(t *testing.T) {
+	json := func(c call) call {
+		c.body = `{"grant_type": "client_credentials"}`
+		c.header = map[string][]string{"Authorization": c.header["Authorization"], "Content-Type": {"application/json"}}
+		return c
+	}
+	multipart := func(c call) call {
+		c.body = "--x\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\nclient_credentials\r\n--x--\r\n"
+		c.header = map[string][]string{"Authorization": c.header["Authorization"], "Content-Type": {"multipart/form-data; boundary=x"}}
+		return c
+	}
+	refused := step{status: 400, error: "invalid_request", idle: true}
+	run(t, append(forEach("json", json, refused), forEach("multipart", multipart, refused)...))
+}
+
+// N04: whatever parameter the code reads may not come twice. They are read out
+// of the source, so that one that is added is among them.
+func TestN04EveryParameterThatIsRead(t *testing.T) {
+	names := []string{"token_type_hint"} // known and not read
+	for _, dir := range []string{".", "../oauth"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		must(t, err)
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+			must(t, err)
+			ast.Inspect(file, func(n ast.Node) bool {
+				spec, ok := n.(*ast.ValueSpec)
+				if !ok || len(spec.Names) != 1 || !strings.HasPrefix(spec.Names[0].Name, "param") {
+					return true
+				}
+				value, ok := spec.Values[0].(*ast.BasicLit)
+				if !ok {
+					t.Fatalf("%s is not a plain text", spec.Names[0].Name)
+				}
+				text, err := strconv.Unquote(value.Value)
+				must(t, err)
+				names = append(names, text)
+				return true
+			})
+		}
+	}
+	slices.Sort(names)
+	if names = slices.Compact(names); len(names) < 12 {
+		t.Fatalf("found %q: the search does not see them", names)
+	}
+	var steps []step
+	for _, name := range names {
+		steps = append(steps, forEach(name, func(c call) call {
+			c.body = form(name, "CANARY", "between", "1", name, "CANARY")
+			return c
+		}, step{status: 400, error: "invalid_request", idle: true})...)
+	}
+	run(t, steps)
 }

@@ -1,144 +1,207 @@
-package wire
+package wire_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
+	"net/http"
 	"net/http/httptest"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
+	"testing/synctest"
+	"time"
 
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/scope"
 )
 
-func TestRefusalOf(t *testing.T) {
-	type row struct {
-		Status        int
-		Code          oauth.Code
-		Header, Value string
-	}
-	known := func(code oauth.Code) error { return &oauth.Error{Code: code, Description: "why"} }
-	for name, c := range map[string]struct {
-		err  error
-		want row
-	}{
-		"invalid_request":        {known(oauth.InvalidRequest), row{400, "invalid_request", "", ""}},
-		"invalid_grant":          {known(oauth.InvalidGrant), row{400, "invalid_grant", "", ""}},
-		"unauthorized_client":    {known(oauth.UnauthorizedClient), row{400, "unauthorized_client", "", ""}},
-		"unsupported_grant_type": {known(oauth.UnsupportedGrantType), row{400, "unsupported_grant_type", "", ""}},
-		"invalid_scope":          {known(oauth.InvalidScope), row{400, "invalid_scope", "", ""}},
-		"invalid_client":         {known(oauth.InvalidClient), row{401, "invalid_client", "WWW-Authenticate", `Basic realm="fob"`}},
-		"wrapped":                {fmt.Errorf("prove: %w", known(oauth.InvalidGrant)), row{400, "invalid_grant", "", ""}},
-		"method":                 {errMethod, row{405, "invalid_request", "Allow", "POST"}},
-		"too large":              {errTooLarge, row{413, "invalid_request", "", ""}},
-		"unavailable":            {oauth.Unavailable("read", errors.New("reset")), row{503, "temporarily_unavailable", "Retry-After", "2"}},
-		"deadline":               {fmt.Errorf("read: %w", context.DeadlineExceeded), row{503, "temporarily_unavailable", "Retry-After", "2"}},
-		"cancelled":              {context.Canceled, row{503, "temporarily_unavailable", "Retry-After", "2"}},
-		"doubt beside a refusal": {errors.Join(known(oauth.InvalidGrant), oauth.ErrUnavailable), row{503, "temporarily_unavailable", "Retry-After", "2"}},
-		"unknown":                {errors.New("what"), row{500, "server_error", "", ""}},
-		"unknown code":           {known("invalid_target"), row{500, "server_error", "", ""}},
-		"a panic":                {PanicError("x"), row{500, "server_error", "", ""}},
+// TestN07Headers names the answers whose headers world.check holds to N07.
+func TestN07Headers(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		for _, s := range []step{
+			{call: asShop("token", "grant_type", "client_credentials"), status: 200},
+			{call: asShop("introspect", "token", "x"), status: 200},
+			{call: asShop("revoke", "token", "x"), status: 200},
+			{call: asShop("token"), status: 400, error: "invalid_request"},
+			{call: call{endpoint: "token", body: form("grant_type", "password")}, status: 400, error: "invalid_request"},
+			{call: call{endpoint: "introspect"}, status: 401, error: "invalid_client"},
+			{call: call{endpoint: "token", body: strings.Repeat("x", 20_000)}, status: 413, error: "invalid_request"},
+		} {
+			a := w.expect(t, by, s)
+			if s.call.endpoint == "revoke" && a.body != "" {
+				t.Errorf("revoke answered with a body: %s", a.body)
+			}
+		}
+	})
+}
 
-		"no token":                      {errNoToken(), row{401, "invalid_token", "WWW-Authenticate", `Bearer realm="fob"`}},
-		"a bad token":                   {errInvalidToken(), row{401, "invalid_token", "WWW-Authenticate", `Bearer realm="fob", error="invalid_token"`}},
-		"a token without a scope":       {errInsufficientScope("a b"), row{403, "insufficient_scope", "WWW-Authenticate", `Bearer realm="fob", error="insufficient_scope", scope="a b"`}},
-		"a bad request of a resource":   {refuseResource(oauth.InvalidRequest, "why"), row{400, "invalid_request", "WWW-Authenticate", `Bearer realm="fob", error="invalid_request"`}},
-		"a method of a resource":        {errMethodNotIn("GET", "DELETE"), row{405, "invalid_request", "Allow", "GET, DELETE"}},
-		"doubt beside a resource's":     {errors.Join(errInvalidToken(), oauth.ErrUnavailable), row{503, "temporarily_unavailable", "Retry-After", "2"}},
-		"nobody judged for the gateway": {errNoAuthorizer, row{500, "server_error", "", ""}},
+// TestN08NothingIsRepeated plants a value in every parameter and header that
+// could be quoted back. That no answer and no line has it, and that each body has
+// the form of N08, is held by world.check.
+func TestN08NothingIsRepeated(t *testing.T) {
+	const planted = `CANARY"<script>`
+	var steps []step
+	for _, name := range []string{"grant_type", "scope", "username", "tokenBindingId", "token_type_hint", "client_id", "refresh_token", "token"} {
+		values := map[string]string{"grant_type": "password", "username": "nobody", "password": planted}
+		values[name] = planted
+		var pairs []string
+		for k, v := range values {
+			pairs = append(pairs, k, v)
+		}
+		c := asShop("token", pairs...)
+		c.header["X-Planted"], c.header["User-Agent"] = []string{planted}, []string{planted}
+		s := step{name: name, call: c, status: 400}
+		switch name {
+		case "grant_type":
+			s.error = "unsupported_grant_type"
+		case "scope":
+			s.error = "invalid_scope"
+		case "tokenBindingId", "client_id":
+			s.error = "invalid_request"
+		default:
+			s.error = "invalid_grant"
+		}
+		steps = append(steps, s)
+	}
+	run(t, steps)
+}
+
+func TestN15StoreIsDown(t *testing.T) {
+	for name, cause := range map[string]error{
+		"unavailable": oauth.Unavailable("read an authorization", fmt.Errorf("connection reset")),
+		"deadline":    fmt.Errorf("read an authorization: %w", context.DeadlineExceeded),
+		"cancelled":   fmt.Errorf("read an authorization: %w", context.Canceled),
 	} {
-		r := refusalOf(c.err)
-		if diff := cmp.Diff(row{r.status, r.code, r.header, r.value}, c.want); diff != "" {
-			t.Errorf("%s: got -, want +:\n%s", name, diff)
-		}
-		fixed := map[int]string{500: "internal error", 503: "temporarily unavailable, try again", 401: "client authentication failed"}
-		if want, isFixed := fixed[r.status]; isFixed && r.description != want && !strings.HasPrefix(r.value, "Bearer") {
-			t.Errorf("%s: description %q, want %q", name, r.description, want)
-		}
-	}
-}
-
-func TestDescriptionOutsideTheGrammarIsLeftOut(t *testing.T) {
-	for _, description := range []string{`a "quote"`, `back\slash`, "new\nline", "\u00fcber", "\x7f"} {
-		rec := httptest.NewRecorder()
-		respond(rec, false, answer{}, &oauth.Error{Code: oauth.InvalidRequest, Description: description})
-		if got, want := rec.Body.String(), `{"error":"invalid_request"}`; got != want {
-			t.Errorf("%q: body %s, want %s", description, got, want)
-		}
-	}
-}
-
-// TestN08Descriptions reads every description out of the source: those that are
-// written down must fit the grammar, and none may be put together at run time.
-func TestN08Descriptions(t *testing.T) {
-	const domain = "../oauth"
-	count := map[string]int{}
-	for _, dir := range []string{domain, "."} {
-		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		fset := token.NewFileSet()
-		for _, name := range files {
-			if strings.HasSuffix(name, "_test.go") {
-				continue
-			}
-			file, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ast.Inspect(file, func(n ast.Node) bool {
-				call, ok := n.(*ast.CallExpr)
-				if !ok {
-					return true
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, w *world, by transport) {
+				token := w.login(t, by, asShop, "device_ipad").text("access_token")
+				w.tokens.fault = func(context.Context) error { return cause }
+				for _, c := range []call{
+					asShop("token", "grant_type", "client_credentials"),
+					asShop("revoke", "token", token),
+					asShop("introspect", "token", token),
+				} {
+					w.expect(t, by, step{call: c, status: 503, error: "temporarily_unavailable", and: func(t *testing.T, a answer) {
+						if got := a.header.Get("Retry-After"); got != "2" {
+							t.Errorf("Retry-After is %q", got)
+						}
+						if strings.Contains(a.body, "authorization") {
+							t.Errorf("the cause is told: %s", a.body)
+						}
+						if a.line["outcome"] != "failed" || a.line["level"] != "ERROR" || a.line["error"] != cause.Error() {
+							t.Errorf("line %v", a.line)
+						}
+					}})
 				}
-				f, ok := call.Fun.(*ast.Ident)
-				if !ok || f.Name != "refuse" && f.Name != "invalidRequest" && f.Name != "refuseResource" {
-					return true
+				w.tokens.fault = nil
+				if !w.isActive(t, by, token) {
+					t.Error("a revocation that failed ended the token")
 				}
-				where := fset.Position(call.Pos()).String()
-				text, isFixed := call.Args[len(call.Args)-1].(*ast.BasicLit)
-				if !isFixed {
-					// Those of package scope, which TestN08ScopeDescriptions looks at.
-					if filepath.Base(name) != "scopepolicy.go" {
-						t.Errorf("%s: the description is not fixed", where)
-					}
-					return true
-				}
-				description, err := strconv.Unquote(text.Value)
-				if err != nil || description == "" || strings.ContainsFunc(description, notInDescription) {
-					t.Errorf("%s: description %s", where, text.Value)
-				}
-				count[dir]++
-				return true
 			})
-		}
-	}
-	if count[domain] < 10 || count["."] < 17 {
-		t.Errorf("found %v: the search does not see them", count)
+		})
 	}
 }
 
-func TestN08ScopeDescriptions(t *testing.T) {
-	for _, bad := range []string{
-		"  ", `"CANARY`, "device_", "device_CANARY!", "device_CANARY device_CANARY2",
-		strings.Repeat("C", scope.MaxLength+1), strings.Repeat("C ", scope.MaxCount) + "C",
-	} {
-		_, err := scope.Parse(bad)
-		if err == nil {
-			t.Errorf("%q is a scope", bad)
-			continue
+func TestN15UnknownErrorIs500(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		w.tokens.fault = func(context.Context) error { return fmt.Errorf("what nobody thought of") }
+		a := w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials"), status: 500, error: "server_error"})
+		if want := `{"error":"server_error","error_description":"internal error"}`; a.body != want {
+			t.Errorf("body %s, want %s", a.body, want)
 		}
-		if text := err.Error(); strings.ContainsFunc(text, notInDescription) || strings.Contains(text, "CANARY") {
-			t.Errorf("%q: description %q", bad, text)
+		if a.line["outcome"] != "failed" || a.line["error"] != "what nobody thought of" {
+			t.Errorf("line %v", a.line)
 		}
+	})
+}
+
+func TestN16StrictTransportOverHTTPSOnly(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		a := w.expect(t, by, step{call: asShop("token"), status: 400, error: "invalid_request"})
+		want := "max-age=31536000" // the gateway speaks https
+		if by.name == "http" {
+			want = ""
+			if a.status/100 == 3 {
+				t.Error("redirected")
+			}
+		}
+		if got := a.header.Get("Strict-Transport-Security"); got != want {
+			t.Errorf("Strict-Transport-Security is %q, want %q", got, want)
+		}
+	})
+}
+
+// A76: a store that hangs is given up in time for an answer.
+func TestA76StoreHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, by := newWorld(t), transports[1]
+		token := w.login(t, by, asShop, "device_ipad").text("access_token")
+		w.tokens.fault = func(ctx context.Context) error {
+			<-ctx.Done()
+			return oauth.Unavailable("read an authorization", ctx.Err())
+		}
+		for _, c := range []call{
+			asShop("token", "grant_type", "client_credentials"),
+			asShop("revoke", "token", token),
+			asShop("introspect", "token", token),
+		} {
+			began := time.Now()
+			a := w.check(t, c, func(c call) answer {
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				defer cancel()
+				return sendEvent(t, ctx, w.handlers[c.endpoint], eventOf(c, true))
+			})
+			if a.status != 503 || a.header.Get("Retry-After") == "" || time.Since(began) != 2700*time.Millisecond {
+				t.Errorf("%s: %d %s after %v", c.endpoint, a.status, a.body, time.Since(began))
+			}
+		}
+	})
+}
+
+func TestA79Panic(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		for name, value := range map[string]any{
+			"text":  "CANARY",
+			"error": fmt.Errorf("CANARY"),
+			"value": struct{ Secret string }{"CANARY"},
+		} {
+			w.tokens.fault = func(context.Context) error { panic(value) }
+			a := w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials"), status: 500, error: "server_error"})
+			stack := fmt.Sprint(a.line["stack"])
+			if a.line["error"] != fmt.Sprintf("panic of type %T", value) || !strings.Contains(stack, "world_test.go:") {
+				t.Errorf("%s: line %v", name, a.line)
+			}
+			if strings.Contains(stack, "0x") {
+				t.Errorf("the stack has arguments: %s", stack)
+			}
+		}
+		w.tokens.fault = nil
+		w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials"), status: 200})
+	})
+}
+
+// N16: a request that came in the clear has shown its credentials already. It is
+// answered or refused where it came, and never sent elsewhere with them.
+func TestN16NothingIsRedirected(t *testing.T) {
+	w := newWorld(t)
+	for _, endpoint := range []string{"token", "revoke", "introspect"} {
+		server := httptest.NewServer(w.handlers[endpoint])
+		client := server.Client()
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		for _, path := range []string{"", "/", "/token", "/token/", "//token", "/../token", "/TOKEN", "/a%2fb?x=y"} {
+			for _, body := range []string{form("grant_type", "client_credentials", "token", "x"), "", "grant_type"} {
+				for _, header := range []http.Header{basic("shop", shopSecret), basic("shop", "CANARY"), nil} {
+					r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+path, strings.NewReader(body))
+					must(t, err)
+					r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+					r.Header["Authorization"] = header["Authorization"]
+					resp, err := client.Do(r)
+					must(t, err)
+					_ = resp.Body.Close()
+					if resp.StatusCode/100 == 3 || resp.Header.Get("Location") != "" || resp.Header.Get("Refresh") != "" {
+						t.Errorf("%s at %q: %d to %q", endpoint, path, resp.StatusCode, resp.Header.Get("Location"))
+					}
+				}
+			}
+		}
+		server.Close()
 	}
 }

@@ -107,3 +107,30 @@ func TestN47RevokeInDoubt(t *testing.T) {
 		}
 	})
 }
+
+// N48: no JSONP, neither at success nor at an error.
+func TestN48NoCallback(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		token := w.login(t, by, asShop, "device_ipad").text("access_token")
+		for _, endpoint := range []string{"revoke", "introspect"} {
+			for _, where := range []string{"body", "query"} {
+				for _, token := range []string{token, "", "x"} {
+					plain := w.send(t, by, asShop(endpoint, "token", token))
+					c := asShop(endpoint, "token", token)
+					if where == "query" {
+						c.query = "callback=package.f"
+					} else {
+						c.body += "&callback=package.f"
+					}
+					got := w.send(t, by, c)
+					if got.status != plain.status || strings.Contains(got.body, "package.f") || strings.Contains(got.header.Get("Content-Type"), "javascript") {
+						t.Errorf("%s with a callback in its %s: %d %s", endpoint, where, got.status, got.body)
+					}
+					if got.body != plain.body && endpoint == "revoke" {
+						t.Errorf("%s: body %s and %s", endpoint, plain.body, got.body)
+					}
+				}
+			}
+		}
+	})
+}

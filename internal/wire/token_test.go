@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -265,4 +266,58 @@ func TestA64SourceIsTheGatewaysWord(t *testing.T) {
 	if want := []int{400, 200, 200}; !slices.Equal(got, want) {
 		t.Errorf("from the same /64, another and IPv4: %v, want %v", got, want)
 	}
+}
+
+// N25: who guesses learns nothing from the answer, whatever the reason is.
+func TestN25AnswersAreIdentical(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		try := func(name, pass, scope string) call {
+			return asShop("token", "grant_type", "password", "username", name, "password", pass, "scope", scope)
+		}
+		refused := func(c call) map[string]any {
+			t.Helper()
+			a := w.expect(t, by, step{call: c, status: 400, error: "invalid_grant"})
+			a.header.Del("Date")
+			return map[string]any{"header": a.header, "body": a.body}
+		}
+		answers := map[string]map[string]any{
+			"unknown":         refused(try("nobody", password, "")),
+			"wrong":           refused(try(username, "CANARY", "")),
+			"wrong, bad role": refused(try(username, "CANARY", "read admin")),
+		}
+		// The user gets the right password in. Then the name is delayed.
+		w.expect(t, by, step{call: try(username, password, ""), status: 200})
+		for range 10 {
+			refused(try(username, "CANARY", ""))
+		}
+		answers["delayed, wrong"] = refused(try(username, "CANARY", ""))
+		answers["delayed, right"] = refused(try(username, password, ""))
+		w.now.Add(3600)
+		w.expect(t, by, step{call: try(username, password, ""), status: 200})
+
+		ada := oauth.Subject{Kind: oauth.UserSubject, ID: "u_ada"}
+		must(t, w.subjects.Raise(t.Context(), ada, oauth.StateChange{Disabled: new(true)}))
+		answers["disabled, right"] = refused(try(username, password, ""))
+		answers["disabled, wrong"] = refused(try(username, "CANARY", ""))
+		answers["disabled, bad scope"] = refused(try(username, password, "admin"))
+		for what, a := range answers {
+			if diff := cmp.Diff(answers["wrong"], a); diff != "" {
+				t.Errorf("%s can be told from a wrong password:\n%s", what, diff)
+			}
+		}
+	})
+}
+
+// N31: resource (RFC 8707) is not supported, and so it is a parameter that is
+// ignored, also one that would be invalid.
+func TestN31ResourceIsIgnored(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		plain := w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials"), status: 200})
+		for _, resource := range []string{"https://api.example", "not a URI", "https://api.example#fragment", ""} {
+			a := w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials", "resource", resource), status: 200})
+			if a.text("access_token") != plain.text("access_token") {
+				t.Errorf("resource %q made another token", resource)
+			}
+		}
+	})
 }
