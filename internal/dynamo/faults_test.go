@@ -1,120 +1,24 @@
 package dynamo_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/fob-oauth/fob/internal/dynamo"
-	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // Here a script answers in place of an engine, below the SDK: what no engine
 // does on request, such as throttling. Time is synctest's, so pauses cost none.
-
-// script is the network. Each request gets the next answer, and the last one is
-// repeated.
-type script struct {
-	answers []answer
-
-	mu       sync.Mutex // guards what follows
-	requests []request
-}
-
-type answer func(request) (*http.Response, error)
-
-type request struct {
-	Operation string
-	Text      []byte
-	Body      map[string]any
-}
-
-func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
-	var r request
-	_, r.Operation, _ = strings.Cut(req.Header.Get("X-Amz-Target"), ".")
-	var err error
-	if r.Text, err = io.ReadAll(req.Body); err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(r.Text, &r.Body); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a := s.answers[min(len(s.requests), len(s.answers)-1)]
-	s.requests = append(s.requests, r)
-	return a(r)
-}
-
-// count is how often an operation was asked for.
-func (s *script) count(operation string) (n int) {
-	for _, r := range s.requests {
-		if r.Operation == operation {
-			n++
-		}
-	}
-	return n
-}
-
-// says answers with a status and a body.
-func says(status int, body string) answer {
-	return func(request) (*http.Response, error) {
-		return &http.Response{
-			StatusCode: status,
-			Header:     http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
-			Body:       io.NopCloser(strings.NewReader(body)),
-		}, nil
-	}
-}
-
-func ok(body string) answer { return says(http.StatusOK, body) }
-
-// fails answers with an exception of the API.
-func fails(exception string) answer {
-	return says(http.StatusBadRequest, fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"scripted"}`, exception))
-}
-
-func isDown(request) (*http.Response, error) { return nil, syscall.ECONNRESET }
-
-// scripted returns stores on a script, with tables called tokens, clients, users.
-func scripted(answers ...answer) (*script, storetest.Stores) {
-	s := &script{answers: answers}
-	cfg := dynamotest.Config("http://dynamodb.invalid")
-	cfg.HTTPClient = &http.Client{Transport: s}
-	return s, storesOn(dynamo.NewClient(cfg), dynamo.Tables{Tokens: "tokens", Clients: "clients", Users: "users"})
-}
-
-func storesOn(db *dynamodb.Client, names dynamo.Tables) storetest.Stores {
-	tokens, users := dynamo.NewTokens(db, names.Tokens), dynamo.NewUsers(db, names.Users)
-	return storetest.Stores{
-		Tokens: tokens, Subjects: tokens, Registry: tokens, Clients: dynamo.NewClients(db, names.Clients), Users: users, UserRegistry: users,
-	}
-}
-
-// inBubble runs a test under synctest with an event that counts.
-func inBubble(t *testing.T, test func(t *testing.T, ctx context.Context, event *oauth.Event)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		var event oauth.Event
-		test(t, oauth.WithEvent(t.Context(), &event), &event)
-	})
-}
 
 func TestEveryOutageOfEveryMethodIsUnavailable(t *testing.T) {
 	for _, c := range []struct {
@@ -161,15 +65,6 @@ func TestEveryOutageOfEveryMethodIsUnavailable(t *testing.T) {
 			}
 		})
 	}
-}
-
-func methodOf(s storetest.Stores, name string) storetest.Method {
-	for _, m := range storetest.Methods(s) {
-		if m.Name == name {
-			return m
-		}
-	}
-	panic("no method " + name)
 }
 
 func TestThrottledTwiceIsNoOutage(t *testing.T) {
@@ -312,19 +207,6 @@ func TestDamagedStateIsAnOutage(t *testing.T) {
 	}
 }
 
-// What AWS answers to a failed condition when it was asked to return what stands.
-func conditionFailed(item string) answer {
-	if item != "" {
-		item = `,"Item":` + item
-	}
-	return says(http.StatusBadRequest,
-		`{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"The conditional request failed"`+item+`}`)
-}
-
-func withNonce(n oauth.Nonce) string {
-	return `{"wn":{"B":"` + base64.StdEncoding.EncodeToString(n[:]) + `"}}`
-}
-
 func TestSaveWhenTheConditionFails(t *testing.T) {
 	mine, winner := storetest.Record("ipad"), storetest.Record("ipad")
 	if mine.Nonce == winner.Nonce {
@@ -443,105 +325,4 @@ func TestRequestsAskForConsistencyAndCapacity(t *testing.T) {
 	if d := cmp.Diff(want, stale); d != "" {
 		t.Errorf("reads that may be stale (-want +got):\n%s", d)
 	}
-}
-
-// lossy passes requests on to an engine, and loses the replies that it is told to.
-type lossy struct {
-	mu   sync.Mutex // guards what follows
-	lose string     // the operation whose next reply is lost
-	lost int
-}
-
-func (l *lossy) RoundTrip(req *http.Request) (*http.Response, error) {
-	_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
-	resp, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return nil, err
-	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.lose == operation {
-		l.lose = ""
-		l.lost++
-		return nil, syscall.ECONNRESET
-	}
-	return resp, nil
-}
-
-// The write takes effect, the reply is lost, the SDK tries again: that is one
-// write, and nobody is told of a conflict.
-func TestLostRepliesAreFoundOut(t *testing.T) {
-	onEngines(t, func(t *testing.T, endpoint string) {
-		fixture := dynamotest.New(t, endpoint)
-		network := new(lossy)
-		cfg := dynamotest.Config(endpoint)
-		cfg.HTTPClient = &http.Client{Transport: network}
-		stores := storesOn(dynamo.NewClient(cfg), fixture.Tables)
-		ctx := t.Context()
-
-		first := storetest.Record("ipad")
-		second := first
-		second.Nonce = storetest.Record("ipad").Nonce
-		client := oauth.Client{ID: "app", Public: true}
-		user := oauth.User{Username: "ann", ID: "u_x"}
-		for _, step := range []struct {
-			name, lose string
-			call       func() error
-		}{
-			{"make a record", "PutItem", func() error { return saved(stores.Tokens.Save(ctx, first, oauth.Nonce{})) }},
-			{"replace a record", "PutItem", func() error { return saved(stores.Tokens.Save(ctx, second, first.Nonce)) }},
-			{"end a record", "DeleteItem", func() error {
-				_, ended, err := stores.Tokens.End(ctx, second.Locator(), oauth.EndCondition{Nonce: second.Nonce})
-				return should("end", ended, err)
-			}},
-			{"raise an epoch to a user version", "UpdateItem", func() error {
-				return stores.Subjects.Raise(ctx, first.Authorization.Subject, oauth.StateChange{UserVersion: 4, Disabled: new(true)})
-			}},
-			{"make a client", "PutItem", func() (err error) {
-				client, err = stores.Clients.SaveClient(ctx, client)
-				return err
-			}},
-			{"replace a client", "PutItem", func() (err error) {
-				made := client.Version
-				client, err = stores.Clients.SaveClient(ctx, client)
-				return should("be a later version", client.Version > made, err)
-			}},
-			{"make resource scopes", "PutItem", func() error { return stores.Clients.SaveResourceScopes(ctx, oauth.ResourceScopes{}) }},
-			{"make a user", "PutItem", func() (err error) {
-				user, err = stores.Users.SaveUser(ctx, user)
-				return err
-			}},
-			{"replace a user", "PutItem", func() (err error) {
-				made := user.Version
-				user, err = stores.Users.SaveUser(ctx, user)
-				return should("be a later version", user.Version > made, err)
-			}},
-		} {
-			network.lose, network.lost = step.lose, 0
-			if err := step.call(); err != nil {
-				t.Errorf("%s: %v", step.name, err)
-			}
-			if network.lost != 1 {
-				t.Errorf("%s: %d replies were lost, want 1", step.name, network.lost)
-			}
-		}
-		reading, err := stores.Tokens.Read(ctx, first.Locator())
-		if err != nil || reading.Found || !reading.State.Disabled || reading.State.UserVersion != 4 || reading.State.Epoch == 0 {
-			t.Errorf("Read = %+v, %v; want the record ended and the state raised", reading, err)
-		}
-	})
-}
-
-func saved(_ oauth.Record, found bool, err error) error { return should("be saved", found, err) }
-
-func should(what string, did bool, err error) error {
-	if err == nil && !did {
-		return errors.New("did not " + what)
-	}
-	return err
 }

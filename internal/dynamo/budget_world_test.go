@@ -1,0 +1,305 @@
+package dynamo_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/dynamo"
+	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/scope"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+const budgetPassword = "correct horse"
+
+func clientSecretOf(id oauth.ClientID) string { return "secret-of-" + string(id) }
+
+// device is a name of usual length.
+func device(n int) string { return fmt.Sprintf("device_123e4567-e89b-12d3-a456-%012d", n) }
+
+// budgetWorld is the domain of one warm instance on fresh tables.
+type budgetWorld struct {
+	t        *testing.T
+	f        *dynamotest.Fixture
+	meter    *meter
+	now      atomic.Int64 // Unix seconds
+	issuer   *oauth.Issuer
+	verifier *oauth.Verifier
+}
+
+func newBudgetWorld(t *testing.T, endpoint string) *budgetWorld {
+	t.Helper()
+	w := &budgetWorld{t: t, f: dynamotest.New(t, endpoint), meter: &meter{}}
+	w.now.Store(1_800_000_000)
+
+	both, err := scope.Of("calendar.read", "calendar.write", "contacts.read", "mail.read", "mail.send")
+	w.must(err)
+	roles := map[string][]string{"other": nil}
+	for _, name := range both.Ordinary() {
+		roles[name] = nil
+	}
+	w.must(w.f.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: roles}))
+	audiences := []string{"https://api.mobile.example.com/v1"}
+	hash := func(id oauth.ClientID) []oauth.ClientSecret {
+		return []oauth.ClientSecret{{Hash: oauth.HashClientSecret(secret.New(clientSecretOf(id)))}}
+	}
+	for _, c := range []oauth.Client{
+		{ID: "backend", Secrets: hash("backend"), Grants: oauth.GrantTypes(), Scopes: both, DefaultScopes: both, Audiences: audiences},
+		{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}, Scopes: both, DefaultScopes: both, Audiences: audiences},
+		{ID: "api", Secrets: hash("api"), Introspects: audiences},
+	} {
+		c.Created, c.Epoch = w.now.Load(), uint64(w.now.Load())
+		w.must(c.Validate())
+		_, err := w.f.Clients.SaveClient(t.Context(), c)
+		w.must(err)
+	}
+	hashed, err := (plain{}).Hash(secret.New(budgetPassword))
+	w.must(err)
+	_, err = w.f.Users.SaveUser(t.Context(), oauth.User{Username: budgetUser, ID: "u_abcdefghijklmnopqrstuvwxyz", PasswordHash: hashed, Created: w.now.Load()})
+	w.must(err)
+
+	w.issuer, w.verifier = w.instance(endpoint)
+	return w
+}
+
+const budgetUser = "annabel.longname@mobile.example.com"
+
+// instance is another one on the same tables, with connections and caches of its
+// own. The caches are warm and stay it: their clock stands still.
+func (w *budgetWorld) instance(endpoint string) (*oauth.Issuer, *oauth.Verifier) {
+	w.t.Helper()
+	cfg := dynamotest.Config(endpoint)
+	cfg.HTTPClient = &http.Client{Transport: w.meter}
+	db := dynamo.NewClient(cfg)
+	tokens := dynamo.NewTokens(db, w.f.Tables.Tokens)
+	clients := oauth.NewClientCache(dynamo.NewClients(db, w.f.Tables.Clients), func() time.Time { return time.Unix(0, 0) })
+	for _, id := range []oauth.ClientID{"backend", "app", "api"} {
+		_, found, err := clients.Client(w.t.Context(), id)
+		w.must(err)
+		if !found {
+			w.t.Fatalf("no client %s", id)
+		}
+	}
+	_, err := clients.ResourceScopes(w.t.Context())
+	w.must(err)
+	ring := budgetRing(w.t, "")
+	now := func() time.Time { return time.Unix(w.now.Load(), 0) }
+	return &oauth.Issuer{
+			Tokens: tokens, Clients: clients, Users: dynamo.NewUsers(db, w.f.Tables.Users),
+			Passwords: plain{}, Keys: always[*bearer.MintRing]{ring}, Now: now,
+		}, &oauth.Verifier{
+			Tokens: tokens, Clients: clients, Keys: always[*bearer.CheckRing]{ring.CheckRing}, Now: now,
+		}
+}
+
+func budgetRing(t *testing.T, more string) *bearer.MintRing {
+	t.Helper()
+	ring, err := bearer.ParseMintRing(
+		[]byte(`{"1": "not a real mint key of the budget tests`+more+`"}`),
+		[]byte(`{"issuer_epoch": 0, "states": {"1": "active"}, "1": "not a real check key of the budget tests`+more+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
+}
+
+// always is oauth.Keys with one ring.
+type always[R any] struct{ ring R }
+
+func (k always[R]) Ring(context.Context) (R, error) { return k.ring, nil }
+
+func (k always[R]) Reload(context.Context) (R, error) { return k.ring, nil }
+
+func (k always[R]) ReloadForUnknownKey(context.Context) (R, error) { return k.ring, nil }
+
+// plain is oauth.Passwords without the slowness.
+type plain struct{}
+
+func (w *budgetWorld) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *budgetWorld) refused(want oauth.Code, request func(context.Context) error) {
+	w.t.Helper()
+	err := request(w.t.Context())
+	if refused, ok := errors.AsType[*oauth.Error](err); !ok || refused.Code != want {
+		w.t.Fatalf("error %v, want %s", err, want)
+	}
+}
+
+func credentials(id oauth.ClientID, clientSecret string) oauth.Credentials {
+	if id == "app" {
+		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: id}
+	}
+	return oauth.Credentials{Method: oauth.SecretBasic, ID: id, Secret: secret.New(clientSecret)}
+}
+
+func (w *budgetWorld) token(id oauth.ClientID, clientSecret string, form oauth.Form) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := w.issuer.Token(ctx, oauth.TokenRequest{Credentials: credentials(id, clientSecret), Form: form, Source: "192.0.2.1"})
+		return err
+	}
+}
+
+func clientCredentialsForm(device string) oauth.Form {
+	return withScope(oauth.Form{"grant_type": "client_credentials"}, device)
+}
+
+func passwordForm(password, device string) oauth.Form {
+	return withScope(oauth.Form{"grant_type": "password", "username": budgetUser, "password": password}, device)
+}
+
+// withScope leaves an empty scope out.
+func withScope(form oauth.Form, scope string) oauth.Form {
+	if scope != "" {
+		form["scope"] = scope
+	}
+	return form
+}
+
+func (w *budgetWorld) issue(id oauth.ClientID, device string) func(context.Context) error {
+	return w.token(id, clientSecretOf(id), clientCredentialsForm(device))
+}
+
+func (w *budgetWorld) mustIssue(id oauth.ClientID, device string) {
+	w.t.Helper()
+	w.must(w.issue(id, device)(w.t.Context()))
+}
+
+func (w *budgetWorld) login(id oauth.ClientID, password, device string) func(context.Context) error {
+	return w.token(id, clientSecretOf(id), passwordForm(password, device))
+}
+
+func (w *budgetWorld) mustLogin(id oauth.ClientID, device string) oauth.TokenResponse {
+	w.t.Helper()
+	r, err := w.issuer.Token(w.t.Context(), oauth.TokenRequest{Credentials: credentials(id, clientSecretOf(id)), Form: passwordForm(budgetPassword, device), Source: "192.0.2.1"})
+	w.must(err)
+	return r
+}
+
+func (w *budgetWorld) refresh(id oauth.ClientID, b bearer.Bearer) func(context.Context) error {
+	return w.token(id, clientSecretOf(id), oauth.Form{"grant_type": "refresh_token", "refresh_token": b.Reveal()})
+}
+
+func (w *budgetWorld) introspect(id oauth.ClientID, b bearer.Bearer) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := w.verifier.Introspect(ctx, oauth.IntrospectRequest{Credentials: credentials(id, clientSecretOf(id)), Token: b})
+		return err
+	}
+}
+
+func (w *budgetWorld) revoke(id oauth.ClientID, b bearer.Bearer) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return w.verifier.Revoke(ctx, oauth.RevokeRequest{Credentials: credentials(id, clientSecretOf(id)), Token: b})
+	}
+}
+
+// devices is a request of /devices: what comes of the token decides whether
+// anything else is done.
+func (w *budgetWorld) devices(b bearer.Bearer, do func(context.Context, *oauth.Directory, oauth.Introspection) error) func(context.Context) error {
+	v := w.verifier
+	directory := &oauth.Directory{Tokens: v.Tokens, Subjects: v.Tokens.(*dynamo.Tokens), Clients: v.Clients, Keys: v.Keys, Now: v.Now}
+	return func(ctx context.Context) error {
+		me, err := v.Access(ctx, b)
+		if err != nil || !me.Active {
+			return err
+		}
+		return do(ctx, directory, me)
+	}
+}
+
+// access is what the authorizer and /me do.
+func (w *budgetWorld) access(b bearer.Bearer) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := w.verifier.Access(ctx, b)
+		return err
+	}
+}
+
+func (w *budgetWorld) list(b bearer.Bearer) func(context.Context) error {
+	return w.devices(b, func(ctx context.Context, d *oauth.Directory, me oauth.Introspection) error {
+		_, _, err := d.Places(ctx, me.Subject, oauth.Place{}, 100)
+		return err
+	})
+}
+
+func (w *budgetWorld) endDevice(b bearer.Bearer, n int) func(context.Context) error {
+	return w.devices(b, func(ctx context.Context, d *oauth.Directory, me oauth.Introspection) error {
+		name, err := scope.ParseDevice(strings.TrimPrefix(device(n), scope.DevicePrefix))
+		w.must(err)
+		return d.EndDevice(ctx, me.Subject, name, me.Locator)
+	})
+}
+
+func (w *budgetWorld) signOutOthers(b bearer.Bearer) func(context.Context) error {
+	return w.devices(b, func(ctx context.Context, d *oauth.Directory, me oauth.Introspection) error {
+		return d.EndOthers(ctx, me.Subject, oauth.Place{Device: me.Scope.Device(), Client: me.ClientID})
+	})
+}
+
+func (w *budgetWorld) signOutAll(b bearer.Bearer) func(context.Context) error {
+	return w.devices(b, func(ctx context.Context, d *oauth.Directory, me oauth.Introspection) error {
+		return d.SignOut(ctx, me.Subject)
+	})
+}
+
+// forgeries are near and far misses of a genuine bearer.
+func forgeries(t *testing.T, genuine bearer.Bearer) map[string]bearer.Bearer {
+	t.Helper()
+	text := genuine.Reveal()
+	prefix, body := text[:7], text[7:]
+	raw, err := base64.RawURLEncoding.DecodeString(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherPrefix := map[string]string{"fob_at_": "fob_rt_", "fob_rt_": "fob_at_"}[prefix]
+	all := map[string]string{
+		"a word":            "token",
+		"10 kB":             strings.Repeat("A", 10_000),
+		"the prefix":        prefix,
+		"cut":               text[:len(text)-1],
+		"grown":             text + "A",
+		"padded":            text + "=",
+		"with a line break": text[:50] + "\n" + text[50:],
+		"upper prefix":      strings.ToUpper(prefix) + body,
+		"the other kind":    otherPrefix + body,
+		"another scheme":    "Bearer " + text,
+	}
+	flipped := func(at int) string {
+		changed := bytes.Clone(raw)
+		changed[at] ^= 1
+		return prefix + base64.RawURLEncoding.EncodeToString(changed)
+	}
+	for at := range raw {
+		all[fmt.Sprintf("byte %d changed", at)] = flipped(at) // byte 1 names an unknown key
+	}
+	forged := map[string]bearer.Bearer{}
+	for what, text := range all {
+		forged[what] = bearer.FromClient(text)
+	}
+	// Whoever knows all about the token but the keys.
+	ring := budgetRing(t, "another")
+	token, err := budgetRing(t, "").Open(genuine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, _, ok := ring.Seal(token.Name, bearer.RID{})
+	if !ok {
+		t.Fatal("cannot seal with other keys")
+	}
+	forged["sealed with other keys"] = sealed
+	return forged
+}
