@@ -486,8 +486,8 @@ var mutants = []mutant{
 	{
 		name: "end without a condition",
 		file: "memory/tokens.go", pkg: "memory", test: "TestStores",
-		old:    "if found && !when.Met(stands) {",
-		broken: "if found && false && !when.Met(stands) {",
+		old:    "if found && !when.Met(r) {",
+		broken: "if found && false && !when.Met(r) {",
 	},
 	{
 		name: "two devices",

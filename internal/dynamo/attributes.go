@@ -13,7 +13,7 @@ import (
 )
 
 // An item and its attributes: how texts, numbers, bytes, lists and slots go in
-// and come out. What they are called stands in items.go.
+// and come out. items.go has their names.
 
 // item is a row as the SDK has it.
 type item map[string]types.AttributeValue
@@ -76,109 +76,85 @@ func (it item) setSlot(name string, s oauth.Slot) {
 // decoders return that as an error, the lenient one forgets it.
 type reader struct {
 	item    item
-	spoiled []string
+	damaged []string
 }
 
-func (r *reader) spoil(name string) { r.spoiled = append(r.spoiled, name) }
+func (r *reader) markDamaged(name string) { r.damaged = append(r.damaged, name) }
 
 func (r *reader) require(names ...string) {
 	for _, name := range names {
 		if r.item[name] == nil {
-			r.spoil(name)
+			r.markDamaged(name)
 		}
 	}
 }
 
 // fault names the attributes and never their values.
 func (r *reader) fault() error {
-	if len(r.spoiled) == 0 {
+	if len(r.damaged) == 0 {
 		return nil
 	}
 	key := r.item.identity()
-	return fmt.Errorf("the item %q is damaged: %s", strings.TrimRight(key[0]+" "+key[1], " "), strings.Join(r.spoiled, ", "))
+	return fmt.Errorf("the item %q is damaged: %s", strings.TrimRight(key[0]+" "+key[1], " "), strings.Join(r.damaged, ", "))
+}
+
+// attribute is the one called name, if it is there and a V.
+func attribute[V types.AttributeValue](r *reader, name string) (v V, found bool) {
+	value := r.item[name]
+	if v, found = value.(V); !found && value != nil {
+		r.markDamaged(name)
+	}
+	return v, found
 }
 
 func (r *reader) text(name string) string {
-	switch v := r.item[name].(type) {
-	case nil:
-	case *types.AttributeValueMemberS:
+	if v, found := attribute[*types.AttributeValueMemberS](r, name); found {
 		return v.Value
-	default:
-		r.spoil(name)
 	}
 	return ""
 }
 
-// digits is the text of a number.
-func (r *reader) digits(name string) (string, bool) {
-	switch v := r.item[name].(type) {
-	case nil:
-	case *types.AttributeValueMemberN:
-		return v.Value, true
-	default:
-		r.spoil(name)
-	}
-	return "", false
-}
-
-func (r *reader) signed(name string) int64 {
-	s, ok := r.digits(name)
-	if !ok {
-		return 0
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		r.spoil(name)
-		return 0
+func (r *reader) signed(name string) (n int64) {
+	if v, found := attribute[*types.AttributeValueMemberN](r, name); found {
+		var err error
+		if n, err = strconv.ParseInt(v.Value, 10, 64); err != nil {
+			r.markDamaged(name)
+			return 0
+		}
 	}
 	return n
 }
 
-func (r *reader) unsigned(name string, bits int) uint64 {
-	s, ok := r.digits(name)
-	if !ok {
-		return 0
-	}
-	n, err := strconv.ParseUint(s, 10, bits)
-	if err != nil {
-		r.spoil(name)
-		return 0
+func (r *reader) unsigned(name string, bits int) (n uint64) {
+	if v, found := attribute[*types.AttributeValueMemberN](r, name); found {
+		var err error
+		if n, err = strconv.ParseUint(v.Value, 10, bits); err != nil {
+			r.markDamaged(name)
+			return 0
+		}
 	}
 	return n
 }
 
 // binary fills dst, or leaves it alone if the value has another length.
 func (r *reader) binary(name string, dst []byte) {
-	switch v := r.item[name].(type) {
-	case nil:
-		return
-	case *types.AttributeValueMemberB:
-		if len(v.Value) == len(dst) {
-			copy(dst, v.Value)
-			return
-		}
+	v, found := attribute[*types.AttributeValueMemberB](r, name)
+	switch {
+	case found && len(v.Value) == len(dst):
+		copy(dst, v.Value)
+	case found:
+		r.markDamaged(name)
 	}
-	r.spoil(name)
 }
 
 func (r *reader) flag(name string) bool {
-	switch v := r.item[name].(type) {
-	case nil:
-	case *types.AttributeValueMemberBOOL:
-		return v.Value
-	default:
-		r.spoil(name)
-	}
-	return false
+	v, found := attribute[*types.AttributeValueMemberBOOL](r, name)
+	return found && v.Value
 }
 
 func (r *reader) list(name string) []types.AttributeValue {
-	switch v := r.item[name].(type) {
-	case nil:
-	case *types.AttributeValueMemberL:
+	if v, found := attribute[*types.AttributeValueMemberL](r, name); found {
 		return v.Value
-	default:
-		r.spoil(name)
 	}
 	return nil
 }
@@ -188,7 +164,7 @@ func (r *reader) texts(name string) []string {
 	for _, v := range r.list(name) {
 		s, ok := v.(*types.AttributeValueMemberS)
 		if !ok {
-			r.spoil(name)
+			r.markDamaged(name)
 			return nil
 		}
 		list = append(list, s.Value)
@@ -197,12 +173,8 @@ func (r *reader) texts(name string) []string {
 }
 
 func (r *reader) fields(name string) item {
-	switch v := r.item[name].(type) {
-	case nil:
-	case *types.AttributeValueMemberM:
+	if v, found := attribute[*types.AttributeValueMemberM](r, name); found {
 		return v.Value
-	default:
-		r.spoil(name)
 	}
 	return nil
 }
@@ -216,7 +188,7 @@ func (r *reader) scope(name string) scope.Set {
 	}
 	set, err := scope.Of(strings.Split(s, " ")...)
 	if err != nil || set.String() != s {
-		r.spoil(name)
+		r.markDamaged(name)
 		return scope.Set{}
 	}
 	return set

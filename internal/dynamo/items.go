@@ -153,7 +153,7 @@ func decodeState(it item) (oauth.SubjectState, error) {
 		UserVersion: in.unsigned(attrUserVersion, 64),
 	}
 	if _, mortal := it[attrTTL]; mortal {
-		in.spoil(attrTTL) // the sweep would make it epoch 0
+		in.markDamaged(attrTTL) // the sweep would make it epoch 0
 	}
 	return s, in.fault()
 }
@@ -216,7 +216,7 @@ func decodeClient(it item) (oauth.Client, error) {
 	for _, v := range in.list(attrSecrets) {
 		m, ok := v.(*types.AttributeValueMemberM)
 		if !ok {
-			in.spoil(attrSecrets)
+			in.markDamaged(attrSecrets)
 			break
 		}
 		entry := reader{item: m.Value}
@@ -224,12 +224,12 @@ func decodeClient(it item) (oauth.Client, error) {
 		s := oauth.ClientSecret{Created: entry.signed(attrAdded)}
 		entry.binary(attrHash, s.Hash[:])
 		if entry.fault() != nil {
-			in.spoil(attrSecrets)
+			in.markDamaged(attrSecrets)
 		}
 		c.Secrets = append(c.Secrets, s)
 	}
 	if key, ok := clientKey(c.ID); !ok || key.identity() != it.identity() {
-		in.spoil(attrID)
+		in.markDamaged(attrID)
 	}
 	return c, in.fault()
 }
@@ -254,7 +254,7 @@ func decodeResourceScopes(it item) (oauth.ResourceScopes, error) {
 		s.Roles[name] = names.texts(name)
 	}
 	if names.fault() != nil {
-		in.spoil(attrScopes)
+		in.markDamaged(attrScopes)
 	}
 	return s, in.fault()
 }
@@ -283,7 +283,7 @@ func decodeUser(it item) (oauth.User, error) {
 	}
 	// The key is a cut hash: the name itself decides, byte for byte.
 	if userKey(u.Username).identity() != it.identity() {
-		in.spoil(attrUsername)
+		in.markDamaged(attrUsername)
 	}
 	return u, in.fault()
 }

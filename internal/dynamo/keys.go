@@ -38,13 +38,13 @@ const (
 )
 
 func recordKey(loc bearer.Locator) item {
-	return subjectKey(loc.Subject, listPrefix(&loc.Client)+render(loc.Authorization[:]))
+	return subjectKey(loc.Subject, listPrefix(&loc.Client)+base64url(loc.Authorization[:]))
 }
 
 func stateKey(subject [16]byte) item { return subjectKey(subject, stateSort) }
 
 func subjectKey(subject [16]byte, sort string) item {
-	return item{partitionKey: text(render(subject[:])), sortKey: text(sort)}
+	return item{partitionKey: text(base64url(subject[:])), sortKey: text(sort)}
 }
 
 // listPrefix is what the sort keys of a subject's records begin with, of one
@@ -53,7 +53,7 @@ func listPrefix(client *[8]byte) string {
 	if client == nil {
 		return recordPrefix
 	}
-	return recordPrefix + render(client[:]) + "#"
+	return recordPrefix + base64url(client[:]) + "#"
 }
 
 // clientKey reports false for an id that cannot be a key. No client has such an
@@ -70,11 +70,11 @@ func resourceScopesKey() item { return item{partitionKey: text(scopesKey)} }
 
 func userKey(username string) item {
 	k := oauth.UserKey(username)
-	return item{partitionKey: text(userPrefix + render(k[:]))}
+	return item{partitionKey: text(userPrefix + base64url(k[:]))}
 }
 
 func counterKey(k oauth.CounterKey) item {
-	return item{partitionKey: text(counterPrefix + render(k[:]))}
+	return item{partitionKey: text(counterPrefix + base64url(k[:]))}
 }
 
 // identity is the key of an item as one comparable value.
@@ -89,4 +89,4 @@ func keyText(v types.AttributeValue) string {
 	return ""
 }
 
-func render(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+func base64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -13,16 +13,8 @@ import (
 
 // State implements oauth.Subjects with one read.
 func (t *Tokens) State(ctx context.Context, subject oauth.Subject) (oauth.SubjectState, error) {
-	const doing = "read a subject's state"
-	it, err := t.table.get(ctx, doing, stateKey(oauth.SubjectKey(subject)))
-	if err != nil || it == nil {
-		return oauth.SubjectState{}, err
-	}
-	state, err := decodeState(it)
-	if err != nil {
-		return oauth.SubjectState{}, oauth.Unavailable(doing, err)
-	}
-	return state, nil
+	state, _, err := readOne(ctx, t.table, "read a subject's state", stateKey(oauth.SubjectKey(subject)), decodeState)
+	return state, err
 }
 
 // Forget implements oauth.TokenRegistry.

@@ -176,7 +176,7 @@ func (t *Tokens) List(ctx context.Context, subject oauth.Subject, client oauth.C
 			ConsistentRead:            aws.Bool(true),
 			KeyConditionExpression:    aws.String(condition),
 			ExpressionAttributeNames:  names(condition),
-			ExpressionAttributeValues: item{":subject": text(render(subjectKey[:])), ":prefix": text(prefix)},
+			ExpressionAttributeValues: item{":subject": text(base64url(subjectKey[:])), ":prefix": text(prefix)},
 			ExclusiveStartKey:         next,
 			ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
 		})

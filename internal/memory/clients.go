@@ -9,8 +9,8 @@ import (
 
 // Clients is oauth.ClientRegistry.
 type Clients struct {
-	clients table[oauth.ClientID, oauth.Client]
-	scopes  table[string, oauth.ResourceScopes] // by scopesKey
+	clients *table[oauth.ClientID, oauth.Client]
+	scopes  *table[string, oauth.ResourceScopes] // by scopesKey
 }
 
 const scopesKey = "scopes"

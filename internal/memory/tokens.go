@@ -3,7 +3,6 @@ package memory
 import (
 	"context"
 	"slices"
-	"sync"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -11,7 +10,7 @@ import (
 
 // Tokens is oauth.Tokens, oauth.Subjects and oauth.TokenRegistry.
 type Tokens struct {
-	mu      sync.Mutex // guards what follows
+	store
 	records map[bearer.Locator]oauth.Record
 	states  map[[16]byte]oauth.SubjectState
 }
@@ -28,72 +27,71 @@ func NewTokens() *Tokens {
 }
 
 // Read implements oauth.Tokens.
-func (t *Tokens) Read(ctx context.Context, loc bearer.Locator) (oauth.Reading, error) {
-	if err := begin(ctx, "read an authorization"); err != nil {
-		return oauth.Reading{}, err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r, found := t.records[loc]
-	return oauth.Reading{Record: copyRecord(r), Found: found, State: t.states[loc.Subject]}, nil
+func (t *Tokens) Read(ctx context.Context, loc bearer.Locator) (reading oauth.Reading, err error) {
+	err = t.do(ctx, "read an authorization", func() {
+		r, found := t.records[loc]
+		reading = oauth.Reading{Record: copyRecord(r), Found: found, State: t.states[loc.Subject]}
+	})
+	return reading, err
 }
 
 // Save implements oauth.Tokens.
 func (t *Tokens) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (stands oauth.Record, found bool, err error) {
-	if err := begin(ctx, "save an authorization"); err != nil {
-		return oauth.Record{}, false, err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	loc := r.Locator()
-	stands, found = t.records[loc]
-	// A record always has a nonce, so the zero one is never that of a record.
-	if found == (seen != oauth.Nonce{}) && stands.Nonce == seen {
-		t.records[loc] = copyRecord(r)
-		return r, true, nil
-	}
-	// stands is r itself if this call is made for the second time.
-	return copyRecord(stands), found, nil
+	err = t.do(ctx, "save an authorization", func() {
+		loc := r.Locator()
+		stands, found = t.records[loc]
+		// A record always has a nonce, so the zero one is never that of a record.
+		if found == (seen != oauth.Nonce{}) && stands.Nonce == seen {
+			stands, found = r, true
+			t.records[loc] = copyRecord(r)
+		}
+		// Else stands is r itself if this call is made for the second time.
+		stands = copyRecord(stands)
+	})
+	return stands, found, err
 }
 
 // End implements oauth.Tokens.
 func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when oauth.EndCondition) (stands oauth.Record, ended bool, err error) {
-	if err := begin(ctx, "end an authorization"); err != nil {
-		return oauth.Record{}, false, err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	stands, found := t.records[loc]
-	if found && !when.Met(stands) {
-		return copyRecord(stands), false, nil
-	}
-	delete(t.records, loc)
-	return oauth.Record{}, true, nil
+	err = t.do(ctx, "end an authorization", func() {
+		r, found := t.records[loc]
+		if found && !when.Met(r) {
+			stands = copyRecord(r)
+			return
+		}
+		delete(t.records, loc)
+		ended = true
+	})
+	return stands, ended, err
 }
 
 // List implements oauth.Tokens.
-func (t *Tokens) List(ctx context.Context, subject oauth.Subject, client oauth.ClientID) ([]oauth.Record, error) {
-	if err := begin(ctx, "list authorizations"); err != nil {
-		return nil, err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (t *Tokens) List(ctx context.Context, subject oauth.Subject, client oauth.ClientID) (records []oauth.Record, err error) {
 	key := oauth.SubjectKey(subject)
-	var records []oauth.Record
-	for loc, r := range t.records {
-		if loc.Subject == key && loc == r.Locator() && (client == "" || r.Authorization.Client == client) {
-			records = append(records, copyRecord(r))
+	err = t.do(ctx, "list authorizations", func() {
+		for loc, r := range t.records {
+			if loc.Subject == key && loc == r.Locator() && (client == "" || r.Authorization.Client == client) {
+				records = append(records, copyRecord(r))
+			}
 		}
-	}
-	return records, nil
+	})
+	return records, err
 }
 
-// Each implements oauth.TokenRegistry.
+// Each implements oauth.TokenRegistry. It visits copies, so visit may write.
 func (t *Tokens) Each(ctx context.Context, visit func(oauth.Record) error) error {
-	if err := begin(ctx, "read all authorizations"); err != nil {
+	var records []oauth.Record
+	err := t.do(ctx, "read all authorizations", func() {
+		for loc, r := range t.records {
+			if loc == r.Locator() {
+				records = append(records, copyRecord(r))
+			}
+		}
+	})
+	if err != nil {
 		return err
 	}
-	for _, r := range t.all() {
+	for _, r := range records {
 		if err := visit(r); err != nil {
 			return err
 		}
@@ -101,56 +99,29 @@ func (t *Tokens) Each(ctx context.Context, visit func(oauth.Record) error) error
 	return nil
 }
 
-// all is a copy, so that whoever visits the records may write.
-func (t *Tokens) all() []oauth.Record {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var records []oauth.Record
-	for loc, r := range t.records {
-		if loc == r.Locator() {
-			records = append(records, copyRecord(r))
-		}
-	}
-	return records
-}
-
 // State implements oauth.Subjects.
-func (t *Tokens) State(ctx context.Context, subject oauth.Subject) (oauth.SubjectState, error) {
-	if err := begin(ctx, "read a subject's state"); err != nil {
-		return oauth.SubjectState{}, err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.states[oauth.SubjectKey(subject)], nil
+func (t *Tokens) State(ctx context.Context, subject oauth.Subject) (state oauth.SubjectState, err error) {
+	err = t.do(ctx, "read a subject's state", func() { state = t.states[oauth.SubjectKey(subject)] })
+	return state, err
 }
 
 // Forget implements oauth.TokenRegistry.
 func (t *Tokens) Forget(ctx context.Context, subject oauth.Subject) error {
-	if err := begin(ctx, "forget a subject's state"); err != nil {
-		return err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.states, oauth.SubjectKey(subject))
-	return nil
+	return t.do(ctx, "forget a subject's state", func() { delete(t.states, oauth.SubjectKey(subject)) })
 }
 
 // Raise implements oauth.Subjects.
 func (t *Tokens) Raise(ctx context.Context, subject oauth.Subject, change oauth.StateChange) error {
-	if err := begin(ctx, "raise a subject's epoch"); err != nil {
-		return err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	key := oauth.SubjectKey(subject)
-	s := t.states[key]
-	s.Epoch++
-	s.UserVersion = max(s.UserVersion, change.UserVersion)
-	if change.Disabled != nil {
-		s.Disabled = *change.Disabled
-	}
-	t.states[key] = s
-	return nil
+	return t.do(ctx, "raise a subject's epoch", func() {
+		key := oauth.SubjectKey(subject)
+		s := t.states[key]
+		s.Epoch++
+		s.UserVersion = max(s.UserVersion, change.UserVersion)
+		if change.Disabled != nil {
+			s.Disabled = *change.Disabled
+		}
+		t.states[key] = s
+	})
 }
 
 func copyRecord(r oauth.Record) oauth.Record {

@@ -3,17 +3,16 @@ package memory
 import (
 	"context"
 	"slices"
-	"sync"
 
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // Users is oauth.Users and oauth.UserRegistry.
 type Users struct {
-	users table[string, oauth.User]
+	users *table[string, oauth.User]
 
-	mu       sync.Mutex
-	counters map[oauth.CounterKey]oauth.Counter // guarded by mu
+	store    // the lock of counters
+	counters map[oauth.CounterKey]oauth.Counter
 }
 
 var (
@@ -42,26 +41,16 @@ func (u *Users) Login(ctx context.Context, username string, pair, name oauth.Cou
 
 // CountFailure implements oauth.Users.
 func (u *Users) CountFailure(ctx context.Context, now int64, counters ...oauth.ExpiringCounter) error {
-	if err := begin(ctx, "count a wrong password"); err != nil {
-		return err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for _, c := range counters {
-		u.counters[c.Key] = oauth.Counter{Count: u.counters[c.Key].Count + 1, Last: now}
-	}
-	return nil
+	return u.do(ctx, "count a wrong password", func() {
+		for _, c := range counters {
+			u.counters[c.Key] = oauth.Counter{Count: u.counters[c.Key].Count + 1, Last: now}
+		}
+	})
 }
 
 // ClearFailures implements oauth.Users.
 func (u *Users) ClearFailures(ctx context.Context, counter oauth.CounterKey) error {
-	if err := begin(ctx, "clear a counter of wrong passwords"); err != nil {
-		return err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	delete(u.counters, counter)
-	return nil
+	return u.do(ctx, "clear a counter of wrong passwords", func() { delete(u.counters, counter) })
 }
 
 // SaveUser implements oauth.Users and oauth.UserRegistry.
