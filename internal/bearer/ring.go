@@ -182,9 +182,9 @@ func (r *CheckRing) Open(b Bearer) (Token, error) {
 func (r *CheckRing) tag(kind Kind, kid uint8, untagged []byte) []byte {
 	k := r.keys[kid]
 	h := hmac.New(sha256.New, k[:])
-	writeField(h, []byte("fob tag 1"))
-	writeField(h, []byte{byte(kind)})
-	writeField(h, untagged)
+	WriteField(h, []byte("fob tag 1"))
+	WriteField(h, []byte{byte(kind)})
+	WriteField(h, untagged)
 	return h.Sum(nil)[:tagLen]
 }
 
@@ -263,21 +263,21 @@ func (r *MintRing) MintedWithin(t Token, rid RID) bool {
 // deriveSecret = HMAC-SHA-256(mint key, kind, locator, rid, generation, expiry).
 func deriveSecret(k key, n Name, rid RID) (secret [32]byte) {
 	h := hmac.New(sha256.New, k[:])
-	writeField(h, []byte("fob secret 1"))
-	writeField(h, []byte{byte(n.Kind)})
-	writeField(h, n.Locator.Subject[:])
-	writeField(h, n.Locator.Client[:])
-	writeField(h, n.Locator.Authorization[:])
-	writeField(h, rid[:])
-	writeField(h, binary.BigEndian.AppendUint32(nil, n.Generation))
-	writeField(h, binary.BigEndian.AppendUint64(nil, uint64(n.Expiry))) //nolint:gosec // 0 to MaxExpiry
+	WriteField(h, []byte("fob secret 1"))
+	WriteField(h, []byte{byte(n.Kind)})
+	WriteField(h, n.Locator.Subject[:])
+	WriteField(h, n.Locator.Client[:])
+	WriteField(h, n.Locator.Authorization[:])
+	WriteField(h, rid[:])
+	WriteField(h, binary.BigEndian.AppendUint32(nil, n.Generation))
+	WriteField(h, binary.BigEndian.AppendUint64(nil, uint64(n.Expiry))) //nolint:gosec // 0 to MaxExpiry
 	h.Sum(secret[:0])
 	return secret
 }
 
-// writeField hashes b behind its length, so that no two lists of fields are the
+// WriteField hashes b behind its length, so that no two lists of fields are the
 // same bytes.
-func writeField(h hash.Hash, b []byte) {
+func WriteField(h hash.Hash, b []byte) {
 	var length [4]byte
 	binary.BigEndian.PutUint32(length[:], uint32(len(b))) //nolint:gosec // fields are short
 	h.Write(length[:])
@@ -317,8 +317,8 @@ func parseKeys(label string, members map[string]json.RawMessage) (map[uint8]key,
 			continue
 		}
 		h := sha256.New()
-		writeField(h, []byte(label))
-		writeField(h, []byte(text))
+		WriteField(h, []byte(label))
+		WriteField(h, []byte(text))
 		k := new([32]byte)
 		h.Sum(k[:0])
 		if other, doubled := seen[*k]; doubled {
@@ -336,8 +336,8 @@ func parseKeys(label string, members map[string]json.RawMessage) (map[uint8]key,
 func (r *MintRing) Derive(label string) (out [32]byte) {
 	k := r.mint[r.active]
 	h := hmac.New(sha256.New, k[:])
-	writeField(h, []byte("fob derive 1"))
-	writeField(h, []byte(label))
+	WriteField(h, []byte("fob derive 1"))
+	WriteField(h, []byte(label))
 	h.Sum(out[:0])
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -19,7 +20,7 @@ import (
 //	users    pk = user#base64url(user key)
 //	         pk = count#base64url(counter key)
 //
-// The binary parts are hashes of one length each, made in package oauth, and #
+// The binary parts are hashes of one length each, made by ledger.Key, and #
 // is not in the alphabet of base64url, so no two keys meet. A client id is the
 // last part of its key and needs no frame.
 
@@ -68,8 +69,11 @@ func clientKey(id oauth.ClientID) (item, bool) {
 
 func resourceScopesKey() item { return item{partitionKey: text(scopesKey)} }
 
+// userKey hashes the name: people type passwords into the wrong field, and a
+// table is no place for those.
 func userKey(username string) item {
-	k := oauth.UserKey(username)
+	var k [16]byte
+	ledger.Key(k[:], "fob user 1", username)
 	return item{partitionKey: text(userPrefix + base64url(k[:]))}
 }
 

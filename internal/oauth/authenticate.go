@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"strings"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
@@ -22,7 +23,7 @@ const (
 // Credentials are what a request showed to authenticate its client.
 type Credentials struct {
 	Method AuthMethod
-	ID     ClientID
+	ID     ledger.ClientID
 	Secret secret.Text
 }
 
@@ -35,14 +36,10 @@ func errInvalidClient() error { return ErrInvalidClient }
 // authenticate proves the client of a request, public clients by their id alone.
 // With fresh the registration is read past the cache.
 func authenticate(ctx context.Context, clients *ClientCache, cred Credentials, fresh bool) (Client, error) {
-	if cred.Method == NoCredentials || !cred.ID.Plausible() {
+	if cred.Method == NoCredentials || !PlausibleClientID(cred.ID) {
 		return Client{}, errInvalidClient()
 	}
-	read := clients.Client
-	if fresh {
-		read = clients.FreshClient
-	}
-	c, found, err := read(ctx, cred.ID)
+	c, found, err := clients.read(ctx, cred.ID, fresh)
 	if err != nil {
 		return Client{}, err
 	}
@@ -69,8 +66,8 @@ func authenticate(ctx context.Context, clients *ClientCache, cred Credentials, f
 	return c, nil
 }
 
-// Plausible tells whether there can be such a client, and spares the store the ids
-// that Validate refuses.
-func (id ClientID) Plausible() bool {
+// PlausibleClientID reports whether a client can have such an id. It spares the
+// store the ids that Validate refuses.
+func PlausibleClientID(id ledger.ClientID) bool {
 	return id != "" && len(id) <= maxClientID && !strings.ContainsFunc(string(id), notPrintableASCII)
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fob-oauth/fob/internal/ledger"
+
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
 )
@@ -53,7 +55,7 @@ const (
 
 // Client is a registered application (RFC 6749 §2).
 type Client struct {
-	ID      ClientID
+	ID      ledger.ClientID
 	Version uint64 // grows with every write; zero is a client not saved yet
 	Created int64  // Unix seconds
 
@@ -131,6 +133,18 @@ func (c Client) audiences() []string {
 func (c Client) accessLifetime() int64  { return orDefault(c.AccessLifetime, DefaultAccessLifetime) }
 func (c Client) refreshIdle() int64     { return orDefault(c.RefreshIdle, DefaultRefreshIdle) }
 func (c Client) refreshAbsolute() int64 { return orDefault(c.RefreshAbsolute, DefaultRefreshAbsolute) }
+
+// terms are what package ledger needs of the registration.
+func (c Client) terms() ledger.Terms {
+	return ledger.Terms{
+		Client:          c.ID,
+		Public:          c.Public,
+		AccessLifetime:  c.accessLifetime(),
+		RefreshIdle:     c.refreshIdle(),
+		RefreshAbsolute: c.refreshAbsolute(),
+	}
+}
+
 func (c Client) maxAuthorizations() int {
 	return orDefault(c.MaxAuthorizations, DefaultMaxAuthorizations)
 }
@@ -149,7 +163,7 @@ func (c Client) Validate() error {
 
 	id := string(c.ID)
 	switch {
-	case !c.ID.Plausible():
+	case !PlausibleClientID(c.ID):
 		fault("a client id has 1 to %d printable ASCII characters without spaces", maxClientID)
 	case strings.HasPrefix(id, userIDPrefix), strings.HasPrefix(id, scope.DevicePrefix):
 		fault("a client id must not begin with %s or %s", userIDPrefix, scope.DevicePrefix)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/fob-oauth/fob/internal/ledger"
 )
 
 // cacheLife bounds how long a registration that was changed or removed is still
@@ -41,6 +43,14 @@ func (c *ClientCache) Client(ctx context.Context, id ClientID) (Client, bool, er
 		return entry.value, true, nil
 	}
 	return c.FreshClient(ctx, id)
+}
+
+// read is Client, or FreshClient with fresh.
+func (c *ClientCache) read(ctx context.Context, id ledger.ClientID, fresh bool) (Client, bool, error) {
+	if fresh {
+		return c.FreshClient(ctx, id)
+	}
+	return c.Client(ctx, id)
 }
 
 // FreshClient reads past the cache.

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"time"
+
+	"github.com/fob-oauth/fob/internal/ledger"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/scope"
@@ -119,33 +120,33 @@ func (d *Directory) look(ctx context.Context, r Record, state SubjectState, now 
 	if err != nil || !exists || client.Disabled || state.Disabled {
 		return Standing{}, false, err
 	}
-	k := known{now: now, ring: everyKey{}, epochs: Epochs{state.Epoch, client.Epoch, r.Epochs.Issuer}}
+	view := viewOf(now, everyKey{r.Epochs.Issuer}, state, client, ledger.Nonce{})
 	if d.Keys != nil {
 		ring, err := d.Keys.Ring(ctx)
 		if err != nil {
 			return Standing{}, false, err
 		}
-		k.ring, k.epochs.Issuer = ring, ring.IssuerEpoch()
+		view = viewOf(now, ring, state, client, ledger.Nonce{})
 	}
-	// What is ahead of our knowledge was made a moment ago, and is no reason to
-	// read everything again: it stands.
-	if v := k.judge(r, r.Locator()); v != alive && v != stale {
+	// A record that the view is behind was written a moment ago: it is listed.
+	if v := view.Judge(r, r.Locator()); v != ledger.Alive && v != ledger.Behind {
 		return Standing{}, false, nil
 	}
 	return Standing{
 		Authorization: r.Authorization,
 		FirstIssued:   r.Created,
-		LastIssued:    r.lastIssued(),
-		Expiry:        r.lastExpiry(),
+		LastIssued:    r.LastIssued(),
+		Expiry:        r.LastExpiry(),
 	}, true, nil
 }
 
 // everyKey stands in for a key ring that cannot be read. It never decides whether
 // a token is accepted, only what a Directory lists.
-type everyKey struct{}
+type everyKey struct{ issuerEpoch uint64 }
 
-func (everyKey) Knows(uint8) bool    { return true }
-func (everyKey) Verifies(uint8) bool { return true }
+func (everyKey) Knows(uint8) bool      { return true }
+func (everyKey) Verifies(uint8) bool   { return true }
+func (k everyKey) IssuerEpoch() uint64 { return k.issuerEpoch }
 
 // End ends all Authorizations of a subject that the filter selects, one
 // conditional delete each, and tells how many there were. Dead ones are among
@@ -192,7 +193,7 @@ func (d *Directory) EndAll(ctx context.Context, registry TokenRegistry, f Filter
 func (d *Directory) end(ctx context.Context, r Record) error {
 	loc := r.Locator()
 	for range maxConflicts {
-		stands, ended, err := d.Tokens.End(ctx, loc, EndCondition{Nonce: r.Nonce})
+		stands, ended, err := d.Tokens.End(ctx, loc, ledger.EndCondition{Nonce: r.Nonce})
 		if err != nil || ended {
 			return err
 		}
@@ -202,12 +203,7 @@ func (d *Directory) end(ctx context.Context, r Record) error {
 	return Unavailable("end an authorization", errBusy)
 }
 
-var errBusy = errors.New("it is written to again and again")
-
 // SignOut ends everything that a subject has, everywhere, with one write.
 func (d *Directory) SignOut(ctx context.Context, subject Subject) error {
 	return d.Subjects.Raise(ctx, subject, StateChange{})
 }
-
-// lastExpiry is when the last token of the record ends, in Unix seconds.
-func (r Record) lastExpiry() int64 { return r.TTL() - ttlGrace }

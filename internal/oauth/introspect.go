@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
@@ -23,9 +24,9 @@ type Introspection struct {
 	Active    bool
 	Kind      bearer.Kind
 	Scope     scope.Set // with the device
-	ClientID  ClientID
+	ClientID  ledger.ClientID
 	Username  string // empty for a client's own tokens
-	Subject   Subject
+	Subject   ledger.Subject
 	Audiences []string
 	IssuedAt  int64  // Unix seconds
 	Expiry    int64  // Unix seconds; for a refresh token the earlier of idle and absolute
@@ -59,7 +60,7 @@ func (v *Verifier) Introspect(ctx context.Context, req IntrospectRequest) (Intro
 	if err != nil || !ok {
 		return Introspection{}, err
 	}
-	own := t.Locator.Client == ClientKey(caller.ID)
+	own := t.Locator.Client == ledger.ClientKey(caller.ID)
 	if !own && (t.Kind == bearer.Refresh || len(caller.Introspects) == 0) {
 		return Introspection{}, nil
 	}
@@ -100,101 +101,60 @@ func (i Introspection) isFor(audiences []string) bool {
 }
 
 // find returns what a token asserts that was opened, or the zero Introspection if
-// it is not active. Whether somebody may know is the caller's business.
+// it is not active. The caller decides who may know.
 func (v *Verifier) find(ctx context.Context, t bearer.Token, now int64) (Introspection, error) {
+	none := Introspection{}
 	if t.Expiry <= now {
-		return Introspection{}, nil
+		return none, nil
 	}
-	var behind errStale
+	var ahead ledger.Nonce // of the record that the first start was behind
 	for start := range maxStarts {
-		found, verdict, wants, err := v.look(ctx, t, now, behind.forStart(start), start == maxStarts-1)
+		fresh := start > 0
+		ring, err := ringOf(ctx, v.Keys, fresh)
 		if err != nil {
-			return Introspection{}, err
+			return none, err
 		}
-		switch verdict {
-		case stale:
-			behind = behind.and(wants)
-			continue
-		case tampered:
+		reading, err := v.Tokens.Read(ctx, t.Locator)
+		if err != nil || !reading.Found || reading.State.Disabled {
+			return none, err
+		}
+		r := reading.Record
+		if r.Locator() != t.Locator { // before its client is believed
 			EventOf(ctx).Tampered++
-		case alive:
-			return found, nil
+			return none, nil
 		}
-		return Introspection{}, nil
+		client, exists, err := v.Clients.read(ctx, r.Authorization.Client, fresh)
+		if err != nil || !exists || client.Disabled {
+			return none, err
+		}
+		view := viewOf(now, ring, reading.State, client, ahead)
+		switch view.Judge(r, t.Locator) {
+		case ledger.Behind:
+			ahead = r.Nonce
+			continue
+		case ledger.Alive:
+			if slot, expiry, active := view.Active(r, t); active {
+				return describe(r.Authorization, t, slot, expiry), nil
+			}
+		}
+		return none, nil
 	}
-	return Introspection{}, Unavailable("judge a token", behind)
+	return none, Unavailable("judge a token", errOutdated)
 }
 
-// look reads the token's record and judges it.
-func (v *Verifier) look(ctx context.Context, t bearer.Token, now int64, need errStale, authoritative bool) (Introspection, verdict, errStale, error) {
-	nothing := func(v verdict, err error) (Introspection, verdict, errStale, error) {
-		return Introspection{}, v, errStale{}, err
-	}
-	ring, err := ringFor(ctx, v.Keys, need.issuer)
-	if err != nil {
-		return nothing(dead, err)
-	}
-	reading, err := v.Tokens.Read(ctx, t.Locator)
-	if err != nil || !reading.Found || reading.State.Disabled {
-		return nothing(dead, err)
-	}
-	r := reading.Record
-	if r.Locator() != t.Locator {
-		return nothing(tampered, nil) // before its client is believed
-	}
-	readClient := v.Clients.Client
-	if need.client {
-		readClient = v.Clients.FreshClient
-	}
-	client, exists, err := readClient(ctx, r.Authorization.Client)
-	if err != nil || !exists || client.Disabled {
-		return nothing(dead, err)
-	}
-
-	k := known{
-		now:           now,
-		ring:          ring,
-		epochs:        Epochs{reading.State.Epoch, client.Epoch, ring.IssuerEpoch()},
-		authoritative: authoritative,
-	}
-	switch verdict := k.judge(r, t.Locator); verdict {
-	case alive:
-	case stale:
-		return Introspection{}, stale, k.wants(r), nil
-	default:
-		return nothing(verdict, nil)
-	}
-
-	slot, expiry, live := k.slotOf(r, t)
-	if !live {
-		return nothing(dead, nil)
-	}
+func describe(a ledger.Authorization, t bearer.Token, slot ledger.Slot, expiry int64) Introspection {
 	id := sha256.Sum256(append([]byte("fob jti 1"), slot.Hash[:]...))
 	return Introspection{
 		Active:    true,
 		Kind:      t.Kind,
-		Scope:     r.Authorization.Scope,
-		ClientID:  r.Authorization.Client,
-		Username:  r.Authorization.Username,
-		Subject:   r.Authorization.Subject,
-		Audiences: r.Authorization.Audiences,
+		Scope:     a.Scope,
+		ClientID:  a.Client,
+		Username:  a.Username,
+		Subject:   a.Subject,
+		Audiences: a.Audiences,
 		IssuedAt:  slot.IssuedAt,
 		Expiry:    expiry,
 		ID:        base64.RawURLEncoding.EncodeToString(id[:16]),
 		Locator:   t.Locator,
-	}, alive, errStale{}, nil
-}
-
-// slotOf finds the slot that holds t, if t is active: the current or previous
-// access token, or the current refresh token.
-func (k known) slotOf(r Record, t bearer.Token) (slot Slot, expiry int64, live bool) {
-	if t.Kind == bearer.Refresh {
-		return r.Refresh, r.refreshDeadline(r.Refresh), r.Refresh.holds(t) && k.refreshLive(r, r.Refresh)
 	}
-	for _, s := range []Slot{r.Access, r.AccessPrev} {
-		if s.holds(t) {
-			return s, s.Expiry, k.accessLive(s)
-		}
-	}
-	return Slot{}, 0, false
 }

@@ -1,12 +1,16 @@
 package oauth
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"slices"
 	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
@@ -19,24 +23,10 @@ type Issuer struct {
 	Keys      Keys[*bearer.MintRing]
 	Now       func() time.Time
 
-	// Grants are those that there are here, whatever clients are registered for.
-	// Nil means all.
+	// Grants are the grant types of this deployment, which a client's registration
+	// cannot widen. Nil means all.
 	Grants []GrantType
 }
-
-// Form is the body of a request: each parameter once, those without a value
-// left out (RFC 6749 §3.2).
-type Form map[string]string
-
-// Parameters of the token endpoint.
-const (
-	paramGrantType      = "grant_type"     // RFC 6749 §4.3.2, §4.4.2, §6
-	paramScope          = "scope"          // RFC 6749 §3.3
-	paramUsername       = "username"       // RFC 6749 §4.3.2
-	paramPassword       = "password"       // RFC 6749 §4.3.2
-	paramRefreshToken   = "refresh_token"  // RFC 6749 §6
-	paramTokenBindingID = "tokenBindingId" // WSO2 Identity Server 7
-)
 
 // TokenRequest is one request to the token endpoint.
 type TokenRequest struct {
@@ -47,161 +37,285 @@ type TokenRequest struct {
 	Source string
 }
 
-// TokenResponse is a successful answer (RFC 6749 §5.1).
-type TokenResponse struct {
-	AccessToken  bearer.Bearer
-	ExpiresIn    int64         // seconds, at least 1
-	RefreshToken bearer.Bearer // empty if there is none
-	Scope        scope.Set
-}
+const (
+	// maxStarts is how often a request is decided: with the caches, and once more
+	// with everything read anew if a record is newer than what they hold.
+	maxStarts = 2
 
-// grant is one grant_type (RFC 6749 §1.3). It proves, and nothing else: it can
-// neither mint nor write a record. That is left to the pipeline, which no grant
-// can leave.
-type grant interface {
-	prove(ctx context.Context, i *Issuer, s session) (claim, error)
-}
+	// maxConflicts bounds how often one request loses to others. Losers adopt the
+	// winner's token and write no more, so a handful is plenty.
+	maxConflicts = 10
+)
 
-// session is what the pipeline knows of a request when its grant is asked.
-type session struct {
-	client Client
-	now    int64 // Unix seconds, one for the whole request
-	source string
-}
+// Token issues, returns or refreshes a token. It returns [*Error] for a refusal
+// and an error that matches [ErrUnavailable] when it could not find out.
+//
+// A grant proves who asks; the scope policy settles for which Authorization;
+// package ledger decides; the record is written only under the condition that it
+// is still the one that was read. On a conflict the record that won is judged
+// and decided about.
+func (i *Issuer) Token(ctx context.Context, req TokenRequest) (ledger.Answer, error) {
+	event, none := EventOf(ctx), ledger.Answer{}
 
-// claim is what a grant proved: where the record stands and how to decide about
-// it.
-type claim struct {
-	locator bearer.Locator
-	decide  func(situation) decision
-
-	// userVersion is the User.Version that a password was checked against.
-	userVersion uint64
-	// denied is the answer if the subject is disabled.
-	denied error
-}
-
-// parseGrant picks the grant and checks its parameters, without any store.
-func parseGrant(form Form) (GrantType, grant, error) {
-	switch GrantType(form[paramGrantType]) {
-	case "":
-		return "", nil, refuse(InvalidRequest, "grant_type is missing")
-	case PasswordGrant:
-		g, err := parsePassword(form)
-		return PasswordGrant, g, err
-	case ClientCredentialsGrant:
-		g, err := parseClientCredentials(form)
-		return ClientCredentialsGrant, g, err
-	case RefreshTokenGrant:
-		g, err := parseRefreshToken(form)
-		return RefreshTokenGrant, g, err
-	}
-	return "", nil, errUnsupportedGrant()
-}
-
-func errUnsupportedGrant() error {
-	return refuse(UnsupportedGrantType, "grant_type is not supported")
-}
-
-// Token issues, returns or refreshes a token. It returns *Error for a refusal
-// and an error that matches ErrUnavailable when it could not find out.
-func (i *Issuer) Token(ctx context.Context, req TokenRequest) (TokenResponse, error) {
-	name, g, err := parseGrant(req.Form)
-	EventOf(ctx).Grant = name
-	if name != "" && i.Grants != nil && !slices.Contains(i.Grants, name) {
-		err = errUnsupportedGrant()
-	}
+	// 1. Parse the form once, into types. No store is asked.
+	asked, err := i.parse(req)
+	event.Grant = asked.grantType
 	if err != nil {
-		return TokenResponse{}, err
+		return none, err
 	}
 	now := i.Now().Unix()
-	var behind errStale
+
+	var ahead ledger.Nonce // of the record that the first start was behind
+starts:
 	for start := range maxStarts {
-		need := behind.forStart(start)
-		client, err := authenticate(ctx, i.Clients, req.Credentials, need.client)
+		fresh := start > 0
+
+		// 2. Authenticate the client.
+		client, err := authenticate(ctx, i.Clients, req.Credentials, fresh)
 		if err != nil {
-			return TokenResponse{}, err
+			return none, err
 		}
-		if !client.Allows(name) {
-			return TokenResponse{}, refuse(UnauthorizedClient, "the client is not registered for this grant_type")
+		if !client.Allows(asked.grantType) {
+			return none, refuse(UnauthorizedClient, "the client is not registered for this grant_type")
 		}
-		proved, err := g.prove(ctx, i, session{client, now, req.Source})
+
+		// 3. The grant proves who asks, or what was granted before.
+		proved, err := asked.grant.prove(ctx, client, now)
 		if err != nil {
-			return TokenResponse{}, err
+			return none, err
 		}
-		// After the grant, which may have fetched a newer ring for its token.
-		ring, err := ringFor(ctx, i.Keys, need.issuer)
+
+		// 4. The scope policy says for which Authorization.
+		registered, err := i.Clients.ResourceScopes(ctx)
 		if err != nil {
-			return TokenResponse{}, err
+			return none, err
 		}
-		resp, err := i.settle(ctx, proved, client, ring, now, start == maxStarts-1)
-		wants, isStale := errors.AsType[errStale](err)
-		if !isStale {
-			return resp, err
+		var authorization ledger.Authorization
+		loc := proved.refresh.Locator
+		if proved.isLogin() {
+			if authorization, err = i.authorize(ctx, client, registered, proved, asked.scope); err != nil {
+				return none, err
+			}
+			loc = authorization.Locator()
 		}
-		behind = behind.and(wants)
+		event.at(loc)
+
+		// The grant may have fetched a newer ring for its token.
+		ring, err := ringOf(ctx, i.Keys, fresh)
+		if err != nil {
+			return none, err
+		}
+		rules := ledger.Rules{Ring: ring, Terms: client.terms()}
+		var reading Reading
+		unread, granted := true, false // granted: this request was, and lost a race
+		for range maxConflicts {
+			// 5. Read the record, or take the one that won, and judge it.
+			if unread {
+				if reading, err = i.Tokens.Read(ctx, loc); err != nil {
+					return none, err
+				}
+				// The password or the roles were changed since they were read: a token must
+				// not outlive them.
+				outdated := proved.userVersion < reading.State.UserVersion
+				if reading.State.Disabled || outdated && fresh {
+					return none, proved.denied
+				}
+				if outdated {
+					continue starts
+				}
+				rules.View, unread = viewOf(now, ring, reading.State, client, ahead), false
+			}
+			var current *ledger.Record
+			var seen ledger.Nonce
+			if reading.Found {
+				seen = reading.Record.Nonce
+				switch rules.Judge(reading.Record, loc) {
+				case ledger.Behind:
+					ahead = seen
+					continue starts
+				case ledger.Tampered:
+					event.Tampered++
+				case ledger.Alive:
+					current = &reading.Record
+				}
+			}
+
+			// 6. Decide: the same token again, the next one, or none.
+			var decided ledger.Decision
+			refusal := errCannotMint
+			if proved.isLogin() {
+				withRefresh := mayHaveRefreshToken(client, proved, authorization)
+				decided = rules.Issue(current, authorization, withRefresh, newRID())
+			} else {
+				decided, refusal = rules.Refresh(current, proved.refresh, proved.shown, granted), proved.denied
+				if err := checkRefreshScope(client, registered, asked, decided); err != nil {
+					return none, err
+				}
+			}
+			if decided.Tampered {
+				event.Tampered++
+			}
+
+			// 7. Save it under the condition of what was read, or go on from 5 with the
+			// record that won.
+			switch decided.Do {
+			case ledger.Refuse:
+				return none, refusal
+
+			case ledger.Return:
+				event.Outcome = outcomeOf(proved, decided)
+				return decided.Answer, nil
+
+			case ledger.End:
+				left, ended, err := i.Tokens.End(ctx, loc, ledger.EndCondition{Nonce: seen})
+				if err != nil {
+					return none, err
+				}
+				if ended {
+					event.Outcome = Replayed
+					return none, refusal
+				}
+				reading.Record = left
+				event.Raced++
+
+			case ledger.Save:
+				if current == nil {
+					if err := i.makeRoom(ctx, rules.View, client, decided.Record); err != nil {
+						return none, err
+					}
+				}
+				decided.Record.Nonce = newNonce()
+				won, found, err := i.Tokens.Save(ctx, decided.Record, seen)
+				if err != nil {
+					return none, err
+				}
+				if found && won.Nonce == decided.Record.Nonce {
+					event.Outcome = outcomeOf(proved, decided)
+					return decided.Answer, nil
+				}
+				granted = true
+				if found {
+					event.Raced++
+				}
+				// Where nothing is left, the subject's state may have moved as well.
+				reading.Record, reading.Found, unread = won, found, !found
+			}
+		}
+		return none, Unavailable("issue a token", errBusy)
 	}
-	return TokenResponse{}, Unavailable("settle the token", behind)
+	return none, Unavailable("issue a token", errOutdated)
 }
 
-var errTooManyConflicts = errors.New("too many requests for one authorization at once")
+var (
+	errBusy       = errors.New("it is written to again and again")
+	errOutdated   = errors.New("the record is newer than the client, the key ring or the user")
+	errCannotMint = errors.New("the key ring cannot mint under its active key")
+)
 
-// issueClaim is the rest of the way for grants that prove a subject: scope
-// policy, then the Authorization, computed once, then Issue.
-func (i *Issuer) issueClaim(ctx context.Context, s session, who proof, requested scope.Set) (claim, error) {
-	registered, err := i.Clients.ResourceScopes(ctx)
-	if err != nil {
-		return claim{}, err
+func outcomeOf(p proof, d ledger.Decision) Outcome {
+	switch {
+	case !p.isLogin():
+		return Refreshed
+	case d.Issued:
+		return Issued
 	}
-	granted, err := grantScope(s.client, registered, requested, who.roles)
-	if err != nil {
-		return claim{}, i.refuseScope(ctx, s, who, err)
-	}
-	authorization := Authorization{
-		Subject:   who.subject,
-		Username:  who.username,
-		Client:    s.client.ID,
-		Format:    Opaque,
-		Scope:     granted,
-		Audiences: s.client.audiences(),
-	}
-	// A rotating token must not be shared by two phones, so a public client gets
-	// one only for a named device (RFC 9700 §4.14).
-	withRefresh := who.mayRefresh && s.client.Allows(RefreshTokenGrant) && (!s.client.Public || granted.Device() != "")
-	return claim{
-		locator: authorization.Locator(),
-		decide: func(now situation) decision {
-			return issue(now, authorization, withRefresh)
-		},
-		userVersion: who.userVersion,
-		denied:      who.denied,
-	}, nil
+	return Returned
 }
 
-// refuseScope answers a scope that may not be granted, unless the subject is
-// disabled: then the answer is the same as to a wrong password, or a disabled
-// user's password could be confirmed by asking for a scope.
-func (i *Issuer) refuseScope(ctx context.Context, s session, who proof, refusal error) error {
-	if who.subject.Kind != UserSubject {
-		return refusal
+// mayHaveRefreshToken: a rotating token must not be shared by two phones, so a
+// public client gets one only for a named device (RFC 9700 §4.14).
+func mayHaveRefreshToken(c Client, p proof, a ledger.Authorization) bool {
+	return p.mayRefresh && c.Allows(RefreshTokenGrant) && (!c.Public || a.Scope.Device() != "")
+}
+
+// authorize is the Authorization of a login: what the scope policy grants of the
+// requested scopes.
+func (i *Issuer) authorize(ctx context.Context, client Client, registered ResourceScopes, p proof, requested scope.Set) (ledger.Authorization, error) {
+	a := ledger.Authorization{
+		Subject:   p.subject,
+		Username:  p.username,
+		Client:    client.ID,
+		Format:    ledger.Opaque,
+		Audiences: client.audiences(),
 	}
-	subject := Authorization{Subject: who.subject, Client: s.client.ID}
-	reading, err := i.Tokens.Read(ctx, subject.Locator())
+	var refusal error
+	a.Scope, refusal = grantScope(client, registered, requested, p.roles)
+	if refusal == nil || p.subject.Kind != ledger.UserSubject {
+		return a, refusal
+	}
+	// A disabled user gets the answer to a wrong password, or the password could be
+	// confirmed by asking for a scope.
+	reading, err := i.Tokens.Read(ctx, a.Locator())
 	switch {
 	case err != nil:
-		return err
+		return a, err
 	case reading.State.Disabled:
-		return who.denied
+		return a, p.denied
 	}
-	return refusal
+	return a, refusal
 }
 
-// proof is a subject that a grant proved.
-type proof struct {
-	subject     Subject
-	username    string
-	roles       []string
-	userVersion uint64
-	mayRefresh  bool
-	denied      error
+// maxEvictions bounds the deletes of one request after a cap was lowered; the
+// next requests go on.
+const maxEvictions = 10
+
+// makeRoom keeps a subject and client to their number of live Authorizations
+// before another is made: those whose token was issued longest ago end. Two
+// requests at once may pass the cap by one; the next repairs it.
+func (i *Issuer) makeRoom(ctx context.Context, v ledger.View, client Client, coming ledger.Record) error {
+	records, err := i.Tokens.List(ctx, coming.Authorization.Subject, client.ID)
+	if err != nil {
+		return err
+	}
+	loc := coming.Locator()
+	records = slices.DeleteFunc(records, func(r ledger.Record) bool {
+		verdict := v.Judge(r, r.Locator())
+		return r.Locator() == loc || verdict != ledger.Alive && verdict != ledger.Behind
+	})
+	excess := min(len(records)-(client.maxAuthorizations()-1), maxEvictions)
+	if excess <= 0 {
+		return nil
+	}
+	slices.SortFunc(records, func(a, b ledger.Record) int {
+		la, lb := a.Locator(), b.Locator()
+		return cmp.Or(cmp.Compare(a.LastIssued(), b.LastIssued()), bytes.Compare(la.Authorization[:], lb.Authorization[:]))
+	})
+	for _, r := range records[:excess] {
+		// One that was used since we listed it stays: it is no longer the oldest.
+		if _, _, err := i.Tokens.End(ctx, r.Locator(), ledger.EndCondition{Nonce: r.Nonce}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ringOf[R any](ctx context.Context, keys Keys[R], fresh bool) (R, error) {
+	if fresh {
+		return keys.Reload(ctx)
+	}
+	return keys.Ring(ctx)
+}
+
+// viewOf is what records are judged by, everywhere. ahead is the nonce of the
+// record that an older view was behind, if everything was read anew since.
+func viewOf(now int64, ring interface {
+	ledger.KeyStates
+	IssuerEpoch() uint64
+}, state SubjectState, client Client, ahead ledger.Nonce) ledger.View {
+	return ledger.View{
+		Now:    now,
+		Keys:   ring,
+		Epochs: ledger.Epochs{Subject: state.Epoch, Client: client.Epoch, Issuer: ring.IssuerEpoch()},
+		Ahead:  ahead,
+	}
+}
+
+func newNonce() (n ledger.Nonce) {
+	_, _ = rand.Read(n[:]) // never fails; it ends the program instead
+	return n
+}
+
+func newRID() (r bearer.RID) {
+	_, _ = rand.Read(r[:])
+	return r
 }

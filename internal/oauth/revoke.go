@@ -3,6 +3,8 @@ package oauth
 import (
 	"context"
 
+	"github.com/fob-oauth/fob/internal/ledger"
+
 	"github.com/fob-oauth/fob/internal/bearer"
 )
 
@@ -39,10 +41,10 @@ func (v *Verifier) Revoke(ctx context.Context, req RevokeRequest) error {
 	}
 	// The tag proves for whom the token was made, so this needs no read, and does
 	// not tell whether that token is alive.
-	if t.Locator.Client != ClientKey(client.ID) {
+	if t.Locator.Client != ledger.ClientKey(client.ID) {
 		return refuseForeign(client)
 	}
-	left, ended, err := v.Tokens.End(ctx, t.Locator, EndCondition{Client: client.ID, Kind: t.Kind, Hash: t.Hash})
+	left, ended, err := v.Tokens.End(ctx, t.Locator, ledger.EndCondition{Client: client.ID, Kind: t.Kind, Hash: t.Hash})
 	if err != nil || ended {
 		return err
 	}

@@ -3,38 +3,9 @@ package oauth
 import (
 	"slices"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/scope"
 )
-
-// requestedScope reads scope and tokenBindingId, WSO2's other spelling of the
-// device. Both are checked before any store is asked.
-func requestedScope(form Form) (scope.Set, error) {
-	set, err := parseScope(form)
-	if err != nil {
-		return scope.Set{}, err
-	}
-	binding := form[paramTokenBindingID]
-	if binding == "" {
-		return set, nil
-	}
-	device, err := scope.ParseDevice(binding)
-	if err != nil {
-		return scope.Set{}, refuse(InvalidRequest, "tokenBindingId is not a device name of 1 to 64 of A-Z a-z 0-9 . _ -")
-	}
-	if set.Device() != "" && set.Device() != device {
-		return scope.Set{}, refuse(InvalidRequest, "tokenBindingId and the device scope name different devices")
-	}
-	return set.WithDevice(device), nil
-}
-
-// parseScope reads scope alone. The errors of package scope never repeat input.
-func parseScope(form Form) (scope.Set, error) {
-	set, err := scope.Parse(form[paramScope])
-	if err != nil {
-		return scope.Set{}, refuse(InvalidScope, err.Error())
-	}
-	return set, nil
-}
 
 // grantScope decides what of the requested scopes is granted: all, or none with
 // invalid_scope. WSO2 drops what it may not grant and so lands everybody in one
@@ -67,14 +38,22 @@ func (c Client) mayUse(name string, registered ResourceScopes) bool {
 	return exists && c.Scopes.Contains(name)
 }
 
-// mayStillUse is mayUse for every ordinary scope of a set.
-func (c Client) mayStillUse(set scope.Set, registered ResourceScopes) bool {
-	for _, name := range set.Ordinary() {
+// checkRefreshScope refuses what a refresh token was decided to get if the
+// request names another set of scopes (a narrower token would be another
+// Authorization), or if the client may no longer use one of those granted.
+func checkRefreshScope(c Client, registered ResourceScopes, q question, d ledger.Decision) error {
+	if d.Do != ledger.Return && d.Do != ledger.Save {
+		return nil
+	}
+	if !q.anyScope && q.scope != d.Answer.Scope {
+		return refuse(InvalidScope, "scope must be absent or the same set as granted")
+	}
+	for _, name := range d.Answer.Scope.Ordinary() {
 		if !c.mayUse(name, registered) {
-			return false
+			return errInvalidRefresh()
 		}
 	}
-	return true
+	return nil
 }
 
 func holdsRoleFor(name string, registered ResourceScopes, roles []string) bool {

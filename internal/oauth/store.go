@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/fob-oauth/fob/internal/ledger"
+
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/secret"
 )
@@ -18,7 +20,6 @@ import (
 //     may or may not have happened; the caller may call again with the same
 //     arguments, except for Save.
 //   - Methods may be called concurrently, and must give up when ctx ends.
-//   - Each method must count its calls with EventOf(ctx).
 
 // SubjectState is what stands beside a subject's records. Absent means the zero
 // value.
@@ -65,36 +66,7 @@ type Tokens interface {
 	// List returns the records of a subject, of one client only unless client is
 	// empty, dead ones included, in no order. One whose fields do not give the key
 	// under which it stands must be left out: somebody edited it.
-	List(ctx context.Context, subject Subject, client ClientID) ([]Record, error)
-}
-
-// EndCondition says which record End may delete. Exactly one of Nonce and Hash
-// is set.
-type EndCondition struct {
-	// Nonce: the record as it was read and no later one.
-	Nonce Nonce
-
-	// Hash: the record of Client that holds a token of Kind with this hash in its
-	// current or previous slot.
-	Client ClientID
-	Kind   bearer.Kind
-	Hash   bearer.Hash
-}
-
-// Met reports whether a record that stands fulfils the condition. It is the
-// definition; stores translate it.
-func (c EndCondition) Met(r Record) bool {
-	if c.Nonce != (Nonce{}) {
-		return r.Nonce == c.Nonce
-	}
-	if r.Authorization.Client != c.Client {
-		return false
-	}
-	cur, prev := r.Access, r.AccessPrev
-	if c.Kind == bearer.Refresh {
-		cur, prev = r.Refresh, r.RefreshPrev
-	}
-	return cur.Generation > 0 && sameHash(cur.Hash, c.Hash) || prev.Generation > 0 && sameHash(prev.Hash, c.Hash)
+	List(ctx context.Context, subject Subject, client ClientID) ([]ledger.Record, error)
 }
 
 // Subjects keeps the kill switches of single subjects.
@@ -193,6 +165,9 @@ type Counter struct {
 	Count int
 	Last  int64 // Unix seconds
 }
+
+// CounterKey names a counter of wrong passwords within one window of time.
+type CounterKey [16]byte
 
 // ExpiringCounter is a counter to add to, and when it may be swept.
 type ExpiringCounter struct {

@@ -1,5 +1,11 @@
 package oauth
 
+import (
+	"encoding/binary"
+
+	"github.com/fob-oauth/fob/internal/ledger"
+)
+
 // Guessing passwords. Wrong ones are counted for the pair of name and source
 // address and for the name alone, each within a fixed window whose number is in
 // the counter's key, so that a count never has to be reset. While a delay runs,
@@ -28,11 +34,14 @@ const (
 
 // counters are the two that count wrong passwords for a name at a source now.
 func counters(username, source string, now int64) (pair, name ExpiringCounter) {
-	window := now / pairWindow
-	pair = ExpiringCounter{pairCounterKey(username, source, window), (window+1)*pairWindow + counterGrace}
-	window = now / nameWindow
-	name = ExpiringCounter{nameCounterKey(username, window), (window+1)*nameWindow + counterGrace}
-	return pair, name
+	counter := func(length int64, name string, fields ...string) (c ExpiringCounter) {
+		window := now / length
+		number := binary.BigEndian.AppendUint64(nil, uint64(window)) //nolint:gosec // never negative
+		ledger.Key(c.Key[:], name, append(fields, string(number))...)
+		c.TTL = (window+1)*length + counterGrace
+		return c
+	}
+	return counter(pairWindow, "fob pair counter 1", username, source), counter(nameWindow, "fob name counter 1", username)
 }
 
 // throttled reports whether a delay runs: 2^n seconds after the n-th wrong

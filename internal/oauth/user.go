@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/fob-oauth/fob/internal/ledger"
+
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
 )
@@ -42,11 +44,11 @@ func NewUserID() string { return userIDPrefix + strings.ToLower(rand.Text()) }
 const userIDPrefix = "u_"
 
 // SubjectOf is the subject of a sub: no client id begins as a user's id does.
-func SubjectOf(sub string) Subject {
+func SubjectOf(sub string) ledger.Subject {
 	if strings.HasPrefix(sub, userIDPrefix) {
-		return Subject{UserSubject, sub}
+		return ledger.Subject{Kind: ledger.UserSubject, ID: sub}
 	}
-	return Subject{ClientSubject, sub}
+	return ledger.Subject{Kind: ledger.ClientSubject, ID: sub}
 }
 
 // Validate reports every fault of a user that is about to be saved.

@@ -294,7 +294,7 @@ func parseCursor(text string) (oauth.Place, bool) {
 			return oauth.Place{}, false
 		}
 	}
-	if !client.Plausible() || formatCursor(p) != text { // the decoder skips line breaks
+	if !oauth.PlausibleClientID(client) || formatCursor(p) != text { // the decoder skips line breaks
 		return oauth.Place{}, false
 	}
 	return p, true

@@ -36,7 +36,7 @@ func FuzzCursor(f *testing.F) {
 			}
 			return
 		}
-		if formatCursor(p) != text || !p.Client.Plausible() {
+		if formatCursor(p) != text || !oauth.PlausibleClientID(p.Client) {
 			t.Errorf("%q is %+v", text, p)
 		}
 	})

@@ -1,4 +1,4 @@
-package oauth
+package ledger
 
 import (
 	"flag"
@@ -57,8 +57,8 @@ type model struct {
 
 func newModel(t *rapid.T, public bool) *model {
 	m := &model{t: t, b: newBench(t, public), states: map[string]bearer.State{"1": bearer.Active}, kid: 1, tokens: map[string]*modelToken{}}
-	m.b.client.RefreshIdle = 1500 // less than some access tokens live
-	m.b.client.RefreshAbsolute = 60_000
+	m.b.terms.RefreshIdle = 1500 // less than some access tokens live
+	m.b.terms.RefreshAbsolute = 60_000
 	return m
 }
 
@@ -71,7 +71,7 @@ func (m *model) run() {
 		"a while":      func(*rapid.T) { m.pass(400) },
 		"a long while": func(*rapid.T) { m.pass(4000) },
 		"setting": func(*rapid.T) {
-			m.b.client.AccessLifetime = rapid.SampledFrom([]int64{60, 119, 600, 3600}).Draw(m.t, "lifetime")
+			m.b.terms.AccessLifetime = rapid.SampledFrom([]int64{60, 119, 600, 3600}).Draw(m.t, "lifetime")
 		},
 		"disaster": func(*rapid.T) {
 			switch rapid.IntRange(0, 9).Draw(m.t, "which") {
@@ -137,9 +137,9 @@ func (m *model) hold(text bearer.Bearer) *modelToken {
 	return tok
 }
 
-// took checks an answer's access token against the rule with that floor, and
+// took checks an answer's access token against the rule with that much of its life left, and
 // returns whether it was minted.
-func (m *model) took(r TokenResponse, floor func(int64) int64) (minted bool) {
+func (m *model) took(r Answer, enough func(int64) int64) (minted bool) {
 	_, known := m.tokens[r.AccessToken.Reveal()]
 	tok := m.hold(r.AccessToken)
 	left := tok.expiry - m.b.now
@@ -152,7 +152,7 @@ func (m *model) took(r TokenResponse, floor func(int64) int64) (minted bool) {
 	if known && tok != m.latest {
 		m.t.Fatal("answered an older token than the current")
 	}
-	if !known && m.active(m.latest) && m.latest.expiry-m.b.now >= floor(m.latest.lifetime) {
+	if !known && m.active(m.latest) && m.latest.expiry-m.b.now >= enough(m.latest.lifetime) {
 		m.t.Fatalf("minted although the current token has %d of %d s left", m.latest.expiry-m.b.now, m.latest.lifetime)
 	}
 	m.latest = tok
@@ -180,7 +180,7 @@ func (m *model) login() {
 		}
 	}
 	if minted || !known {
-		m.idle = m.b.now + m.b.client.refreshIdle()
+		m.idle = m.b.now + m.b.terms.RefreshIdle
 	}
 	m.newest = tok
 	if !m.active(tok) {
@@ -214,12 +214,12 @@ func (m *model) refresh(tok *modelToken) {
 		return
 	}
 	usable := m.active(tok)
-	withinGrace := tok.successor != nil && m.active(tok.successor) && m.b.now-tok.superseded <= grace && tok.successor == m.newest
-	d := refresh(m.b.situation(), opened, refreshTokenGrant{token: tok.text}, ResourceScopes{Roles: map[string][]string{"read": nil}})
-	public := m.b.client.Public
+	withinGrace := tok.successor != nil && m.active(tok.successor) && m.b.now-tok.superseded <= Grace && tok.successor == m.newest
+	d := m.b.rules().Refresh(m.b.current(), opened, tok.text, false)
+	public := m.b.terms.Public
 	switch {
-	case !usable && !d.end:
-		if d.refusal == nil {
+	case !usable && d.Do != End:
+		if d.Do != Refuse {
 			m.t.Fatal("a dead refresh token was accepted")
 		}
 	case !usable:
@@ -231,13 +231,13 @@ func (m *model) refresh(tok *modelToken) {
 		m.b.found = false
 		m.endAll()
 	case public && tok != m.newest && !withinGrace:
-		if d.refusal == nil || !d.end {
-			m.t.Fatalf("a replay: refuse %v, end %v", d.refusal, d.end)
+		if d.Do != End {
+			m.t.Fatalf("a replay: %v", d.Do)
 		}
 		m.b.found = false
 		m.endAll()
-	case d.refusal != nil:
-		m.t.Fatalf("a living refresh token was refused: %v", d.refusal)
+	case d.Do == Refuse || d.Do == End:
+		m.t.Fatalf("a living refresh token was refused: %v", d.Do)
 	default:
 		r := m.b.apply(d)
 		f := func(lifetime int64) int64 { return lifetime / 2 }
@@ -260,7 +260,7 @@ func (m *model) refresh(tok *modelToken) {
 			minted = true
 		}
 		if minted {
-			m.idle = m.b.now + m.b.client.refreshIdle()
+			m.idle = m.b.now + m.b.terms.RefreshIdle
 		}
 	}
 }

@@ -1,7 +1,6 @@
-package oauth
+package ledger
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -60,13 +59,13 @@ func TestBehaviour(t *testing.T) {
 	}
 	got, err := os.ReadFile(path)
 	if err != nil || strings.ReplaceAll(string(got), "\r\n", "\n") != doc.String() {
-		t.Errorf("docs/behaviour.md is not current (%v): run go test ./internal/oauth -run TestBehaviour -write-behaviour", err)
+		t.Errorf("docs/behaviour.md is not current (%v): run go test ./internal/ledger -run TestBehaviour -write-behaviour", err)
 	}
 }
 
 const behaviourIntro = `# What a request gets
 
-Written by TestBehaviour in internal/oauth, which compares each line with the
+Written by TestBehaviour in internal/ledger, which compares each line with the
 rules; do not edit. Lifetimes are the defaults: access 1 h (floor 6 min), refresh
 idle 30 days, absolute 90 days.
 
@@ -94,19 +93,19 @@ func behaviourBench(t *testing.T, public, device bool, access, refresh string) *
 		return b
 	}
 	r := Record{Nonce: Nonce{1}, Authorization: b.auth, RID: bearer.RID{7}}
-	d := draft{situation: b.situation(), next: r}
+	d := draft{Rules: b.rules(), next: r}
 	if left, ok := map[string]int64{"live": 3000, "past half": 1000, "below the floor": 300, "expired": 0}[access]; ok {
-		d.next.Access = Slot{Generation: 4, KID: 1, IssuedAt: testNow + left - DefaultAccessLifetime, Expiry: testNow + left}
-		d.mint(bearer.Access, &d.next.Access)
+		d.next.Access = Slot{Generation: 4, KID: 1, IssuedAt: testNow + left - defaultAccessLifetime, Expiry: testNow + left}
+		_, d.next.Access.Hash, _ = d.seal(bearer.Access, d.next.Access)
 	}
 	if refresh != "none" {
 		left := map[string]int64{"live": 80, "past half": 40, "idle": 40, "expired": 0}[refresh] * 24 * 3600
-		d.next.Refresh = Slot{Generation: 4, KID: 1, IssuedAt: testNow + left - DefaultRefreshAbsolute, Expiry: testNow + left}
-		d.next.RefreshIdle = testNow + DefaultRefreshIdle/2
+		d.next.Refresh = Slot{Generation: 4, KID: 1, IssuedAt: testNow + left - defaultRefreshAbsolute, Expiry: testNow + left}
+		d.next.RefreshIdle = testNow + defaultRefreshIdle/2
 		if refresh == "idle" {
 			d.next.RefreshIdle = testNow
 		}
-		d.mint(bearer.Refresh, &d.next.Refresh)
+		_, d.next.Refresh.Hash, _ = d.seal(bearer.Refresh, d.next.Refresh)
 	}
 	b.record, b.found = d.next, true
 	return b
@@ -134,8 +133,8 @@ func (b *bench) sameOrNew(kind bearer.Kind, s Slot, got bearer.Bearer) string {
 
 func describeLogin(b *bench) string {
 	before := *b
-	withRefresh := !b.client.Public || b.auth.Scope.Device() != ""
-	r := b.apply(issue(b.situation(), b.auth, withRefresh))
+	withRefresh := !b.terms.Public || b.auth.Scope.Device() != ""
+	r := b.apply(b.issue(withRefresh))
 	old, had := before.sealed(bearer.Access, before.record.Access), before.found && before.record.Access.Expiry > b.now
 	if had && !b.active(bearer.FromClient(old)) {
 		return "a login that ended a live token"
@@ -151,20 +150,19 @@ func describeRefresh(b *bench) string {
 	text := bearer.FromClient(b.sealed(bearer.Refresh, b.record.Refresh))
 	before := *b
 	d := b.decideRefresh(text)
-	if d.refusal != nil {
-		e, _ := errors.AsType[*Error](d.refusal)
-		if d.end {
-			return string(e.Code) + ", ended"
-		}
-		return string(e.Code)
+	switch d.Do {
+	case Refuse:
+		return "invalid_grant"
+	case End:
+		return "invalid_grant, ended"
 	}
 	r := b.apply(d)
 	return before.sameOrNew(bearer.Access, before.record.Access, r.AccessToken) + ", " +
 		before.sameOrNew(bearer.Refresh, before.record.Refresh, r.RefreshToken) + writes(d)
 }
 
-func writes(d decision) string {
-	if d.save {
+func writes(d Decision) string {
+	if d.Do == Save {
 		return ""
 	}
 	return " (no write)"

@@ -1,0 +1,205 @@
+package ledger
+
+import (
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/scope"
+)
+
+// Rules are what a request for a token is decided by.
+type Rules struct {
+	View
+	Ring  *bearer.MintRing // whose states are those of the View
+	Terms Terms
+}
+
+// Terms are what a decision needs of the client's registration. Times are
+// seconds.
+type Terms struct {
+	Client          ClientID
+	Public          bool
+	AccessLifetime  int64
+	RefreshIdle     int64
+	RefreshAbsolute int64
+}
+
+// Decision is what to do about a request. The zero Decision refuses it.
+type Decision struct {
+	Do     Action
+	Record Record // to save or to end
+	Answer Answer
+	Issued bool // an access token was made
+
+	// Tampered says that the record that was read holds something that fob did not
+	// put there.
+	Tampered bool
+}
+
+// Action is what becomes of the record.
+type Action int
+
+const (
+	Refuse Action = iota // and leave the record as it is
+	End                  // the Authorization, and then refuse
+	Return               // the answer, without a write
+	Save                 // the record, and then answer
+)
+
+// Answer is a successful answer of the token endpoint (RFC 6749 §5.1).
+type Answer struct {
+	AccessToken  bearer.Bearer
+	ExpiresIn    int64         // seconds, at least 1
+	RefreshToken bearer.Bearer // empty if there is none
+	Scope        scope.Set
+}
+
+// Issue decides what a login gets: the same token again while it is valid and
+// not about to expire, else the next one; and with withRefresh the same refresh
+// token while half of its absolute life is left, else the next one.
+//
+// current is the record of a if it is alive, else nil. A record that is made
+// anew gets rid. Issue refuses only if the ring cannot mint.
+func (r Rules) Issue(current *Record, a Authorization, withRefresh bool, rid bearer.RID) Decision {
+	// The key is a hash of the Authorization; that they are equal is not left to it.
+	if current != nil && current.Authorization.Equal(a) {
+		if d := r.login(*current, withRefresh); !d.Tampered {
+			return d
+		}
+	}
+	// Replaced whole: a new rid, generations from 1, nothing carried over.
+	d := r.login(Record{Created: r.Now, Authorization: a, RID: rid, Epochs: r.Epochs}, withRefresh)
+	if d.Tampered { // cannot be: a ring holds its active key, and expiries fit
+		return Decision{}
+	}
+	d.Tampered = current != nil
+	return d
+}
+
+func (r Rules) login(from Record, withRefresh bool) Decision {
+	d := draft{Rules: r, next: from}
+	access := d.access(enoughForLogin(from.Access.lifetime()))
+	var refresh bearer.Bearer
+	if withRefresh {
+		refresh = d.refreshForLogin()
+	}
+	return d.decision(access, refresh)
+}
+
+// sameTokenAgain is the promise: the same client, user and scopes get the same
+// token while it is valid, that is while at least enough seconds of it are left.
+func (r Rules) sameTokenAgain(of Record, enough int64) bool {
+	if r.live(of.Access) && of.Access.Expiry-r.Now >= enough {
+		return true
+	}
+	// The current token runs out before the previous one only after the client's
+	// lifetime was shortened. Then it is returned to its end, since a third token
+	// would push out the previous one while that is live.
+	return r.live(of.Access) && r.live(of.AccessPrev)
+}
+
+// enoughForLogin is how many seconds of an access token must be left for a login
+// to get it again: a tenth of its lifetime but at least a minute, and never more
+// than half.
+func enoughForLogin(lifetime int64) int64 { return min(max(60, lifetime/10), lifetime/2) }
+
+// draft is a record on its way to its next state.
+type draft struct {
+	Rules
+	next     Record
+	made     bool // next differs from the record that was read
+	issued   bool // an access token was made
+	tampered bool
+}
+
+// access returns the access token in force, making the next one if less than
+// enough of the current one is left.
+func (d *draft) access(enough int64) bearer.Bearer {
+	if d.sameTokenAgain(d.next, enough) {
+		return d.again(bearer.Access, d.next.Access)
+	}
+	cur := d.next.Access
+	if d.live(cur) || !d.live(d.next.AccessPrev) {
+		d.next.AccessPrev = cur
+	}
+	d.issued = true
+	return d.make(bearer.Access, &d.next.Access, d.Now+d.Terms.AccessLifetime)
+}
+
+func (d *draft) refreshForLogin() bearer.Bearer {
+	cur, absolute := d.next.Refresh, d.Terms.RefreshAbsolute
+	prevServes := !d.Terms.Public && d.refreshLive(d.next, d.next.RefreshPrev)
+	if d.refreshLive(d.next, cur) && (prevServes || cur.Expiry-d.Now >= absolute/2) {
+		return d.again(bearer.Refresh, cur)
+	}
+	return d.rotate(d.Now + absolute)
+}
+
+// rotate makes the next refresh token. For a public client the one before counts
+// as rotated from now on; for a confidential one it serves until its own expiry.
+func (d *draft) rotate(expiry int64) bearer.Bearer {
+	switch {
+	case d.refreshLive(d.next, d.next.Refresh):
+		d.next.RefreshPrev, d.next.RefreshRotated = d.next.Refresh, d.Now
+	case !d.Terms.Public && d.refreshLive(d.next, d.next.RefreshPrev):
+		// The key of the current one was retired before it expired: the previous one
+		// serves on.
+	default:
+		// One whose idle time has passed must not come along: the deadline that
+		// moves below would revive it.
+		d.next.RefreshPrev, d.next.RefreshRotated = Slot{}, 0
+	}
+	d.next.RefreshIdle = d.Now + d.Terms.RefreshIdle
+	return d.make(bearer.Refresh, &d.next.Refresh, expiry)
+}
+
+// make puts the next generation of a token into its slot.
+func (d *draft) make(kind bearer.Kind, s *Slot, expiry int64) bearer.Bearer {
+	*s = Slot{Generation: s.Generation + 1, KID: d.Ring.ActiveKID(), IssuedAt: d.Now, Expiry: expiry}
+	text, hash, ok := d.seal(kind, *s)
+	s.Hash = hash
+	d.made, d.tampered = true, d.tampered || !ok
+	return text
+}
+
+// again makes the token of a live slot once more. It is handed out only if it is
+// the one that the slot remembers.
+func (d *draft) again(kind bearer.Kind, s Slot) bearer.Bearer {
+	text, hash, ok := d.seal(kind, s)
+	if !ok || !sameHash(hash, s.Hash) {
+		d.tampered = true
+		return bearer.Bearer{}
+	}
+	return text
+}
+
+func (d *draft) seal(kind bearer.Kind, s Slot) (bearer.Bearer, bearer.Hash, bool) {
+	name := bearer.Name{Kind: kind, KID: s.KID, Expiry: s.Expiry, Locator: d.next.Locator(), Generation: s.Generation}
+	return d.Ring.Seal(name, d.next.RID)
+}
+
+// decision answers with these tokens, after a write if one of them was made.
+func (d *draft) decision(access, refresh bearer.Bearer) Decision {
+	if d.tampered {
+		return Decision{Tampered: true}
+	}
+	do := Return
+	if d.made {
+		do = Save
+		// The idle deadline moves only with a write that makes a token, and never
+		// revives a refresh token whose time has passed.
+		if d.refreshLive(d.next, d.next.Refresh) {
+			d.next.RefreshIdle = d.Now + d.Terms.RefreshIdle
+		}
+	}
+	slot := d.next.Access
+	return Decision{
+		Do:     do,
+		Record: d.next,
+		Answer: Answer{
+			AccessToken:  access,
+			ExpiresIn:    min(slot.Expiry-d.Now, slot.lifetime()),
+			RefreshToken: refresh,
+			Scope:        d.next.Authorization.Scope,
+		},
+		Issued: d.issued,
+	}
+}

@@ -1,0 +1,91 @@
+package ledger
+
+import "github.com/fob-oauth/fob/internal/bearer"
+
+// View is what a record is judged by. Parts of it may be old: the client comes
+// from a cache of ten seconds, the key ring from one of a minute, the subject's
+// state from a batch read that is not a snapshot.
+type View struct {
+	Now    int64 // Unix seconds, one reading for the whole request
+	Keys   KeyStates
+	Epochs Epochs
+
+	// Ahead is the nonce of a record that an older View of the same request was
+	// behind, if there was one. All of this View was read after that record, so
+	// that the record is now dead where it is still ahead.
+	Ahead Nonce
+}
+
+// KeyStates is what judging asks of the key ring, a [*bearer.CheckRing].
+type KeyStates interface {
+	Knows(kid uint8) bool
+	Verifies(kid uint8) bool
+}
+
+// Verdict is what a View says of a record.
+type Verdict int
+
+const (
+	Dead     Verdict = iota // may be replaced whole
+	Behind                  // the View is older than the record: read it anew, then judge
+	Tampered                // dead, and edited from outside
+	Alive
+)
+
+// Judge says whether anything can be active in a record that was read from loc.
+//
+// A record made under less than the View knows is dead. One made under more
+// means that the View is behind.
+func (v View) Judge(r Record, loc bearer.Locator) Verdict {
+	if r.Locator() != loc {
+		return Tampered
+	}
+	e := r.Epochs
+	ahead := e.Subject > v.Epochs.Subject || e.Client > v.Epochs.Client || e.Issuer > v.Epochs.Issuer
+	// This comes first, even if another epoch says that the record is dead: its
+	// replacement must not be minted under the epoch that it is ahead of.
+	if (ahead || v.holdsUnknownKey(r)) && r.Nonce != v.Ahead {
+		return Behind
+	}
+	if e != v.Epochs {
+		return Dead
+	}
+	if !v.live(r.Access) && !v.live(r.AccessPrev) && !v.refreshLive(r, r.Refresh) && !v.refreshLive(r, r.RefreshPrev) {
+		return Dead
+	}
+	return Alive
+}
+
+// holdsUnknownKey reports whether a token of r that has not run out was made
+// under a key that the ring lacks: an instance with a newer ring wrote it.
+func (v View) holdsUnknownKey(r Record) bool {
+	for _, s := range []Slot{r.Access, r.AccessPrev, r.Refresh, r.RefreshPrev} {
+		if s.Generation > 0 && v.Now < s.Expiry && !v.Keys.Knows(s.KID) {
+			return true
+		}
+	}
+	return false
+}
+
+// live reports whether a slot of a record that is alive holds an active token. A
+// refresh token must pass refreshLive.
+func (v View) live(s Slot) bool {
+	return s.Generation > 0 && v.Now < s.Expiry && v.Keys.Verifies(s.KID)
+}
+
+func (v View) refreshLive(r Record, s Slot) bool { return v.live(s) && v.Now < r.RefreshIdle }
+
+// Active finds the slot of a record that is alive which holds t, and when that
+// token expires, if t is active: the current or previous access token, or the
+// current refresh token.
+func (v View) Active(r Record, t bearer.Token) (slot Slot, expiry int64, active bool) {
+	if t.Kind == bearer.Refresh {
+		return r.Refresh, r.refreshDeadline(r.Refresh), r.Refresh.holds(t) && v.refreshLive(r, r.Refresh)
+	}
+	for _, s := range []Slot{r.Access, r.AccessPrev} {
+		if s.holds(t) {
+			return s, s.Expiry, v.live(s)
+		}
+	}
+	return Slot{}, 0, false
+}

@@ -1,0 +1,102 @@
+package ledger
+
+import (
+	"testing"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+)
+
+func TestJudge(t *testing.T) {
+	b := newBench(t, false)
+	b.login()
+	r := b.record
+	r.Nonce = Nonce{1}
+	r.Epochs = Epochs{5, 5, 5}
+	loc := b.auth.Locator()
+	ring := b.ring.CheckRing
+	at := func(s, c, i uint64) View { return View{Now: b.now, Keys: ring, Epochs: Epochs{s, c, i}} }
+	for _, tt := range []struct {
+		name string
+		v    View
+		want Verdict
+	}{
+		{"equal", at(5, 5, 5), Alive},
+		{"subject signed out", at(6, 5, 5), Dead},
+		{"client killed", at(5, 6, 5), Dead},
+		{"issuer raised", at(5, 5, 6), Dead},
+		{"we are behind on the subject", at(4, 5, 5), Behind},
+		{"we are behind on the client", at(5, 4, 5), Behind},
+		{"we are behind on the issuer", at(5, 5, 4), Behind},
+		{"behind and killed", at(4, 6, 5), Behind}, // or it would be replaced under 4
+	} {
+		if got := tt.v.Judge(r, loc); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+		tt.v.Ahead = r.Nonce // read anew since the record was seen
+		want := tt.want
+		if want == Behind {
+			want = Dead
+		}
+		if got := tt.v.Judge(r, loc); got != want {
+			t.Errorf("%s, read anew: %v, want %v", tt.name, got, want)
+		}
+	}
+
+	// Case A35, on the record: every field that the token asserts is in the key.
+	for what, edit := range map[string]func(*Authorization){
+		"subject kind": func(a *Authorization) { a.Subject.Kind = ClientSubject },
+		"subject":      func(a *Authorization) { a.Subject.ID = "u_2" },
+		"username":     func(a *Authorization) { a.Username = "root" },
+		"client":       func(a *Authorization) { a.Client = "other" },
+		"format":       func(a *Authorization) { a.Format = "jwt" },
+		"scope":        func(a *Authorization) { a.Scope = mustScope(t, "admin device_ipad") },
+		"device":       func(a *Authorization) { a.Scope = a.Scope.WithDevice("iphone") },
+		"audience":     func(a *Authorization) { a.Audiences = []string{"other"} },
+		"audiences":    func(a *Authorization) { a.Audiences = []string{"app", "other"} },
+	} {
+		edited := r
+		edit(&edited.Authorization)
+		if got := at(5, 5, 5).Judge(edited, loc); got != Tampered {
+			t.Errorf("edited %s: %v, want tampered", what, got)
+		}
+		if edited.Authorization.Equal(r.Authorization) {
+			t.Errorf("edited %s: still Equal", what)
+		}
+	}
+}
+
+// Keys are injective where glued ones are not (cases A05, A16).
+func TestLocatorsDoNotMeet(t *testing.T) {
+	a := newBench(t, false).auth
+	seen := map[bearer.Locator]string{a.Locator(): "itself"}
+	for what, edit := range map[string]func(*Authorization){
+		"scope split":    func(a *Authorization) { a.Scope = mustScope(t, "read"); a.Audiences = []string{"device_ipad", "app"} },
+		"audience glued": func(a *Authorization) { a.Audiences = []string{"ap", "p"} },
+		"client's own":   func(a *Authorization) { a.Subject = Subject{ClientSubject, "u_1"} },
+		"id moved":       func(a *Authorization) { a.Subject.ID = "u_1app"; a.Client = "" },
+		"no device":      func(a *Authorization) { a.Scope = a.Scope.WithDevice("") },
+	} {
+		b := a
+		edit(&b)
+		if other, met := seen[b.Locator()]; met {
+			t.Errorf("%s and %s have one locator", what, other)
+		}
+		seen[b.Locator()] = what
+	}
+	if SubjectKey(Subject{UserSubject, "x"}) == SubjectKey(Subject{ClientSubject, "x"}) {
+		t.Error("a client and a user share a partition")
+	}
+}
+
+func TestTTL(t *testing.T) {
+	b := newBench(t, false)
+	b.login()
+	if got, want := b.record.TTL(), int64(testNow+defaultRefreshIdle+ttlGrace); got != want {
+		t.Errorf("TTL = %d, want %d: the idle deadline and a day", got, want)
+	}
+	r := b.record
+	r.Refresh, r.RefreshPrev = Slot{}, Slot{}
+	if got, want := r.TTL(), r.Access.Expiry+ttlGrace; got != want {
+		t.Errorf("without refresh token: TTL = %d, want %d", got, want)
+	}
+}

@@ -1,0 +1,137 @@
+package oauth
+
+import (
+	"context"
+	"slices"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
+	"github.com/fob-oauth/fob/internal/scope"
+)
+
+// Form is the body of a request: each parameter once, those without a value
+// left out (RFC 6749 §3.2).
+type Form map[string]string
+
+// Parameters of the token endpoint. A new one also belongs in [TokenParameters].
+const (
+	paramGrantType      = "grant_type"     // RFC 6749 §4.3.2, §4.4.2, §6
+	paramScope          = "scope"          // RFC 6749 §3.3
+	paramUsername       = "username"       // RFC 6749 §4.3.2
+	paramPassword       = "password"       // RFC 6749 §4.3.2
+	paramRefreshToken   = "refresh_token"  // RFC 6749 §6
+	paramTokenBindingID = "tokenBindingId" // WSO2 Identity Server 7
+)
+
+// TokenParameters are the names in a [Form] that a grant reads, and whether the
+// value is a secret.
+func TokenParameters() map[string]bool {
+	return map[string]bool{
+		paramGrantType: false, paramScope: false, paramUsername: false, paramTokenBindingID: false,
+		paramPassword: true, paramRefreshToken: true,
+	}
+}
+
+// grant is one grant_type (RFC 6749 §1.3), parsed. It holds what its proof needs
+// and nothing else: no grant has a mint key or the token store.
+type grant interface {
+	// prove returns what the request proves at now, in Unix seconds.
+	prove(ctx context.Context, client Client, now int64) (proof, error)
+}
+
+// proof is what a grant proved: a subject that logs in, or the refresh token of
+// an Authorization that was granted before.
+type proof struct {
+	subject     ledger.Subject
+	username    string
+	roles       []string
+	userVersion uint64 // the User.Version that a password was checked against
+	mayRefresh  bool   // the login may come with a refresh token
+
+	refresh bearer.Token  // zero for a login
+	shown   bearer.Bearer // refresh as the client sent it
+
+	denied error // the answer if the subject is disabled or userVersion is too old
+}
+
+func (p proof) isLogin() bool { return p.refresh.Kind != bearer.Refresh }
+
+// question is a request to the token endpoint in types.
+type question struct {
+	grantType GrantType
+	grant     grant
+	scope     scope.Set
+	anyScope  bool // the request named none
+}
+
+// parse reads a request without asking any store. The grant type is set as soon
+// as it is known, also with an error.
+func (i *Issuer) parse(req TokenRequest) (q question, err error) {
+	form := req.Form
+	name := GrantType(form[paramGrantType])
+	if name == "" {
+		return q, refuse(InvalidRequest, "grant_type is missing")
+	}
+	if !slices.Contains(GrantTypes(), name) {
+		return q, errUnsupportedGrant()
+	}
+	q.grantType, q.anyScope = name, form[paramScope] == ""
+	if i.Grants != nil && !slices.Contains(i.Grants, name) {
+		return q, errUnsupportedGrant()
+	}
+	switch name {
+	case PasswordGrant:
+		q.grant, err = parsePassword(i.Users, i.Passwords, req)
+	case ClientCredentialsGrant:
+		q.grant = clientCredentialsGrant{}
+	case RefreshTokenGrant:
+		q.grant, err = parseRefreshToken(i.open, form)
+	}
+	if err != nil {
+		return q, err
+	}
+	if name == RefreshTokenGrant {
+		q.scope, err = parseScope(form) // without tokenBindingId: the device is in the token
+	} else {
+		q.scope, err = requestedScope(form)
+	}
+	return q, err
+}
+
+// requestedScope reads scope and tokenBindingId, WSO2's other spelling of the
+// device. Both are checked before any store is asked.
+func requestedScope(form Form) (scope.Set, error) {
+	set, err := parseScope(form)
+	if err != nil {
+		return scope.Set{}, err
+	}
+	binding := form[paramTokenBindingID]
+	if binding == "" {
+		return set, nil
+	}
+	device, err := scope.ParseDevice(binding)
+	if err != nil {
+		return scope.Set{}, refuse(InvalidRequest, "tokenBindingId is not a device name of 1 to 64 of A-Z a-z 0-9 . _ -")
+	}
+	if set.Device() != "" && set.Device() != device {
+		return scope.Set{}, refuse(InvalidRequest, "tokenBindingId and the device scope name different devices")
+	}
+	return set.WithDevice(device), nil
+}
+
+// parseScope reads scope alone. The errors of package scope never repeat input.
+func parseScope(form Form) (scope.Set, error) {
+	set, err := scope.Parse(form[paramScope])
+	if err != nil {
+		return scope.Set{}, refuse(InvalidScope, err.Error())
+	}
+	return set, nil
+}
+
+func errUnsupportedGrant() error {
+	return refuse(UnsupportedGrantType, "grant_type is not supported")
+}
+
+func (i *Issuer) open(ctx context.Context, b bearer.Bearer) (bearer.Token, error) {
+	return openBearer(ctx, i.Keys, b)
+}

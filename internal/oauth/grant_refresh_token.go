@@ -1,0 +1,49 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
+)
+
+// refreshTokenGrant is RFC 6749 §6.
+type refreshTokenGrant struct {
+	open  func(context.Context, bearer.Bearer) (bearer.Token, error)
+	token bearer.Bearer
+}
+
+// Every refresh token that does not work gets this answer.
+func errInvalidRefresh() error {
+	return refuse(InvalidGrant, "the refresh token is invalid, expired, revoked or of another client")
+}
+
+func parseRefreshToken(open func(context.Context, bearer.Bearer) (bearer.Token, error), form Form) (grant, error) {
+	g := refreshTokenGrant{open, bearer.FromClient(form[paramRefreshToken])}
+	if g.token.Len() == 0 {
+		return nil, refuse(InvalidRequest, "refresh_token is missing")
+	}
+	return g, nil
+}
+
+func (g refreshTokenGrant) prove(ctx context.Context, client Client, now int64) (proof, error) {
+	t, err := g.open(ctx, g.token)
+	if errors.Is(err, bearer.ErrInvalid) {
+		return proof{}, errInvalidRefresh()
+	}
+	if err != nil {
+		return proof{}, err
+	}
+	if t.Kind != bearer.Refresh || t.Locator.Client != ledger.ClientKey(client.ID) || t.Expiry <= now {
+		return proof{}, errInvalidRefresh()
+	}
+	return proof{
+		refresh: t,
+		shown:   g.token,
+		// Whatever changes a password or roles raises the epoch, which the record is
+		// judged by.
+		userVersion: anyUserVersion,
+		denied:      errInvalidRefresh(),
+	}, nil
+}
