@@ -71,3 +71,5 @@ func authenticate(ctx context.Context, clients *ClientCache, cred Credentials, f
 func PlausibleClientID(id ledger.ClientID) bool {
 	return id != "" && len(id) <= maxClientID && !strings.ContainsFunc(string(id), notPrintableASCII)
 }
+
+func notPrintableASCII(c rune) bool { return c <= ' ' || c > '~' }

@@ -51,7 +51,7 @@ type proof struct {
 	refresh bearer.Token  // zero for a login
 	shown   bearer.Bearer // refresh as the client sent it
 
-	denied error // the answer if the subject is disabled or userVersion is too old
+	denied func() error // the answer if the subject is disabled or userVersion is too old
 }
 
 func (p proof) isLogin() bool { return p.refresh.Kind != bearer.Refresh }

@@ -18,6 +18,8 @@ func (clientCredentialsGrant) prove(_ context.Context, client Client, _ int64) (
 	return proof{
 		subject:     ledger.Subject{Kind: ledger.ClientSubject, ID: string(client.ID)},
 		userVersion: anyUserVersion,
-		denied:      refuse(InvalidGrant, "the client's own tokens are disabled"),
+		denied: func() error {
+			return refuse(InvalidGrant, "the client's own tokens are disabled")
+		},
 	}, nil
 }

@@ -118,7 +118,7 @@ starts:
 				// not outlive them.
 				outdated := proved.userVersion < reading.State.UserVersion
 				if reading.State.Disabled || outdated && fresh {
-					return none, proved.denied
+					return none, proved.denied()
 				}
 				if outdated {
 					continue starts
@@ -142,7 +142,7 @@ starts:
 
 			// 6. Decide: the same token again, the next one, or none.
 			var decided ledger.Decision
-			refusal := errCannotMint
+			refusal := func() error { return errCannotMint }
 			if proved.isLogin() {
 				withRefresh := mayHaveRefreshToken(client, proved, authorization)
 				decided = rules.Issue(current, authorization, withRefresh, newRID())
@@ -160,7 +160,7 @@ starts:
 			// record that won.
 			switch decided.Do {
 			case ledger.Refuse:
-				return none, refusal
+				return none, refusal()
 
 			case ledger.Return:
 				event.Outcome = outcomeOf(proved, decided)
@@ -173,7 +173,7 @@ starts:
 				}
 				if ended {
 					event.Outcome = Replayed
-					return none, refusal
+					return none, refusal()
 				}
 				reading.Record = left
 				event.Raced++
@@ -250,7 +250,7 @@ func (i *Issuer) authorize(ctx context.Context, client Client, registered Resour
 	case err != nil:
 		return a, err
 	case reading.State.Disabled:
-		return a, p.denied
+		return a, p.denied()
 	}
 	return a, refusal
 }

@@ -103,6 +103,4 @@ func ValidatePassword(p secret.Text) error {
 	return nil
 }
 
-func notPrintableASCII(c rune) bool { return c <= ' ' || c > '~' }
-
 func isControl(c rune) bool { return c < ' ' || c == 0x7f }

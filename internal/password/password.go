@@ -83,3 +83,12 @@ func verifyArgon2id(password secret.Text, hash string) (ok, outdated bool, err e
 	}
 	return match, *p != params, nil
 }
+
+// isBcrypt reports whether hash is bcrypt's as everybody means it: $2a$, $2b$ and
+// $2y$ are names of one function. $2x$ is another one, with a fault, and $2$ a
+// third.
+func isBcrypt(hash string) bool {
+	return len(hash) == bcryptLen && (strings.HasPrefix(hash, "$2a$") || strings.HasPrefix(hash, "$2b$") || strings.HasPrefix(hash, "$2y$")) &&
+		'0' <= hash[4] && hash[4] <= '9' && '0' <= hash[5] && hash[5] <= '9' && hash[6] == '$' &&
+		!strings.ContainsFunc(hash[7:], notBcryptBase64)
+}
