@@ -2,16 +2,14 @@
 // token is active.
 //
 // A Grant proves an Authorization; an Authorization has at most one current
-// access token; Issue returns it or makes it.
+// access token; Issue returns it or makes it. [Issuer.Token] is the token
+// endpoint from top to bottom; [Verifier] revokes and introspects; [Directory]
+// lists and ends what a subject is signed in with. What becomes of a record is
+// decided by package ledger; here it is read and written, never without a
+// condition on what was read, and without locks.
 //
-// The life of an Authorization is decided by pure functions over (record, now,
-// request) in issue.go and refresh.go. Around them stands one shell, settle.go:
-// read, decide, compare-and-set, and on a conflict decide again with the record
-// that won. There are no locks, and nothing is written without a condition on
-// what was read.
-//
-// The package refuses to know HTTP, JSON, AWS and how anything is stored or
-// hashed slowly. It sees stores through the narrow interfaces of store.go.
-// Failures that a client may see are *Error; a store that cannot answer matches
-// ErrUnavailable, and is never turned into an answer.
+// The package does not know HTTP, JSON, AWS or how anything is stored or hashed.
+// It sees stores through the narrow interfaces of store.go. Failures that a
+// client may see are [*Error]; a store that cannot answer matches
+// [ErrUnavailable], and is never turned into an answer.
 package oauth
