@@ -100,7 +100,7 @@ func Authorizer(a wire.Authorizer, o wire.Options) func(context.Context, json.Ra
 			return e.answer(a.ByRoute, true, j.Caller.Subject, j.Caller.Texts())
 		case j.Status == http.StatusForbidden:
 			// A REST API can repeat the challenge in its gateway response.
-			return e.answer(a.ByRoute, false, "denied", map[string]string{"challenge": j.Challenge})
+			return e.answer(a.ByRoute, false, "denied", map[string]any{"challenge": j.Challenge})
 		case j.Status == http.StatusUnauthorized, j.Status == http.StatusBadRequest:
 			return nil, errUnauthorized
 		case j.Status < http.StatusInternalServerError:
@@ -171,13 +171,9 @@ func (e authorizerEvent) missingSources() (names []string) {
 }
 
 // answer is the yes or no, in the format of the question.
-func (e authorizerEvent) answer(byRoute, yes bool, principal string, said map[string]string) (any, error) {
-	known := map[string]any{}
-	for name, value := range said {
-		known[name] = value
-	}
+func (e authorizerEvent) answer(byRoute, yes bool, principal string, said map[string]any) (any, error) {
 	if e.Version == "2.0" {
-		return events.APIGatewayV2CustomAuthorizerSimpleResponse{IsAuthorized: yes, Context: known}, nil
+		return events.APIGatewayV2CustomAuthorizerSimpleResponse{IsAuthorized: yes, Context: said}, nil
 	}
 	// The policy says what was judged and no more, because the gateway may keep it
 	// and ask it about another method of the API.
@@ -200,6 +196,6 @@ func (e authorizerEvent) answer(byRoute, yes bool, principal string, said map[st
 				Action: []string{"execute-api:Invoke"}, Effect: effect, Resource: []string{resource},
 			}},
 		},
-		Context: known,
+		Context: said,
 	}, nil
 }

@@ -62,58 +62,55 @@ func NewCache[R Ring](fetch func(context.Context) (R, error), now func() time.Ti
 
 // Ring returns a ring that is at most 60 seconds old by the wall clock.
 func (c *Cache[R]) Ring(ctx context.Context) (R, error) {
-	var none R
-	if err := c.lock(ctx); err != nil {
-		return none, err
-	}
-	defer c.unlock()
-	now := c.now()
-	if oauth.Recent(c.fetched, now, renewAge) {
-		return c.ring, nil
-	}
-	usable := oauth.Recent(c.fetched, now, MaxAge)
-	err := errFetchFailed
-	if !oauth.Recent(c.failed, now, retryAfter) {
-		err = c.load(ctx)
-	}
-	if err != nil && !usable {
-		return none, oauth.Unavailable("get the key ring", err)
-	}
-	return c.ring, nil
+	return c.inTurn(ctx, func() error {
+		now := c.now()
+		if oauth.Recent(c.fetched, now, renewAge) {
+			return nil
+		}
+		err := errFetchFailed
+		if !oauth.Recent(c.failed, now, retryAfter) {
+			err = c.load(ctx)
+		}
+		if err != nil && !oauth.Recent(c.fetched, now, MaxAge) {
+			return oauth.Unavailable("get the key ring", err)
+		}
+		return nil
+	})
 }
 
-// Reload fetches the ring now. A ring that is merely young does not help whoever
-// knows that it is behind, so a failed fetch is an error.
+// Reload fetches the ring now. A failed fetch is an error even if there is a young
+// ring: the caller knows more than that ring.
 func (c *Cache[R]) Reload(ctx context.Context) (R, error) {
-	var none R
-	if err := c.lock(ctx); err != nil {
-		return none, err
-	}
-	defer c.unlock()
-	if err := c.load(ctx); err != nil {
-		return none, err
-	}
-	return c.ring, nil
+	return c.inTurn(ctx, func() error { return c.load(ctx) })
 }
 
 // ReloadForUnknownKey fetches the ring unless it did so within a minute; then it
 // returns the ring at hand. If that one fetch failed and none has succeeded
 // since, the answer is still not known.
 func (c *Cache[R]) ReloadForUnknownKey(ctx context.Context) (R, error) {
-	var none R
-	if err := c.lock(ctx); err != nil {
-		return none, err
-	}
-	defer c.unlock()
-	now := c.now()
-	if oauth.Recent(c.unknown, now, unknownKeyPause) {
-		if c.fetched.Before(c.unknown) {
-			return none, oauth.Unavailable("look for an unknown key", errFetchFailed)
+	return c.inTurn(ctx, func() error {
+		now := c.now()
+		if oauth.Recent(c.unknown, now, unknownKeyPause) {
+			if c.fetched.Before(c.unknown) {
+				return oauth.Unavailable("look for an unknown key", errFetchFailed)
+			}
+			return nil
 		}
-		return c.ring, nil
+		c.unknown = now
+		return c.load(ctx)
+	})
+}
+
+// inTurn returns the ring after renew, which has the turn.
+func (c *Cache[R]) inTurn(ctx context.Context, renew func() error) (R, error) {
+	var none R
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return none, oauth.Unavailable("wait for the key ring", ctx.Err())
 	}
-	c.unknown = now
-	if err := c.load(ctx); err != nil {
+	if err := renew(); err != nil {
 		return none, err
 	}
 	return c.ring, nil
@@ -135,14 +132,3 @@ func (c *Cache[R]) load(ctx context.Context) error {
 	c.ring, c.fetched = ring, now
 	return nil
 }
-
-func (c *Cache[R]) lock(ctx context.Context) error {
-	select {
-	case c.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return oauth.Unavailable("wait for the key ring", ctx.Err())
-	}
-}
-
-func (c *Cache[R]) unlock() { <-c.turn }

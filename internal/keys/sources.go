@@ -22,11 +22,15 @@ import (
 // CheckSource fetches the check ring: from a key file if there is one, else from
 // the secret with that ARN.
 func CheckSource(cfg aws.Config, keyFile, checkARN string) func(context.Context) (*bearer.CheckRing, error) {
-	if keyFile != "" {
-		return checkFromFile(keyFile)
-	}
 	sm := NewClient(cfg)
 	return func(ctx context.Context) (*bearer.CheckRing, error) {
+		if keyFile != "" {
+			f, err := readFile(keyFile)
+			if err != nil {
+				return nil, err
+			}
+			return bearer.ParseCheckRing(f.Check)
+		}
 		check, err := fetchSecret(ctx, sm, checkARN)
 		if err != nil {
 			return nil, err
@@ -35,9 +39,9 @@ func CheckSource(cfg aws.Config, keyFile, checkARN string) func(context.Context)
 	}
 }
 
-// MintSource fetches the mint ring in the same way. A key is added to the mint secret first
-// and named by the check secret later; reading them the other way round, the
-// check secret never names a key that we hold too old a mint secret for.
+// MintSource fetches the mint ring in the same way. A new key is written to the mint
+// secret first and named by the check secret later. Reading the check secret first,
+// it never names a key that the mint secret read after it lacks.
 func MintSource(cfg aws.Config, keyFile, mintARN, checkARN string) func(context.Context) (*bearer.MintRing, error) {
 	if keyFile != "" {
 		return MintFromFile(keyFile)
@@ -82,16 +86,6 @@ func fetchSecret(ctx context.Context, sm *secretsmanager.Client, arn string) ([]
 type File struct {
 	Mint  json.RawMessage `json:"mint"`
 	Check json.RawMessage `json:"check"`
-}
-
-func checkFromFile(path string) func(context.Context) (*bearer.CheckRing, error) {
-	return func(context.Context) (*bearer.CheckRing, error) {
-		f, err := readFile(path)
-		if err != nil {
-			return nil, err
-		}
-		return bearer.ParseCheckRing(f.Check)
-	}
 }
 
 // MintFromFile reads the whole ring of a key file.

@@ -159,7 +159,7 @@ func TestAuthorizerSaysTexts(t *testing.T) {
 	w := newWorld(t)
 	token := w.login(t, transports[0], asApp, "write device_ipad").text("access_token")
 	said := w.judge(t, w.authorizer(wire.Policy{}), "", "Bearer "+token).Caller.Texts()
-	if diff := cmp.Diff(said, map[string]string{
+	if diff := cmp.Diff(said, map[string]any{
 		"sub": "u_ada", "client_id": "app", "scope": "write device_ipad", "device": "ipad", "username": username,
 	}); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)

@@ -91,25 +91,23 @@ func stackOf(err error) []slog.Attr {
 	return nil
 }
 
-// withMetrics adds the counters that moved, and the member that makes CloudWatch
-// see them.
+// withMetrics adds the counters that moved, and the member of the embedded metric
+// format that makes CloudWatch see them.
 func withMetrics(attrs []slog.Attr, counters []counter, now time.Time) []slog.Attr {
-	var metrics []emfMetric
+	var metrics []map[string]string
 	for _, c := range counters {
 		if c.value > 0 {
 			attrs = append(attrs, slog.Int(c.name, c.value))
-			metrics = append(metrics, emfMetric{c.name, "Count"})
+			metrics = append(metrics, map[string]string{"Name": c.name, "Unit": "Count"})
 		}
 	}
 	if metrics == nil {
 		return attrs
 	}
-	return append(attrs, slog.Any("_aws", emf{
-		Timestamp: now.UnixMilli(),
-		CloudWatchMetrics: []emfDirective{{
-			Namespace:  "fob",
-			Dimensions: [][]string{{"function"}},
-			Metrics:    metrics,
+	return append(attrs, slog.Any("_aws", map[string]any{
+		"Timestamp": now.UnixMilli(),
+		"CloudWatchMetrics": []any{map[string]any{
+			"Namespace": "fob", "Dimensions": [][]string{{"function"}}, "Metrics": metrics,
 		}},
 	}))
 }
@@ -118,20 +116,3 @@ type counter struct {
 	name  string
 	value int
 }
-
-// The embedded metric format: its names, in its own spelling.
-type (
-	emf struct {
-		Timestamp         int64
-		CloudWatchMetrics []emfDirective
-	}
-	emfDirective struct {
-		Namespace  string
-		Dimensions [][]string
-		Metrics    []emfMetric
-	}
-	emfMetric struct {
-		Name string
-		Unit string
-	}
-)

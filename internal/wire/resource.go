@@ -87,11 +87,11 @@ func newCaller(i oauth.Introspection) Caller {
 	}
 }
 
-// Texts are the members of c by their name in JSON, without empty ones: a gateway
-// keeps only texts.
-func (c Caller) Texts() map[string]string {
-	texts := map[string]string{"sub": c.Subject, "client_id": c.ClientID, "scope": c.Scope, "device": c.Device, "username": c.Username}
-	maps.DeleteFunc(texts, func(_, value string) bool { return value == "" })
+// Texts are the members of c by their name in JSON, without empty ones. All values
+// are texts, because a gateway keeps nothing else.
+func (c Caller) Texts() map[string]any {
+	texts := map[string]any{"sub": c.Subject, "client_id": c.ClientID, "scope": c.Scope, "device": c.Device, "username": c.Username}
+	maps.DeleteFunc(texts, func(_ string, value any) bool { return value == "" })
 	return texts
 }
 

@@ -136,15 +136,11 @@ func timeLeft(ctx context.Context) error {
 	return nil
 }
 
+// issuerOf is empty if nothing names an address.
 func (o Options) issuerOf(r *http.Request) string {
-	if o.Issuer != "" {
-		return o.Issuer
-	}
-	return baseURL(r)
-}
-
-func baseURL(r *http.Request) string {
 	switch g := GatewayOf(r.Context()); {
+	case o.Issuer != "":
+		return o.Issuer
 	case g.BaseURL != "":
 		return g.BaseURL
 	case r.Host == "":
