@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -106,7 +107,9 @@ func caseFaults(t *testing.T, text string) (faults []string) {
 				break
 			}
 			if _, read := tests[cited[1]]; !read {
-				tests[cited[1]] = testsOf(t, cited[1])
+				for _, folder := range caseFolders {
+					tests[cited[1]] = append(tests[cited[1]], testsOf(t, path.Join(folder, cited[1]))...)
+				}
 			}
 			if !slices.Contains(tests[cited[1]], cited[2]) {
 				fault(number, "package", cited[1], "has no", cited[2])
@@ -127,23 +130,21 @@ func caseFaults(t *testing.T, text string) (faults []string) {
 	return faults
 }
 
-// testsOf are the tests in the files of a package. None is an answer too.
-func testsOf(t *testing.T, name string) (tests []string) {
+// testsOf are the tests in the files of a folder. None is an answer too.
+func testsOf(t *testing.T, folder string) (tests []string) {
 	t.Helper()
-	for _, folder := range caseFolders {
-		files, err := filepath.Glob(filepath.Join("..", folder, name, "*_test.go"))
+	files, err := filepath.Glob(filepath.Join("..", folder, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, path := range files {
-			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, decl := range file.Decls {
-				if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil {
-					tests = append(tests, f.Name.Name)
-				}
+		for _, decl := range file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil {
+				tests = append(tests, f.Name.Name)
 			}
 		}
 	}
