@@ -20,7 +20,7 @@ const (
 	maxParameters = 100
 )
 
-// Parameters that are read here; those of the grants are the domain's.
+// Parameters that are read here.
 const (
 	paramClientID            = "client_id"             // RFC 6749 §2.3.1
 	paramClientSecret        = "client_secret"         // RFC 6749 §2.3.1
@@ -29,27 +29,30 @@ const (
 	paramToken               = "token"                 // RFC 7009 §2.1, RFC 7662 §2.1
 )
 
-// isKnown tells the parameters that mean something to us. They may not be
-// repeated; all others are ignored, however often they come (RFC 6749 §3.2).
+// grantParameters are read in package oauth; a true one is a secret.
+var grantParameters = oauth.TokenParameters()
+
+// isKnown reports a parameter that is read. It may not be repeated; all others are
+// ignored, however often they come (RFC 6749 §3.2).
 func isKnown(name string) bool {
 	switch name {
-	case "grant_type", "scope", "username", "password", "refresh_token", "tokenBindingId",
-		paramClientID, paramClientSecret, paramClientAssertion, paramClientAssertionType,
+	case paramClientID, paramClientSecret, paramClientAssertion, paramClientAssertionType,
 		paramToken, "token_type_hint":
 		return true
 	}
-	return false
+	_, ofGrant := grantParameters[name]
+	return ofGrant
 }
 
-// isSecretName tells the parameters whose values must not stand in a URL, where
-// proxies and browsers keep them (RFC 6749 §2.3.1). Spelling does not make a
-// secret less of one, so case is ignored.
+// isSecretName reports a parameter whose value must not be in a URL, where proxies
+// and browsers keep them (RFC 6749 §2.3.1), in whatever case it is written.
 func isSecretName(name string) bool {
-	switch strings.ToLower(name) {
-	case paramClientSecret, "password", paramToken, "refresh_token", "access_token", paramClientAssertion:
+	name = strings.ToLower(name)
+	switch name {
+	case paramClientSecret, paramToken, paramClientAssertion, "access_token":
 		return true
 	}
-	return false
+	return grantParameters[name]
 }
 
 func invalidRequest(description string) error {
@@ -123,8 +126,8 @@ func isForm(contentTypes []string) bool {
 // parseForm reads application/x-www-form-urlencoded, and refuses what decoders
 // are known to read in different ways: a semicolon (once a separator), a broken
 // escape, bytes that are no UTF-8, NUL, and a known parameter that comes twice.
-// Twice is twice, also when a value is empty or both are the same: a reader that
-// takes the first and one that takes the last would not agree who asks.
+// An empty or an equal value counts too: a reader that takes the first one and a
+// reader that takes the last one must not disagree who asks.
 func parseForm(body string) (oauth.Form, error) { return parseFormOf(body, isKnown) }
 
 func parseFormOf(body string, known func(name string) bool) (oauth.Form, error) {
@@ -197,7 +200,7 @@ func takeCredentials(header http.Header, form oauth.Form) (oauth.Credentials, er
 		delete(form, name)
 	}
 
-	// Some clients send the header blank beside credentials in the body.
+	// Some clients send the header blank next to credentials in the body.
 	authorization := slices.DeleteFunc(slices.Clone(header.Values("Authorization")), func(v string) bool { return strings.TrimSpace(v) == "" })
 	mechanisms := len(authorization)
 	if bodySecret != "" {
