@@ -1,5 +1,5 @@
 // Command me is the Lambda function behind /me: for whom a token speaks, and on
-// which device. It stands behind the authorizer, believes what that says, and
+// which device. It is behind the authorizer, believes what that says, and
 // calls nothing of AWS.
 package main
 

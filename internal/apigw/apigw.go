@@ -1,20 +1,17 @@
-// Package apigw serves an http.Handler to API Gateway: it turns an event into an
-// http.Request and the answer back. It knows payload format 2.0, of HTTP APIs and
-// function URLs (format2.go), and 1.0, of REST APIs and of HTTP APIs that ask for
-// it (format1.go), each event by itself. And it serves a wire.Authorizer as a Lambda
-// authorizer of either (authorizer.go).
+// Package apigw serves an http.Handler to API Gateway ([Serve]) and a wire.Authorizer
+// as its Lambda authorizer ([ServeAuthorizer]). It reads payload format 2.0, of HTTP
+// APIs and function URLs (format2.go), and 1.0, of REST APIs and of HTTP APIs that
+// ask for it (format1.go); each event says which one it is.
 //
-// What it promises: the handler sees the request as the client sent it, and what
-// the gateway itself vouches for (the address, the peer, the request id) only
-// from the event's requestContext, never from a header that anybody can send.
-// Whatever the client did wrong is left to the handler, so that all answers and
-// all log lines are made in one place: a body that does not decode reaches it as
-// a body that cannot be read, and too little time as a context that has ended.
-// It returns an error only for an event that is not such a request, for a panic, and
+// The handler sees the request as the client sent it. What the gateway vouches for
+// (address, peer, request id) comes only from the event's requestContext, never from
+// a header, which anybody can send. The handler also answers what the client did
+// wrong: a body that does not decode reaches it as a body that cannot be read, and
+// too little time as a context that has ended.
+//
+// An error is returned only for an event that is not such a request, for a panic, and
 // for the 401 and the doubt of an authorizer, which the gateway takes only as errors.
 // An event that is not answered is counted as failed, for the alarm.
-//
-// It knows neither OAuth nor cookies.
 package apigw
 
 import (
@@ -87,8 +84,8 @@ func withReserve(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-reserve))
 }
 
-// request makes the http.Request that the client sent to the gateway, and tells
-// how the gateway wants the answer written.
+// request returns the http.Request that the client sent to the gateway, and the way
+// in which the gateway wants the answer written.
 func request(ctx context.Context, event json.RawMessage) (*http.Request, func(*recorder) any, error) {
 	var of struct {
 		Version    string `json:"version"`
@@ -150,13 +147,13 @@ func (p requestParts) request(ctx context.Context) *http.Request {
 		Body:          io.NopCloser(body),
 		ContentLength: length,
 		Host:          p.domain,
-		RemoteAddr:    net.JoinHostPort(p.sourceIP, "0"), // the port is not told
+		RemoteAddr:    net.JoinHostPort(p.sourceIP, "0"), // the port is not known
 		TLS:           &tls.ConnectionState{},            // the gateway speaks nothing else
 	}
 	return r.WithContext(wire.WithGateway(ctx, p.gateway))
 }
 
-// basePath is what stands in a path before the route: the stage, or the mapping
+// basePath is the part of a path before the route: the stage, or the mapping
 // of a custom domain. The route /token that was reached as /prod/token has /prod.
 // It is not found for a route of any depth, such as /{proxy+}.
 func basePath(route, path string) (base string, found bool) {
@@ -178,7 +175,7 @@ func basePath(route, path string) (base string, found bool) {
 	return (&url.URL{Path: strings.TrimRight(base, "/")}).EscapedPath(), true
 }
 
-// requestID is Lambda's, which stands in every line that the platform writes, or
+// requestID is Lambda's, which is in every line that the platform writes, or
 // else the gateway's.
 func requestID(ctx context.Context, gateways string) string {
 	if lc, ok := lambdacontext.FromContext(ctx); ok && lc.AwsRequestID != "" {
@@ -215,7 +212,7 @@ func (r *recorder) Header() http.Header { return r.header }
 
 func (r *recorder) WriteHeader(status int) {
 	if r.status != 0 {
-		return // the first one stands, as in net/http
+		return // the first one counts, as in net/http
 	}
 	r.status, r.sent = status, r.header.Clone()
 }

@@ -14,18 +14,18 @@ import (
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
-// What an authorizer can say, and what the client gets of it:
+// An authorizer's answer, and the client's:
 //
 //	yes                    the request is passed on, with the context
 //	no                     403, the gateway's own body
 //	the error Unauthorized 401, the gateway's own body
 //	any other error        500, the gateway's own body
 //
-// The gateway keeps a yes and a no as long as its cache is told to, and errors
-// not at all. So "no" is for what is bound to this token and this route: a scope
-// that the token lacks. A token that is not good is Unauthorized, and so are two
-// tokens in one request, which are no property of either. Doubt is the other error:
-// it is no yes, and no 401, upon which apps log out.
+// The gateway keeps a yes and a no for the life of its cache, and does not keep
+// errors. So "no" is for a property of this token and this route: a scope that the
+// token lacks. A token that is not good is Unauthorized; so are two tokens in one
+// request, which say nothing about either. Doubt is the other error: it must be
+// neither a yes nor a 401, upon which apps log out.
 var (
 	// The gateway looks for this very text.
 	errUnauthorized = errors.New("Unauthorized")
@@ -116,8 +116,8 @@ var (
 	errNoJudgement = errors.New("the authorizer's answer is not a judgement")
 )
 
-// request is what the client asked for, as far as the gateway tells an authorizer.
-// There is never a body.
+// request is what the client asked for, as far as the gateway passes it to an
+// authorizer. It never has a body.
 func (e authorizerEvent) request(ctx context.Context) (*http.Request, error) {
 	p := requestParts{gateway: wire.Gateway{RequestID: requestID(ctx, e.RequestContext.RequestID)}}
 	switch {
@@ -141,16 +141,16 @@ func (e authorizerEvent) request(ctx context.Context) (*http.Request, error) {
 // errPattern is for a path that cannot be judged by itself.
 var errPattern = errors.New("the path has a wildcard of policies, which would be about other paths too")
 
-// isPattern reports whether the path that the client called, which stands in the
-// ARN, is one to a policy: a judgement of /a/* that is kept would be one of /a/b.
+// isPattern reports whether the path that the client called, as the ARN has it, is a
+// pattern to a policy: a judgement of /a/* that is kept would also be one of /a/b.
 func (e authorizerEvent) isPattern() bool {
 	parts := strings.SplitN(e.MethodARN, "/", 4) // API, stage, method, path
 	return len(parts) == 4 && (strings.ContainsAny(parts[3], "*?") || strings.Contains(parts[3], "${"))
 }
 
 // missingSources are the identity sources without which the gateway would keep a
-// simple answer for one route and give it for another: their values are the key of
-// its cache, and stand in the event. Without any there is no cache. A policy needs
+// simple answer for one route and give it for another. Their values are the key of
+// its cache, and are in the event; without any, nothing is cached. A policy needs
 // none of them, since it names what was judged.
 func (e authorizerEvent) missingSources() (names []string) {
 	if e.Version != "2.0" {

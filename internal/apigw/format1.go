@@ -82,11 +82,11 @@ func header1(single map[string]string, multi map[string][]string) http.Header {
 // query1 writes the raw query anew, sorted. Parameters come decoded, and are
 // escaped as a client would, so that they mean what they mean in format 2.0.
 //
-// What is lost is how the client wrote them: a name may have been separated by a
-// semicolon, which some readers take for one, or be escaped still where a gateway
-// did not decode it. Names that stand in what came are repeated in one parameter
-// more, that nobody knows, behind question marks: those who look for the names of
-// secrets in a query find them there too.
+// The event does not say how the client wrote them: a semicolon may have separated
+// names, as some readers hold, and a name may still be escaped where the gateway did
+// not decode it. So every name that a reader could see in a name or value is
+// repeated behind question marks, in a parameter that nothing reads: a search for
+// the names of secrets in the query finds it there.
 func query1(single map[string]string, multi map[string][]string) string {
 	all := maps.Clone(multi)
 	if all == nil {

@@ -1,16 +1,15 @@
 // Package dynamo keeps tokens, clients and users in three DynamoDB tables: the
-// stores of package oauth, which says what they must do.
+// stores of package oauth, which says what they must do. [NewClient] comes first,
+// then [NewTokens], [NewClients] and [NewUsers].
 //
-// Every decision that must not race is one conditional write, and every read
-// that may decide something is strongly consistent. There are no indexes, no
-// transactions and no locks. A write that is tried again, by the SDK or by a
-// caller, knows its own earlier try by the write nonce in the item.
+// Every decision that must not race is one conditional write, and every read that
+// may decide something is strongly consistent. The package uses no index, no
+// transaction and no lock. A write that is tried again, by the SDK or by a caller,
+// recognises its own earlier try by the write nonce in the item.
 //
-// The package knows how records, clients and users lie in items, and refuses to
-// know what they mean: expiry, epochs, tampering and policy are judged in package
-// oauth. It hands out no SDK type, except to those who make the tables. What it
-// cannot find out is an error that matches oauth.ErrUnavailable, never an
-// absence.
+// The package knows how records, clients and users lie in items, and not what they
+// mean: package oauth judges expiry, epochs, tampering and policy. An outage is an
+// error that matches [oauth.ErrUnavailable], never an absence.
 package dynamo
 
 import (

@@ -104,8 +104,8 @@ func encodeRecord(r oauth.Record) item {
 	return it
 }
 
-// damagedNonce stands for that of an item whose nonce is missing, of another
-// type, or zero: so that such an item, too, can be replaced.
+// damagedNonce is the nonce of an item whose own is missing, of another type, or
+// zero, so that such an item can be replaced too.
 var damagedNonce = oauth.Nonce(bytes.Repeat([]byte{0xff}, len(oauth.Nonce{})))
 
 // decodeRecord is lenient, see above.

@@ -35,15 +35,15 @@ func (t *Tokens) Raise(ctx context.Context, subject oauth.Subject, change oauth.
 		if _, failed := conflict(err); !failed {
 			return err
 		}
-		// A version at least as high stands there, and it only grows: what is left
-		// of the change needs no condition.
+		// The item has a version at least as high, and it only grows: the rest of the
+		// change needs no condition.
 		change.UserVersion = 0
 	}
 	return t.raise(ctx, subject, change)
 }
 
 // raise makes the whole change in one write, on condition that UserVersion, if
-// there is one, is higher than what stands.
+// there is one, is higher than that of the item.
 func (t *Tokens) raise(ctx context.Context, subject oauth.Subject, change oauth.StateChange) error {
 	in := &dynamodb.UpdateItemInput{
 		TableName:                 &t.table.name,

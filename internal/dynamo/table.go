@@ -68,7 +68,7 @@ func units(c *types.ConsumedCapacity) float64 {
 	return aws.ToFloat64(c.CapacityUnits)
 }
 
-// conflict reports whether err is a condition that failed, and what stands there.
+// conflict reports whether err is a condition that failed, and for which item.
 func conflict(err error) (stands item, failed bool) {
 	e, failed := errors.AsType[*types.ConditionalCheckFailedException](err)
 	if !failed {

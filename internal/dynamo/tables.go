@@ -23,8 +23,8 @@ type Tables struct {
 	Users   string
 }
 
-// Schema says what one table must be. The template of a deployment says the same
-// in its own words.
+// Schema says what one table must be. The template of a deployment is tested
+// against it.
 type Schema struct {
 	Create *dynamodb.CreateTableInput
 	Sweeps bool // by TTLAttribute

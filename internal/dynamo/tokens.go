@@ -50,7 +50,7 @@ func (t *Tokens) Read(ctx context.Context, loc bearer.Locator) (oauth.Reading, e
 }
 
 // Save implements oauth.Tokens with one conditional write, and a read after it
-// only if the reply leaves it in doubt what stands there.
+// only if the reply leaves open what is there.
 //
 // The condition is one of two and never both joined by OR: a record that was
 // read and has been ended since must not come back.
@@ -90,15 +90,15 @@ func (t *Tokens) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (st
 		return oauth.Record{}, false, err
 	}
 	if len(it) == 0 {
-		// In doubt, swept or ended since it was read, or an engine that keeps it to
-		// itself.
+		// In doubt, or swept or ended since it was read, or the engine does not return
+		// it.
 		if it, err = t.table.get(ctx, doing, recordKey(r.Locator())); err != nil || it == nil {
 			return oauth.Record{}, false, err
 		}
 	}
 	stands = decodeRecord(it)
 	if stands.Nonce == r.Nonce {
-		// Our own: an earlier try landed and its reply was lost.
+		// An earlier try of this call landed and its reply was lost.
 		return r, true, nil
 	}
 	return stands, true, nil
@@ -108,7 +108,7 @@ func (t *Tokens) putOnce(ctx context.Context, in *dynamodb.PutItemInput, options
 	return t.table.db.PutItem(ctx, in, append(options, t.once)...)
 }
 
-// ifSeen is the condition that what stands carries the nonce seen.
+// ifSeen is the condition that the item has the nonce seen.
 func ifSeen(seen oauth.Nonce) (condition string, values item) {
 	if seen == damagedNonce {
 		return ifDamaged, item{":binary": text("B"), ":length": number(len(seen)), ":none": binary(make([]byte, len(seen))), ":seen": binary(seen[:])}
@@ -116,7 +116,7 @@ func ifSeen(seen oauth.Nonce) (condition string, values item) {
 	return "#wn = :seen", item{":seen": binary(seen[:])}
 }
 
-// ifDamaged says that something stands whose nonce decodes to damagedNonce.
+// ifDamaged is the condition that the item has a nonce that decodes to damagedNonce.
 const ifDamaged = "attribute_exists(#pk) AND (attribute_not_exists(#wn) OR NOT attribute_type(#wn, :binary) OR size(#wn) <> :length OR #wn = :none OR #wn = :seen)"
 
 // The translations of oauth.EndCondition.Met.

@@ -2,7 +2,7 @@
 // oauth without a database.
 //
 // It is for `fob serve` on a laptop and for tests; no deployed function links it.
-// Locks stand for the atomic conditional writes of a database, so callers may rely
+// Locks replace the atomic conditional writes of a database, so callers may rely
 // on no more than the contract of the stores says. Values are copied deeply on their
 // way in and out. Nothing is swept: a process does not live that long.
 package memory

@@ -45,7 +45,7 @@ func (t *Tokens) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (st
 			stands, found = r, true
 			t.records[loc] = copyRecord(r)
 		}
-		// Else stands is r itself if this call is made for the second time.
+		// Else r is there already if this call is made for the second time.
 		stands = copyRecord(stands)
 	})
 	return stands, found, err

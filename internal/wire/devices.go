@@ -67,7 +67,7 @@ type devices struct{ directory *oauth.Directory }
 
 type serveDevices func(http.ResponseWriter, *http.Request, oauth.Introspection) (answer, error)
 
-// pick finds what is asked for. The method tells apart what the path alone would
+// pick finds what is asked for. The method distinguishes what the path alone does
 // not, such as a device called sign-out.
 func (d devices) pick(r *http.Request) (serveDevices, error) {
 	part := partOfRoute(GatewayOf(r.Context()).Route)
@@ -122,8 +122,8 @@ func partOfRoute(route string) part {
 	return noPart
 }
 
-// partOfPath looks at the last two segments. What stands before them may be a stage
-// or a mapping, also one that is called devices.
+// partOfPath looks at the last two segments. Before them may be a stage or a mapping,
+// also one that is called devices.
 func partOfPath(method, path string) part {
 	parent, last := lastSegments(path)
 	switch within := parent == devicesSegment; {
@@ -217,7 +217,7 @@ func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.In
 	name, named := form[fieldDevice]
 	which := form[fieldWhich]
 	if named && which != whichDevice {
-		// Whoever names a device does not mean all of them.
+		// A client that names a device does not mean all of them.
 		return answer{}, refuseResource(oauth.InvalidRequest, "device goes with which=device alone")
 	}
 	switch which {

@@ -26,11 +26,11 @@ const (
 // a deployment, and then clients learn of it within this.
 const metadataAge = 3600
 
-// Metadata is the document that tells clients where the endpoints are and what
+// Metadata is the document that says to clients where the endpoints are and what
 // they can do (RFC 8414). grants are those that the deployment offers.
 //
-// The endpoints are below the issuer: whoever sets Options.Issuer names an address
-// under which they answer.
+// The endpoints are below the issuer, so Options.Issuer must be an address under
+// which they answer.
 func Metadata(grants []oauth.GrantType, o Options) http.Handler {
 	methods := []string{http.MethodGet, http.MethodHead}
 	return newHandler("metadata", o, func(_ http.ResponseWriter, r *http.Request) (answer, error) {
@@ -62,9 +62,8 @@ func Metadata(grants []oauth.GrantType, o Options) http.Handler {
 
 // metadataJSON is the document of RFC 8414 §2. It has no member without a value
 // (§3.2), and so no response_types_supported, although §2 requires that: there is no
-// authorization endpoint. docs/decisions/0016 tells who else does so.
-// scopes_supported is left out too: what scopes there are is for those who have
-// them.
+// authorization endpoint. docs/decisions/0016 lists other servers that do so.
+// scopes_supported is left out too, because the names of scopes are not public.
 type metadataJSON struct {
 	Issuer                string            `json:"issuer"`
 	TokenEndpoint         string            `json:"token_endpoint"`

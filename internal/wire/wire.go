@@ -1,17 +1,17 @@
-// Package wire is the HTTP face of the domain: one http.Handler for each
-// endpoint, a form in, JSON out; and for each resource, a bearer in, JSON out.
+// Package wire is the HTTP face of the domain: one http.Handler for each endpoint
+// ([Token], [Revoke], [Introspect], [Metadata]: a form in, JSON out) and each
+// resource ([Me], [Devices]: a bearer in, JSON out), and the [Authorizer] for
+// resources that somebody else serves.
 //
-// What it promises: a request reaches the domain only after its form and its
-// credentials were read strictly, so that no two readers of the same bytes could
-// disagree about them. Every answer is the JSON of the endpoint's RFC or an
-// OAuth error, never cached, and its status comes from one table (respond.go).
-// Each request writes one line to the log (event.go), and no line and no answer
-// ever repeats what the client sent.
+// A request reaches the domain only after its form and its credentials were read
+// strictly, so that no two readers of the same bytes could disagree about them.
+// Every answer is the JSON of the endpoint's RFC or an OAuth error, and its status
+// comes from one table (respond.go). Each request writes one line to the log
+// (event.go). No line and no answer repeats what the client sent.
 //
-// What it refuses to know: what makes a token valid, how anything is stored,
-// which gateway stands in front of it, and the path, since a function serves one
-// endpoint wherever it is mounted. Two look at it all the same: Metadata names the
-// others, and Devices has a device behind its own name.
+// The package does not know what makes a token valid, how anything is stored, which
+// gateway it is behind, or where a handler is mounted; only [Devices] reads the end
+// of the path.
 package wire
 
 import (
@@ -47,8 +47,8 @@ type Gateway struct {
 	// BaseURL is the address of the deployment: scheme, host, and the stage or
 	// mapping if it has one, without a slash at the end. Empty means that no
 	// gateway said so, and the address is the connection's scheme and the Host that
-	// the client named: good enough on a laptop. Whoever serves net/http to others
-	// sets Options.Issuer.
+	// the client named. That is enough on a laptop; a server for others sets
+	// Options.Issuer.
 	BaseURL string
 	// RequestID joins the line of the request with the platform's own.
 	RequestID string

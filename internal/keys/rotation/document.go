@@ -21,8 +21,8 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// How a key turns. Everything here is pure but for the drawing of key texts: a
-// change takes a Document and returns another, and a Vault makes it true.
+// The steps of a key. Everything here is pure except for the drawing of key texts: a
+// change takes a Document and returns another, and a Vault stores it.
 //
 //	Add                  -> prepublished   verifies, so that instances that learn of
 //	                                       the next step at different times accept
@@ -50,7 +50,7 @@ const (
 	lastKID = 255
 )
 
-// Key is what may be told of a key.
+// Key is what is public about a key.
 type Key struct {
 	KID   uint8
 	State bearer.State
@@ -310,7 +310,7 @@ func (d Document) Retire(kid uint8, now time.Time, longest time.Duration) (Docum
 }
 
 // RetireNow ends a key that has leaked, in whatever state, and its tokens with
-// it. A key that is prepublished ends too: it lay beside the one that leaked, no
+// it. A key that is prepublished ends too: it lay next to the one that leaked, no
 // token is under it yet, and the next rotation would make it the active one. If
 // the leaked key is the active one, a key that nobody has seen takes its place in
 // the same write, and is returned.
@@ -322,7 +322,7 @@ func (d Document) RetireNow(kid uint8, now time.Time) (_ Document, replacement K
 	case k.State == bearer.Retired:
 		return Document{}, Key{}, &Refusal{Reason: WrongState, Key: k, Step: RetireStep}
 	}
-	beside := d.in(bearer.Prepublished)
+	waiting := d.in(bearer.Prepublished)
 	d = d.clone()
 	if k.State == bearer.Active {
 		fresh, err := d.unseenKID()
@@ -334,8 +334,8 @@ func (d Document) RetireNow(kid uint8, now time.Time) (_ Document, replacement K
 		replacement = d.key(fresh)
 	}
 	d.enter(kid, bearer.Retired, now)
-	for _, b := range beside {
-		d.enter(b.KID, bearer.Retired, now)
+	for _, w := range waiting {
+		d.enter(w.KID, bearer.Retired, now)
 	}
 	return d, replacement, nil
 }
@@ -351,7 +351,7 @@ func (d Document) unseenKID() (uint8, error) {
 	return highest + 1, nil
 }
 
-// RaiseEpoch ends every token that there is.
+// RaiseEpoch ends every token.
 func (d Document) RaiseEpoch() (Document, error) {
 	if d.epoch == math.MaxUint64 {
 		return Document{}, errors.New("the issuer epoch cannot rise any more")

@@ -10,7 +10,7 @@ import (
 )
 
 // recently is how long after an activation a rotation says that it was done: it
-// may have been stopped after its last write, and whoever runs it again wants
+// may have been stopped after its last write, and a person who runs it again wants
 // that one rotation and no other.
 const recently = 24 * time.Hour
 
@@ -25,7 +25,7 @@ type Rotation struct {
 	// Longest is the longest life of any token. It is asked for only if there is a
 	// key that could be retired.
 	Longest func(context.Context) (time.Duration, error)
-	// Say tells a person how far it is.
+	// Say reports progress to a person.
 	Say func(line string)
 	// Again turns a key that was activated recently, too.
 	Again bool

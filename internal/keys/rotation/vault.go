@@ -19,7 +19,7 @@ import (
 // Vault stores the two secrets for those who change them. Functions only read
 // them, and their roles allow no more.
 type Vault interface {
-	// Read returns the ring as it stands. The check secret must be read first: the
+	// Read returns the ring. The check secret must be read first: the
 	// mint secret is written first, so it then has every key that the check secret
 	// names.
 	Read(ctx context.Context) (Document, error)
@@ -43,7 +43,7 @@ const (
 // secretsVault keeps the ring in two secrets of Secrets Manager.
 //
 // Secrets Manager has no conditional put. But moving a label is conditional: the
-// new text is put under a label of ours, which nobody reads, and then AWSCURRENT
+// new text is put under stagingLabel, which nobody reads, and then AWSCURRENT
 // is moved to it from the version that was read, which fails if AWSCURRENT is not
 // there any more. The version before keeps AWSPREVIOUS.
 type secretsVault struct {
@@ -128,7 +128,7 @@ func (v *secretsVault) Write(ctx context.Context, d Document) (Document, error) 
 // replace makes text the current version in the place of seen, and returns the
 // new version's id.
 func (v *secretsVault) replace(ctx context.Context, arn, text, seen string) (string, error) {
-	// The id of the new version is ours, so that tries of the SDK are one version,
+	// The id of the new version is drawn here, so that tries of the SDK are one version,
 	// and one whose reply was lost can be recognised.
 	version := newVersionID()
 	_, err := v.sm.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
@@ -143,8 +143,8 @@ func (v *secretsVault) replace(ctx context.Context, arn, text, seen string) (str
 	if err == nil {
 		return version, nil
 	}
-	// Refused because somebody else moved the label; or because we did, in a try
-	// whose reply was lost. Nor does an outage tell whether it was moved.
+	// A refusal means that somebody else moved the label, or that an earlier try of
+	// this call did and its reply was lost. An outage leaves it open.
 	failed := &SecretError{arn, "move AWSCURRENT in", outage(err)}
 	stands, lookErr := v.get(ctx, arn)
 	switch {
