@@ -183,7 +183,7 @@ func TestRequestID(t *testing.T) {
 
 // A76: a handler that heeds its context has answered 300 ms before the function
 // is killed.
-func TestA76HandlerGivesUpInTime(t *testing.T) {
+func TestHandlerGivesUpInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -200,7 +200,7 @@ func TestA76HandlerGivesUpInTime(t *testing.T) {
 
 // A76: with less than that at the start, the domain (here one that would panic)
 // is not asked.
-func TestA76TooLittleTimeAtTheStart(t *testing.T) {
+func TestTooLittleTimeAtTheStart(t *testing.T) {
 	e := parse(t, event)
 	e.RawQueryString = ""
 	e.Headers = map[string]string{"content-type": "application/x-www-form-urlencoded"}

@@ -57,7 +57,8 @@ func (s *stumbling) RoundTrip(req *http.Request) (*http.Response, error) {
 	return s.answer(request{})
 }
 
-func TestA74A75FirstWriteStumbles(t *testing.T) {
+// A74, A75
+func TestFirstWriteStumbles(t *testing.T) {
 	lost := func(request) (*http.Response, error) { return nil, syscall.ECONNRESET }
 	onEngines(t, func(t *testing.T, endpoint string) {
 		for _, c := range []struct {

@@ -15,7 +15,8 @@ import (
 
 // Cases of docs/cases.md that need the whole shell and have no home elsewhere.
 
-func TestA36ConfidentialRefreshesForEver(t *testing.T) {
+// A36
+func TestConfidentialRefreshesForEver(t *testing.T) {
 	w := newWorld(t)
 	login := w.login("backend", "alice", "device_a")
 	for range 5 {
@@ -114,7 +115,8 @@ func (w *world) together(n int, client oauth.ClientID, form ...string) []oauth.T
 	return answers
 }
 
-func TestA39ParallelRefreshes(t *testing.T) {
+// A39
+func TestParallelRefreshes(t *testing.T) {
 	w := newWorld(t)
 	first := w.login("app", "alice", "device_a").RefreshToken
 	w.advance(2000) // the access token is renewed with it
@@ -154,8 +156,8 @@ func TestA39ParallelRefreshes(t *testing.T) {
 	}
 }
 
-// Each of them makes a record of its own, with a random id. All but one lose.
-func TestA80FirstRequestsThatAllHaveRead(t *testing.T) {
+// A80: Each of them makes a record of its own, with a random id. All but one lose.
+func TestFirstRequestsThatAllHaveRead(t *testing.T) {
 	for _, client := range []oauth.ClientID{"backend", "app"} {
 		for _, wait := range []int64{0, 3600 - 100, 400 * 24 * 3600} { // none, next generation, dead
 			w := newWorld(t)
@@ -177,7 +179,8 @@ func TestA80FirstRequestsThatAllHaveRead(t *testing.T) {
 	}
 }
 
-func TestA40TokenBeforeThePreviousEndsTheGrant(t *testing.T) {
+// A40
+func TestTokenBeforeThePreviousEndsTheGrant(t *testing.T) {
 	w := newWorld(t)
 	first := w.login("app", "alice", "device_a")
 	other := w.login("app", "alice", "device_b")
@@ -199,9 +202,9 @@ func TestA40TokenBeforeThePreviousEndsTheGrant(t *testing.T) {
 	}
 }
 
-// Whoever holds the check key alone can make a tag that verifies, and nothing
+// A42: Whoever holds the check key alone can make a tag that verifies, and nothing
 // that works or ends anything.
-func TestA42ForgedGenerationsEndNothing(t *testing.T) {
+func TestForgedGenerationsEndNothing(t *testing.T) {
 	w := newWorld(t)
 	r := w.login("app", "alice", "device_a")
 	for range 3 {
@@ -229,7 +232,8 @@ func TestA42ForgedGenerationsEndNothing(t *testing.T) {
 	}
 }
 
-func TestA46RefreshAfterSigningOutEverywhere(t *testing.T) {
+// A46
+func TestRefreshAfterSigningOutEverywhere(t *testing.T) {
 	for _, client := range []oauth.ClientID{"backend", "app"} {
 		w := newWorld(t)
 		a, b := w.login(client, "alice", "device_a"), w.login(client, "alice", "device_b")
@@ -246,7 +250,8 @@ func TestA46RefreshAfterSigningOutEverywhere(t *testing.T) {
 	}
 }
 
-func TestA47RefreshTokensStayOnTheirDevice(t *testing.T) {
+// A47
+func TestRefreshTokensStayOnTheirDevice(t *testing.T) {
 	for _, client := range []oauth.ClientID{"backend", "app"} {
 		w := newWorld(t)
 		owner := map[string]string{}
@@ -303,10 +308,10 @@ func (a *asked) ReloadForUnknownKey(ctx context.Context) (*bearer.CheckRing, err
 	return a.Keys.ReloadForUnknownKey(ctx)
 }
 
-// Anybody can send a token with a key id that nobody has. It may reach the key
+// A71: Anybody can send a token with a key id that nobody has. It may reach the key
 // source only through the door that lets one in each minute; that it does is
 // held by package keys.
-func TestA71UnknownKeysTakeTheNarrowDoor(t *testing.T) {
+func TestUnknownKeysTakeTheNarrowDoor(t *testing.T) {
 	w := newWorld(t)
 	elsewhere := newRing(t)
 	elsewhere.set(t, func(r *ring) { r.states["1"], r.states["9"] = bearer.VerifyOnly, bearer.Active })
@@ -335,9 +340,9 @@ func (w *world) skewed(seconds int64) *world {
 	return other
 }
 
-// What one instance hands out the other takes, they take turns without making
+// A81: What one instance hands out the other takes, they take turns without making
 // tokens for each other's sake, and nobody is promised more than was configured.
-func TestA81SkewedClocks(t *testing.T) {
+func TestSkewedClocks(t *testing.T) {
 	w := newWorld(t)
 	instances := []*world{w.skewed(-90), w.skewed(+90)}
 	const lifetime, skew = 3600, 180 // seconds
@@ -418,7 +423,8 @@ func (s *swept) End(ctx context.Context, l bearer.Locator, when oauth.EndConditi
 	return s.Tokens.End(ctx, l, when)
 }
 
-func TestA82SweptBetweenReadAndWrite(t *testing.T) {
+// A82
+func TestSweptBetweenReadAndWrite(t *testing.T) {
 	for what, wait := range map[string]int64{
 		"below the floor":    3600 - 100,
 		"expired long since": 400 * 24 * 3600,
@@ -478,9 +484,9 @@ func TestA82SweptBetweenReadAndWrite(t *testing.T) {
 	}
 }
 
-// An old copy of the table knows nothing of what was revoked since, so whoever
+// A84: An old copy of the table knows nothing of what was revoked since, so whoever
 // restores one raises the issuer's epoch.
-func TestA84RestoredTable(t *testing.T) {
+func TestRestoredTable(t *testing.T) {
 	for _, raised := range []bool{false, true} {
 		w := newWorld(t)
 		revoked, replayed := w.login("backend", "alice", "device_a"), w.login("app", "alice", "device_b")
@@ -523,8 +529,8 @@ func TestA84RestoredTable(t *testing.T) {
 	}
 }
 
-// A login may write passwords of any length that fits.
-func TestA63LongPasswordsLogIn(t *testing.T) {
+// A63: A login may write passwords of any length that fits.
+func TestLongPasswordsLogIn(t *testing.T) {
 	w := newWorld(t)
 	for _, n := range []int{64, 200, oauth.MaxPassword} {
 		password := strings.Repeat("p", n-1) + "!"
@@ -536,7 +542,7 @@ func TestA63LongPasswordsLogIn(t *testing.T) {
 }
 
 // A31: disabling raises the epoch too, and each of the two is enough.
-func TestA31DisabledIsEnough(t *testing.T) {
+func TestDisabledIsEnough(t *testing.T) {
 	w := newWorld(t)
 	r := w.login("backend", "alice", "device_a")
 	w.must(w.tokens.Raise(t.Context(), w.userSubject("alice"), oauth.StateChange{Disabled: new(true)}))

@@ -12,7 +12,8 @@ import (
 
 // Introspection: the cases A28 to A35 and N50 to N56.
 
-func TestA28A29WhoMayIntrospect(t *testing.T) {
+// A28, A29
+func TestWhoMayIntrospect(t *testing.T) {
 	w := newWorld(t)
 	r := w.login("backend", "alice", "device_a")
 	for _, tt := range []struct {
@@ -26,7 +27,8 @@ func TestA28A29WhoMayIntrospect(t *testing.T) {
 	wantCode(t, err, oauth.InvalidClient) // a public client
 }
 
-func TestN53IntrospectionSaysWhatWasGranted(t *testing.T) {
+// N53
+func TestIntrospectionSaysWhatWasGranted(t *testing.T) {
 	w := newWorld(t)
 	iat := w.clock.Load()
 	r := w.login("backend", "alice", "write device_a")
@@ -58,7 +60,8 @@ func TestN53IntrospectionSaysWhatWasGranted(t *testing.T) {
 	}
 }
 
-func TestA30ExpiredIsInactive(t *testing.T) {
+// A30
+func TestExpiredIsInactive(t *testing.T) {
 	w := newWorld(t)
 	r := w.login("backend", "alice", "device_a")
 	w.advance(3599)
@@ -71,7 +74,8 @@ func TestA30ExpiredIsInactive(t *testing.T) {
 	}
 }
 
-func TestA31KillSwitches(t *testing.T) {
+// A31
+func TestKillSwitches(t *testing.T) {
 	yes := true
 	for what, tt := range map[string]struct {
 		kill  func(*world)
@@ -123,7 +127,8 @@ func TestA31KillSwitches(t *testing.T) {
 	}
 }
 
-func TestA35EditedItemIsInactive(t *testing.T) {
+// A35
+func TestEditedItemIsInactive(t *testing.T) {
 	for what, edit := range map[string]func(*oauth.Record){
 		"scope":    func(r *oauth.Record) { r.Authorization.Scope = scopes(t, "admin device_a") },
 		"device":   func(r *oauth.Record) { r.Authorization.Scope = r.Authorization.Scope.WithDevice("b") },

@@ -21,7 +21,8 @@ func (w *world) tryPassword(user, password, source string) error {
 	return err
 }
 
-func TestA62UnknownAndWrongAreTheSame(t *testing.T) {
+// A62
+func TestUnknownAndWrongAreTheSame(t *testing.T) {
 	w := newWorld(t)
 	yes := true
 	w.must(w.tokens.Raise(t.Context(), w.userSubject("bob"), oauth.StateChange{Disabled: &yes}))
@@ -46,7 +47,8 @@ func TestA62UnknownAndWrongAreTheSame(t *testing.T) {
 	}
 }
 
-func TestA63PasswordLengths(t *testing.T) {
+// A63
+func TestPasswordLengths(t *testing.T) {
 	w := newWorld(t)
 	for n, want := range map[int]oauth.Code{1025: oauth.InvalidRequest, 1024: oauth.InvalidGrant, 200: oauth.InvalidGrant, 64: oauth.InvalidGrant} {
 		before := w.hasher.runs.Load()
@@ -57,7 +59,8 @@ func TestA63PasswordLengths(t *testing.T) {
 	}
 }
 
-func TestA64Throttle(t *testing.T) {
+// A64
+func TestThrottle(t *testing.T) {
 	w := newWorld(t)
 	hashed := func(user, password, source string) (ok, ran bool) {
 		before := w.hasher.runs.Load()
@@ -104,7 +107,8 @@ func TestA64Throttle(t *testing.T) {
 	want("nothing is locked for good", "bob", "password-of-bob", "c", true, true)
 }
 
-func TestA64ThrottleOfTheName(t *testing.T) {
+// A64
+func TestThrottleOfTheName(t *testing.T) {
 	w := newWorld(t)
 	w.advance(-w.clock.Load() % 3600) // the beginning of a window
 	for i := range 100 {
@@ -119,7 +123,8 @@ func TestA64ThrottleOfTheName(t *testing.T) {
 	w.must(w.tryPassword("alice", "password-of-alice", "elsewhere"))
 }
 
-func TestA65Rehash(t *testing.T) {
+// A65
+func TestRehash(t *testing.T) {
 	w := newWorld(t)
 	before := w.user("alice")
 	w.hasher.outdated.Store(true)

@@ -39,7 +39,8 @@ func TestPromise(t *testing.T) {
 	w.wantActive("backend", next.AccessToken, true)
 }
 
-func TestA01SameRequestSameToken(t *testing.T) {
+// A01
+func TestSameRequestSameToken(t *testing.T) {
 	w := newWorld(t)
 	form := []string{"grant_type", "client_credentials", "scope", "read"}
 	first, err := w.token("backend", form...)
@@ -60,7 +61,8 @@ func TestA01SameRequestSameToken(t *testing.T) {
 	}
 }
 
-func TestA02A03ScopesHaveNoOrder(t *testing.T) {
+// A02, A03
+func TestScopesHaveNoOrder(t *testing.T) {
 	w := newWorld(t)
 	want := w.login("backend", "alice", "read write device_x")
 	for _, s := range []string{"write read device_x", "device_x read write", "read read write device_x device_x"} {
@@ -76,7 +78,8 @@ func TestA02A03ScopesHaveNoOrder(t *testing.T) {
 	}
 }
 
-func TestA04LiveTokenNeverAnswersAWrongSecret(t *testing.T) {
+// A04
+func TestLiveTokenNeverAnswersAWrongSecret(t *testing.T) {
 	w := newWorld(t)
 	w.login("backend", "alice", "read")
 	r, err := w.token("backend", "grant_type", "password", "username", "alice", "password", "wrong", "scope", "read")
@@ -91,7 +94,8 @@ func TestA04LiveTokenNeverAnswersAWrongSecret(t *testing.T) {
 	wantCode(t, err, oauth.InvalidClient)
 }
 
-func TestA05DifferentAuthorizationsDifferentTokens(t *testing.T) {
+// A05
+func TestDifferentAuthorizationsDifferentTokens(t *testing.T) {
 	w := newWorld(t)
 	tokens := map[string]string{}
 	add := func(what string, r oauth.TokenResponse, err error) {
@@ -118,7 +122,8 @@ func TestA05DifferentAuthorizationsDifferentTokens(t *testing.T) {
 	add("another audience", r, err)
 }
 
-func TestA06DevicesAreApart(t *testing.T) {
+// A06
+func TestDevicesAreApart(t *testing.T) {
 	w := newWorld(t)
 	ipad, iphone, none := w.login("app", "alice", "device_ipad"), w.login("app", "alice", "device_iphone"), w.login("app", "alice", "")
 	if same(ipad.AccessToken, iphone.AccessToken) || same(ipad.AccessToken, none.AccessToken) || same(iphone.AccessToken, none.AccessToken) {
@@ -134,7 +139,8 @@ func TestA06DevicesAreApart(t *testing.T) {
 	}
 }
 
-func TestA07A08ScopePolicy(t *testing.T) {
+// A07, A08
+func TestScopePolicy(t *testing.T) {
 	w := newWorld(t)
 	for _, tt := range []struct {
 		user, scope string
@@ -212,7 +218,8 @@ func TestTokenBindingID(t *testing.T) {
 	w.must(err)
 }
 
-func TestA09Cap(t *testing.T) {
+// A09
+func TestCap(t *testing.T) {
 	w := newWorld(t)
 	w.editClient("backend", func(c *oauth.Client) { c.MaxAuthorizations = 5 })
 	var all []oauth.TokenResponse
@@ -243,9 +250,9 @@ func TestA09Cap(t *testing.T) {
 	}
 }
 
-// A cap that was lowered by far is reached in steps: one request makes only so
+// A09: A cap that was lowered by far is reached in steps: one request makes only so
 // many deletes before it is answered.
-func TestA09LoweredCapInSteps(t *testing.T) {
+func TestLoweredCapInSteps(t *testing.T) {
 	w := newWorld(t)
 	for i := range 25 {
 		w.login("backend", "alice", fmt.Sprintf("device_%d", i))
@@ -262,7 +269,8 @@ func TestA09LoweredCapInSteps(t *testing.T) {
 	}
 }
 
-func TestA10ReservedNames(t *testing.T) {
+// A10
+func TestReservedNames(t *testing.T) {
 	for _, id := range []oauth.ClientID{"device_x", "u_x", "", "a b"} {
 		if err := (oauth.Client{ID: id, Public: true}).Validate(); err == nil {
 			t.Errorf("client id %q was accepted", id)
@@ -281,7 +289,8 @@ func TestA10ReservedNames(t *testing.T) {
 	}
 }
 
-func TestA11A12Lifetimes(t *testing.T) {
+// A11, A12
+func TestLifetimes(t *testing.T) {
 	w := newWorld(t)
 	first := w.login("backend", "alice", "read")
 	w.advance(3600 - 360)
@@ -299,7 +308,8 @@ func TestA11A12Lifetimes(t *testing.T) {
 	w.wantActive("backend", second.AccessToken, true)
 }
 
-func TestA13ShortLifetimes(t *testing.T) {
+// A13
+func TestShortLifetimes(t *testing.T) {
 	for _, lifetime := range []int64{60, 119} {
 		w := newWorld(t)
 		w.editClient("backend", func(c *oauth.Client) { c.AccessLifetime = lifetime })
@@ -311,7 +321,8 @@ func TestA13ShortLifetimes(t *testing.T) {
 	}
 }
 
-func TestA15ScopeTakenFromTheClient(t *testing.T) {
+// A15
+func TestScopeTakenFromTheClient(t *testing.T) {
 	w := newWorld(t)
 	r := w.login("backend", "alice", "write")
 	w.editClient("backend", func(c *oauth.Client) { c.Scopes = scopes(t, "read") })
@@ -339,7 +350,8 @@ func TestRemovedScopeIsGone(t *testing.T) {
 	wantCode(t, err, oauth.InvalidGrant)
 }
 
-func TestA37RefreshTokensOnlyWhereTheyMayBe(t *testing.T) {
+// A37
+func TestRefreshTokensOnlyWhereTheyMayBe(t *testing.T) {
 	w := newWorld(t)
 	w.editClient("other", func(c *oauth.Client) { c.Grants = []oauth.GrantType{oauth.PasswordGrant} })
 	for _, tt := range []struct {
@@ -406,7 +418,8 @@ func TestGrantsThatAreNotOffered(t *testing.T) {
 	w.login("backend", "alice", "read")
 }
 
-func TestN12ClientAuthentication(t *testing.T) {
+// N12
+func TestClientAuthentication(t *testing.T) {
 	w := newWorld(t)
 	w.editClient("other", func(c *oauth.Client) { c.Disabled = true })
 	right := func(id oauth.ClientID) secret.Text { return secret.New("secret-of-" + string(id)) }

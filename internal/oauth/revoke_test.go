@@ -12,7 +12,8 @@ import (
 
 // Revocation: the cases A20 to A27 and N40 to N47 of docs/cases.md.
 
-func TestA20A21RevokeEndsOneDevice(t *testing.T) {
+// A20, A21
+func TestRevokeEndsOneDevice(t *testing.T) {
 	for _, kind := range []string{"access", "refresh"} {
 		w := newWorld(t)
 		a, b := w.login("backend", "alice", "device_a"), w.login("backend", "alice", "device_b")
@@ -60,7 +61,8 @@ func (c *counting) End(ctx context.Context, l bearer.Locator, when oauth.EndCond
 	return c.Tokens.End(ctx, l, when)
 }
 
-func TestA22A33GarbageCostsNoCall(t *testing.T) {
+// A22, A33
+func TestGarbageCostsNoCall(t *testing.T) {
 	w := newWorld(t)
 	good := w.login("backend", "alice", "device_a").AccessToken.Reveal()
 	store := &counting{Tokens: w.tokens}
@@ -96,7 +98,8 @@ func TestA22A33GarbageCostsNoCall(t *testing.T) {
 	}
 }
 
-func TestA23RevokeForeign(t *testing.T) {
+// A23
+func TestRevokeForeign(t *testing.T) {
 	w := newWorld(t)
 	r := w.login("backend", "alice", "device_a")
 	for _, b := range []bearer.Bearer{r.AccessToken, r.RefreshToken} {
@@ -107,7 +110,8 @@ func TestA23RevokeForeign(t *testing.T) {
 	w.wantActive("backend", r.RefreshToken, true)
 }
 
-func TestA25RevokeInDoubtIsNoSuccess(t *testing.T) {
+// A25
+func TestRevokeInDoubtIsNoSuccess(t *testing.T) {
 	w := newWorld(t)
 	r := w.login("backend", "alice", "device_a")
 	store := &counting{Tokens: w.tokens, err: oauth.Unavailable("test", errors.New("down"))}
@@ -120,7 +124,8 @@ func TestA25RevokeInDoubtIsNoSuccess(t *testing.T) {
 	w.wantActive("backend", r.AccessToken, false)
 }
 
-func TestA26RevokeByThePreviousRefreshToken(t *testing.T) {
+// A26
+func TestRevokeByThePreviousRefreshToken(t *testing.T) {
 	w := newWorld(t)
 	first := w.login("app", "alice", "device_a")
 	second, err := w.refresh("app", first.RefreshToken) // the reply is lost
@@ -131,7 +136,8 @@ func TestA26RevokeByThePreviousRefreshToken(t *testing.T) {
 	wantCode(t, err, oauth.InvalidGrant)
 }
 
-func TestA27DeadGenerationsEndNothing(t *testing.T) {
+// A27
+func TestDeadGenerationsEndNothing(t *testing.T) {
 	w := newWorld(t)
 	old := w.login("backend", "alice", "device_a")
 	w.must(w.revoke("backend", old.AccessToken))

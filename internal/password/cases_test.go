@@ -7,9 +7,9 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// Case A63 of docs/cases.md: of a long password every byte counts, also those
+// A63: of a long password every byte counts, also those
 // that bcrypt would have cut off.
-func TestA63LongPasswords(t *testing.T) {
+func TestLongPasswords(t *testing.T) {
 	for _, n := range []int{64, 72, 200, 1024} {
 		password := strings.Repeat("p", n)
 		hash, err := Hasher{}.Hash(secret.New(password))

@@ -45,7 +45,8 @@ func (w *world) judge(t *testing.T, a wire.Authorizer, route, authorization stri
 	return w.ask(t, a, r.WithContext(wire.WithGateway(t.Context(), wire.Gateway{Route: route})))
 }
 
-func TestN62ScopesByRoute(t *testing.T) {
+// N62
+func TestScopesByRoute(t *testing.T) {
 	w := newWorld(t)
 	login := w.login(t, transports[0], asApp, "read device_ipad").text("access_token")
 	both := w.login(t, transports[0], asApp, "read write device_ipad").text("access_token")

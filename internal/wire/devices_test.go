@@ -214,7 +214,7 @@ func TestManyDevices(t *testing.T) {
 }
 
 // N62: it takes the scope, and a user.
-func TestN62DevicesScope(t *testing.T) {
+func TestDevicesScope(t *testing.T) {
 	const lacking = `Bearer realm="fob", error="insufficient_scope", scope="devices"`
 	each(t, func(t *testing.T, w *world, by transport) {
 		without := w.login(t, by, asApp, "read write device_devices").text("access_token")

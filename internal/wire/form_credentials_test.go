@@ -9,7 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestN09Basic(t *testing.T) {
+// N09
+func TestBasic(t *testing.T) {
 	good := basic("shop", shopSecret)["Authorization"][0]
 	encoded := strings.TrimPrefix(good, "Basic ")
 	grant := form("grant_type", "client_credentials")
@@ -56,7 +57,8 @@ func TestN09Basic(t *testing.T) {
 	run(t, steps)
 }
 
-func TestN10FailedAuthentication(t *testing.T) {
+// N10
+func TestFailedAuthentication(t *testing.T) {
 	challenge := func(t *testing.T, a answer) {
 		if got := a.header.Values("WWW-Authenticate"); !cmp.Equal(got, []string{`Basic realm="fob"`}) {
 			t.Errorf("challenge %q", got)
@@ -90,7 +92,8 @@ func TestN10FailedAuthentication(t *testing.T) {
 	run(t, steps)
 }
 
-func TestN11OneMechanism(t *testing.T) {
+// N11
+func TestOneMechanism(t *testing.T) {
 	twoAre := step{status: 400, error: "invalid_request", idle: true}
 	add := func(pairs ...string) func(call) call {
 		return func(c call) call {
@@ -124,7 +127,8 @@ func TestN11OneMechanism(t *testing.T) {
 	run(t, steps)
 }
 
-func TestA51JoinedAuthorization(t *testing.T) {
+// A51
+func TestJoinedAuthorization(t *testing.T) {
 	good := basic("shop", shopSecret)["Authorization"][0]
 	var steps []step
 	for _, joined := range []string{good + "," + good, good + ", Bearer CANARY", ",", good + ","} {
@@ -136,7 +140,8 @@ func TestA51JoinedAuthorization(t *testing.T) {
 	run(t, steps)
 }
 
-func TestN12FailuresAreAlike(t *testing.T) {
+// N12
+func TestFailuresAreAlike(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		bodies := map[string]string{}
 		for name, c := range map[string]call{
@@ -161,7 +166,8 @@ func TestN12FailuresAreAlike(t *testing.T) {
 	})
 }
 
-func TestN13BasicAndBody(t *testing.T) {
+// N13
+func TestBasicAndBody(t *testing.T) {
 	run(t, append(
 		forEach("basic", func(c call) call { return c }, step{status: 200}),
 		forEach("post", func(c call) call {
@@ -171,7 +177,8 @@ func TestN13BasicAndBody(t *testing.T) {
 	))
 }
 
-func TestN14AssertionIsNotSupported(t *testing.T) {
+// N14
+func TestAssertionIsNotSupported(t *testing.T) {
 	var steps []step
 	for _, pairs := range [][]string{
 		{"client_assertion", "CANARY"},
@@ -187,7 +194,8 @@ func TestN14AssertionIsNotSupported(t *testing.T) {
 	run(t, steps)
 }
 
-func TestA59OddCredentials(t *testing.T) {
+// A59
+func TestOddCredentials(t *testing.T) {
 	run(t, append(
 		forEach("basic", func(c call) call {
 			c.header = basic(oddID, oddSecret)
@@ -200,7 +208,8 @@ func TestA59OddCredentials(t *testing.T) {
 	))
 }
 
-func TestA60TwoSecrets(t *testing.T) {
+// A60
+func TestTwoSecrets(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		old := asShop("token", "grant_type", "client_credentials")
 		old.header = basic("shop", shopOldSecret)

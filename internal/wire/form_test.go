@@ -31,7 +31,8 @@ func forEach(name string, change func(c call) call, s step) (steps []step) {
 	return steps
 }
 
-func TestN01ContentType(t *testing.T) {
+// N01
+func TestFormContentType(t *testing.T) {
 	const formType = "application/x-www-form-urlencoded"
 	var steps []step
 	with := func(values ...string) func(call) call {
@@ -67,7 +68,8 @@ func TestN01ContentType(t *testing.T) {
 	run(t, steps)
 }
 
-func TestN02Method(t *testing.T) {
+// N02
+func TestMethod(t *testing.T) {
 	var steps []step
 	for _, method := range []string{"GET", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "post"} {
 		steps = append(steps, forEach(method, func(c call) call {
@@ -82,7 +84,8 @@ func TestN02Method(t *testing.T) {
 	run(t, steps)
 }
 
-func TestN03SecretsInTheQuery(t *testing.T) {
+// N03
+func TestSecretsInTheQuery(t *testing.T) {
 	var steps []step
 	with := func(query string) func(call) call {
 		return func(c call) call {
@@ -125,7 +128,8 @@ func TestN03SecretsInTheQuery(t *testing.T) {
 	run(t, steps)
 }
 
-func TestN04RepeatedParameter(t *testing.T) {
+// N04
+func TestRepeatedParameter(t *testing.T) {
 	steps := []step{
 		{name: "unknown", call: asShop("token", "grant_type", "client_credentials", "x", "1", "x", "2"), status: 200},
 		{name: "resource", call: asShop("token", "grant_type", "client_credentials", "resource", "a:1", "resource", "a:2"), status: 200},
@@ -151,14 +155,16 @@ func TestN04RepeatedParameter(t *testing.T) {
 	run(t, steps)
 }
 
-func TestN05UnknownParameter(t *testing.T) {
+// N05
+func TestUnknownParameter(t *testing.T) {
 	run(t, forEach("unknown", func(c call) call {
 		c.body += "&" + form("unknown", "CANARY", "another", "", "", "CANARY") + "&&alone"
 		return c
 	}, step{status: 200}))
 }
 
-func TestN06ParameterWithoutValue(t *testing.T) {
+// N06
+func TestParameterWithoutValue(t *testing.T) {
 	run(t, []step{
 		{
 			name: "scope", call: asShop("token", "grant_type", "client_credentials", "scope", ""), status: 200,
@@ -190,7 +196,8 @@ func TestN06ParameterWithoutValue(t *testing.T) {
 	})
 }
 
-func TestA55Encoding(t *testing.T) {
+// A55
+func TestEncoding(t *testing.T) {
 	var steps []step
 	for _, bad := range []string{
 		"x=%ff", "%ff=x", "x=%00", "%00=x", "x=a;y=b", "x;y", "x=%", "x=%4", "x=%zz", "%zz=x", "x=%c3%28", "x=%ed%a0%80", "x=\x00",
@@ -213,7 +220,8 @@ func TestA55Encoding(t *testing.T) {
 	}
 }
 
-func TestA56Size(t *testing.T) {
+// A56
+func TestFormSize(t *testing.T) {
 	const grant = "grant_type=client_credentials&x="
 	var steps []step
 	for name, s := range map[string]step{
@@ -231,7 +239,8 @@ func TestA56Size(t *testing.T) {
 	run(t, steps)
 }
 
-func TestA57OtherBodies(t *testing.T) {
+// A57
+func TestOtherBodies(t *testing.T) {
 	json := func(c call) call {
 		c.body = `{"grant_type": "client_credentials"}`
 		c.header = map[string][]string{"Authorization": c.header["Authorization"], "Content-Type": {"application/json"}}
@@ -248,7 +257,7 @@ func TestA57OtherBodies(t *testing.T) {
 
 // N04: whatever parameter the code reads may not come twice. They are read out
 // of the source, so that one that is added is among them.
-func TestN04EveryParameterThatIsRead(t *testing.T) {
+func TestEveryParameterThatIsRead(t *testing.T) {
 	names := []string{"token_type_hint"} // known and not read
 	for _, dir := range []string{".", "../oauth"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))

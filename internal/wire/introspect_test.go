@@ -29,7 +29,8 @@ func isInactive(t *testing.T, a answer) {
 	}
 }
 
-func TestN50CallerAuthenticates(t *testing.T) {
+// N50
+func TestIntrospectAuthenticatesFirst(t *testing.T) {
 	run(t, []step{
 		{name: "anonymous", call: call{endpoint: "introspect", body: form("token", "CANARY")}, status: 401, error: "invalid_client"},
 		{name: "public", call: asApp("introspect", "token", "CANARY"), status: 401, error: "invalid_client"},
@@ -37,7 +38,8 @@ func TestN50CallerAuthenticates(t *testing.T) {
 	})
 }
 
-func TestN51Inactive(t *testing.T) {
+// N51
+func TestIntrospectInactive(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		login := w.login(t, by, asShop, "device_ipad")
 		access, refresh := login.text("access_token"), login.text("refresh_token")
@@ -63,11 +65,13 @@ func TestN51Inactive(t *testing.T) {
 	})
 }
 
-func TestN52IntrospectWithoutToken(t *testing.T) {
+// N52
+func TestIntrospectWithoutToken(t *testing.T) {
 	run(t, []step{{call: asShop("introspect", "token_type_hint", "access_token"), status: 400, error: "invalid_request"}})
 }
 
-func TestN53Active(t *testing.T) {
+// N53
+func TestIntrospectActive(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		w.now.Add(1)
 		login := w.login(t, by, asShop, "write device_ipad")
@@ -124,7 +128,8 @@ func TestN53Active(t *testing.T) {
 	})
 }
 
-func TestA28WhoSeesAToken(t *testing.T) {
+// A28
+func TestWhoSeesAToken(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		token := w.login(t, by, asApp, "device_ipad").text("access_token") // its owner cannot ask
 		if !w.isActive(t, by, token) {
@@ -139,7 +144,8 @@ func TestA28WhoSeesAToken(t *testing.T) {
 	})
 }
 
-func TestN54Evaluated(t *testing.T) {
+// N54
+func TestIntrospectEvaluatesAnew(t *testing.T) {
 	for name, end := range map[string]func(w *world) error{
 		"signed out": func(w *world) error {
 			return w.subjects.Raise(t.Context(), oauth.Subject{Kind: oauth.UserSubject, ID: "u_ada"}, oauth.StateChange{})
@@ -162,7 +168,8 @@ func TestN54Evaluated(t *testing.T) {
 	}
 }
 
-func TestN56Hint(t *testing.T) {
+// N56
+func TestIntrospectHint(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		login := w.login(t, by, asShop, "device_ipad")
 		for _, kind := range []string{"access_token", "refresh_token"} {
@@ -176,7 +183,8 @@ func TestN56Hint(t *testing.T) {
 	})
 }
 
-func TestN59BearerIsNoCredential(t *testing.T) {
+// N59
+func TestIntrospectBearerIsNoCredential(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		token := w.login(t, by, asShop, "device_ipad").text("access_token")
 		w.expect(t, by, step{
@@ -186,9 +194,9 @@ func TestN59BearerIsNoCredential(t *testing.T) {
 	})
 }
 
-// iss is the address that the gateway saw, wherever it mounted the function
+// A52: iss is the address that the gateway saw, wherever it mounted the function
 // (A52), unless it was set.
-func TestA52Issuer(t *testing.T) {
+func TestIntrospectIssuer(t *testing.T) {
 	w := newWorld(t)
 	token := w.login(t, transports[1], asShop, "device_ipad").text("access_token")
 	ask := asShop("introspect", "token", token)

@@ -39,7 +39,8 @@ func read(t *testing.T, a answer) (d document) {
 	return d
 }
 
-func TestN70Metadata(t *testing.T) {
+// N70
+func TestMetadata(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		w.options.Issuer = "https://id.example/fob"
 		w.handlers["metadata"] = wire.Metadata(oauth.GrantTypes(), w.options)
@@ -80,8 +81,8 @@ func TestN70Metadata(t *testing.T) {
 	})
 }
 
-// The issuer is what is configured, byte for byte, or the address that was called.
-func TestN70Issuer(t *testing.T) {
+// N70: The issuer is what is configured, byte for byte, or the address that was called.
+func TestMetadataIssuer(t *testing.T) {
 	for _, c := range []struct{ configured, base, host, issuer, token string }{
 		{"https://id.example", "https://api.example/prod", "x", "https://id.example", "https://id.example/token"},
 		{"https://id.example/", "", "x", "https://id.example/", "https://id.example/token"},
@@ -106,9 +107,9 @@ func TestN70Issuer(t *testing.T) {
 	}
 }
 
-// Everything that the document names works as named, and what it does not name is
+// N71: Everything that the document names works as named, and what it does not name is
 // refused.
-func TestN71MetadataIsTrue(t *testing.T) {
+func TestMetadataIsTrue(t *testing.T) {
 	for _, withPassword := range []bool{true, false} {
 		each(t, func(t *testing.T, w *world, by transport) {
 			refreshToken := w.login(t, by, asShop, "device_ipad").text("refresh_token")
@@ -198,7 +199,7 @@ func TestN71MetadataIsTrue(t *testing.T) {
 }
 
 // N72: no member is empty, and none claims what there is not.
-func TestN72NoEmptyMembers(t *testing.T) {
+func TestNoEmptyMembers(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		for _, grants := range [][]oauth.GrantType{oauth.OfferedGrants(true), oauth.OfferedGrants(false)} {
 			w.handlers["metadata"] = wire.Metadata(grants, w.options)

@@ -67,7 +67,8 @@ func TestMe(t *testing.T) {
 	})
 }
 
-func TestN60NoCredentials(t *testing.T) {
+// N60
+func TestNoCredentials(t *testing.T) {
 	var steps []step
 	for name, c := range map[string]call{
 		"no header":     me(),
@@ -87,7 +88,8 @@ func TestN60NoCredentials(t *testing.T) {
 	run(t, steps)
 }
 
-func TestN61DeadToken(t *testing.T) {
+// N61
+func TestDeadToken(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		dead := func(name, authorization string, idle bool) {
 			t.Helper()
@@ -122,7 +124,8 @@ func TestN61DeadToken(t *testing.T) {
 	})
 }
 
-func TestN63OnePlaceForTheToken(t *testing.T) {
+// N63
+func TestOnePlaceForTheToken(t *testing.T) {
 	const formType = "application/x-www-form-urlencoded"
 	for _, by := range transports {
 		t.Run(by.name, func(t *testing.T) {

@@ -77,9 +77,9 @@ func TestDescriptionOutsideTheGrammarIsLeftOut(t *testing.T) {
 	}
 }
 
-// TestN08Descriptions reads every description out of the source: those that are
+// N08: TestDescriptions reads every description out of the source: those that are
 // written down must fit the grammar, and none may be put together at run time.
-func TestN08Descriptions(t *testing.T) {
+func TestDescriptions(t *testing.T) {
 	const domain = "../oauth"
 	count := map[string]int{}
 	for _, dir := range []string{domain, "."} {
@@ -108,7 +108,7 @@ func TestN08Descriptions(t *testing.T) {
 				where := fset.Position(call.Pos()).String()
 				text, isFixed := call.Args[len(call.Args)-1].(*ast.BasicLit)
 				if !isFixed {
-					// Those of package scope, which TestN08ScopeDescriptions looks at.
+					// Those of package scope, which TestScopeDescriptions looks at.
 					if !slices.Contains([]string{"grant.go", "scopepolicy.go"}, filepath.Base(name)) {
 						t.Errorf("%s: the description is not fixed", where)
 					}
@@ -128,7 +128,8 @@ func TestN08Descriptions(t *testing.T) {
 	}
 }
 
-func TestN08ScopeDescriptions(t *testing.T) {
+// N08
+func TestScopeDescriptions(t *testing.T) {
 	for _, bad := range []string{
 		"  ", `"CANARY`, "device_", "device_CANARY!", "device_CANARY device_CANARY2",
 		strings.Repeat("C", scope.MaxLength+1), strings.Repeat("C ", scope.MaxCount) + "C",

@@ -13,8 +13,8 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// TestN07Headers names the answers whose headers world.check holds to N07.
-func TestN07Headers(t *testing.T) {
+// N07: TestHeaders names the answers whose headers world.check holds to N07.
+func TestHeaders(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		for _, s := range []step{
 			{call: asShop("token", "grant_type", "client_credentials"), status: 200},
@@ -33,10 +33,10 @@ func TestN07Headers(t *testing.T) {
 	})
 }
 
-// TestN08NothingIsRepeated plants a value in every parameter and header that
+// N08: TestNothingIsRepeated plants a value in every parameter and header that
 // could be quoted back. That no answer and no line has it, and that each body has
 // the form of N08, is held by world.check.
-func TestN08NothingIsRepeated(t *testing.T) {
+func TestNothingIsRepeated(t *testing.T) {
 	const planted = `CANARY"<script>`
 	var steps []step
 	for _, name := range []string{"grant_type", "scope", "username", "tokenBindingId", "token_type_hint", "client_id", "refresh_token", "token"} {
@@ -64,7 +64,8 @@ func TestN08NothingIsRepeated(t *testing.T) {
 	run(t, steps)
 }
 
-func TestN15StoreIsDown(t *testing.T) {
+// N15
+func TestStoreIsDown(t *testing.T) {
 	for name, cause := range map[string]error{
 		"unavailable": oauth.Unavailable("read an authorization", fmt.Errorf("connection reset")),
 		"deadline":    fmt.Errorf("read an authorization: %w", context.DeadlineExceeded),
@@ -100,7 +101,8 @@ func TestN15StoreIsDown(t *testing.T) {
 	}
 }
 
-func TestN15UnknownErrorIs500(t *testing.T) {
+// N15
+func TestUnknownErrorIs500(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		w.tokens.fault = func(context.Context) error { return fmt.Errorf("what nobody thought of") }
 		a := w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials"), status: 500, error: "server_error"})
@@ -113,7 +115,8 @@ func TestN15UnknownErrorIs500(t *testing.T) {
 	})
 }
 
-func TestN16StrictTransportOverHTTPSOnly(t *testing.T) {
+// N16
+func TestStrictTransportOverHTTPSOnly(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		a := w.expect(t, by, step{call: asShop("token"), status: 400, error: "invalid_request"})
 		want := "max-age=31536000" // the gateway speaks https
@@ -130,7 +133,7 @@ func TestN16StrictTransportOverHTTPSOnly(t *testing.T) {
 }
 
 // A76: a store that hangs is given up in time for an answer.
-func TestA76StoreHangs(t *testing.T) {
+func TestStoreHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, by := newWorld(t), transports[1]
 		token := w.login(t, by, asShop, "device_ipad").text("access_token")
@@ -156,7 +159,8 @@ func TestA76StoreHangs(t *testing.T) {
 	})
 }
 
-func TestA79Panic(t *testing.T) {
+// A79
+func TestPanic(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		for name, value := range map[string]any{
 			"text":  "CANARY",
@@ -180,7 +184,7 @@ func TestA79Panic(t *testing.T) {
 
 // N16: a request that came in the clear has shown its credentials already. It is
 // answered or refused where it came, and never sent elsewhere with them.
-func TestN16NothingIsRedirected(t *testing.T) {
+func TestNothingIsRedirected(t *testing.T) {
 	w := newWorld(t)
 	for _, endpoint := range []string{"token", "revoke", "introspect"} {
 		server := httptest.NewServer(w.handlers[endpoint])

@@ -8,7 +8,8 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-func TestN40RevokeOwnToken(t *testing.T) {
+// N40
+func TestRevokeOwnToken(t *testing.T) {
 	for _, kind := range []string{"access_token", "refresh_token"} {
 		for _, hint := range []string{"", "access_token", "refresh_token", "CANARY"} { // N41
 			t.Run(kind+" hint "+hint, func(t *testing.T) {
@@ -37,7 +38,8 @@ func TestN40RevokeOwnToken(t *testing.T) {
 	}
 }
 
-func TestN40RevokeUnknownToken(t *testing.T) {
+// N40
+func TestRevokeUnknownToken(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		expired := w.login(t, by, asShop, "device_ipad").text("access_token")
 		w.now.Add(3601)
@@ -53,7 +55,8 @@ func TestN40RevokeUnknownToken(t *testing.T) {
 	})
 }
 
-func TestN42RevokeWithoutToken(t *testing.T) {
+// N42
+func TestRevokeWithoutToken(t *testing.T) {
 	run(t, []step{
 		{name: "confidential", call: asShop("revoke"), status: 400, error: "invalid_request"},
 		{name: "public", call: asApp("revoke", "token_type_hint", "access_token"), status: 400, error: "invalid_request"},
@@ -61,7 +64,8 @@ func TestN42RevokeWithoutToken(t *testing.T) {
 	})
 }
 
-func TestN43RevokeForeignToken(t *testing.T) {
+// N43
+func TestRevokeForeignToken(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		token := w.login(t, by, asShop, "device_ipad").text("access_token")
 		a := w.expect(t, by, step{
@@ -78,19 +82,21 @@ func TestN43RevokeForeignToken(t *testing.T) {
 	})
 }
 
-func TestN44RevokeAuthenticatesFirst(t *testing.T) {
+// N44
+func TestRevokeAuthenticatesFirst(t *testing.T) {
 	run(t, []step{
 		{name: "dead token", call: call{endpoint: "revoke", header: basic("shop", "CANARY"), body: form("token", "CANARY")}, status: 401, error: "invalid_client"},
 		{name: "no credentials", call: call{endpoint: "revoke", body: form("token", "CANARY")}, status: 401, error: "invalid_client"},
 	})
 }
 
-func TestN46GarbageIsNoUnsupportedType(t *testing.T) {
+// N46
+func TestGarbageIsNoUnsupportedType(t *testing.T) {
 	run(t, []step{{call: asShop("revoke", "token", "eyJhbGciOiJub25lIn0.e30.", "token_type_hint", "urn:example:jwt"), status: 200}})
 }
 
-// A25. That Revoke calls its event revoked before it knows must not show.
-func TestN47RevokeInDoubt(t *testing.T) {
+// N47, A25: That Revoke calls its event revoked before it knows must not show.
+func TestRevokeInDoubt(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		token := w.login(t, by, asShop, "device_ipad").text("access_token")
 		w.tokens.fault = func(context.Context) error {
@@ -109,7 +115,7 @@ func TestN47RevokeInDoubt(t *testing.T) {
 }
 
 // N48: no JSONP, neither at success nor at an error.
-func TestN48NoCallback(t *testing.T) {
+func TestNoCallback(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		token := w.login(t, by, asShop, "device_ipad").text("access_token")
 		for _, endpoint := range []string{"revoke", "introspect"} {

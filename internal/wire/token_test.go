@@ -34,7 +34,8 @@ func TestOneTokenForEachDevice(t *testing.T) {
 	})
 }
 
-func TestN20GrantType(t *testing.T) {
+// N20
+func TestGrantType(t *testing.T) {
 	run(t, []step{
 		{name: "missing", call: asShop("token"), status: 400, error: "invalid_request", idle: true},
 		{name: "unknown", call: asShop("token", "grant_type", "authorization_code"), status: 400, error: "unsupported_grant_type", idle: true},
@@ -48,7 +49,8 @@ func TestN20GrantType(t *testing.T) {
 	})
 }
 
-func TestN21TokenAnswer(t *testing.T) {
+// N21
+func TestTokenAnswer(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		a := w.login(t, by, asShop, "write read device_ipad")
 		decoder := json.NewDecoder(strings.NewReader(a.body))
@@ -72,7 +74,8 @@ func TestN21TokenAnswer(t *testing.T) {
 	})
 }
 
-func TestN22ToN24Scope(t *testing.T) {
+// N22 to N24
+func TestScopeOfATokenRequest(t *testing.T) {
 	granted := func(want any) func(*testing.T, answer) {
 		return func(t *testing.T, a answer) {
 			if got := a.json("scope"); got != want {
@@ -100,7 +103,8 @@ func TestN22ToN24Scope(t *testing.T) {
 	run(t, steps)
 }
 
-func TestN25Password(t *testing.T) {
+// N25
+func TestPasswordGrant(t *testing.T) {
 	run(t, []step{
 		{name: "no username", call: asShop("token", "grant_type", "password", "password", password), status: 400, error: "invalid_request", idle: true},
 		{name: "no password", call: asShop("token", "grant_type", "password", "username", username), status: 400, error: "invalid_request", idle: true},
@@ -122,7 +126,8 @@ func TestN25Password(t *testing.T) {
 	})
 }
 
-func TestA53And54EncodingsOfAPassword(t *testing.T) {
+// A53, A54
+func TestEncodingsOfAPassword(t *testing.T) {
 	head := "grant_type=password&username=" + "ada%26%3D%25%3A%2B%C3%BC%40example.com" + "&password="
 	good := []string{
 		"CANARY+correct+horse%26%3D%25%3A%2B+%C3%BC%E2%82%AC",
@@ -147,7 +152,8 @@ func TestA53And54EncodingsOfAPassword(t *testing.T) {
 	run(t, steps)
 }
 
-func TestN26ClientCredentials(t *testing.T) {
+// N26
+func TestClientCredentialsGrant(t *testing.T) {
 	run(t, []step{{call: asShop("token", "grant_type", "client_credentials", "scope", "device_x"), status: 200, and: func(t *testing.T, a answer) {
 		if a.json("refresh_token") != nil {
 			t.Error("with a refresh token")
@@ -155,7 +161,8 @@ func TestN26ClientCredentials(t *testing.T) {
 	}}})
 }
 
-func TestN27And28Refresh(t *testing.T) {
+// N27, N28
+func TestRefreshGrant(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		first := w.login(t, by, asShop, "read write device_ipad")
 		refresh := first.text("refresh_token")
@@ -189,7 +196,8 @@ func TestN27And28Refresh(t *testing.T) {
 	})
 }
 
-func TestN29RotationAndReplay(t *testing.T) {
+// N29
+func TestRotationAndReplay(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		if w.login(t, by, asApp, "read").json("refresh_token") != nil {
 			t.Error("a public client without a device got a refresh token")
@@ -217,7 +225,8 @@ func TestN29RotationAndReplay(t *testing.T) {
 	})
 }
 
-func TestN30AlteredTokens(t *testing.T) {
+// N30
+func TestAlteredTokens(t *testing.T) {
 	w, by := newWorld(t), transports[1]
 	login := w.login(t, by, asShop, "device_ipad")
 	for _, name := range []string{"access_token", "refresh_token"} {
@@ -242,9 +251,9 @@ func TestN30AlteredTokens(t *testing.T) {
 	}
 }
 
-// The throttle counts by the address that the gateway saw. A header may say what
+// A64: The throttle counts by the address that the gateway saw. A header may say what
 // it likes.
-func TestA64SourceIsTheGatewaysWord(t *testing.T) {
+func TestSourceIsTheGatewaysWord(t *testing.T) {
 	w := newWorld(t)
 	try := func(source, password string, forwarded string) answer {
 		c := asShop("token", "grant_type", "password", "username", username, "password", password)
@@ -269,7 +278,7 @@ func TestA64SourceIsTheGatewaysWord(t *testing.T) {
 }
 
 // N25: who guesses learns nothing from the answer, whatever the reason is.
-func TestN25AnswersAreIdentical(t *testing.T) {
+func TestAnswersAreIdentical(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		try := func(name, pass, scope string) call {
 			return asShop("token", "grant_type", "password", "username", name, "password", pass, "scope", scope)
@@ -310,7 +319,7 @@ func TestN25AnswersAreIdentical(t *testing.T) {
 
 // N31: resource (RFC 8707) is not supported, and so it is a parameter that is
 // ignored, also one that would be invalid.
-func TestN31ResourceIsIgnored(t *testing.T) {
+func TestResourceIsIgnored(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		plain := w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials"), status: 200})
 		for _, resource := range []string{"https://api.example", "not a URI", "https://api.example#fragment", ""} {
