@@ -12,8 +12,75 @@ import (
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
-// An item and its attributes: how texts, numbers, bytes, lists and slots go in
-// and come out. items.go has their names.
+// What the attributes are called, and how texts, numbers, bytes, lists and slots
+// go in and come out. Each store encodes and decodes its own items.
+
+// The attributes. Short names, because a record must stay below 1 KB: that is
+// one capacity unit for each write.
+//
+// A record of the tokens table is decoded leniently: what is missing or of the
+// wrong type becomes zero, and the domain, which computes the key and the hashes
+// again, finds that the item was edited. Only so can it be replaced. Everything
+// else is decoded strictly, since nobody would notice: a subject's state that
+// became "epoch 0" would revive what was revoked.
+const (
+	attrTTL   = "ttl" // N, Unix seconds; DynamoDB sweeps the item some time after
+	attrNonce = "wn"  // B, drawn anew for each write
+	attrAdded = "cr"  // N, created, Unix seconds
+
+	// A record.
+	attrKind          = "kd"
+	attrSubject       = "sb"
+	attrUsername      = "un" // also of a user
+	attrClient        = "cl"
+	attrFormat        = "fm"
+	attrScope         = "sc" // without the device
+	attrDevice        = "dv"
+	attrAudiences     = "au"
+	attrRID           = "rid"
+	attrSubjectEpoch  = "es"
+	attrClientEpoch   = "ec"
+	attrIssuerEpoch   = "ei"
+	attrAccess        = "at"
+	attrAccessPrev    = "at_prev"
+	attrRefresh       = "rt"
+	attrRefreshPrev   = "rt_prev"
+	attrRefreshRotate = "rt_rotated"
+	attrRefreshIdle   = "rt_idle"
+
+	// A slot of a record.
+	attrGeneration = "g"
+	attrKID        = "k"
+	attrIssued     = "i"
+	attrExpiry     = "e"
+	attrHash       = "h"
+
+	// The state of a subject; epoch also of a client, disabled also of a client.
+	attrEpoch       = "epoch"
+	attrDisabled    = "disabled"
+	attrUserVersion = "user_version"
+
+	// A client, the resource scopes, a user.
+	attrVersion           = "v"
+	attrID                = "id"
+	attrPublic            = "public"
+	attrSecrets           = "secrets"
+	attrGrants            = "grants"
+	attrScopes            = "scopes"
+	attrDefaultScopes     = "default_scopes"
+	attrIntrospects       = "introspects"
+	attrAccessLifetime    = "access_lifetime"
+	attrIdleLifetime      = "idle_lifetime"
+	attrRefreshLifetime   = "refresh_lifetime"
+	attrMaxAuthorizations = "max_authorizations"
+	attrLongestLife       = "longest_life"
+	attrRoles             = "roles"
+	attrPasswordHash      = "ph"
+
+	// A counter.
+	attrCount = "n"
+	attrLast  = "last"
+)
 
 // item is a row as the SDK has it.
 type item map[string]types.AttributeValue

@@ -82,3 +82,104 @@ func (c *Clients) SaveResourceScopes(ctx context.Context, s oauth.ResourceScopes
 	_, err := c.table.putVersion(ctx, "save the resource scopes", encodeResourceScopes(s), s.Version)
 	return err
 }
+
+// encodeClient leaves out what putVersion adds.
+func encodeClient(c oauth.Client, key item) item {
+	it := key
+	it[attrID] = text(string(c.ID))
+	it[attrAdded] = number(c.Created)
+	it[attrEpoch] = number(c.Epoch)
+	it[attrDisabled] = flag(c.Disabled)
+	it[attrPublic] = flag(c.Public)
+	if len(c.Secrets) > 0 {
+		secrets := make([]types.AttributeValue, len(c.Secrets))
+		for i, s := range c.Secrets {
+			secrets[i] = &types.AttributeValueMemberM{Value: item{attrHash: binary(s.Hash[:]), attrAdded: number(s.Created)}}
+		}
+		it[attrSecrets] = &types.AttributeValueMemberL{Value: secrets}
+	}
+	grants := make([]string, len(c.Grants))
+	for i, g := range c.Grants {
+		grants[i] = string(g)
+	}
+	it.setTexts(attrGrants, grants)
+	it.setText(attrScopes, c.Scopes.String())
+	it.setText(attrDefaultScopes, c.DefaultScopes.String())
+	it.setTexts(attrAudiences, c.Audiences)
+	it.setTexts(attrIntrospects, c.Introspects)
+	setNumber(it, attrAccessLifetime, c.AccessLifetime)
+	setNumber(it, attrIdleLifetime, c.RefreshIdle)
+	setNumber(it, attrRefreshLifetime, c.RefreshAbsolute)
+	setNumber(it, attrMaxAuthorizations, c.MaxAuthorizations)
+	setNumber(it, attrLongestLife, c.LongestLife)
+	return it
+}
+
+func decodeClient(it item) (oauth.Client, error) {
+	in := reader{item: it}
+	in.require(attrID, attrVersion, attrAdded, attrEpoch, attrDisabled, attrPublic)
+	c := oauth.Client{
+		ID:                oauth.ClientID(in.text(attrID)),
+		Version:           in.unsigned(attrVersion, 64),
+		Created:           in.signed(attrAdded),
+		Epoch:             in.unsigned(attrEpoch, 64),
+		Disabled:          in.flag(attrDisabled),
+		Public:            in.flag(attrPublic),
+		Scopes:            in.scope(attrScopes),
+		DefaultScopes:     in.scope(attrDefaultScopes),
+		Audiences:         in.texts(attrAudiences),
+		Introspects:       in.texts(attrIntrospects),
+		AccessLifetime:    in.signed(attrAccessLifetime),
+		RefreshIdle:       in.signed(attrIdleLifetime),
+		RefreshAbsolute:   in.signed(attrRefreshLifetime),
+		MaxAuthorizations: int(in.unsigned(attrMaxAuthorizations, 31)), //nolint:gosec // 31 bits
+		LongestLife:       in.signed(attrLongestLife),
+	}
+	for _, g := range in.texts(attrGrants) {
+		c.Grants = append(c.Grants, oauth.GrantType(g))
+	}
+	for _, v := range in.list(attrSecrets) {
+		m, ok := v.(*types.AttributeValueMemberM)
+		if !ok {
+			in.markDamaged(attrSecrets)
+			break
+		}
+		entry := reader{item: m.Value}
+		entry.require(attrHash, attrAdded)
+		s := oauth.ClientSecret{Created: entry.signed(attrAdded)}
+		entry.binary(attrHash, s.Hash[:])
+		if entry.fault() != nil {
+			in.markDamaged(attrSecrets)
+		}
+		c.Secrets = append(c.Secrets, s)
+	}
+	if key, ok := clientKey(c.ID); !ok || key.identity() != it.identity() {
+		in.markDamaged(attrID)
+	}
+	return c, in.fault()
+}
+
+func encodeResourceScopes(s oauth.ResourceScopes) item {
+	scopes := item{}
+	for name, roles := range s.Roles {
+		scopes[name] = texts(roles)
+	}
+	it := resourceScopesKey()
+	it[attrScopes] = &types.AttributeValueMemberM{Value: scopes}
+	return it
+}
+
+func decodeResourceScopes(it item) (oauth.ResourceScopes, error) {
+	in := reader{item: it}
+	in.require(attrVersion, attrScopes)
+	s := oauth.ResourceScopes{Version: in.unsigned(attrVersion, 64), Roles: map[string][]string{}}
+	names := reader{item: in.fields(attrScopes)}
+	for name := range names.item {
+		// Roles that got lost would open the scope to everybody.
+		s.Roles[name] = names.texts(name)
+	}
+	if names.fault() != nil {
+		in.markDamaged(attrScopes)
+	}
+	return s, in.fault()
+}

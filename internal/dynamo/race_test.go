@@ -4,8 +4,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // Two instances that know nothing of each other get 64 first requests at once:

@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"bytes"
 	"context"
 	"slices"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/scope"
 )
 
 // Tokens is the tokens table: oauth.Tokens, oauth.Subjects and oauth.TokenRegistry.
@@ -215,4 +217,85 @@ func (t *Tokens) Each(ctx context.Context, visit func(oauth.Record) error) error
 func recordInPlace(it item) (oauth.Record, bool) {
 	r := decodeRecord(it)
 	return r, recordKey(r.Locator()).identity() == it.identity()
+}
+
+func encodeRecord(r oauth.Record) item {
+	it := recordKey(r.Locator())
+	a := r.Authorization
+	it[attrNonce] = binary(r.Nonce[:])
+	it[attrTTL] = number(r.TTL())
+	it[attrAdded] = number(r.Created)
+	it[attrKind] = text(string(a.Subject.Kind))
+	it[attrSubject] = text(a.Subject.ID)
+	it.setText(attrUsername, a.Username)
+	it[attrClient] = text(string(a.Client))
+	it[attrFormat] = text(string(a.Format))
+	it.setText(attrScope, a.Scope.WithDevice("").String())
+	it.setText(attrDevice, string(a.Scope.Device()))
+	it.setTexts(attrAudiences, a.Audiences)
+	it[attrRID] = binary(r.RID[:])
+	it[attrSubjectEpoch] = number(r.Epochs.Subject)
+	it[attrClientEpoch] = number(r.Epochs.Client)
+	it[attrIssuerEpoch] = number(r.Epochs.Issuer)
+	it.setSlot(attrAccess, r.Access)
+	it.setSlot(attrAccessPrev, r.AccessPrev)
+	it.setSlot(attrRefresh, r.Refresh)
+	it.setSlot(attrRefreshPrev, r.RefreshPrev)
+	setNumber(it, attrRefreshRotate, r.RefreshRotated)
+	setNumber(it, attrRefreshIdle, r.RefreshIdle)
+	return it
+}
+
+// damagedNonce is the nonce of an item whose own is missing, of another type, or
+// zero, so that such an item can be replaced too.
+var damagedNonce = oauth.Nonce(bytes.Repeat([]byte{0xff}, len(oauth.Nonce{})))
+
+// decodeRecord is lenient, see attributes.go.
+func decodeRecord(it item) (r oauth.Record) {
+	in := reader{item: it}
+	if in.binary(attrNonce, r.Nonce[:]); r.Nonce == (oauth.Nonce{}) {
+		r.Nonce = damagedNonce
+	}
+	r.Created = in.signed(attrAdded)
+	r.Authorization = oauth.Authorization{
+		Subject:   oauth.Subject{Kind: oauth.SubjectKind(in.text(attrKind)), ID: in.text(attrSubject)},
+		Username:  in.text(attrUsername),
+		Client:    oauth.ClientID(in.text(attrClient)),
+		Format:    oauth.TokenFormat(in.text(attrFormat)),
+		Scope:     in.scope(attrScope),
+		Audiences: in.texts(attrAudiences),
+	}
+	if device := in.text(attrDevice); device != "" {
+		// An invalid one would be an edited item: without it the key does not fit.
+		if d, err := scope.ParseDevice(device); err == nil {
+			r.Authorization.Scope = r.Authorization.Scope.WithDevice(d)
+		}
+	}
+	in.binary(attrRID, r.RID[:])
+	r.Epochs = oauth.Epochs{
+		Subject: in.unsigned(attrSubjectEpoch, 64),
+		Client:  in.unsigned(attrClientEpoch, 64),
+		Issuer:  in.unsigned(attrIssuerEpoch, 64),
+	}
+	r.Access = in.slot(attrAccess)
+	r.AccessPrev = in.slot(attrAccessPrev)
+	r.Refresh = in.slot(attrRefresh)
+	r.RefreshPrev = in.slot(attrRefreshPrev)
+	r.RefreshRotated = in.signed(attrRefreshRotate)
+	r.RefreshIdle = in.signed(attrRefreshIdle)
+	return r
+}
+
+func decodeState(it item) (oauth.SubjectState, error) {
+	in := reader{item: it}
+	in.require(attrEpoch)
+	s := oauth.SubjectState{
+		Epoch:       in.unsigned(attrEpoch, 64),
+		Disabled:    in.flag(attrDisabled),
+		UserVersion: in.unsigned(attrUserVersion, 64),
+	}
+	if _, mortal := it[attrTTL]; mortal {
+		in.markDamaged(attrTTL) // the sweep would make it epoch 0
+	}
+	return s, in.fault()
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/secret"
 )
 
 // Users is the users table: oauth.Users and oauth.UserRegistry. Only the token
@@ -118,4 +119,46 @@ func (u *Users) RemoveUser(ctx context.Context, user oauth.User) (existed bool, 
 		return false, err
 	}
 	return len(out.Attributes) > 0, nil
+}
+
+// encodeUser leaves out what putVersion adds.
+func encodeUser(u oauth.User) item {
+	it := userKey(u.Username)
+	it[attrUsername] = text(u.Username)
+	it[attrID] = text(u.ID)
+	it[attrPasswordHash] = text(u.PasswordHash.Reveal())
+	it.setTexts(attrRoles, u.Roles)
+	it[attrAdded] = number(u.Created)
+	return it
+}
+
+func decodeUser(it item) (oauth.User, error) {
+	in := reader{item: it}
+	in.require(attrUsername, attrID, attrVersion, attrPasswordHash, attrAdded)
+	u := oauth.User{
+		Username:     in.text(attrUsername),
+		ID:           in.text(attrID),
+		Version:      in.unsigned(attrVersion, 64),
+		PasswordHash: secret.New(in.text(attrPasswordHash)),
+		Roles:        in.texts(attrRoles),
+		Created:      in.signed(attrAdded),
+	}
+	// The key is a cut hash: the name itself decides, byte for byte.
+	if userKey(u.Username).identity() != it.identity() {
+		in.markDamaged(attrUsername)
+	}
+	return u, in.fault()
+}
+
+func decodeCounter(it item) (oauth.Counter, error) {
+	if it == nil {
+		return oauth.Counter{}, nil
+	}
+	in := reader{item: it}
+	in.require(attrCount, attrLast)
+	c := oauth.Counter{
+		Count: int(in.unsigned(attrCount, 31)), //nolint:gosec // 31 bits
+		Last:  in.signed(attrLast),
+	}
+	return c, in.fault()
 }
