@@ -23,7 +23,7 @@ import (
 func Devices(verifier *oauth.Verifier, directory *oauth.Directory, o Options) http.Handler {
 	d := devices{directory}
 	return newHandler("devices", o, func(w http.ResponseWriter, r *http.Request) (answer, error) {
-		serve, err := d.pick(r)
+		part, device, err := partOf(r)
 		if err != nil {
 			return answer{}, err
 		}
@@ -38,7 +38,13 @@ func Devices(verifier *oauth.Verifier, directory *oauth.Directory, o Options) ht
 			// Asking for another scope would not help, so none is named.
 			return answer{}, refuseResource(oauth.InsufficientScope, "the access token speaks for a client and not for a user")
 		}
-		return serve(w, r, caller)
+		switch part {
+		case listPart:
+			return d.list(r, caller)
+		case devicePart:
+			return d.end(r.Context(), caller, device)
+		}
+		return d.signOut(w, r, caller)
 	})
 }
 
@@ -51,49 +57,36 @@ const (
 	devicesSegment = "devices"
 	signOutSegment = "sign-out"
 
-	fieldWhich  = "which"
-	fieldDevice = "device"
-	fieldLimit  = "limit"
-	fieldAfter  = "after"
-	whichOthers = "others"
-	whichAll    = "all"
-	whichDevice = "device"
-
 	defaultLimit = 100
 	maxLimit     = 250
 )
 
 type devices struct{ directory *oauth.Directory }
 
-type serveDevices func(http.ResponseWriter, *http.Request, oauth.Introspection) (answer, error)
-
-// pick finds what is asked for. The method distinguishes what the path alone does
-// not, such as a device called sign-out.
-func (d devices) pick(r *http.Request) (serveDevices, error) {
+// partOf finds what is asked for, and the device if it is one. The method
+// distinguishes what the path alone does not, such as a device called sign-out.
+func partOf(r *http.Request) (part, scope.Device, error) {
 	part := partOfRoute(GatewayOf(r.Context()).Route)
 	if part == noPart {
 		part = partOfPath(r.Method, r.URL.Path)
 	}
 	switch {
 	case part == listPart && r.Method == http.MethodGet:
-		return d.list, nil
+		return listPart, "", nil
 	case part == listPart:
-		return nil, errMethodNotIn(http.MethodGet)
+		return noPart, "", errMethodNotIn(http.MethodGet)
 	case part == noPart:
-		return nil, refuseResource(oauth.InvalidRequest, "there is nothing at this path")
+		return noPart, "", refuseResource(oauth.InvalidRequest, "there is nothing at this path")
 	case r.Method == http.MethodDelete:
 		_, last := lastSegments(r.URL.Path)
 		device, err := parseDevice(last)
-		if err != nil {
-			return nil, err
-		}
-		return d.end(device), nil
+		return devicePart, device, err
 	case part == signOutPart && r.Method == http.MethodPost:
-		return d.signOut, nil
+		return signOutPart, "", nil
 	case part == signOutPart:
-		return nil, errMethodNotIn(http.MethodDelete, http.MethodPost)
+		return noPart, "", errMethodNotIn(http.MethodDelete, http.MethodPost)
 	}
-	return nil, errMethodNotIn(http.MethodDelete)
+	return noPart, "", errMethodNotIn(http.MethodDelete)
 }
 
 // parts of the resource, by path.
@@ -169,7 +162,7 @@ type deviceJSON struct {
 	Current     bool   `json:"current"`
 }
 
-func (d devices) list(_ http.ResponseWriter, r *http.Request, caller oauth.Introspection) (answer, error) {
+func (d devices) list(r *http.Request, caller oauth.Introspection) (answer, error) {
 	after, limit, err := parsePage(r.URL.RawQuery)
 	if err != nil {
 		return answer{}, err
@@ -200,37 +193,37 @@ func (d devices) list(_ http.ResponseWriter, r *http.Request, caller oauth.Intro
 
 // end answers 204 also when there was nothing to end: a phone that lost the first
 // answer asks again.
-func (d devices) end(device scope.Device) serveDevices {
-	return func(_ http.ResponseWriter, r *http.Request, caller oauth.Introspection) (answer, error) {
-		return done(r.Context(), d.directory.EndDevice(r.Context(), caller.Subject, device, caller.Locator))
-	}
+// end answers 204 also when nothing was to end: a phone that lost the first answer
+// asks again.
+func (d devices) end(ctx context.Context, caller oauth.Introspection, device scope.Device) (answer, error) {
+	return done(ctx, d.directory.EndDevice(ctx, caller.Subject, device, caller.Locator))
 }
 
 func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.Introspection) (answer, error) {
-	form, err := readFormOf(w, r, func(name string) bool { return name == fieldWhich || name == fieldDevice })
+	form, err := readFormOf(w, r, func(name string) bool { return name == "which" || name == "device" })
 	if e, ok := errors.AsType[*oauth.Error](err); ok && e != errTooLarge {
 		return answer{}, &resourceError{refused: e}
 	}
 	if err != nil {
 		return answer{}, err
 	}
-	name, named := form[fieldDevice]
-	which := form[fieldWhich]
-	if named && which != whichDevice {
+	name, named := form["device"]
+	which := form["which"]
+	if named && which != "device" {
 		// A client that names a device does not mean all of them.
 		return answer{}, refuseResource(oauth.InvalidRequest, "device goes with which=device alone")
 	}
 	switch which {
-	case whichDevice:
+	case "device":
 		// For names of dots alone, which clients take out of a path (RFC 3986 §5.2.4).
 		device, err := parseDevice(name)
 		if err != nil {
 			return answer{}, err
 		}
-		return d.end(device)(w, r, caller)
-	case whichOthers:
+		return d.end(r.Context(), caller, device)
+	case "others":
 		return done(r.Context(), d.directory.EndOthers(r.Context(), caller.Subject, placeOf(caller)))
-	case whichAll:
+	case "all":
 		return done(r.Context(), d.directory.SignOut(r.Context(), caller.Subject))
 	}
 	return answer{}, refuseResource(oauth.InvalidRequest, "which must be others, all or device")
@@ -250,18 +243,18 @@ func placeOf(caller oauth.Introspection) oauth.Place {
 
 // parsePage reads which page is asked for. Without a cursor it is the first.
 func parsePage(query string) (after oauth.Place, limit int, err error) {
-	form, err := parseFormOf(query, func(name string) bool { return name == fieldLimit || name == fieldAfter })
+	form, err := parseFormOf(query, func(name string) bool { return name == "limit" || name == "after" })
 	if err != nil {
 		return oauth.Place{}, 0, refuseResource(oauth.InvalidRequest, "the query is malformed or repeats a parameter")
 	}
 	limit = defaultLimit
-	if text := form[fieldLimit]; text != "" {
+	if text := form["limit"]; text != "" {
 		limit, err = strconv.Atoi(text)
 		if err != nil || limit < 1 || limit > maxLimit || strconv.Itoa(limit) != text {
 			return oauth.Place{}, 0, refuseResource(oauth.InvalidRequest, "limit must be a whole number from 1 to 250")
 		}
 	}
-	if text := form[fieldAfter]; text != "" {
+	if text := form["after"]; text != "" {
 		var ok bool
 		if after, ok = parseCursor(text); !ok {
 			return oauth.Place{}, 0, refuseResource(oauth.InvalidRequest, "after is nothing that an answer gave as next")
