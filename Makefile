@@ -42,13 +42,13 @@ long: engines
 
 # Breaks each promise once and wants the named test to fail.
 mutants: engines
-	go test -v -timeout 60m -run '^TestMutants$$' ./infra -mutants .
+	go test -v -timeout 60m -run '^TestMutants$$' ./internal/repotest -mutants .
 
 engines:
 	@infra/engines.sh
 
 lint: $(golangci)/golangci-lint $(sam)/bin/sam
-	test -z "$$(gofmt -l cmd functions infra internal | tee /dev/stderr)"
+	test -z "$$(gofmt -l cmd functions internal | tee /dev/stderr)"
 	go vet ./...
 	$(golangci)/golangci-lint run ./...
 	SAM_CLI_TELEMETRY=0 $(sam)/bin/sam validate --lint

@@ -89,7 +89,7 @@ func TestReadRouteScopes(t *testing.T) {
 }
 
 // The template refuses the bad ones by its pattern, before there is a function that
-// could: TestTemplate in package infra reads the same lists.
+// could: TestTemplate in internal/repotest reads the same lists.
 func TestReadRouteScopesOfTheTemplate(t *testing.T) {
 	text, err := os.ReadFile("testdata/route-scopes.json")
 	if err != nil {

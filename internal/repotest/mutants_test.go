@@ -1,4 +1,4 @@
-package infra_test
+package repotest_test
 
 import (
 	"bytes"
@@ -46,8 +46,8 @@ type mutant struct {
 // start with # are comments.
 func mutants(t *testing.T) (all []mutant) {
 	t.Helper()
-	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		if d.IsDir() && path != ".." && strings.HasPrefix(d.Name(), ".") {
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if d.IsDir() && path != "../.." && strings.HasPrefix(d.Name(), ".") {
 			return filepath.SkipDir
 		}
 		if err != nil || d.Name() != "mutants.txt" {
@@ -57,7 +57,7 @@ func mutants(t *testing.T) (all []mutant) {
 		if err != nil {
 			return err
 		}
-		folder, err := filepath.Rel("..", filepath.Dir(filepath.Dir(path)))
+		folder, err := filepath.Rel("../..", filepath.Dir(filepath.Dir(path)))
 		if err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func parseMutants(pkg, text string) (found []mutant, err error) {
 
 // mutated is the file with the promise broken, or what is wrong with the mutant.
 func (m mutant) mutated() (text, fault string) {
-	source, err := os.ReadFile(filepath.Join("..", m.file))
+	source, err := os.ReadFile(filepath.Join("../..", m.file))
 	if err != nil {
 		return "", err.Error()
 	}
@@ -211,7 +211,7 @@ func TestMutants(t *testing.T) {
 			if outcome == "" {
 				dir := t.TempDir()
 				copied := filepath.Join(dir, filepath.Base(m.file))
-				source, err := filepath.Abs(filepath.Join("..", m.file))
+				source, err := filepath.Abs(filepath.Join("../..", m.file))
 				if err != nil {
 					t.Error(err)
 					return
@@ -258,7 +258,7 @@ func runMutated(t *testing.T, pkg, test, overlay string) (outcome string, out []
 		args = append(args, "-overlay", overlay)
 	}
 	cmd := exec.CommandContext(t.Context(), "go", append(args, "./"+pkg)...)
-	cmd.Dir = ".."
+	cmd.Dir = "../.."
 	// A leg that is left out would kill nothing.
 	cmd.Env = append(cmd.Environ(), "FOB_REQUIRE_ENGINES=1")
 	out, err := cmd.CombinedOutput()

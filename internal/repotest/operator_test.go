@@ -1,4 +1,4 @@
-package infra_test
+package repotest_test
 
 import (
 	"encoding/json"
@@ -21,7 +21,7 @@ var notForOperators = []string{
 // The policy in docs/operating.md allows the calls that the program makes, and no
 // other.
 func TestOperatorPolicy(t *testing.T) {
-	doc, err := os.ReadFile("../docs/operating.md")
+	doc, err := os.ReadFile("../../docs/operating.md")
 	if err != nil {
 		t.Fatal(err)
 	}

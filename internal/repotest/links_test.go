@@ -1,4 +1,4 @@
-package infra_test
+package repotest_test
 
 import (
 	"os"
@@ -12,7 +12,7 @@ import (
 // TestLinks: every relative link between the documents leads to a file, and its
 // fragment to a heading there.
 func TestLinks(t *testing.T) {
-	const root = ".."
+	const root = "../.."
 	var pages []string
 	for _, pattern := range []string{"*.md", "docs/*.md", "docs/decisions/*.md"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))

@@ -1,0 +1,73 @@
+package repotest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestMakefile: sam build makes build-<resource>, which builds that folder with
+// the flags of a release.
+func TestMakefile(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		fmt.Fprintf(os.Stderr, "LEFT OUT: %v\n", err)
+		t.Skip(err)
+	}
+	for _, folder := range folders(t) {
+		got, err := exec.Command("make", "-C", "../..", "--no-print-directory", "-n", "build-"+resourceName(folder)+"Function", "ARTIFACTS_DIR=out").CombinedOutput()
+		want := "GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags '-s -w' -o out/bootstrap ./functions/" + folder + "\n"
+		if string(got) != want || err != nil {
+			t.Errorf("make builds the function %s with\n%s%v, want\n%s", folder, got, err, want)
+		}
+	}
+}
+
+// TestSAMLocalEnvironment: sam local drops variables that the template does not
+// declare, without a word.
+func TestSAMLocalEnvironment(t *testing.T) {
+	text, err := os.ReadFile("../../infra/sam-local.env.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Parameters map[string]string }
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{endpointVariable, "FOB_CLIENTS_TABLE", "FOB_KEYS_FILE", "FOB_TOKENS_TABLE", "FOB_USERS_TABLE"}
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(got.Parameters))); diff != "" {
+		t.Errorf("variables (-want +got):\n%s", diff)
+	}
+	for name := range got.Parameters {
+		if _, declared := variables[name]; !declared && name != endpointVariable {
+			t.Errorf("template.yaml declares no %s", name)
+		}
+	}
+}
+
+// TestSAMConfig: parameters that samconfig.toml sets, or shows how to, exist.
+func TestSAMConfig(t *testing.T) {
+	text, err := os.ReadFile("../../samconfig.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl, err := readTemplate("../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	overrides := regexp.MustCompile(`(?m)^\s*(?:# )?"(\w+)=[^"]+",$`).FindAllStringSubmatch(string(text), -1)
+	if len(overrides) == 0 {
+		t.Error("samconfig.toml sets no parameter")
+	}
+	for _, o := range overrides {
+		if _, found := tmpl.Parameters[o[1]]; !found {
+			t.Errorf("template.yaml has no parameter %s", o[1])
+		}
+	}
+}

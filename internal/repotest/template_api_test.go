@@ -1,0 +1,96 @@
+package repotest_test
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func (c *checker) api() {
+	apis := c.ofType("AWS::Serverless::HttpApi")
+	c.same("HTTP APIs", slices.Collect(maps.Keys(apis)), []string{"Api"})
+	properties, _ := at(apis["Api"], "Properties").(map[string]any)
+	format, _ := at(properties, "AccessLogSettings", "Format").(string)
+	c.same("Api", properties, map[string]any{
+		// No DefaultAuthorizer: /token must be open. The route and the method are in the
+		// cache's key, or a yes to one would be a yes to all.
+		"Auth": map[string]any{"Authorizers": map[string]any{"Bearer": map[string]any{
+			"FunctionArn":                    getAtt("AuthorizerFunction.Arn"),
+			"AuthorizerPayloadFormatVersion": "2.0",
+			"EnableSimpleResponses":          true,
+			"Identity": map[string]any{
+				"Headers": []any{"Authorization"}, "Context": []any{"routeKey", "httpMethod"}, "ReauthorizeEvery": ref("AuthorizerCacheSeconds"),
+			},
+		}}},
+		"DefaultRouteSettings": map[string]any{
+			"ThrottlingRateLimit": ref("ThrottleRate"), "ThrottlingBurstLimit": ref("ThrottleBurst"),
+		},
+		"AccessLogSettings": map[string]any{"DestinationArn": getAtt("ApiLogs.Arn"), "Format": format},
+	})
+
+	// Clients that err put secrets into the path and the query.
+	safe := regexp.MustCompile(`^\$context\.(requestTimeEpoch|requestId|identity\.sourceIp|routeKey|httpMethod|status|responseLatency|error\.responseType|integrationErrorMessage)$`)
+	var fields map[string]string
+	if err := json.Unmarshal([]byte(format), &fields); err != nil || strings.Contains(format, "\n") {
+		c.fault("access log: not one line of JSON: %v", err)
+	}
+	for key, value := range fields {
+		if !safe.MatchString(value) {
+			c.fault("access log: %s is %s", key, value)
+		}
+	}
+}
+
+// authorizer: the gateway may ask it, other stacks may name it, and nothing that it
+// says is kept unless somebody wants so.
+func (c *checker) authorizer() {
+	permissions := c.ofType("AWS::Lambda::Permission")
+	c.same("permissions", slices.Collect(maps.Keys(permissions)), []string{"AuthorizerPermission"})
+	c.same("AuthorizerPermission", at(permissions["AuthorizerPermission"], "Properties"), map[string]any{
+		"Action": "lambda:InvokeFunction", "FunctionName": ref("AuthorizerFunction"), "Principal": "apigateway.amazonaws.com",
+		"SourceArn": sub("arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/authorizers/*"),
+	})
+	c.same("AuthorizerArn", at(c.Outputs["AuthorizerArn"], "Value"), getAtt("AuthorizerFunction.Arn"))
+	c.same("AuthorizerArn: Export", at(c.Outputs["AuthorizerArn"], "Export", "Name"), sub("${AWS::StackName}-AuthorizerArn"))
+
+	cache := c.Parameters["AuthorizerCacheSeconds"]
+	c.same("AuthorizerCacheSeconds: Default", at(cache, "Default"), 0)
+	if text, _ := at(cache, "Description").(string); !strings.Contains(text, "revoked") || !strings.Contains(text, "expired") {
+		c.fault("AuthorizerCacheSeconds: say what it costs in revocation delay, and past the expiry")
+	}
+	for _, name := range []string{"Audience", "RouteScopes"} {
+		c.same(name+": Default", at(c.Parameters[name], "Default"), "")
+	}
+}
+
+// routeScopes: what the template lets pass, the authorizer can start with, as far as
+// a pattern can tell. The lists are those of package config.
+func (c *checker) routeScopes(t *testing.T) {
+	text, err := os.ReadFile("../../internal/config/testdata/route-scopes.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lists map[string][]string
+	if err := json.Unmarshal(text, &lists); err != nil || len(lists["good"]) == 0 || len(lists["bad"]) == 0 {
+		t.Fatalf("%v, %d lists", err, len(lists))
+	}
+	pattern, _ := at(c.Parameters["RouteScopes"], "AllowedPattern").(string)
+	// CloudFormation has Java's expressions, of which this test wants what Go has too:
+	// no look-around, no class within a class, no shorthand but \s.
+	allowed, err := regexp.Compile(pattern)
+	if err != nil || !strings.HasPrefix(pattern, "^") || !strings.HasSuffix(pattern, "$") || strings.Contains(pattern, "&&") {
+		c.fault("RouteScopes: AllowedPattern %q: %v", pattern, err)
+		return
+	}
+	for _, list := range []string{"good", "bad"} {
+		for _, entry := range lists[list] {
+			if allowed.MatchString(entry) != (list == "good") {
+				c.fault("RouteScopes: AllowedPattern and package config differ about %q", entry)
+			}
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package repotest_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestTemplateFaults breaks the template in the ways that matter, to know that
+// TestTemplate would see it.
+func TestTemplateFaults(t *testing.T) {
+	text, err := os.ReadFile("../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ name, old, new, want string }{
+		{"a function is missing", "  RevokeFunction:\n", "  WithdrawFunction:\n", "functions/revoke has no RevokeFunction"},
+		{"a function without a folder", "  RevokeFunction:\n", "  WithdrawFunction:\n", "WithdrawFunction has no folder"},
+		{"another runtime", "provided.al2023", "provided.al2", "Runtime"},
+		{"another architecture", "[arm64]", "[x86_64]", "Architectures"},
+		{"a function that overrides a global", "      MemorySize: 256\n", "      MemorySize: 256\n      Timeout: 900\n", "Timeout"},
+		{"no makefile build", "BuildMethod: makefile", "BuildMethod: go1.x", "BuildMethod"},
+		{"too little memory for argon2id", "MemorySize: 1024", "MemorySize: 128", "MemorySize"},
+		{"concurrency without its parameter", "!If [ReserveRevoke, !Ref RevokeConcurrency", "!If [ReserveToken, !Ref TokenConcurrency", "ReservedConcurrentExecutions"},
+		{"concurrency reserved by default", "Default: -1", "Default: 10", "Concurrency"},
+		{"a variable is missing", "          FOB_ISSUER: !Ref Issuer\n", "          FOB_NAME: !Ref Issuer\n", "Introspect: environment"},
+		{"a variable too many", "          FOB_ISSUER: !Ref Issuer\n", "          FOB_ISSUER: !Ref Issuer\n          FOB_USERS_TABLE: !Ref UsersTable\n", "Introspect: environment"},
+		{"tables swapped", "FOB_TOKENS_TABLE: !Ref TokensTable", "FOB_TOKENS_TABLE: !Ref UsersTable", "environment"},
+		{"the mint key for everybody", "        FOB_CHECK_SECRET: !Ref CheckKeys\n", "        FOB_CHECK_SECRET: !Ref CheckKeys\n        FOB_MINT_SECRET: !Ref MintKeys\n", "Revoke: environment"},
+		{"a local endpoint in AWS", endpointVariable + `: ""`, endpointVariable + ": http://localhost:8000", "environment"},
+		{"another route", "Path: /introspect", "Path: /introspection", "Introspect: events"},
+		{"a device without its route", "Path: /devices/{device}", "Path: /devices/{name}", "Devices: events"},
+		{"metadata elsewhere", "Path: /.well-known/oauth-authorization-server", "Path: /.well-known/openid-configuration", "Metadata: events"},
+		{"metadata of another issuer", "          FOB_ISSUER: !Ref Issuer\n          FOB_PASSWORD_GRANT: !Ref PasswordGrant\n", "          FOB_PASSWORD_GRANT: !Ref PasswordGrant\n", "Metadata: environment"},
+		{"a password grant that /token does not hear of", "          FOB_MINT_SECRET: !Ref MintKeys\n          FOB_PASSWORD_GRANT: !Ref PasswordGrant\n", "          FOB_MINT_SECRET: !Ref MintKeys\n", "Token: environment"},
+		{"devices may write tokens", "                  - dynamodb:DeleteItem\n                  - dynamodb:UpdateItem\n                Resource: !GetAtt TokensTable.Arn", "                  - dynamodb:DeleteItem\n                  - dynamodb:UpdateItem\n                  - dynamodb:PutItem\n                Resource: !GetAtt TokensTable.Arn", "DevicesRole"},
+		{"metadata may read something", "        - PolicyName: metadata\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n", "        - PolicyName: metadata\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              - Effect: Allow\n                Action: dynamodb:GetItem\n                Resource: !GetAtt ClientsTable.Arn\n", "MetadataRole"},
+		{"an open /me", "            Auth:\n              Authorizer: Bearer\n", "", "Me: events"},
+		{"/me behind another authorizer", "              Authorizer: Bearer\n", "              Authorizer: Other\n", "Me: events"},
+		{"a guarded /token", "        Authorizers:\n", "        DefaultAuthorizer: Bearer\n        Authorizers:\n", "Api"},
+		{"a yes for all routes", "Context: [routeKey, httpMethod]", "Context: [httpMethod]", "Api"},
+		{"a yes for all methods", "Context: [routeKey, httpMethod]", "Context: [routeKey]", "Api"},
+		{"an authorizer of another format", `AuthorizerPayloadFormatVersion: "2.0"`, `AuthorizerPayloadFormatVersion: "1.0"`, "Api"},
+		{"a policy where a simple answer comes", "EnableSimpleResponses: true", "EnableSimpleResponses: false", "Api"},
+		{"a fixed cache", "ReauthorizeEvery: !Ref AuthorizerCacheSeconds", "ReauthorizeEvery: 300", "Api"},
+		{"a cache by default", "    Default: 0\n", "    Default: 300\n", "AuthorizerCacheSeconds"},
+		{"a cache without a warning", "a token that was revoked or has", "a token that has", "revocation delay"},
+		{"a cache that outlives tokens without a warning", "revoked or has\n      expired", "revoked", "revocation delay"},
+		{"an authorizer that nobody may ask", "AuthorizerPermission:\n    Type: AWS::Lambda::Permission", "AuthorizerPermission:\n    Type: AWS::Lambda::Alias", "permissions"},
+		{"an authorizer that anybody may ask", "SourceArn: !Sub arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/authorizers/*", "SourceAccount: !Ref AWS::AccountId", "AuthorizerPermission"},
+		{"an authorizer without its ARN", "Name: !Sub ${AWS::StackName}-AuthorizerArn", "Name: !Sub ${AWS::StackName}-Authorizer", "AuthorizerArn: Export"},
+		{"an authorizer that writes", "        - PolicyName: authorizer\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              - Effect: Allow\n                Action: dynamodb:BatchGetItem\n", "        - PolicyName: authorizer\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              - Effect: Allow\n                Action: [dynamodb:BatchGetItem, dynamodb:PutItem]\n", "AuthorizerRole"},
+		{"/me may read", "        - PolicyName: me\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n", "        - PolicyName: me\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              - Effect: Allow\n                Action: dynamodb:GetItem\n                Resource: !GetAtt ClientsTable.Arn\n", "MeRole"},
+		{"scopes that the authorizer does not hear of", "          FOB_ROUTE_SCOPES: !Ref RouteScopes\n", "", "Authorizer: environment"},
+		{"scopes for a method that there is not", "(ANY|DELETE|", "([A-Z]+|", "RouteScopes"},
+		{"scopes for a path with a query", "<>@-~]*)", "<>?@-~]*)", "RouteScopes"},
+		{"scopes that no token can have", "=\\s*[!#-:", "=\\s*[!-:", "RouteScopes"},
+		{"an audience by default", "  Audience:\n    Type: String\n    Default: \"\"\n", "  Audience:\n    Type: String\n    Default: demo\n", "Audience"},
+		{"only POST", "Method: ANY", "Method: POST", "events"},
+		{"payload format 1.0", `PayloadFormatVersion: "2.0"`, `PayloadFormatVersion: "1.0"`, "events"},
+		{"no throttling", "ThrottlingBurstLimit: !Ref ThrottleBurst", "ThrottlingBurstLimit: 5000", "Api"},
+		{"the path in the access log", "$context.routeKey", "$context.path", "access log"},
+		{"an access log that is no JSON", `"status":"$context.status",`, `"status":"$context.status"`, "access log"},
+		{"introspection may write", "Action: dynamodb:BatchGetItem\n", "Action: [dynamodb:BatchGetItem, dynamodb:PutItem]\n", "IntrospectRole"},
+		{"revocation may read users", "Action: dynamodb:DeleteItem\n                Resource: !GetAtt TokensTable.Arn", "Action: dynamodb:DeleteItem\n                Resource: !GetAtt UsersTable.Arn", "RevokeRole"},
+		{"a wildcard action", "Action: dynamodb:DeleteItem\n", "Action: dynamodb:*\n", "wildcard"},
+		{"a wildcard resource", "Resource: !GetAtt RevokeLogs.Arn", `Resource: "*"`, "wildcard"},
+		{"everything but", "Action: dynamodb:DeleteItem\n", "NotAction: dynamodb:DeleteItem\n", "RevokeRole"},
+		{"scan", "                  - dynamodb:Query\n", "                  - dynamodb:Query\n                  - dynamodb:Scan\n", "Scan"},
+		{"somebody else may take the role", "Service: lambda.amazonaws.com", "AWS: 111122223333", "RevokeRole: trust"},
+		{"a managed policy", "      Policies:\n        - PolicyName: revoke\n", "      ManagedPolicyArns: [arn:aws:iam::aws:policy/AdministratorAccess]\n      Policies:\n        - PolicyName: revoke\n", "RevokeRole"},
+		{"a policy of SAM's", "      Role: !GetAtt RevokeRole.Arn\n", "      Role: !GetAtt RevokeRole.Arn\n      Policies: [AmazonDynamoDBFullAccess]\n", "Policies"},
+		{"another function's role", "Role: !GetAtt RevokeRole.Arn", "Role: !GetAtt TokenRole.Arn", "Role"},
+		{"another function's log", "LogGroup: !Ref RevokeLogs", "LogGroup: !Ref TokenLogs", "LoggingConfig"},
+		{"logs for ever", "      RetentionInDays: !Ref LogRetentionDays\n", "      LogGroupClass: STANDARD\n", "RetentionInDays"},
+		{"tables go with the stack", "DeletionPolicy: RetainExceptOnCreate", "DeletionPolicy: Delete", "DeletionPolicy"},
+		{"tables go with a replacement", "UpdateReplacePolicy: Retain", "UpdateReplacePolicy: Delete", "UpdateReplacePolicy"},
+		{"no recovery", "PointInTimeRecoveryEnabled: true", "PointInTimeRecoveryEnabled: false", "Table"},
+		{"provisioned", "PAY_PER_REQUEST", "PROVISIONED", "Table"},
+		{"protection fixed", "DeletionProtectionEnabled: !Ref DeletionProtection", "DeletionProtectionEnabled: false", "Table"},
+		{"another key", "{AttributeName: sk, KeyType: RANGE}", "{AttributeName: pk, KeyType: RANGE}", "TokensTable"},
+		{"a number as key", "{AttributeName: sk, AttributeType: S}", "{AttributeName: sk, AttributeType: N}", "TokensTable"},
+		{"another broom", "AttributeName: ttl", "AttributeName: expires", "Table"},
+		{"no broom", "        Enabled: true", "        Enabled: false", "Table"},
+		{"a name that blocks a second stack", "      BillingMode:", "      TableName: fob-tokens\n      BillingMode:", "TableName"},
+		{"a secret with a name", "      Description: fob's mint keys.", "      Name: fob-mint\n      Description: fob's mint keys.", "MintKeys"},
+		{"the check key generated anew", `"states":{"1":"active"}`, `"states":{"1":"active","2":"prepublished"}`, "CheckKeys"},
+		{"the mint key generated anew", "SecretStringTemplate: '{}'", "SecretStringTemplate: '{ }'", "MintKeys"},
+		{"shorter keys", "PasswordLength: 64", "PasswordLength: 16", "Keys"},
+		{"a reference to nothing", "!Ref LogRetentionDays", "!Ref Retention", "Retention"},
+		{"an output of nothing", "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/revoke", "https://${Gateway}.execute-api.${AWS::Region}.${AWS::URLSuffix}/revoke", "Gateway"},
+		{"a parameter without effect", "TokenConcurrency:", "TokenInstances:", "TokenInstances"},
+		{"an alarm without its function", "        RevokeFunction: !Ref RevokeFunction\n", "", "Alarms"},
+		{"a key twice", "    Timeout: 10\n", "    Timeout: 10\n    Timeout: 30\n", "twice"},
+		{"an alias, which CloudFormation does not know", "BillingMode: PAY_PER_REQUEST", "BillingMode: *billing", "billing"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if !strings.Contains(string(text), test.old) {
+				t.Fatalf("template.yaml has no %q any more: change this test", test.old)
+			}
+			broken := strings.ReplaceAll(string(text), test.old, test.new)
+			faults := templateFaults(t, []byte(broken))
+			if !slices.ContainsFunc(faults, func(f string) bool { return strings.Contains(f, test.want) }) {
+				t.Errorf("no fault speaks of %q: %q", test.want, faults)
+			}
+		})
+	}
+}

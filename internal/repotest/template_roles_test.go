@@ -1,0 +1,85 @@
+package repotest_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+func (c *checker) roles() {
+	for name, resource := range c.Resources {
+		kind, _ := at(resource, "Type").(string)
+		if !strings.HasPrefix(kind, "AWS::IAM::") {
+			continue
+		}
+		_, known := functions[strings.ToLower(strings.TrimSuffix(name, "Role"))]
+		if kind != "AWS::IAM::Role" || !known {
+			c.fault("%s: an %s that is no function's role", name, kind)
+		}
+		walk(resource, func(v any) {
+			if s := fmt.Sprint(v); isText(v) && strings.ContainsAny(s, "*?") {
+				c.fault("%s: wildcard in %s", name, s)
+			} else if isText(v) && strings.HasSuffix(s, ":Scan") {
+				c.fault("%s: nobody may Scan", name)
+			}
+		})
+	}
+	for folder, want := range functions {
+		name := resourceName(folder)
+		properties, _ := at(c.Resources[name+"Role"], "Properties").(map[string]any)
+		c.same(name+"Role: trust", properties["AssumeRolePolicyDocument"], map[string]any{
+			"Version": "2012-10-17",
+			"Statement": []any{map[string]any{
+				"Effect": "Allow", "Principal": map[string]any{"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole",
+			}},
+		})
+		policies, _ := properties["Policies"].([]any)
+		if len(properties) != 2 || len(policies) != 1 {
+			c.fault("%sRole: wants a trust policy, one inline policy and nothing else", name)
+			continue
+		}
+		allows := maps.Clone(want.allows)
+		allows[getAtt(name+"Logs.Arn")] = []string{"logs:CreateLogStream", "logs:PutLogEvents"}
+		got, err := allowed(at(policies[0], "PolicyDocument", "Statement"))
+		if err != nil {
+			c.fault("%sRole: %v", name, err)
+		}
+		c.same(name+"Role", got, allows)
+	}
+}
+
+func isText(v any) bool {
+	switch v.(type) {
+	case string, sub:
+		return true
+	}
+	return false
+}
+
+// allowed reads statements that allow, in the only form that this test
+// understands: no exception, no condition.
+func allowed(statements any) (map[any][]string, error) {
+	allows := map[any][]string{}
+	list, _ := statements.([]any)
+	for _, statement := range list {
+		m, _ := statement.(map[string]any)
+		if keys := slices.Sorted(maps.Keys(m)); !slices.Equal(keys, []string{"Action", "Effect", "Resource"}) || m["Effect"] != "Allow" {
+			return nil, fmt.Errorf("a statement with %q", keys)
+		}
+		for _, resource := range oneOrMore(m["Resource"]) {
+			for _, action := range oneOrMore(m["Action"]) {
+				allows[resource] = append(allows[resource], fmt.Sprint(action))
+			}
+			slices.Sort(allows[resource])
+		}
+	}
+	return allows, nil
+}
+
+func oneOrMore(v any) []any {
+	if list, ok := v.([]any); ok {
+		return list
+	}
+	return []any{v}
+}

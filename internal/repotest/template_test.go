@@ -1,0 +1,311 @@
+package repotest_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fob-oauth/fob/internal/config"
+	"github.com/fob-oauth/fob/internal/wire"
+)
+
+// function is what one folder under functions/ needs of the template.
+type function struct {
+	config any // a pointer to the struct in package config that it reads, or nil
+	memory int
+	// routes are its paths by the name of their event; nil is its own name at Route.
+	routes map[string]string
+	// guarded: its routes are behind the authorizer.
+	guarded bool
+	// unreserved: no concurrency can be reserved for it.
+	unreserved bool
+	allows     map[any][]string // actions on each resource, its own log group aside
+}
+
+var functions = map[string]function{
+	"token": {
+		config: new(config.Token),
+		memory: 1024, // argon2id
+		allows: map[any][]string{
+			getAtt("TokensTable.Arn"): {
+				"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query",
+			},
+			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
+			getAtt("UsersTable.Arn"): {
+				"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
+			},
+			ref("CheckKeys"): {"secretsmanager:GetSecretValue"},
+			ref("MintKeys"):  {"secretsmanager:GetSecretValue"},
+		},
+	},
+	"revoke": {
+		config: new(config.Revoke),
+		memory: 256,
+		allows: map[any][]string{
+			getAtt("TokensTable.Arn"):  {"dynamodb:DeleteItem"},
+			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
+			ref("CheckKeys"):           {"secretsmanager:GetSecretValue"},
+		},
+	},
+	"introspect": {
+		config: new(config.Introspect),
+		memory: 256,
+		allows: map[any][]string{
+			getAtt("TokensTable.Arn"):  {"dynamodb:BatchGetItem"},
+			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
+			ref("CheckKeys"):           {"secretsmanager:GetSecretValue"},
+		},
+	},
+	"devices": {
+		config: new(config.Devices),
+		memory: 256,
+		routes: map[string]string{
+			"Route": wire.DevicesPath, "DeviceRoute": wire.DevicePath, "SignOutRoute": wire.SignOutPath,
+		},
+		allows: map[any][]string{
+			getAtt("TokensTable.Arn"): {
+				"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem",
+			},
+			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
+			ref("CheckKeys"):           {"secretsmanager:GetSecretValue"},
+		},
+	},
+	"metadata": {
+		config:     new(config.Metadata),
+		memory:     128,
+		routes:     map[string]string{"Route": wire.MetadataPath},
+		unreserved: true,
+		allows:     map[any][]string{},
+	},
+	"authorizer": {
+		config: new(config.Authorizer),
+		memory: 256,
+		routes: map[string]string{}, // the gateway's own question
+		allows: map[any][]string{
+			getAtt("TokensTable.Arn"):  {"dynamodb:BatchGetItem"},
+			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
+			ref("CheckKeys"):           {"secretsmanager:GetSecretValue"},
+		},
+	},
+	"me": {
+		memory:     128,
+		guarded:    true,
+		unreserved: true,
+		allows:     map[any][]string{},
+	},
+}
+
+// variables are the values of the environment variables that the functions read.
+var variables = map[string]any{
+	"FOB_TOKENS_TABLE":  ref("TokensTable"),
+	"FOB_CLIENTS_TABLE": ref("ClientsTable"),
+	"FOB_USERS_TABLE":   ref("UsersTable"),
+	"FOB_CHECK_SECRET":  ref("CheckKeys"),
+	"FOB_MINT_SECRET":   ref("MintKeys"),
+	"FOB_ISSUER":        ref("Issuer"),
+
+	"FOB_PASSWORD_GRANT": ref("PasswordGrant"),
+	"FOB_AUDIENCE":       ref("Audience"),
+	"FOB_ROUTE_SCOPES":   ref("RouteScopes"),
+
+	"FOB_KEYS_FILE": "", // for sam local
+}
+
+// endpointVariable is read by the AWS SDK. It must be declared for sam local, and
+// empty for AWS.
+const endpointVariable = "AWS_ENDPOINT_URL_DYNAMODB"
+
+func TestTemplate(t *testing.T) {
+	text, err := os.ReadFile("../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range templateFaults(t, text) {
+		t.Error(fault)
+	}
+}
+
+// templateFaults says in what a template departs from the code.
+func templateFaults(t *testing.T, text []byte) []string {
+	t.Helper()
+	tmpl, err := parseTemplate(text)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	c := &checker{template: tmpl}
+	c.functions(folders(t))
+	c.api()
+	c.authorizer()
+	c.routeScopes(t)
+	c.roles()
+	c.logs()
+	c.tables()
+	c.secrets()
+	c.names()
+	c.references()
+	c.alarms(t)
+	slices.Sort(c.faults)
+	return c.faults
+}
+
+// folders are those under functions/ with a main.go.
+func folders(t *testing.T) []string {
+	t.Helper()
+	mains, err := filepath.Glob("../../functions/*/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(mains) == 0 {
+		t.Fatal("there is no functions/*/main.go")
+	}
+	var names []string
+	for _, main := range mains {
+		names = append(names, filepath.Base(filepath.Dir(main)))
+	}
+	return names
+}
+
+type checker struct {
+	template
+	faults []string
+}
+
+func (c *checker) fault(format string, args ...any) {
+	c.faults = append(c.faults, fmt.Sprintf(format, args...))
+}
+
+// same reports a difference between what stands in the template and what should.
+func (c *checker) same(what string, got, want any) {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(fn{})); diff != "" {
+		c.fault("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// resourceName is that of a folder under functions/: token is Token.
+func resourceName(folder string) string {
+	return strings.ToUpper(folder[:1]) + folder[1:]
+}
+
+func (c *checker) functions(folders []string) {
+	resources := c.ofType("AWS::Serverless::Function")
+	for name := range resources {
+		folder := strings.ToLower(strings.TrimSuffix(name, "Function"))
+		if !strings.HasSuffix(name, "Function") || !slices.Contains(folders, folder) {
+			c.fault("%s has no folder under functions/ with a main.go", name)
+		}
+	}
+	for folder := range functions {
+		if !slices.Contains(folders, folder) {
+			c.fault("this test expects functions/%s/main.go", folder)
+		}
+	}
+	for _, folder := range folders {
+		want, known := functions[folder]
+		if !known {
+			c.fault("functions/%s: say in this test what it needs", folder)
+			continue
+		}
+		name := resourceName(folder)
+		resource, found := resources[name+"Function"]
+		if !found {
+			c.fault("functions/%s has no %sFunction", folder, name)
+			continue
+		}
+		c.function(folder, name, resource, want)
+	}
+}
+
+func (c *checker) function(folder, name string, resource any, want function) {
+	c.same(name+"Function: Metadata: BuildMethod", at(resource, "Metadata"), map[string]any{"BuildMethod": "makefile"})
+
+	got := maps.Clone(at(c.Globals, "Function").(map[string]any))
+	own, _ := at(resource, "Properties").(map[string]any)
+	maps.Copy(got, own)
+
+	environment := map[string]any{}
+	for _, from := range []any{c.Globals["Function"], own} {
+		m, _ := at(from, "Environment", "Variables").(map[string]any)
+		maps.Copy(environment, m)
+	}
+	c.environment(name, environment, want.config)
+
+	routes := want.routes
+	if routes == nil {
+		routes = map[string]string{"Route": "/" + folder}
+	}
+	events := map[string]any{}
+	for event, path := range routes {
+		properties := map[string]any{
+			"ApiId": ref("Api"), "Path": path, "Method": "ANY", "PayloadFormatVersion": "2.0",
+		}
+		if want.guarded {
+			properties["Auth"] = map[string]any{"Authorizer": "Bearer"}
+		}
+		events[event] = map[string]any{"Type": "HttpApi", "Properties": properties}
+	}
+	if got["Events"] == nil {
+		got["Events"] = map[string]any{}
+	}
+	c.same(name+": events", got["Events"], events)
+
+	delete(got, "Environment")
+	delete(got, "Events")
+	properties := map[string]any{
+		"Runtime":       "provided.al2023",
+		"Architectures": []any{"arm64"},
+		"Handler":       "bootstrap",
+		"CodeUri":       ".",
+		"Timeout":       10,
+		"MemorySize":    want.memory,
+		"Role":          getAtt(name + "Role.Arn"),
+		"LoggingConfig": map[string]any{"LogGroup": ref(name + "Logs")},
+	}
+	if want.unreserved {
+		c.same(name+"Function", got, properties)
+		return
+	}
+	properties["ReservedConcurrentExecutions"] = fn{"If", []any{
+		"Reserve" + name, ref(name + "Concurrency"), ref("AWS::NoValue"),
+	}}
+	c.same(name+"Function", got, properties)
+	c.same(name+"Concurrency: Default", at(c.Parameters[name+"Concurrency"], "Default"), -1)
+	c.same("Reserve"+name, c.Conditions["Reserve"+name],
+		fn{"Not", []any{fn{"Equals", []any{ref(name + "Concurrency"), -1}}}})
+}
+
+// variablesOf are the environment variables that a struct of package config reads.
+func variablesOf(config any) (names []string, err error) {
+	params, err := env.GetFieldParams(config)
+	for _, p := range params {
+		names = append(names, p.Key)
+	}
+	return names, err
+}
+
+// environment must be what the function reads, all of it and nothing else. What
+// stands in Globals is for all, also for one that reads no table.
+func (c *checker) environment(name string, got map[string]any, read any) {
+	var names []string
+	if read != nil {
+		var err error
+		if names, err = variablesOf(read); err != nil || len(names) == 0 {
+			c.fault("%s: package config names no variables: %v", name, err)
+		}
+	}
+	want := map[string]any{endpointVariable: ""}
+	shared, err := variablesOf(new(config.Base))
+	if err != nil {
+		c.fault("package config: %v", err)
+	}
+	for _, n := range slices.Concat(names, shared) {
+		want[n] = variables[n] // nil, and so a fault, if this test does not know it
+	}
+	c.same(name+": environment", got, want)
+}
