@@ -169,3 +169,19 @@ func (e *edited) Read(ctx context.Context, l bearer.Locator) (oauth.Reading, err
 	e.edit(&r.Record)
 	return r, err
 }
+
+// A31: disabling raises the epoch too, and each of the two is enough.
+func TestDisabledIsEnough(t *testing.T) {
+	w := newWorld(t)
+	r := w.login("backend", "alice", "device_a")
+	w.must(w.tokens.Raise(t.Context(), w.userSubject("alice"), oauth.StateChange{Disabled: new(true)}))
+	w.edit(w.records(w.userSubject("alice"))[0], func(r *oauth.Record) { r.Epochs.Subject++ })
+	w.wantActive("backend", r.AccessToken, false)
+	w.wantActive("api", r.AccessToken, false)
+	_, err := w.refresh("backend", r.RefreshToken)
+	wantCode(t, err, oauth.InvalidGrant)
+	// The control: it was the flag.
+	w.must(w.tokens.Raise(t.Context(), w.userSubject("alice"), oauth.StateChange{Disabled: new(false)}))
+	w.edit(w.records(w.userSubject("alice"))[0], func(r *oauth.Record) { r.Epochs.Subject++ })
+	w.wantActive("api", r.AccessToken, true)
+}

@@ -194,3 +194,15 @@ func TestUserStoreDown(t *testing.T) {
 		t.Errorf("users down: %v", err)
 	}
 }
+
+// A63: A login may write passwords of any length that fits.
+func TestLongPasswordsLogIn(t *testing.T) {
+	w := newWorld(t)
+	for _, n := range []int{64, 200, oauth.MaxPassword} {
+		password := strings.Repeat("p", n-1) + "!"
+		w.passwd("alice", password)
+		w.must(w.tryPassword("alice", password, "s"))
+		wantCode(t, w.tryPassword("alice", password[:n-1]+"?", "s"), oauth.InvalidGrant)
+		wantCode(t, w.tryPassword("alice", password[:n-1], "s"), oauth.InvalidGrant)
+	}
+}

@@ -8,37 +8,6 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// Every fault of a registration is reported at once.
-func TestClientValidate(t *testing.T) {
-	c := oauth.Client{
-		ID: "u_x", Public: true, Secrets: secretOf("x"), Grants: []oauth.GrantType{"client_credentials", "implicit"},
-		Scopes: scopes(t, "a"), DefaultScopes: scopes(t, "a b"), Introspects: []string{"x y"},
-		AccessLifetime: -1, RefreshIdle: 1 << 40, RefreshAbsolute: -5, MaxAuthorizations: 1 << 20,
-	}
-	err := c.Validate()
-	if err == nil {
-		t.Fatal("accepted")
-	}
-	for _, want := range []string{"u_", "no secret", `"implicit"`, "client_credentials", `"b"`, "introspect", "audience", "lifetime", "idle", "live authorizations"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("no word of %s in:\n%v", want, err)
-		}
-	}
-	// Idle while its user still works with an access token.
-	for idle, ok := range map[int64]bool{3600: true, 3599: false} {
-		c := oauth.Client{ID: "c", Public: true, AccessLifetime: 3600, RefreshIdle: idle}
-		if err := c.Validate(); (err == nil) != ok {
-			t.Errorf("idle time of %d s with access tokens of an hour: %v", idle, err)
-		}
-	}
-	for _, n := range []int{0, 3} {
-		c := oauth.Client{ID: "c", Secrets: make([]oauth.ClientSecret, n)}
-		if err := c.Validate(); err == nil {
-			t.Errorf("a confidential client with %d secrets was accepted", n)
-		}
-	}
-}
-
 func TestUserValidate(t *testing.T) {
 	good := oauth.User{Username: "älice smith", ID: oauth.NewUserID(), PasswordHash: secret.New("h"), Roles: []string{"boss"}}
 	if err := good.Validate(); err != nil {

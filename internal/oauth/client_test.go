@@ -1,0 +1,203 @@
+package oauth_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// While a client changes over, the line of each request tells which of its two
+// secrets it used.
+func TestOlderSecretShows(t *testing.T) {
+	w := newWorld(t)
+	w.editClient("backend", func(c *oauth.Client) {
+		c.Secrets = append(c.Secrets, oauth.ClientSecret{Hash: oauth.HashClientSecret(secret.New("newer-secret")), Created: 1})
+	})
+	older := w.credentials("backend")
+	newer := older
+	newer.Secret = secret.New("newer-secret")
+	wrong := older
+	wrong.Secret = secret.New("neither")
+	ask := func(c oauth.Credentials) error {
+		_, err := w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: c, Form: oauth.Form{"grant_type": "client_credentials"}})
+		return err
+	}
+	for _, test := range []struct {
+		credentials oauth.Credentials
+		older, ok   bool
+	}{{older, true, true}, {newer, false, true}, {wrong, false, false}} {
+		if err := ask(test.credentials); (err == nil) != test.ok {
+			t.Errorf("%v, want served: %v", err, test.ok)
+		}
+		if w.event.OlderSecret != test.older {
+			t.Errorf("older secret: %v, want %v", w.event.OlderSecret, test.older)
+		}
+	}
+	// The only secret that there is is not an older one.
+	w.editClient("backend", func(c *oauth.Client) { c.Secrets = c.Secrets[1:] })
+	w.advance(10)
+	w.must(ask(newer))
+	if w.event.OlderSecret {
+		t.Error("the only secret counts as an older one")
+	}
+	wantCode(t, ask(older), oauth.InvalidClient)
+}
+
+// meeting lets the first readers go on only when all of them have read.
+type meeting struct {
+	oauth.Tokens
+	mu      sync.Mutex // guards missing
+	missing int
+	met     chan struct{}
+}
+
+func newMeeting(tokens oauth.Tokens, n int) *meeting {
+	return &meeting{Tokens: tokens, missing: n, met: make(chan struct{})}
+}
+
+func (m *meeting) Read(ctx context.Context, l bearer.Locator) (oauth.Reading, error) {
+	r, err := m.Tokens.Read(ctx, l)
+	m.mu.Lock()
+	if m.missing--; m.missing == 0 {
+		close(m.met)
+	}
+	m.mu.Unlock()
+	<-m.met
+	return r, err
+}
+
+// together asks n times at once, and every request has read the record before
+// one of them writes it.
+func (w *world) together(n int, client oauth.ClientID, form ...string) []oauth.TokenResponse {
+	w.t.Helper()
+	issuer := *w.issuer
+	issuer.Tokens = newMeeting(w.tokens, n)
+	answers := make([]oauth.TokenResponse, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			var err error
+			answers[i], err = issuer.Token(w.t.Context(), oauth.TokenRequest{
+				Credentials: w.credentials(client), Form: formOf(form), Source: "192.0.2.1",
+			})
+			if err != nil {
+				w.t.Errorf("%s, request %d of %d at once: %v", client, i, n, err)
+			}
+		})
+	}
+	wg.Wait()
+	return answers
+}
+
+// A10
+func TestReservedNames(t *testing.T) {
+	for _, id := range []oauth.ClientID{"device_x", "u_x", "", "a b"} {
+		if err := (oauth.Client{ID: id, Public: true}).Validate(); err == nil {
+			t.Errorf("client id %q was accepted", id)
+		}
+	}
+	for _, name := range []string{"device_x", "device_", "a b", "", strings.Repeat("x", 129)} {
+		if err := (oauth.ResourceScopes{Roles: map[string][]string{name: nil}}).Validate(); err == nil {
+			t.Errorf("resource scope %q was accepted", name)
+		}
+	}
+	if err := (oauth.ResourceScopes{Roles: map[string][]string{"a": {"device_x"}}}).Validate(); err == nil {
+		t.Error("role device_x was accepted")
+	}
+	if err := (oauth.Client{ID: "a", Public: true, Scopes: scopes(t, "read device_x")}).Validate(); err == nil {
+		t.Error("a client registered a device")
+	}
+}
+
+// N12
+func TestClientAuthentication(t *testing.T) {
+	w := newWorld(t)
+	w.editClient("other", func(c *oauth.Client) { c.Disabled = true })
+	right := func(id oauth.ClientID) secret.Text { return secret.New("secret-of-" + string(id)) }
+	var texts []string
+	for what, cred := range map[string]oauth.Credentials{
+		"none":                          {},
+		"no id":                         {Method: oauth.SecretBasic, Secret: right("backend")},
+		"unknown":                       {Method: oauth.SecretBasic, ID: "nobody", Secret: right("nobody")},
+		"disabled":                      {Method: oauth.SecretBasic, ID: "other", Secret: right("other")},
+		"wrong secret":                  {Method: oauth.SecretPost, ID: "backend", Secret: right("other")},
+		"empty secret":                  {Method: oauth.SecretBasic, ID: "backend"},
+		"confidential client, id alone": {Method: oauth.ClientIDOnly, ID: "backend"},
+		"public client with a secret":   {Method: oauth.SecretPost, ID: "app", Secret: right("app")},
+		"public client through Basic":   {Method: oauth.SecretBasic, ID: "app"},
+		"id that no client can have":    {Method: oauth.SecretBasic, ID: "a b", Secret: right("backend")},
+		"very long id":                  {Method: oauth.SecretBasic, ID: oauth.ClientID(make([]byte, 4000))},
+	} {
+		_, err := w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: cred, Form: formOf(w.passwordForm("alice", "read"))})
+		wantCode(t, err, oauth.InvalidClient)
+		texts = append(texts, err.Error())
+		if err := w.verifier.Revoke(w.context(), oauth.RevokeRequest{Credentials: cred, Token: bearer.FromClient("x")}); err == nil || err.Error() != texts[0] {
+			t.Errorf("%s: revoke = %v", what, err)
+		}
+		if _, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: cred, Token: bearer.FromClient("x")}); err == nil || err.Error() != texts[0] {
+			t.Errorf("%s: introspect = %v", what, err)
+		}
+	}
+	for _, text := range texts {
+		if text != texts[0] {
+			t.Errorf("failures can be told apart: %q, %q", text, texts[0])
+		}
+	}
+}
+
+// Case A60.
+func TestTwoClientSecrets(t *testing.T) {
+	w := newWorld(t)
+	w.editClient("backend", func(c *oauth.Client) {
+		c.Secrets = append(c.Secrets, oauth.ClientSecret{Hash: oauth.HashClientSecret(secret.New("new"))})
+	})
+	try := func(s string) error {
+		_, err := w.issuer.Token(w.context(), oauth.TokenRequest{
+			Credentials: oauth.Credentials{Method: oauth.SecretPost, ID: "backend", Secret: secret.New(s)},
+			Form:        oauth.Form{"grant_type": "client_credentials"},
+		})
+		return err
+	}
+	w.must(try("secret-of-backend"))
+	w.must(try("new"))
+	w.editClient("backend", func(c *oauth.Client) { c.Secrets = c.Secrets[1:] })
+	w.advance(10)
+	wantCode(t, try("secret-of-backend"), oauth.InvalidClient)
+	w.must(try("new"))
+}
+
+// Every fault of a registration is reported at once.
+func TestClientValidate(t *testing.T) {
+	c := oauth.Client{
+		ID: "u_x", Public: true, Secrets: secretOf("x"), Grants: []oauth.GrantType{"client_credentials", "implicit"},
+		Scopes: scopes(t, "a"), DefaultScopes: scopes(t, "a b"), Introspects: []string{"x y"},
+		AccessLifetime: -1, RefreshIdle: 1 << 40, RefreshAbsolute: -5, MaxAuthorizations: 1 << 20,
+	}
+	err := c.Validate()
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{"u_", "no secret", `"implicit"`, "client_credentials", `"b"`, "introspect", "audience", "lifetime", "idle", "live authorizations"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no word of %s in:\n%v", want, err)
+		}
+	}
+	// Idle while its user still works with an access token.
+	for idle, ok := range map[int64]bool{3600: true, 3599: false} {
+		c := oauth.Client{ID: "c", Public: true, AccessLifetime: 3600, RefreshIdle: idle}
+		if err := c.Validate(); (err == nil) != ok {
+			t.Errorf("idle time of %d s with access tokens of an hour: %v", idle, err)
+		}
+	}
+	for _, n := range []int{0, 3} {
+		c := oauth.Client{ID: "c", Secrets: make([]oauth.ClientSecret, n)}
+		if err := c.Validate(); err == nil {
+			t.Errorf("a confidential client with %d secrets was accepted", n)
+		}
+	}
+}
