@@ -45,7 +45,7 @@ mutants: engines
 	go test -v -timeout 60m -run '^TestMutants$$' ./internal/repotest -mutants .
 
 engines:
-	@infra/engines.sh
+	@internal/dynamo/dynamotest/engines.sh
 
 lint: $(golangci)/golangci-lint $(sam)/bin/sam
 	test -z "$$(gofmt -l cmd functions internal | tee /dev/stderr)"

@@ -21,7 +21,6 @@ import (
 	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
-	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // What the sample events show, and the tables of a stage therefore know. The ids
@@ -76,7 +75,7 @@ type instance struct {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	endpoint := storetest.Engine(t)
+	endpoint := dynamotest.Engine(t)
 	s := &stage{fixture: dynamotest.New(t, endpoint), endpoint: endpoint}
 	s.know("check key", checkKey)
 	s.know("mint key", mintKey)

@@ -16,7 +16,6 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
-	"github.com/fob-oauth/fob/internal/storetest"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
@@ -26,7 +25,7 @@ import (
 func onEachStore(t *testing.T, test func(t *testing.T, fob ready)) {
 	t.Run("memory", func(t *testing.T) { test(t, serveHere(t)) })
 	t.Run("dynamodb", func(t *testing.T) {
-		endpoint := storetest.Engine(t)
+		endpoint := dynamotest.Engine(t)
 		test(t, serveProcess(t, fixtureEnv(t, dynamotest.New(t, endpoint)), "--dynamodb", endpoint))
 	})
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
-	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 var seedTime = time.Unix(1_800_000_000, 0)
@@ -24,7 +23,7 @@ var seedTime = time.Unix(1_800_000_000, 0)
 func onEachSeed(t *testing.T, test func(t *testing.T, s stores)) {
 	t.Run("memory", func(t *testing.T) { test(t, newMemoryStores()) })
 	t.Run("dynamodb", func(t *testing.T) {
-		f := dynamotest.New(t, storetest.Engine(t))
+		f := dynamotest.New(t, dynamotest.Engine(t))
 		test(t, newDynamoStores(f.DB, f.Tables))
 	})
 }

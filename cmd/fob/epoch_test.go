@@ -15,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
-	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // The restore drill. The tables are copied; a device logs out and another one
@@ -40,7 +39,7 @@ func TestRestoreDrillWithoutTheRaise(t *testing.T) {
 
 // restoreDrill returns what is active again and must not be.
 func restoreDrill(t *testing.T, raise bool) (back []string) {
-	endpoint := storetest.Engine(t)
+	endpoint := dynamotest.Engine(t)
 	f := dynamotest.New(t, endpoint)
 	ring := filepath.Join(t.TempDir(), "keys.json")
 	serve := func() *restored {

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
-	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // fobAt runs fob in this process against an endpoint, with an account that is
@@ -68,7 +67,7 @@ func refusing(t *testing.T, engine string, operation *regexp.Regexp, status int,
 }
 
 func TestErrorsSayWhatToDo(t *testing.T) {
-	engine := storetest.Engine(t)
+	engine := dynamotest.Engine(t)
 	f := dynamotest.New(t, engine)
 	for _, test := range []struct {
 		name    string
@@ -145,7 +144,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 // A write whose reply was lost is looked at: what landed is shown after all, the
 // secret that it generated too, which nobody else has.
 func TestSecretsAreNotLostInDoubt(t *testing.T) {
-	engine := storetest.Engine(t)
+	engine := dynamotest.Engine(t)
 	f := dynamotest.New(t, engine)
 	lossy := refusing(t, engine, regexp.MustCompile(`PutItem$`), 500, "InternalServerError", "oops")
 	secretIn := regexp.MustCompile(`client_secret +[A-Za-z0-9_-]{43}\n`)
@@ -265,7 +264,7 @@ func TestInterrupted(t *testing.T) {
 // A client that is removed and added again must not revive old tokens, so its
 // epoch begins at its creation.
 func TestClientBeginsWithAnEpoch(t *testing.T) {
-	endpoint := storetest.Engine(t)
+	endpoint := dynamotest.Engine(t)
 	f := dynamotest.New(t, endpoint)
 	before := time.Now().Unix()
 	if code, _, said := fobAt(t, endpoint, "", f, "client", "add", "--id", "shop", "--public", "--grant", "password"); code != 0 {

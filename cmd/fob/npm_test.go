@@ -11,11 +11,10 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
-	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // The two client libraries of Node.js that follow the RFCs most closely, as npm
-// has them. infra/engines.sh installs them under .tools; where they or node are
+// has them. internal/dynamo/dynamotest/engines.sh installs them under .tools; where they or node are
 // missing this is left out aloud, and fails if FOB_REQUIRE_ENGINES is 1.
 func TestNpmClients(t *testing.T) {
 	for _, library := range []string{"oauth4webapi", "openid-client"} {
@@ -23,7 +22,7 @@ func TestNpmClients(t *testing.T) {
 			modules, node := npmModules(t, library)
 			t.Run("memory", func(t *testing.T) { runNpmClient(t, node, modules, library, serveHere(t)) })
 			t.Run("dynamodb", func(t *testing.T) {
-				endpoint := storetest.Engine(t)
+				endpoint := dynamotest.Engine(t)
 				fob := serveProcess(t, fixtureEnv(t, dynamotest.New(t, endpoint)), "--dynamodb", endpoint)
 				runNpmClient(t, node, modules, library, fob)
 			})

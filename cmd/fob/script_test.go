@@ -23,8 +23,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/fob-oauth/fob/internal/dynamo"
+	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/keys/keystest"
-	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // Scripts are what an operator types, and what comes of it. Besides what
@@ -60,14 +60,14 @@ import (
 // address that is no loopback one. $STACK has these names as outputs, for who asks
 // $CLOUDFORMATION.
 func TestScripts(t *testing.T) {
-	runScripts(t, "testdata/script", storetest.Engine(t))
+	runScripts(t, "testdata/script", dynamotest.Engine(t))
 }
 
 // TestOperator runs testdata/operator, the commands that need no network of their
 // own, once as programs at a DynamoDB engine and once in this process, in memory.
 func TestOperator(t *testing.T) {
 	t.Run("memory", func(t *testing.T) { runScripts(t, "testdata/operator", "") })
-	t.Run("dynamodb", func(t *testing.T) { runScripts(t, "testdata/operator", storetest.Engine(t)) })
+	t.Run("dynamodb", func(t *testing.T) { runScripts(t, "testdata/operator", dynamotest.Engine(t)) })
 }
 
 // runScripts runs those in a folder: at a DynamoDB engine, or in memory if there

@@ -14,7 +14,6 @@ import (
 
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
-	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // Two processes that share a key file and an endpoint are one service, from the
@@ -22,7 +21,7 @@ import (
 // one set of tables and one demo, and 64 first requests to both at once get one
 // token, of which there is one item.
 func TestTwoProcessesAreOneService(t *testing.T) {
-	endpoint := storetest.Engine(t)
+	endpoint := dynamotest.Engine(t)
 	f := &dynamotest.Fixture{DB: dynamo.NewClient(dynamotest.Config(endpoint)), Tables: newTableNames()}
 	keysFile := filepath.Join(t.TempDir(), "keys.json")
 

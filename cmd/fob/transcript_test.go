@@ -15,7 +15,6 @@ import (
 
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
-	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // What fob serve prints, pasted into a shell line by line, shows the promise: ask
@@ -39,9 +38,9 @@ func TestPrintedLinesInMemory(t *testing.T) {
 	}
 }
 
-func TestPrintedLinesOnDynoxide(t *testing.T) { printedLinesOnDynamoDB(t, storetest.Engine(t)) }
+func TestPrintedLinesOnDynoxide(t *testing.T) { printedLinesOnDynamoDB(t, dynamotest.Engine(t)) }
 
-func TestPrintedLinesOnDynamoDBLocal(t *testing.T) { printedLinesOnDynamoDB(t, storetest.Local(t)) }
+func TestPrintedLinesOnDynamoDBLocal(t *testing.T) { printedLinesOnDynamoDB(t, dynamotest.Local(t)) }
 
 func printedLinesOnDynamoDB(t *testing.T, endpoint string) {
 	// Nothing there yet: fob serve makes the tables.

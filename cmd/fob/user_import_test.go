@@ -22,7 +22,6 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/storetest"
 	"github.com/fob-oauth/fob/internal/userimport"
 )
 
@@ -46,7 +45,7 @@ func usersFile(t *testing.T, lines ...string) string {
 // Users of every kind log in with the password that they had elsewhere, and
 // afterwards their hash is one of today.
 func TestImportedUsersLogIn(t *testing.T) {
-	endpoint := storetest.Engine(t)
+	endpoint := dynamotest.Engine(t)
 	f := dynamotest.New(t, endpoint)
 	long := strings.Repeat("p", 80) // of which bcrypt counts 72 bytes
 	kinds := []struct{ name, password, hash string }{
@@ -173,7 +172,7 @@ func turning(t *testing.T, engine, another string, n int32, then func()) string 
 // not answered, and the same command again: in the end each user is there once,
 // and the disabled ones, and no others, are disabled.
 func TestImportGoesOnAfterAnOutage(t *testing.T) {
-	endpoint := storetest.Engine(t)
+	endpoint := dynamotest.Engine(t)
 	f := dynamotest.New(t, endpoint)
 	const users, outage = 3000, 1000
 	isDisabled := func(i int) bool { return i%50 == 0 }
@@ -258,7 +257,7 @@ func stateOf(t *testing.T, f *dynamotest.Fixture, id string) oauth.SubjectState 
 // There is no moment in which a disabled user could log in: who cannot be
 // disabled is not there.
 func TestDisabledUsersAreNeverEnabled(t *testing.T) {
-	endpoint := storetest.Engine(t)
+	endpoint := dynamotest.Engine(t)
 	f := dynamotest.New(t, endpoint)
 	down := refusing(t, endpoint, regexp.MustCompile(`UpdateItem$`), 500, "InternalServerError", "oops")
 	file := usersFile(t, `{"username":"bob","disabled":true,`+exampleBcrypt+`}`)
@@ -279,7 +278,7 @@ func TestDisabledUsersAreNeverEnabled(t *testing.T) {
 
 // A Ctrl-C ends it, while users are on their way and while it waits for lines.
 func TestImportInterrupted(t *testing.T) {
-	endpoint := storetest.Engine(t)
+	endpoint := dynamotest.Engine(t)
 	for _, tt := range []struct {
 		name   string
 		users  int
@@ -319,7 +318,7 @@ func TestImportInterrupted(t *testing.T) {
 // No hash, salt or password reaches a screen, a report or an error, whatever is
 // wrong with the line that it is on.
 func TestImportShowsNoHashes(t *testing.T) {
-	endpoint := storetest.Engine(t)
+	endpoint := dynamotest.Engine(t)
 	f := dynamotest.New(t, endpoint)
 	const canary, salt = "Canary7f3aCanary7f3aCanary7f3a", "SaltCanary9d2e"
 	lines := []string{
@@ -360,7 +359,7 @@ func TestImportShowsNoHashes(t *testing.T) {
 
 // A disk that fails is not the end of the file.
 func TestUsersThatCannotBeRead(t *testing.T) {
-	endpoint := storetest.Engine(t)
+	endpoint := dynamotest.Engine(t)
 	f := dynamotest.New(t, endpoint)
 	for _, pair := range fixtureEnv(t, f) {
 		name, value, _ := strings.Cut(pair, "=")

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // A user with 25 devices on each of 10 clients: a page costs one query over all 250,
@@ -15,8 +15,8 @@ import (
 // write. At 1 KB an item the query would take 62 units; here they have some 450
 // bytes.
 func TestBudgetOfManyDevices(t *testing.T) {
-	t.Run("dynoxide", func(t *testing.T) { testBudgetOfManyDevices(t, storetest.Engine(t), 1) })
-	t.Run("local", func(t *testing.T) { testBudgetOfManyDevices(t, storetest.Local(t), 0) })
+	t.Run("dynoxide", func(t *testing.T) { testBudgetOfManyDevices(t, dynamotest.Engine(t), 1) })
+	t.Run("local", func(t *testing.T) { testBudgetOfManyDevices(t, dynamotest.Local(t), 0) })
 }
 
 func testBudgetOfManyDevices(t *testing.T, endpoint string, absent float64) {

@@ -6,17 +6,17 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/secret"
-	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // The budgets of the design, verb by verb, over the real domain: what a warm
 // instance that has its client records costs in calls and in capacity units.
 // TestCost holds the single calls of the stores to theirs.
 func TestBudget(t *testing.T) {
-	t.Run("dynoxide", func(t *testing.T) { testBudget(t, storetest.Engine(t), 1) })
-	t.Run("local", func(t *testing.T) { testBudget(t, storetest.Local(t), 0) })
+	t.Run("dynoxide", func(t *testing.T) { testBudget(t, dynamotest.Engine(t), 1) })
+	t.Run("local", func(t *testing.T) { testBudget(t, dynamotest.Local(t), 0) })
 }
 
 const (

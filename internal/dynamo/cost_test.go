@@ -33,8 +33,8 @@ func usual(t *testing.T) oauth.Record {
 
 // The budgets of the design: calls and capacity units are money.
 func TestCost(t *testing.T) {
-	t.Run("dynoxide", func(t *testing.T) { testCost(t, storetest.Engine(t), 1) })
-	t.Run("local", func(t *testing.T) { testCost(t, storetest.Local(t), 0) })
+	t.Run("dynoxide", func(t *testing.T) { testCost(t, dynamotest.Engine(t), 1) })
+	t.Run("local", func(t *testing.T) { testCost(t, dynamotest.Local(t), 0) })
 }
 
 // absent is what the engine charges a batch or a query for an item that is not

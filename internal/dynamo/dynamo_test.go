@@ -9,8 +9,8 @@ import (
 
 // onEngines runs a test on each engine.
 func onEngines(t *testing.T, test func(t *testing.T, endpoint string)) {
-	t.Run("dynoxide", func(t *testing.T) { test(t, storetest.Engine(t)) })
-	t.Run("local", func(t *testing.T) { test(t, storetest.Local(t)) })
+	t.Run("dynoxide", func(t *testing.T) { test(t, dynamotest.Engine(t)) })
+	t.Run("local", func(t *testing.T) { test(t, dynamotest.Local(t)) })
 }
 
 func TestStores(t *testing.T) {

@@ -107,7 +107,7 @@ func onEveryStore(t *testing.T, tests []storeTest) {
 		}
 	})
 	t.Run("dynamodb", func(t *testing.T) {
-		endpoint := storetest.Engine(t)
+		endpoint := dynamotest.Engine(t)
 		for _, test := range tests {
 			t.Run(test.name, func(t *testing.T) { test.run(t, dynamotest.New(t, endpoint).Stores()) })
 		}

@@ -19,7 +19,6 @@ import (
 
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
-	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // faultKind is what becomes of one request to the database, below the SDK.
@@ -324,7 +323,7 @@ type faultBed struct {
 }
 
 func newFaultBed(t *testing.T) *faultBed {
-	endpoint := storetest.Engine(t)
+	endpoint := dynamotest.Engine(t)
 	bed := &faultBed{t: t, endpoint: endpoint, fixture: dynamotest.New(t, endpoint)}
 	seedWorld(t, bed.fixture.Stores())
 	return bed

@@ -14,7 +14,6 @@ import (
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // newRaceInstance composes an instance within this process, with its own SDK
@@ -59,7 +58,7 @@ func TestFiftyWorkersRefreshOneToken(t *testing.T) {
 		lifetime = 8 // seconds
 		rounds   = 2 * lifetime
 	)
-	endpoint := storetest.Engine(t)
+	endpoint := dynamotest.Engine(t)
 	f := dynamotest.New(t, endpoint)
 	seedRaceClients(t, f, lifetime)
 	addRaceUser(t, f, "ann")
@@ -123,7 +122,7 @@ func TestFiftyWorkersRefreshOneToken(t *testing.T) {
 // successor, and both answer with it.
 func TestTwoRefreshesAtOnceHaveOneSuccessor(t *testing.T) {
 	const phones = 40
-	endpoint := storetest.Engine(t)
+	endpoint := dynamotest.Engine(t)
 	f := dynamotest.New(t, endpoint)
 	seedRaceClients(t, f, 0)
 	addRaceUser(t, f, "ann")

@@ -24,7 +24,6 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
-	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // The instances of a run, and how busy they are kept.
@@ -118,7 +117,7 @@ type raceDriver struct {
 
 func newRaceDriver(t *testing.T, defect raceDefect, faults raceFaults) *raceDriver {
 	t.Helper()
-	endpoint := storetest.Engine(t)
+	endpoint := dynamotest.Engine(t)
 	d := &raceDriver{
 		fixture: dynamotest.New(t, endpoint), faulty: faults.LostRequest+faults.LostReply+faults.Deadline > 0,
 		began: time.Now(), counts: map[string]int{},

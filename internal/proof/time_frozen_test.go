@@ -16,14 +16,13 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
-	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // A Lambda function is frozen between requests, for twenty minutes if nobody
 // calls. When it wakes, its connections are dead, its caches are old, and the
 // monotonic clock has not noticed. None of its first requests may fail for that.
 func TestFrozenForTwentyMinutes(t *testing.T) {
-	line := newTimeLine(t, storetest.Engine(t))
+	line := newTimeLine(t, dynamotest.Engine(t))
 	f := dynamotest.New(t, "http://"+line.address())
 	db := dynamo.NewClient(dynamotest.Config("http://" + line.address()))
 

@@ -1,6 +1,6 @@
-// Package dynamotest gives tests fresh tables on a DynamoDB engine. Which engine
-// that is, and how it is started, it refuses to know: see storetest.Engine and
-// storetest.Local.
+// Package dynamotest starts DynamoDB engines for tests ([Engine], [Local]) and
+// gives each test fresh tables on one of them ([New]). engines.sh installs the
+// engines.
 package dynamotest
 
 import (

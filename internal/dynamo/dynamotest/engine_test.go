@@ -1,4 +1,4 @@
-package storetest
+package dynamotest
 
 import (
 	"bufio"
@@ -127,7 +127,7 @@ func TestFindEngine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(root, "internal", "storetest", "engine.go")); err != nil {
+	if _, err := os.Stat(filepath.Join(root, "internal", "dynamo", "dynamotest", "engine.go")); err != nil {
 		t.Errorf("module root %s: %v", root, err)
 	}
 	const env = "FOB_TEST_ENGINE"
@@ -145,8 +145,8 @@ func TestFindEngine(t *testing.T) {
 		{name: "in the folder that is named", env: dir, inside: "engine", want: file},
 		{name: "named from the module root", env: "go.mod", want: filepath.Join(root, "go.mod")},
 		{name: "named and not there", env: file + "x"},
-		{name: "under the module root", pattern: "internal/store*/engine.go", want: filepath.Join(root, "internal/storetest/engine.go")},
-		{name: "the last of several", pattern: "internal/storetest/engine*.go", want: filepath.Join(root, "internal/storetest/engine_test.go")},
+		{name: "under the module root", pattern: "internal/dynamo/dynamot*/engine.go", want: filepath.Join(root, "internal/dynamo/dynamotest/engine.go")},
+		{name: "the last of several", pattern: "internal/dynamo/dynamotest/engine*.go", want: filepath.Join(root, "internal/dynamo/dynamotest/engine_test.go")},
 		{name: "nowhere", pattern: "internal/no-such-*", leftOut: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

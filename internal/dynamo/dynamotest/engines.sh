@@ -1,11 +1,11 @@
 #!/bin/sh
 # Puts the DynamoDB engines that the tests run against under .tools/, where
-# internal/storetest looks for them, and the client libraries of Node.js that run
+# engine.go looks for them, and the client libraries of Node.js that run
 # against `fob serve`. Says in one line what it left out and why;
 # that is no failure here, because the tests decide: they name each leg that
 # they leave out, and with FOB_REQUIRE_ENGINES=1 a missing engine fails them.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../../.."
 modules=.tools/node_modules
 
 # need PACKAGE VERSION adds what is not there in this very version.
