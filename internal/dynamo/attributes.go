@@ -8,7 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
@@ -125,8 +125,8 @@ func setNumber[N int | int64](it item, name string, n N) {
 	}
 }
 
-func (it item) setSlot(name string, s oauth.Slot) {
-	if s == (oauth.Slot{}) {
+func (it item) setSlot(name string, s ledger.Slot) {
+	if s == (ledger.Slot{}) {
 		return
 	}
 	it[name] = &types.AttributeValueMemberM{Value: item{
@@ -261,7 +261,7 @@ func (r *reader) scope(name string) scope.Set {
 	return set
 }
 
-func (r *reader) slot(name string) (s oauth.Slot) {
+func (r *reader) slot(name string) (s ledger.Slot) {
 	in := reader{item: r.fields(name)}
 	s.Generation = uint32(in.unsigned(attrGeneration, 32)) //nolint:gosec // 32 bits
 	s.KID = uint8(in.unsigned(attrKID, 8))                 //nolint:gosec // 8 bits

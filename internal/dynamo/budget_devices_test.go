@@ -7,6 +7,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -28,7 +29,7 @@ func testBudgetOfManyDevices(t *testing.T, endpoint string, absent float64) {
 	}
 	var mine bearer.Bearer
 	for c := range clients {
-		app.ID, app.Version = oauth.ClientID(fmt.Sprintf("app-%d", c)), 0
+		app.ID, app.Version = ledger.ClientID(fmt.Sprintf("app-%d", c)), 0
 		_, err := w.f.Clients.SaveClient(t.Context(), app)
 		w.must(err)
 		for n := range cap25 {

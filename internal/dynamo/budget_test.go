@@ -7,6 +7,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/secret"
 )
@@ -53,7 +54,7 @@ func testBudget(t *testing.T, endpoint string, absent float64) {
 			return w.issue("backend", "")
 		}, oauth.Returned, "", price{calls: map[string]int{read: 1}, found: 1, none: 1}},
 		{"client_credentials, returned, after a sign-out", func(w *budgetWorld) func(context.Context) error {
-			w.must(w.f.Tokens.Raise(w.t.Context(), oauth.Subject{Kind: oauth.ClientSubject, ID: "backend"}, oauth.StateChange{}))
+			w.must(w.f.Tokens.Raise(w.t.Context(), ledger.Subject{Kind: ledger.ClientSubject, ID: "backend"}, oauth.StateChange{}))
 			w.mustIssue("backend", "")
 			return w.issue("backend", "")
 		}, oauth.Returned, "", price{calls: map[string]int{read: 1}, found: 2}},
@@ -221,7 +222,7 @@ func testBudget(t *testing.T, endpoint string, absent float64) {
 			return w.access(w.mustLogin("app", device(1)).AccessToken)
 		}, oauth.Active, "", price{calls: map[string]int{read: 1}, found: 1, none: 1}},
 		{"authorizer, after a sign-out", func(w *budgetWorld) func(context.Context) error {
-			w.must(w.f.Tokens.Raise(w.t.Context(), oauth.Subject{Kind: oauth.UserSubject, ID: "u_abcdefghijklmnopqrstuvwxyz"}, oauth.StateChange{}))
+			w.must(w.f.Tokens.Raise(w.t.Context(), ledger.Subject{Kind: ledger.UserSubject, ID: "u_abcdefghijklmnopqrstuvwxyz"}, oauth.StateChange{}))
 			return w.access(w.mustLogin("app", device(1)).AccessToken)
 		}, oauth.Active, "", price{calls: map[string]int{read: 1}, found: 2}},
 		{"authorizer, revoked", func(w *budgetWorld) func(context.Context) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -22,7 +23,7 @@ import (
 
 const budgetPassword = "correct horse"
 
-func clientSecretOf(id oauth.ClientID) string { return "secret-of-" + string(id) }
+func clientSecretOf(id ledger.ClientID) string { return "secret-of-" + string(id) }
 
 // device is a name of usual length.
 func device(n int) string { return fmt.Sprintf("device_123e4567-e89b-12d3-a456-%012d", n) }
@@ -50,7 +51,7 @@ func newBudgetWorld(t *testing.T, endpoint string) *budgetWorld {
 	}
 	w.must(w.f.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: roles}))
 	audiences := []string{"https://api.mobile.example.com/v1"}
-	hash := func(id oauth.ClientID) []oauth.ClientSecret {
+	hash := func(id ledger.ClientID) []oauth.ClientSecret {
 		return []oauth.ClientSecret{{Hash: oauth.HashClientSecret(secret.New(clientSecretOf(id)))}}
 	}
 	for _, c := range []oauth.Client{
@@ -83,7 +84,7 @@ func (w *budgetWorld) instance(endpoint string) (*oauth.Issuer, *oauth.Verifier)
 	db := dynamo.NewClient(cfg)
 	tokens := dynamo.NewTokens(db, w.f.Tables.Tokens)
 	clients := oauth.NewClientCache(dynamo.NewClients(db, w.f.Tables.Clients), func() time.Time { return time.Unix(0, 0) })
-	for _, id := range []oauth.ClientID{"backend", "app", "api"} {
+	for _, id := range []ledger.ClientID{"backend", "app", "api"} {
 		_, found, err := clients.Client(w.t.Context(), id)
 		w.must(err)
 		if !found {
@@ -140,14 +141,14 @@ func (w *budgetWorld) refused(want oauth.Code, request func(context.Context) err
 	}
 }
 
-func credentials(id oauth.ClientID, clientSecret string) oauth.Credentials {
+func credentials(id ledger.ClientID, clientSecret string) oauth.Credentials {
 	if id == "app" {
 		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: id}
 	}
 	return oauth.Credentials{Method: oauth.SecretBasic, ID: id, Secret: secret.New(clientSecret)}
 }
 
-func (w *budgetWorld) token(id oauth.ClientID, clientSecret string, form oauth.Form) func(context.Context) error {
+func (w *budgetWorld) token(id ledger.ClientID, clientSecret string, form oauth.Form) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := w.issuer.Token(ctx, oauth.TokenRequest{Credentials: credentials(id, clientSecret), Form: form, Source: "192.0.2.1"})
 		return err
@@ -170,38 +171,38 @@ func withScope(form oauth.Form, scope string) oauth.Form {
 	return form
 }
 
-func (w *budgetWorld) issue(id oauth.ClientID, device string) func(context.Context) error {
+func (w *budgetWorld) issue(id ledger.ClientID, device string) func(context.Context) error {
 	return w.token(id, clientSecretOf(id), clientCredentialsForm(device))
 }
 
-func (w *budgetWorld) mustIssue(id oauth.ClientID, device string) {
+func (w *budgetWorld) mustIssue(id ledger.ClientID, device string) {
 	w.t.Helper()
 	w.must(w.issue(id, device)(w.t.Context()))
 }
 
-func (w *budgetWorld) login(id oauth.ClientID, password, device string) func(context.Context) error {
+func (w *budgetWorld) login(id ledger.ClientID, password, device string) func(context.Context) error {
 	return w.token(id, clientSecretOf(id), passwordForm(password, device))
 }
 
-func (w *budgetWorld) mustLogin(id oauth.ClientID, device string) oauth.TokenResponse {
+func (w *budgetWorld) mustLogin(id ledger.ClientID, device string) ledger.Answer {
 	w.t.Helper()
 	r, err := w.issuer.Token(w.t.Context(), oauth.TokenRequest{Credentials: credentials(id, clientSecretOf(id)), Form: passwordForm(budgetPassword, device), Source: "192.0.2.1"})
 	w.must(err)
 	return r
 }
 
-func (w *budgetWorld) refresh(id oauth.ClientID, b bearer.Bearer) func(context.Context) error {
+func (w *budgetWorld) refresh(id ledger.ClientID, b bearer.Bearer) func(context.Context) error {
 	return w.token(id, clientSecretOf(id), oauth.Form{"grant_type": "refresh_token", "refresh_token": b.Reveal()})
 }
 
-func (w *budgetWorld) introspect(id oauth.ClientID, b bearer.Bearer) func(context.Context) error {
+func (w *budgetWorld) introspect(id ledger.ClientID, b bearer.Bearer) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := w.verifier.Introspect(ctx, oauth.IntrospectRequest{Credentials: credentials(id, clientSecretOf(id)), Token: b})
 		return err
 	}
 }
 
-func (w *budgetWorld) revoke(id oauth.ClientID, b bearer.Bearer) func(context.Context) error {
+func (w *budgetWorld) revoke(id ledger.ClientID, b bearer.Bearer) func(context.Context) error {
 	return func(ctx context.Context) error {
 		return w.verifier.Revoke(ctx, oauth.RevokeRequest{Credentials: credentials(id, clientSecretOf(id)), Token: b})
 	}

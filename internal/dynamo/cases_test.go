@@ -13,6 +13,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -81,7 +82,7 @@ func TestFirstWriteStumbles(t *testing.T) {
 				cfg.HTTPClient = &http.Client{Transport: s}
 				issuer := *w.issuer
 				issuer.Tokens = dynamo.NewTokens(dynamo.NewClient(cfg), w.f.Tables.Tokens)
-				issue := func() (oauth.TokenResponse, error) {
+				issue := func() (ledger.Answer, error) {
 					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 					defer cancel()
 					return issuer.Token(ctx, oauth.TokenRequest{

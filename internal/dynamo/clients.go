@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -22,7 +23,7 @@ func NewClients(db *dynamodb.Client, tableName string) *Clients {
 }
 
 // Client implements oauth.Clients.
-func (c *Clients) Client(ctx context.Context, id oauth.ClientID) (oauth.Client, bool, error) {
+func (c *Clients) Client(ctx context.Context, id ledger.ClientID) (oauth.Client, bool, error) {
 	key, ok := clientKey(id)
 	if !ok {
 		return oauth.Client{}, false, nil
@@ -54,7 +55,7 @@ func (c *Clients) SaveClient(ctx context.Context, client oauth.Client) (oauth.Cl
 }
 
 // RemoveClient implements oauth.ClientRegistry.
-func (c *Clients) RemoveClient(ctx context.Context, id oauth.ClientID) (existed bool, err error) {
+func (c *Clients) RemoveClient(ctx context.Context, id ledger.ClientID) (existed bool, err error) {
 	key, ok := clientKey(id)
 	if !ok {
 		return false, nil
@@ -119,7 +120,7 @@ func decodeClient(it item) (oauth.Client, error) {
 	in := reader{item: it}
 	in.require(attrID, attrVersion, attrAdded, attrEpoch, attrDisabled, attrPublic)
 	c := oauth.Client{
-		ID:                oauth.ClientID(in.text(attrID)),
+		ID:                ledger.ClientID(in.text(attrID)),
 		Version:           in.unsigned(attrVersion, 64),
 		Created:           in.signed(attrAdded),
 		Epoch:             in.unsigned(attrEpoch, 64),

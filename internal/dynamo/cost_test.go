@@ -10,6 +10,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/storetest"
@@ -17,7 +18,7 @@ import (
 
 // usual is as large as a record gets with input that is usual: all slots, a
 // UUID for a device, eight scopes.
-func usual(t *testing.T) oauth.Record {
+func usual(t *testing.T) ledger.Record {
 	r := storetest.Record("123e4567-e89b-12d3-a456-426614174000")
 	set, err := scope.Of("openid", "offline_access", "calendar.read", "calendar.write", "mail.read", "mail.send", "contacts.read", "files.read")
 	if err != nil {
@@ -44,7 +45,7 @@ func testCost(t *testing.T, endpoint string, absent float64) {
 	r := usual(t)
 	loc, a := r.Locator(), r.Authorization
 	renewed := r
-	renewed.Nonce = oauth.Nonce{1}
+	renewed.Nonce = ledger.Nonce{1}
 	large := storetest.Record("large")
 	for i := range 10 {
 		large.Authorization.Audiences = append(large.Authorization.Audiences, fmt.Sprint(i, strings.Repeat("x", 100)))
@@ -55,7 +56,7 @@ func testCost(t *testing.T, endpoint string, absent float64) {
 		_, err := s.Tokens.Read(ctx, loc)
 		return err
 	}
-	save := func(r oauth.Record, seen oauth.Nonce) func(context.Context) error {
+	save := func(r ledger.Record, seen ledger.Nonce) func(context.Context) error {
 		return func(ctx context.Context) error { return saved(s.Tokens.Save(ctx, r, seen)) }
 	}
 	list := func(ctx context.Context) error {
@@ -63,7 +64,7 @@ func testCost(t *testing.T, endpoint string, absent float64) {
 		return err
 	}
 	end := func(ctx context.Context) error {
-		_, ended, err := s.Tokens.End(ctx, loc, oauth.EndCondition{Client: a.Client, Kind: bearer.Refresh, Hash: r.RefreshPrev.Hash})
+		_, ended, err := s.Tokens.End(ctx, loc, ledger.EndCondition{Client: a.Client, Kind: bearer.Refresh, Hash: r.RefreshPrev.Hash})
 		return should("end", ended, err)
 	}
 	raise := func(ctx context.Context) error {
@@ -98,13 +99,13 @@ func testCost(t *testing.T, endpoint string, absent float64) {
 	}{
 		{"read nothing", read, oauth.Event{StoreCalls: 1, ReadUnits: 2 * absent}},
 		{"list nothing", list, oauth.Event{StoreCalls: 1, ReadUnits: absent}},
-		{"make a record", save(r, oauth.Nonce{}), oauth.Event{StoreCalls: 1, WriteUnits: 1}},
+		{"make a record", save(r, ledger.Nonce{}), oauth.Event{StoreCalls: 1, WriteUnits: 1}},
 		{"raise an epoch", raise, oauth.Event{StoreCalls: 1, WriteUnits: 1}},
 		{"read a record and a state", read, oauth.Event{StoreCalls: 1, ReadUnits: 2}},
 		{"list one", list, oauth.Event{StoreCalls: 1, ReadUnits: 1}},
 		{"replace a record", save(renewed, r.Nonce), oauth.Event{StoreCalls: 1, WriteUnits: 1}},
 		{"end a record", end, oauth.Event{StoreCalls: 1, WriteUnits: 1}},
-		{"make a record of unusual size", save(large, oauth.Nonce{}), oauth.Event{StoreCalls: 1, WriteUnits: 2}},
+		{"make a record of unusual size", save(large, ledger.Nonce{}), oauth.Event{StoreCalls: 1, WriteUnits: 2}},
 		{"login of nobody", login, oauth.Event{StoreCalls: 1, ReadUnits: 3 * absent}},
 		{"save a user", saveUser, oauth.Event{StoreCalls: 1, WriteUnits: 1}},
 		{"count failures", countFailures, oauth.Event{StoreCalls: 2, WriteUnits: 2}},
@@ -130,7 +131,7 @@ func TestItemsSayWhenTheyMayBeSwept(t *testing.T) {
 		f := dynamotest.New(t, endpoint)
 		s := f.Stores()
 		r := storetest.Record("ipad")
-		if err := saved(s.Tokens.Save(t.Context(), r, oauth.Nonce{})); err != nil {
+		if err := saved(s.Tokens.Save(t.Context(), r, ledger.Nonce{})); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Subjects.Raise(t.Context(), r.Authorization.Subject, oauth.StateChange{UserVersion: 1, Disabled: new(true)}); err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
-	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/storetest"
 )
 
@@ -26,7 +26,7 @@ func TestDamagedNonce(t *testing.T) {
 		} {
 			f := dynamotest.New(t, endpoint)
 			stores := f.Stores()
-			damage := func(r oauth.Record) oauth.Nonce {
+			damage := func(r ledger.Record) ledger.Nonce {
 				t.Helper()
 				for _, it := range f.Items(t, f.Tables.Tokens) {
 					delete(it, "wn")
@@ -36,13 +36,13 @@ func TestDamagedNonce(t *testing.T) {
 					f.Put(t, f.Tables.Tokens, it)
 				}
 				got, err := stores.Tokens.Read(t.Context(), r.Locator())
-				if err != nil || !got.Found || got.Record.Nonce == r.Nonce || got.Record.Nonce == (oauth.Nonce{}) {
+				if err != nil || !got.Found || got.Record.Nonce == r.Nonce || got.Record.Nonce == (ledger.Nonce{}) {
 					t.Fatalf("wn is %s: Read = found %v, nonce %x, %v", how, got.Found, got.Record.Nonce, err)
 				}
 				return got.Record.Nonce
 			}
 			first, second := storetest.Record("ipad"), storetest.Record("ipad")
-			if err := saved(stores.Tokens.Save(t.Context(), first, oauth.Nonce{})); err != nil {
+			if err := saved(stores.Tokens.Save(t.Context(), first, ledger.Nonce{})); err != nil {
 				t.Fatal(err)
 			}
 			seen := damage(first)
@@ -55,7 +55,7 @@ func TestDamagedNonce(t *testing.T) {
 				t.Errorf("wn was %s: the record that replaced it was replaced too: %v, %v", how, found, err)
 			}
 			seen = damage(second)
-			if _, ended, err := stores.Tokens.End(t.Context(), second.Locator(), oauth.EndCondition{Nonce: seen}); !ended || err != nil {
+			if _, ended, err := stores.Tokens.End(t.Context(), second.Locator(), ledger.EndCondition{Nonce: seen}); !ended || err != nil {
 				t.Errorf("wn is %s: it cannot be ended: %v", how, err)
 			}
 			if _, found, err := stores.Tokens.Save(t.Context(), second, seen); found || err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/storetest"
 )
@@ -73,7 +74,7 @@ func TestThrottledTwiceIsNoOutage(t *testing.T) {
 			ok(`{"ConsumedCapacity":{"TableName":"tokens","CapacityUnits":1}}`))
 		r := storetest.Record("ipad")
 		start := time.Now()
-		stands, found, err := stores.Tokens.Save(ctx, r, oauth.Nonce{})
+		stands, found, err := stores.Tokens.Save(ctx, r, ledger.Nonce{})
 		if err != nil || !found || stands.Nonce != r.Nonce {
 			t.Errorf("Save = found %v, %v", found, err)
 		}
@@ -195,7 +196,7 @@ func TestUnprocessedKeysAreNeverAbsent(t *testing.T) {
 
 func TestDamagedStateIsAnOutage(t *testing.T) {
 	r := storetest.Record("ipad")
-	subject := oauth.SubjectKey(r.Authorization.Subject)
+	subject := ledger.SubjectKey(r.Authorization.Subject)
 	state := `{"pk":{"S":"` + base64.RawURLEncoding.EncodeToString(subject[:]) + `"},"sk":{"S":"S"}`
 	for _, attributes := range []string{`}`, `,"epoch":{"S":"7"}}`, `,"epoch":{"N":"7"},"ttl":{"N":"1"}}`} {
 		inBubble(t, func(t *testing.T, ctx context.Context, _ *oauth.Event) {
@@ -216,25 +217,25 @@ func TestSaveWhenTheConditionFails(t *testing.T) {
 		name    string
 		answers []answer
 		found   bool
-		nonce   oauth.Nonce
+		nonce   ledger.Nonce
 		calls   int
 	}{
 		{"another stands", []answer{conditionFailed(withNonce(winner.Nonce))}, true, winner.Nonce, 1},
 		{"our own stands", []answer{conditionFailed(withNonce(mine.Nonce))}, true, mine.Nonce, 1},
 		{"it is not told, another", []answer{conditionFailed(""), ok(`{"Item":` + withNonce(winner.Nonce) + `}`)}, true, winner.Nonce, 2},
 		{"it is not told, our own", []answer{conditionFailed(""), ok(`{"Item":` + withNonce(mine.Nonce) + `}`)}, true, mine.Nonce, 2},
-		{"it is not told, nothing", []answer{conditionFailed(""), ok(`{}`)}, false, oauth.Nonce{}, 2},
+		{"it is not told, nothing", []answer{conditionFailed(""), ok(`{}`)}, false, ledger.Nonce{}, 2},
 		{"lost reply, then our own", []answer{isDown, conditionFailed(withNonce(mine.Nonce))}, true, mine.Nonce, 1},
 		{"lost reply, then another", []answer{isDown, conditionFailed(withNonce(winner.Nonce))}, true, winner.Nonce, 1},
 		{"lost reply of a first one, our own stands", []answer{isDown, ok(`{"Item":` + withNonce(mine.Nonce) + `}`)}, true, mine.Nonce, 2},
 		{"lost reply of a first one, another stands", []answer{isDown, ok(`{"Item":` + withNonce(winner.Nonce) + `}`)}, true, winner.Nonce, 2},
-		{"lost reply of a first one, nothing stands", []answer{isDown, ok(`{}`)}, false, oauth.Nonce{}, 2},
+		{"lost reply of a first one, nothing stands", []answer{isDown, ok(`{}`)}, false, ledger.Nonce{}, 2},
 	} {
-		for _, seen := range []oauth.Nonce{{}, {1}} {
-			if strings.HasPrefix(c.name, "lost reply, ") && seen == (oauth.Nonce{}) || strings.HasPrefix(c.name, "lost reply of a first one") && seen != (oauth.Nonce{}) {
+		for _, seen := range []ledger.Nonce{{}, {1}} {
+			if strings.HasPrefix(c.name, "lost reply, ") && seen == (ledger.Nonce{}) || strings.HasPrefix(c.name, "lost reply of a first one") && seen != (ledger.Nonce{}) {
 				continue // a record is not made twice
 			}
-			t.Run(fmt.Sprintf("%s, seen %v", c.name, seen != oauth.Nonce{}), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, seen %v", c.name, seen != ledger.Nonce{}), func(t *testing.T) {
 				inBubble(t, func(t *testing.T, ctx context.Context, event *oauth.Event) {
 					_, stores := scripted(c.answers...)
 					stands, found, err := stores.Tokens.Save(ctx, mine, seen)
@@ -257,7 +258,7 @@ func TestSaveWhenTheConditionFails(t *testing.T) {
 	t.Run("and reading back fails", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, ctx context.Context, _ *oauth.Event) {
 			_, stores := scripted(conditionFailed(""), isDown)
-			if _, found, err := stores.Tokens.Save(ctx, mine, oauth.Nonce{1}); found || !errors.Is(err, oauth.ErrUnavailable) {
+			if _, found, err := stores.Tokens.Save(ctx, mine, ledger.Nonce{1}); found || !errors.Is(err, oauth.ErrUnavailable) {
 				t.Errorf("Save = found %v, %v; want ErrUnavailable", found, err)
 			}
 		})
@@ -270,16 +271,16 @@ func TestEndWhenTheConditionFails(t *testing.T) {
 		name    string
 		answers []answer
 		ended   bool
-		stands  oauth.Nonce
+		stands  ledger.Nonce
 	}{
 		{"another stands", []answer{conditionFailed(withNonce(left.Nonce))}, false, left.Nonce},
-		{"nothing stands", []answer{conditionFailed("")}, true, oauth.Nonce{}},
-		{"lost reply, then nothing", []answer{isDown, conditionFailed("")}, true, oauth.Nonce{}},
+		{"nothing stands", []answer{conditionFailed("")}, true, ledger.Nonce{}},
+		{"lost reply, then nothing", []answer{isDown, conditionFailed("")}, true, ledger.Nonce{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, ctx context.Context, event *oauth.Event) {
 				_, stores := scripted(c.answers...)
-				stands, ended, err := stores.Tokens.End(ctx, left.Locator(), oauth.EndCondition{Nonce: oauth.Nonce{1}})
+				stands, ended, err := stores.Tokens.End(ctx, left.Locator(), ledger.EndCondition{Nonce: ledger.Nonce{1}})
 				if err != nil || ended != c.ended || stands.Nonce != c.stands {
 					t.Errorf("End = ended %v, %v; want %v", ended, err, c.ended)
 				}

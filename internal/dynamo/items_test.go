@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -29,23 +30,23 @@ func scopes(t *testing.T, names ...string) scope.Set {
 func bytes16(b byte) [16]byte { return [16]byte(slices.Repeat([]byte{b}, 16)) }
 func bytes32(b byte) [32]byte { return [32]byte(slices.Repeat([]byte{b}, 32)) }
 
-func fixtureRecord(t *testing.T) oauth.Record {
-	slot := func(n byte) oauth.Slot {
-		return oauth.Slot{Generation: uint32(n), KID: n + 1, IssuedAt: int64(n) + 2, Expiry: int64(n) + 3, Hash: bytes32(n)}
+func fixtureRecord(t *testing.T) ledger.Record {
+	slot := func(n byte) ledger.Slot {
+		return ledger.Slot{Generation: uint32(n), KID: n + 1, IssuedAt: int64(n) + 2, Expiry: int64(n) + 3, Hash: bytes32(n)}
 	}
-	return oauth.Record{
+	return ledger.Record{
 		Nonce:   bytes16(1),
 		Created: 100,
-		Authorization: oauth.Authorization{
-			Subject:   oauth.Subject{Kind: oauth.UserSubject, ID: "u_x"},
+		Authorization: ledger.Authorization{
+			Subject:   ledger.Subject{Kind: ledger.UserSubject, ID: "u_x"},
 			Username:  "ann",
 			Client:    "app",
-			Format:    oauth.Opaque,
+			Format:    ledger.Opaque,
 			Scope:     scopes(t, "mail", "admin", "device_ipad"),
 			Audiences: []string{"api", "app"},
 		},
 		RID:            bytes16(2),
-		Epochs:         oauth.Epochs{Subject: 3, Client: 4, Issuer: 5},
+		Epochs:         ledger.Epochs{Subject: 3, Client: 4, Issuer: 5},
 		Access:         slot(10),
 		AccessPrev:     slot(20),
 		Refresh:        slot(30),
@@ -226,14 +227,14 @@ func TestDamagedRecordKeepsItsNonce(t *testing.T) {
 
 func TestDamagedSlotHoldsNoToken(t *testing.T) {
 	r := fixtureRecord(t)
-	for name, slot := range map[string]func(oauth.Record) oauth.Slot{
-		"at": func(r oauth.Record) oauth.Slot { return r.Access }, "at_prev": func(r oauth.Record) oauth.Slot { return r.AccessPrev },
-		"rt": func(r oauth.Record) oauth.Slot { return r.Refresh }, "rt_prev": func(r oauth.Record) oauth.Slot { return r.RefreshPrev },
+	for name, slot := range map[string]func(ledger.Record) ledger.Slot{
+		"at": func(r ledger.Record) ledger.Slot { return r.Access }, "at_prev": func(r ledger.Record) ledger.Slot { return r.AccessPrev },
+		"rt": func(r ledger.Record) ledger.Slot { return r.Refresh }, "rt_prev": func(r ledger.Record) ledger.Slot { return r.RefreshPrev },
 	} {
 		for how, value := range wrong() {
 			it := encodeRecord(r)
 			spoil(it, name, value)
-			if got := slot(decodeRecord(it)); got != (oauth.Slot{}) {
+			if got := slot(decodeRecord(it)); got != (ledger.Slot{}) {
 				t.Errorf("%s is %s: read as %+v", name, how, got)
 			}
 		}

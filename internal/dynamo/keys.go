@@ -59,7 +59,7 @@ func listPrefix(client *[8]byte) string {
 
 // clientKey reports false for an id that cannot be a key. No client has such an
 // id, but anybody can send one, and DynamoDB would call that our fault.
-func clientKey(id oauth.ClientID) (item, bool) {
+func clientKey(id ledger.ClientID) (item, bool) {
 	key := clientPrefix + string(id)
 	if len(key) > maxPartitionKey || !utf8.ValidString(key) {
 		return nil, false

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -50,10 +51,10 @@ func TestKeysAreThoseOfDeployedTables(t *testing.T) {
 }
 
 func TestClientKeyRefusesWhatIsNoKey(t *testing.T) {
-	for id, want := range map[oauth.ClientID]bool{
+	for id, want := range map[ledger.ClientID]bool{
 		"": true, "scopes": true, "\x00": true,
-		oauth.ClientID(strings.Repeat("x", 2041)): true,
-		oauth.ClientID(strings.Repeat("x", 2042)): false,
+		ledger.ClientID(strings.Repeat("x", 2041)): true,
+		ledger.ClientID(strings.Repeat("x", 2042)): false,
 		"\xff": false,
 	} {
 		if _, ok := clientKey(id); ok != want {

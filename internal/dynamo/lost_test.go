@@ -12,6 +12,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/storetest"
 )
@@ -64,10 +65,10 @@ func TestLostRepliesAreFoundOut(t *testing.T) {
 			name, lose string
 			call       func() error
 		}{
-			{"make a record", "PutItem", func() error { return saved(stores.Tokens.Save(ctx, first, oauth.Nonce{})) }},
+			{"make a record", "PutItem", func() error { return saved(stores.Tokens.Save(ctx, first, ledger.Nonce{})) }},
 			{"replace a record", "PutItem", func() error { return saved(stores.Tokens.Save(ctx, second, first.Nonce)) }},
 			{"end a record", "DeleteItem", func() error {
-				_, ended, err := stores.Tokens.End(ctx, second.Locator(), oauth.EndCondition{Nonce: second.Nonce})
+				_, ended, err := stores.Tokens.End(ctx, second.Locator(), ledger.EndCondition{Nonce: second.Nonce})
 				return should("end", ended, err)
 			}},
 			{"raise an epoch to a user version", "UpdateItem", func() error {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/storetest"
 )
@@ -128,11 +129,11 @@ func conditionFailed(item string) answer {
 		`{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"The conditional request failed"`+item+`}`)
 }
 
-func withNonce(n oauth.Nonce) string {
+func withNonce(n ledger.Nonce) string {
 	return `{"wn":{"B":"` + base64.StdEncoding.EncodeToString(n[:]) + `"}}`
 }
 
-func saved(_ oauth.Record, found bool, err error) error { return should("be saved", found, err) }
+func saved(_ ledger.Record, found bool, err error) error { return should("be saved", found, err) }
 
 func should(what string, did bool, err error) error {
 	if err == nil && !did {

@@ -8,20 +8,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // State implements oauth.Subjects with one read.
-func (t *Tokens) State(ctx context.Context, subject oauth.Subject) (oauth.SubjectState, error) {
-	state, _, err := readOne(ctx, t.table, "read a subject's state", stateKey(oauth.SubjectKey(subject)), decodeState)
+func (t *Tokens) State(ctx context.Context, subject ledger.Subject) (oauth.SubjectState, error) {
+	state, _, err := readOne(ctx, t.table, "read a subject's state", stateKey(ledger.SubjectKey(subject)), decodeState)
 	return state, err
 }
 
 // Forget implements oauth.TokenRegistry.
-func (t *Tokens) Forget(ctx context.Context, subject oauth.Subject) error {
+func (t *Tokens) Forget(ctx context.Context, subject ledger.Subject) error {
 	_, err := call(ctx, t.table.name, "forget a subject's state", t.table.db.DeleteItem, &dynamodb.DeleteItemInput{
 		TableName:              &t.table.name,
-		Key:                    stateKey(oauth.SubjectKey(subject)),
+		Key:                    stateKey(ledger.SubjectKey(subject)),
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 	})
 	return err
@@ -29,7 +30,7 @@ func (t *Tokens) Forget(ctx context.Context, subject oauth.Subject) error {
 
 // Raise implements oauth.Subjects. The item of a state never gets a ttl: if it
 // were swept, everything that its epoch killed would live again.
-func (t *Tokens) Raise(ctx context.Context, subject oauth.Subject, change oauth.StateChange) error {
+func (t *Tokens) Raise(ctx context.Context, subject ledger.Subject, change oauth.StateChange) error {
 	if change.UserVersion > 0 {
 		err := t.raise(ctx, subject, change)
 		if _, failed := conflict(err); !failed {
@@ -44,10 +45,10 @@ func (t *Tokens) Raise(ctx context.Context, subject oauth.Subject, change oauth.
 
 // raise makes the whole change in one write, on condition that UserVersion, if
 // there is one, is higher than that of the item.
-func (t *Tokens) raise(ctx context.Context, subject oauth.Subject, change oauth.StateChange) error {
+func (t *Tokens) raise(ctx context.Context, subject ledger.Subject, change oauth.StateChange) error {
 	in := &dynamodb.UpdateItemInput{
 		TableName:                 &t.table.name,
-		Key:                       stateKey(oauth.SubjectKey(subject)),
+		Key:                       stateKey(ledger.SubjectKey(subject)),
 		ExpressionAttributeValues: item{":one": number(1)},
 		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -217,7 +218,7 @@ func readAll[T any](ctx context.Context, t table, doing, prefix string, decode f
 // putVersion replaces the version seen, or nothing if seen is zero, by it. It
 // returns the new version, see [oauth.NextVersion], or [oauth.ErrConflict].
 func (t table) putVersion(ctx context.Context, doing string, it item, seen uint64) (uint64, error) {
-	var nonce oauth.Nonce
+	var nonce ledger.Nonce
 	_, _ = rand.Read(nonce[:]) // never fails; it ends the program instead
 	it[attrNonce] = binary(nonce[:])
 	next := oauth.NextVersion(seen, time.Now())
@@ -247,7 +248,7 @@ func (t table) putVersion(ctx context.Context, doing string, it item, seen uint6
 	return next, nil
 }
 
-func nonceOf(it item) (n oauth.Nonce) {
+func nonceOf(it item) (n ledger.Nonce) {
 	in := reader{item: it}
 	in.binary(attrNonce, n[:])
 	return n

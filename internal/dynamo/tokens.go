@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 )
@@ -62,7 +63,7 @@ func (t *Tokens) Read(ctx context.Context, loc bearer.Locator) (oauth.Reading, e
 // revoked before the second try, which would find nothing and bring it back. So
 // the caller is told that nothing stands, and decides again: with another rid,
 // under which that token does not exist.
-func (t *Tokens) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (stands oauth.Record, found bool, err error) {
+func (t *Tokens) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (stands ledger.Record, found bool, err error) {
 	const doing = "save an authorization"
 	in := &dynamodb.PutItemInput{
 		TableName:                           &t.table.name,
@@ -71,7 +72,7 @@ func (t *Tokens) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (st
 		ReturnConsumedCapacity:              types.ReturnConsumedCapacityTotal,
 	}
 	condition, put := ifNothingStands, t.putOnce
-	if seen != (oauth.Nonce{}) {
+	if seen != (ledger.Nonce{}) {
 		put = t.table.db.PutItem
 		condition, in.ExpressionAttributeValues = ifSeen(seen)
 	}
@@ -82,20 +83,20 @@ func (t *Tokens) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (st
 		return r, true, nil
 	}
 	it, failed := conflict(err)
-	inDoubt := !failed && seen == (oauth.Nonce{}) && !didNothing(err)
+	inDoubt := !failed && seen == (ledger.Nonce{}) && !didNothing(err)
 	switch {
 	case inDoubt:
 		if pause(ctx, backoff(1)) != nil {
-			return oauth.Record{}, false, err
+			return ledger.Record{}, false, err
 		}
 	case !failed:
-		return oauth.Record{}, false, err
+		return ledger.Record{}, false, err
 	}
 	if len(it) == 0 {
 		// In doubt, or swept or ended since it was read, or the engine does not return
 		// it.
 		if it, err = t.table.get(ctx, doing, recordKey(r.Locator())); err != nil || it == nil {
-			return oauth.Record{}, false, err
+			return ledger.Record{}, false, err
 		}
 	}
 	stands = decodeRecord(it)
@@ -111,7 +112,7 @@ func (t *Tokens) putOnce(ctx context.Context, in *dynamodb.PutItemInput, options
 }
 
 // ifSeen is the condition that the item has the nonce seen.
-func ifSeen(seen oauth.Nonce) (condition string, values item) {
+func ifSeen(seen ledger.Nonce) (condition string, values item) {
 	if seen == damagedNonce {
 		return ifDamaged, item{":binary": text("B"), ":length": number(len(seen)), ":none": binary(make([]byte, len(seen))), ":seen": binary(seen[:])}
 	}
@@ -121,7 +122,7 @@ func ifSeen(seen oauth.Nonce) (condition string, values item) {
 // ifDamaged is the condition that the item has a nonce that decodes to damagedNonce.
 const ifDamaged = "attribute_exists(#pk) AND (attribute_not_exists(#wn) OR NOT attribute_type(#wn, :binary) OR size(#wn) <> :length OR #wn = :none OR #wn = :seen)"
 
-// The translations of oauth.EndCondition.Met.
+// The translations of ledger.EndCondition.Met.
 const (
 	ifAccessHash  = "#cl = :client AND (#at.#g > :zero AND #at.#h = :hash OR #at_prev.#g > :zero AND #at_prev.#h = :hash)"
 	ifRefreshHash = "#cl = :client AND (#rt.#g > :zero AND #rt.#h = :hash OR #rt_prev.#g > :zero AND #rt_prev.#h = :hash)"
@@ -130,9 +131,9 @@ const (
 // End implements oauth.Tokens with one conditional delete that costs one write
 // unit. An item that is not there fails the condition too, and then the failure
 // comes without an item: it is what the caller wanted.
-func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when oauth.EndCondition) (stands oauth.Record, ended bool, err error) {
+func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (stands ledger.Record, ended bool, err error) {
 	condition, values := ifSeen(when.Nonce)
-	if when.Nonce == (oauth.Nonce{}) {
+	if when.Nonce == (ledger.Nonce{}) {
 		condition = ifAccessHash
 		if when.Kind == bearer.Refresh {
 			condition = ifRefreshHash
@@ -149,28 +150,28 @@ func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when oauth.EndCond
 		ReturnConsumedCapacity:              types.ReturnConsumedCapacityTotal,
 	})
 	if err == nil {
-		return oauth.Record{}, true, nil
+		return ledger.Record{}, true, nil
 	}
 	it, failed := conflict(err)
 	switch {
 	case !failed:
-		return oauth.Record{}, false, err
+		return ledger.Record{}, false, err
 	case len(it) == 0:
-		return oauth.Record{}, true, nil
+		return ledger.Record{}, true, nil
 	}
 	return decodeRecord(it), false, nil
 }
 
 // List implements oauth.Tokens with one query for each megabyte.
-func (t *Tokens) List(ctx context.Context, subject oauth.Subject, client oauth.ClientID) ([]oauth.Record, error) {
+func (t *Tokens) List(ctx context.Context, subject ledger.Subject, client ledger.ClientID) ([]ledger.Record, error) {
 	const condition = "#pk = :subject AND begins_with(#sk, :prefix)"
 	prefix := listPrefix(nil)
 	if client != "" {
-		k := oauth.ClientKey(client)
+		k := ledger.ClientKey(client)
 		prefix = listPrefix(&k)
 	}
-	subjectKey := oauth.SubjectKey(subject)
-	var records []oauth.Record
+	subjectKey := ledger.SubjectKey(subject)
+	var records []ledger.Record
 	var next item
 	for {
 		out, err := call(ctx, t.table.name, "list authorizations", t.table.db.Query, &dynamodb.QueryInput{
@@ -197,13 +198,13 @@ func (t *Tokens) List(ctx context.Context, subject oauth.Subject, client oauth.C
 	}
 	if client != "" {
 		// The key of a client is a cut hash: the id itself decides.
-		records = slices.DeleteFunc(records, func(r oauth.Record) bool { return r.Authorization.Client != client })
+		records = slices.DeleteFunc(records, func(r ledger.Record) bool { return r.Authorization.Client != client })
 	}
 	return records, nil
 }
 
 // Each implements oauth.TokenRegistry with one scan for each megabyte.
-func (t *Tokens) Each(ctx context.Context, visit func(oauth.Record) error) error {
+func (t *Tokens) Each(ctx context.Context, visit func(ledger.Record) error) error {
 	return t.table.scan(ctx, "read all authorizations", sortKey, recordPrefix, func(it item) error {
 		if r, ok := recordInPlace(it); ok {
 			return visit(r)
@@ -214,12 +215,12 @@ func (t *Tokens) Each(ctx context.Context, visit func(oauth.Record) error) error
 
 // recordInPlace reports false for an item whose fields do not give its key:
 // somebody edited it.
-func recordInPlace(it item) (oauth.Record, bool) {
+func recordInPlace(it item) (ledger.Record, bool) {
 	r := decodeRecord(it)
 	return r, recordKey(r.Locator()).identity() == it.identity()
 }
 
-func encodeRecord(r oauth.Record) item {
+func encodeRecord(r ledger.Record) item {
 	it := recordKey(r.Locator())
 	a := r.Authorization
 	it[attrNonce] = binary(r.Nonce[:])
@@ -248,20 +249,20 @@ func encodeRecord(r oauth.Record) item {
 
 // damagedNonce is the nonce of an item whose own is missing, of another type, or
 // zero, so that such an item can be replaced too.
-var damagedNonce = oauth.Nonce(bytes.Repeat([]byte{0xff}, len(oauth.Nonce{})))
+var damagedNonce = ledger.Nonce(bytes.Repeat([]byte{0xff}, len(ledger.Nonce{})))
 
 // decodeRecord is lenient, see attributes.go.
-func decodeRecord(it item) (r oauth.Record) {
+func decodeRecord(it item) (r ledger.Record) {
 	in := reader{item: it}
-	if in.binary(attrNonce, r.Nonce[:]); r.Nonce == (oauth.Nonce{}) {
+	if in.binary(attrNonce, r.Nonce[:]); r.Nonce == (ledger.Nonce{}) {
 		r.Nonce = damagedNonce
 	}
 	r.Created = in.signed(attrAdded)
-	r.Authorization = oauth.Authorization{
-		Subject:   oauth.Subject{Kind: oauth.SubjectKind(in.text(attrKind)), ID: in.text(attrSubject)},
+	r.Authorization = ledger.Authorization{
+		Subject:   ledger.Subject{Kind: ledger.SubjectKind(in.text(attrKind)), ID: in.text(attrSubject)},
 		Username:  in.text(attrUsername),
-		Client:    oauth.ClientID(in.text(attrClient)),
-		Format:    oauth.TokenFormat(in.text(attrFormat)),
+		Client:    ledger.ClientID(in.text(attrClient)),
+		Format:    ledger.TokenFormat(in.text(attrFormat)),
 		Scope:     in.scope(attrScope),
 		Audiences: in.texts(attrAudiences),
 	}
@@ -272,7 +273,7 @@ func decodeRecord(it item) (r oauth.Record) {
 		}
 	}
 	in.binary(attrRID, r.RID[:])
-	r.Epochs = oauth.Epochs{
+	r.Epochs = ledger.Epochs{
 		Subject: in.unsigned(attrSubjectEpoch, 64),
 		Client:  in.unsigned(attrClientEpoch, 64),
 		Issuer:  in.unsigned(attrIssuerEpoch, 64),

@@ -4,12 +4,13 @@ import (
 	"context"
 	"slices"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // Clients is oauth.ClientRegistry.
 type Clients struct {
-	clients *table[oauth.ClientID, oauth.Client]
+	clients *table[ledger.ClientID, oauth.Client]
 	scopes  *table[string, oauth.ResourceScopes] // by scopesKey
 }
 
@@ -20,13 +21,13 @@ var _ oauth.ClientRegistry = (*Clients)(nil)
 // NewClients returns an empty store.
 func NewClients() *Clients {
 	return &Clients{
-		clients: newTable[oauth.ClientID](func(c *oauth.Client) *uint64 { return &c.Version }, copyClient),
+		clients: newTable[ledger.ClientID](func(c *oauth.Client) *uint64 { return &c.Version }, copyClient),
 		scopes:  newTable[string](func(s *oauth.ResourceScopes) *uint64 { return &s.Version }, copyResourceScopes),
 	}
 }
 
 // Client implements oauth.Clients.
-func (c *Clients) Client(ctx context.Context, id oauth.ClientID) (oauth.Client, bool, error) {
+func (c *Clients) Client(ctx context.Context, id ledger.ClientID) (oauth.Client, bool, error) {
 	return c.clients.get(ctx, "read a client", id)
 }
 
@@ -42,7 +43,7 @@ func (c *Clients) SaveClient(ctx context.Context, client oauth.Client) (oauth.Cl
 }
 
 // RemoveClient implements oauth.ClientRegistry.
-func (c *Clients) RemoveClient(ctx context.Context, id oauth.ClientID) (existed bool, err error) {
+func (c *Clients) RemoveClient(ctx context.Context, id ledger.ClientID) (existed bool, err error) {
 	return c.clients.remove(ctx, "remove a client", id, func(oauth.Client) bool { return true })
 }
 

@@ -5,13 +5,14 @@ import (
 	"slices"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // Tokens is oauth.Tokens, oauth.Subjects and oauth.TokenRegistry.
 type Tokens struct {
 	store
-	records map[bearer.Locator]oauth.Record
+	records map[bearer.Locator]ledger.Record
 	states  map[[16]byte]oauth.SubjectState
 }
 
@@ -23,7 +24,7 @@ var (
 
 // NewTokens returns an empty store.
 func NewTokens() *Tokens {
-	return &Tokens{records: map[bearer.Locator]oauth.Record{}, states: map[[16]byte]oauth.SubjectState{}}
+	return &Tokens{records: map[bearer.Locator]ledger.Record{}, states: map[[16]byte]oauth.SubjectState{}}
 }
 
 // Read implements oauth.Tokens.
@@ -36,12 +37,12 @@ func (t *Tokens) Read(ctx context.Context, loc bearer.Locator) (reading oauth.Re
 }
 
 // Save implements oauth.Tokens.
-func (t *Tokens) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (stands oauth.Record, found bool, err error) {
+func (t *Tokens) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (stands ledger.Record, found bool, err error) {
 	err = t.do(ctx, "save an authorization", func() {
 		loc := r.Locator()
 		stands, found = t.records[loc]
 		// A record always has a nonce, so the zero one is never that of a record.
-		if found == (seen != oauth.Nonce{}) && stands.Nonce == seen {
+		if found == (seen != ledger.Nonce{}) && stands.Nonce == seen {
 			stands, found = r, true
 			t.records[loc] = copyRecord(r)
 		}
@@ -52,7 +53,7 @@ func (t *Tokens) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (st
 }
 
 // End implements oauth.Tokens.
-func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when oauth.EndCondition) (stands oauth.Record, ended bool, err error) {
+func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (stands ledger.Record, ended bool, err error) {
 	err = t.do(ctx, "end an authorization", func() {
 		r, found := t.records[loc]
 		if found && !when.Met(r) {
@@ -66,8 +67,8 @@ func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when oauth.EndCond
 }
 
 // List implements oauth.Tokens.
-func (t *Tokens) List(ctx context.Context, subject oauth.Subject, client oauth.ClientID) (records []oauth.Record, err error) {
-	key := oauth.SubjectKey(subject)
+func (t *Tokens) List(ctx context.Context, subject ledger.Subject, client ledger.ClientID) (records []ledger.Record, err error) {
+	key := ledger.SubjectKey(subject)
 	err = t.do(ctx, "list authorizations", func() {
 		for loc, r := range t.records {
 			if loc.Subject == key && loc == r.Locator() && (client == "" || r.Authorization.Client == client) {
@@ -79,8 +80,8 @@ func (t *Tokens) List(ctx context.Context, subject oauth.Subject, client oauth.C
 }
 
 // Each implements oauth.TokenRegistry. It visits copies, so visit may write.
-func (t *Tokens) Each(ctx context.Context, visit func(oauth.Record) error) error {
-	var records []oauth.Record
+func (t *Tokens) Each(ctx context.Context, visit func(ledger.Record) error) error {
+	var records []ledger.Record
 	err := t.do(ctx, "read all authorizations", func() {
 		for loc, r := range t.records {
 			if loc == r.Locator() {
@@ -100,20 +101,20 @@ func (t *Tokens) Each(ctx context.Context, visit func(oauth.Record) error) error
 }
 
 // State implements oauth.Subjects.
-func (t *Tokens) State(ctx context.Context, subject oauth.Subject) (state oauth.SubjectState, err error) {
-	err = t.do(ctx, "read a subject's state", func() { state = t.states[oauth.SubjectKey(subject)] })
+func (t *Tokens) State(ctx context.Context, subject ledger.Subject) (state oauth.SubjectState, err error) {
+	err = t.do(ctx, "read a subject's state", func() { state = t.states[ledger.SubjectKey(subject)] })
 	return state, err
 }
 
 // Forget implements oauth.TokenRegistry.
-func (t *Tokens) Forget(ctx context.Context, subject oauth.Subject) error {
-	return t.do(ctx, "forget a subject's state", func() { delete(t.states, oauth.SubjectKey(subject)) })
+func (t *Tokens) Forget(ctx context.Context, subject ledger.Subject) error {
+	return t.do(ctx, "forget a subject's state", func() { delete(t.states, ledger.SubjectKey(subject)) })
 }
 
 // Raise implements oauth.Subjects.
-func (t *Tokens) Raise(ctx context.Context, subject oauth.Subject, change oauth.StateChange) error {
+func (t *Tokens) Raise(ctx context.Context, subject ledger.Subject, change oauth.StateChange) error {
 	return t.do(ctx, "raise a subject's epoch", func() {
-		key := oauth.SubjectKey(subject)
+		key := ledger.SubjectKey(subject)
 		s := t.states[key]
 		s.Epoch++
 		s.UserVersion = max(s.UserVersion, change.UserVersion)
@@ -124,7 +125,7 @@ func (t *Tokens) Raise(ctx context.Context, subject oauth.Subject, change oauth.
 	})
 }
 
-func copyRecord(r oauth.Record) oauth.Record {
+func copyRecord(r ledger.Record) ledger.Record {
 	r.Authorization.Audiences = slices.Clone(r.Authorization.Audiences)
 	return r
 }

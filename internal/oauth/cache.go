@@ -20,7 +20,7 @@ type ClientCache struct {
 	now     func() time.Time
 
 	mu      sync.Mutex // guards what follows; never held during a read
-	entries map[ClientID]cached[Client]
+	entries map[ledger.ClientID]cached[Client]
 	scopes  cached[ResourceScopes]
 }
 
@@ -31,11 +31,11 @@ type cached[T any] struct {
 
 // NewClientCache caches clients by the wall clock now.
 func NewClientCache(clients Clients, now func() time.Time) *ClientCache {
-	return &ClientCache{clients: clients, now: now, entries: map[ClientID]cached[Client]{}}
+	return &ClientCache{clients: clients, now: now, entries: map[ledger.ClientID]cached[Client]{}}
 }
 
 // Client returns a registration that is at most ten seconds old.
-func (c *ClientCache) Client(ctx context.Context, id ClientID) (Client, bool, error) {
+func (c *ClientCache) Client(ctx context.Context, id ledger.ClientID) (Client, bool, error) {
 	c.mu.Lock()
 	entry, ok := c.entries[id]
 	c.mu.Unlock()
@@ -54,7 +54,7 @@ func (c *ClientCache) read(ctx context.Context, id ledger.ClientID, fresh bool) 
 }
 
 // FreshClient reads past the cache.
-func (c *ClientCache) FreshClient(ctx context.Context, id ClientID) (Client, bool, error) {
+func (c *ClientCache) FreshClient(ctx context.Context, id ledger.ClientID) (Client, bool, error) {
 	read := c.now()
 	client, found, err := c.clients.Client(ctx, id)
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/fob-oauth/fob/internal/ledger"
-
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
 )

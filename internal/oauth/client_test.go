@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/secret"
 )
@@ -73,11 +74,11 @@ func (m *meeting) Read(ctx context.Context, l bearer.Locator) (oauth.Reading, er
 
 // together asks n times at once, and every request has read the record before
 // one of them writes it.
-func (w *world) together(n int, client oauth.ClientID, form ...string) []oauth.TokenResponse {
+func (w *world) together(n int, client ledger.ClientID, form ...string) []ledger.Answer {
 	w.t.Helper()
 	issuer := *w.issuer
 	issuer.Tokens = newMeeting(w.tokens, n)
-	answers := make([]oauth.TokenResponse, n)
+	answers := make([]ledger.Answer, n)
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
@@ -96,7 +97,7 @@ func (w *world) together(n int, client oauth.ClientID, form ...string) []oauth.T
 
 // A10
 func TestReservedNames(t *testing.T) {
-	for _, id := range []oauth.ClientID{"device_x", "u_x", "", "a b"} {
+	for _, id := range []ledger.ClientID{"device_x", "u_x", "", "a b"} {
 		if err := (oauth.Client{ID: id, Public: true}).Validate(); err == nil {
 			t.Errorf("client id %q was accepted", id)
 		}
@@ -118,7 +119,7 @@ func TestReservedNames(t *testing.T) {
 func TestClientAuthentication(t *testing.T) {
 	w := newWorld(t)
 	w.editClient("other", func(c *oauth.Client) { c.Disabled = true })
-	right := func(id oauth.ClientID) secret.Text { return secret.New("secret-of-" + string(id)) }
+	right := func(id ledger.ClientID) secret.Text { return secret.New("secret-of-" + string(id)) }
 	var texts []string
 	for what, cred := range map[string]oauth.Credentials{
 		"none":                          {},
@@ -131,7 +132,7 @@ func TestClientAuthentication(t *testing.T) {
 		"public client with a secret":   {Method: oauth.SecretPost, ID: "app", Secret: right("app")},
 		"public client through Basic":   {Method: oauth.SecretBasic, ID: "app"},
 		"id that no client can have":    {Method: oauth.SecretBasic, ID: "a b", Secret: right("backend")},
-		"very long id":                  {Method: oauth.SecretBasic, ID: oauth.ClientID(make([]byte, 4000))},
+		"very long id":                  {Method: oauth.SecretBasic, ID: ledger.ClientID(make([]byte, 4000))},
 	} {
 		_, err := w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: cred, Form: formOf(w.passwordForm("alice", "read"))})
 		wantCode(t, err, oauth.InvalidClient)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
@@ -20,11 +21,11 @@ const DevicesScope = "devices"
 // no proof: two phones that an app calls the same are one place.
 type Place struct {
 	Device scope.Device
-	Client ClientID
+	Client ledger.ClientID
 }
 
 // PlaceOf is where an Authorization is used.
-func PlaceOf(a Authorization) Place { return Place{a.Scope.Device(), a.Client} }
+func PlaceOf(a ledger.Authorization) Place { return Place{a.Scope.Device(), a.Client} }
 
 // Compare orders by device and then by client. No token that is made or renewed
 // moves a place, so that pages stay what they are.
@@ -46,7 +47,7 @@ type SignedIn struct {
 // and at most limit of them. more tells that there are others behind those. Each
 // page costs what List does: all records are read, and those of other pages are
 // dropped.
-func (d *Directory) Places(ctx context.Context, subject Subject, after Place, limit int) (page []SignedIn, more bool, err error) {
+func (d *Directory) Places(ctx context.Context, subject ledger.Subject, after Place, limit int) (page []SignedIn, more bool, err error) {
 	standing, err := d.List(ctx, subject, Filter{})
 	if err != nil {
 		return nil, false, err
@@ -83,7 +84,7 @@ func (d *Directory) Places(ctx context.Context, subject Subject, after Place, li
 // be called again after an error, and when nothing is left. The Authorization at
 // own, which the request itself came with, ends last: as long as anything is left,
 // the same token can ask again.
-func (d *Directory) EndDevice(ctx context.Context, subject Subject, device scope.Device, own bearer.Locator) error {
+func (d *Directory) EndDevice(ctx context.Context, subject ledger.Subject, device scope.Device, own bearer.Locator) error {
 	if device == "" {
 		return errors.New("no device to end: the empty name would select them all")
 	}
@@ -91,8 +92,8 @@ func (d *Directory) EndDevice(ctx context.Context, subject Subject, device scope
 	if err != nil {
 		return err
 	}
-	records = slices.DeleteFunc(records, func(r Record) bool { return r.Authorization.Scope.Device() != device })
-	if i := slices.IndexFunc(records, func(r Record) bool { return r.Locator() == own }); i >= 0 {
+	records = slices.DeleteFunc(records, func(r ledger.Record) bool { return r.Authorization.Scope.Device() != device })
+	if i := slices.IndexFunc(records, func(r ledger.Record) bool { return r.Locator() == own }); i >= 0 {
 		records = append(slices.Delete(slices.Clone(records), i, i+1), records[i])
 	}
 	for _, r := range records {
@@ -105,7 +106,7 @@ func (d *Directory) EndDevice(ctx context.Context, subject Subject, device scope
 
 // EndOthers ends what a subject has at other places than the one to keep. It may
 // be called again after an error.
-func (d *Directory) EndOthers(ctx context.Context, subject Subject, keep Place) error {
-	_, err := d.endWhere(ctx, subject, "", func(r Record) bool { return PlaceOf(r.Authorization) != keep })
+func (d *Directory) EndOthers(ctx context.Context, subject ledger.Subject, keep Place) error {
+	_, err := d.endWhere(ctx, subject, "", func(r ledger.Record) bool { return PlaceOf(r.Authorization) != keep })
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 )
@@ -60,7 +61,7 @@ func TestPlaces(t *testing.T) {
 func TestPlacesByPages(t *testing.T) {
 	w := newWorld(t)
 	for c := range 10 {
-		id := oauth.ClientID(fmt.Sprintf("app-%d", c))
+		id := ledger.ClientID(fmt.Sprintf("app-%d", c))
 		w.saveClient(oauth.Client{
 			ID: id, Secrets: secretOf(id), Grants: oauth.GrantTypes(), Scopes: scopes(t, "read"), DefaultScopes: scopes(t, "read"),
 		})
@@ -133,9 +134,9 @@ type failsAfter struct {
 	n int
 }
 
-func (f *failsAfter) End(ctx context.Context, loc bearer.Locator, when oauth.EndCondition) (oauth.Record, bool, error) {
+func (f *failsAfter) End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (ledger.Record, bool, error) {
 	if f.n == 0 {
-		return oauth.Record{}, false, oauth.Unavailable("test", errors.New("down"))
+		return ledger.Record{}, false, oauth.Unavailable("test", errors.New("down"))
 	}
 	f.n--
 	return f.Tokens.End(ctx, loc, when)
@@ -170,7 +171,7 @@ func TestEndDeviceEndsItselfLast(t *testing.T) {
 func TestEndOthers(t *testing.T) {
 	for _, device := range []scope.Device{"ipad", ""} {
 		w := newWorld(t)
-		at := func(client oauth.ClientID, user, scopes string, device scope.Device) bearer.Bearer {
+		at := func(client ledger.ClientID, user, scopes string, device scope.Device) bearer.Bearer {
 			set, err := scope.Parse(scopes)
 			w.must(err)
 			return w.login(client, user, set.WithDevice(device).String()).AccessToken

@@ -7,9 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fob-oauth/fob/internal/ledger"
-
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
@@ -28,7 +27,7 @@ type Directory struct {
 
 // Standing is an Authorization with something active in it.
 type Standing struct {
-	Authorization Authorization
+	Authorization ledger.Authorization
 	FirstIssued   int64 // Unix seconds: when it was made
 	LastIssued    int64 // Unix seconds: when one of its tokens was last made
 	Expiry        int64 // Unix seconds: when the last of its tokens ends, if nothing is done
@@ -36,18 +35,18 @@ type Standing struct {
 
 // Filter selects Authorizations. Its zero fields select all.
 type Filter struct {
-	Client ClientID
+	Client ledger.ClientID
 	Device scope.Device
 }
 
-func (f Filter) selects(a Authorization) bool {
+func (f Filter) selects(a ledger.Authorization) bool {
 	return (f.Client == "" || a.Client == f.Client) && (f.Device == "" || a.Scope.Device() == f.Device)
 }
 
 // List returns what stands for a subject, the one issued last first. It costs one
 // query for all clients, and one read each of the subject's state and of the
 // clients that are not cached.
-func (d *Directory) List(ctx context.Context, subject Subject, f Filter) ([]Standing, error) {
+func (d *Directory) List(ctx context.Context, subject ledger.Subject, f Filter) ([]Standing, error) {
 	// Before the records: one that is made meanwhile is news then, and not dead.
 	state, err := d.Subjects.State(ctx, subject)
 	if err != nil {
@@ -79,8 +78,8 @@ func (d *Directory) List(ctx context.Context, subject Subject, f Filter) ([]Stan
 func (d *Directory) ListAll(ctx context.Context, registry TokenRegistry, f Filter) ([]Standing, error) {
 	now := d.Now().Unix()
 	standing := []Standing{}
-	states := map[Subject]SubjectState{}
-	err := registry.Each(ctx, func(r Record) error {
+	states := map[ledger.Subject]SubjectState{}
+	err := registry.Each(ctx, func(r ledger.Record) error {
 		if !f.selects(r.Authorization) {
 			return nil
 		}
@@ -115,7 +114,7 @@ func sortStanding(all []Standing) {
 }
 
 // look tells whether anything in a record is active.
-func (d *Directory) look(ctx context.Context, r Record, state SubjectState, now int64) (Standing, bool, error) {
+func (d *Directory) look(ctx context.Context, r ledger.Record, state SubjectState, now int64) (Standing, bool, error) {
 	client, exists, err := d.Clients.Client(ctx, r.Authorization.Client)
 	if err != nil || !exists || client.Disabled || state.Disabled {
 		return Standing{}, false, err
@@ -152,11 +151,11 @@ func (k everyKey) IssuerEpoch() uint64 { return k.issuerEpoch }
 // conditional delete each, and tells how many there were. Dead ones are among
 // them: a client that is disabled may be enabled again. It may be called again
 // after an error.
-func (d *Directory) End(ctx context.Context, subject Subject, f Filter) (ended int, err error) {
-	return d.endWhere(ctx, subject, f.Client, func(r Record) bool { return f.selects(r.Authorization) })
+func (d *Directory) End(ctx context.Context, subject ledger.Subject, f Filter) (ended int, err error) {
+	return d.endWhere(ctx, subject, f.Client, func(r ledger.Record) bool { return f.selects(r.Authorization) })
 }
 
-func (d *Directory) endWhere(ctx context.Context, subject Subject, client ClientID, selects func(Record) bool) (ended int, err error) {
+func (d *Directory) endWhere(ctx context.Context, subject ledger.Subject, client ledger.ClientID, selects func(ledger.Record) bool) (ended int, err error) {
 	records, err := d.Tokens.List(ctx, subject, client)
 	if err != nil {
 		return 0, err
@@ -175,7 +174,7 @@ func (d *Directory) endWhere(ctx context.Context, subject Subject, client Client
 
 // EndAll is End for all subjects, for operators: it reads the whole table.
 func (d *Directory) EndAll(ctx context.Context, registry TokenRegistry, f Filter) (ended int, err error) {
-	err = registry.Each(ctx, func(r Record) error {
+	err = registry.Each(ctx, func(r ledger.Record) error {
 		if !f.selects(r.Authorization) {
 			return nil
 		}
@@ -190,7 +189,7 @@ func (d *Directory) EndAll(ctx context.Context, registry TokenRegistry, f Filter
 
 // end ends the Authorization of a record, also if it is used at the same time and
 // so is never twice the same record.
-func (d *Directory) end(ctx context.Context, r Record) error {
+func (d *Directory) end(ctx context.Context, r ledger.Record) error {
 	loc := r.Locator()
 	for range maxConflicts {
 		stands, ended, err := d.Tokens.End(ctx, loc, ledger.EndCondition{Nonce: r.Nonce})
@@ -204,6 +203,6 @@ func (d *Directory) end(ctx context.Context, r Record) error {
 }
 
 // SignOut ends everything that a subject has, everywhere, with one write.
-func (d *Directory) SignOut(ctx context.Context, subject Subject) error {
+func (d *Directory) SignOut(ctx context.Context, subject ledger.Subject) error {
 	return d.Subjects.Raise(ctx, subject, StateChange{})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 )
@@ -190,17 +191,17 @@ type usedMeanwhile struct {
 	n int
 }
 
-func (u *usedMeanwhile) End(ctx context.Context, loc bearer.Locator, when oauth.EndCondition) (oauth.Record, bool, error) {
+func (u *usedMeanwhile) End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (ledger.Record, bool, error) {
 	if u.n > 0 {
 		u.n--
 		reading, err := u.Read(ctx, loc)
 		if err != nil {
-			return oauth.Record{}, false, err
+			return ledger.Record{}, false, err
 		}
 		r := reading.Record
 		r.Nonce[0]++
 		if _, _, err := u.Save(ctx, r, reading.Record.Nonce); err != nil {
-			return oauth.Record{}, false, err
+			return ledger.Record{}, false, err
 		}
 	}
 	return u.Tokens.End(ctx, loc, when)

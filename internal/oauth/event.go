@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 )
 
 // Outcome is what became of a request, one word for the log and the metrics.
@@ -28,7 +29,7 @@ const (
 // the goroutine that serves the request, and written once when it ends. It holds
 // no bearer, secret, username or form value.
 type Event struct {
-	Client ClientID
+	Client ledger.ClientID
 	// OlderSecret says that the client showed the one of its two secrets that is to
 	// be dropped.
 	OlderSecret bool

@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"context"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/storetest"
 )
@@ -30,7 +31,7 @@ func (f faultyRegistry) SaveClient(ctx context.Context, c oauth.Client) (oauth.C
 	return tried(ctx, f.Faulty, "save a client", func() (oauth.Client, error) { return f.stores.Clients.SaveClient(ctx, c) })
 }
 
-func (f faultyRegistry) RemoveClient(ctx context.Context, id oauth.ClientID) (bool, error) {
+func (f faultyRegistry) RemoveClient(ctx context.Context, id ledger.ClientID) (bool, error) {
 	return tried(ctx, f.Faulty, "remove a client", func() (bool, error) { return f.stores.Clients.RemoveClient(ctx, id) })
 }
 
@@ -59,10 +60,10 @@ func (f faultyRegistry) RemoveUser(ctx context.Context, u oauth.User) (bool, err
 	return tried(ctx, f.Faulty, "remove a user", func() (bool, error) { return f.stores.UserRegistry.RemoveUser(ctx, u) })
 }
 
-func (f faultyRegistry) Each(ctx context.Context, visit func(oauth.Record) error) error {
+func (f faultyRegistry) Each(ctx context.Context, visit func(ledger.Record) error) error {
 	return f.Try(ctx, "read all authorizations", func() error { return f.stores.Registry.Each(ctx, visit) })
 }
 
-func (f faultyRegistry) Forget(ctx context.Context, subject oauth.Subject) error {
+func (f faultyRegistry) Forget(ctx context.Context, subject ledger.Subject) error {
 	return f.Try(ctx, "forget a subject's state", func() error { return f.stores.Registry.Forget(ctx, subject) })
 }

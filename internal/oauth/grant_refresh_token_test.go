@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -121,12 +122,12 @@ func TestForgedGenerationsEndNothing(t *testing.T) {
 
 // A46
 func TestRefreshAfterSigningOutEverywhere(t *testing.T) {
-	for _, client := range []oauth.ClientID{"backend", "app"} {
+	for _, client := range []ledger.ClientID{"backend", "app"} {
 		w := newWorld(t)
 		a, b := w.login(client, "alice", "device_a"), w.login(client, "alice", "device_b")
 		bob := w.login(client, "bob", "device_a")
 		w.must(w.tokens.Raise(t.Context(), w.userSubject("alice"), oauth.StateChange{}))
-		for _, r := range []oauth.TokenResponse{a, b} {
+		for _, r := range []ledger.Answer{a, b} {
 			_, err := w.refresh(client, r.RefreshToken)
 			wantCode(t, err, oauth.InvalidGrant)
 			w.wantActive("api", r.AccessToken, false)
@@ -139,10 +140,10 @@ func TestRefreshAfterSigningOutEverywhere(t *testing.T) {
 
 // A47
 func TestRefreshTokensStayOnTheirDevice(t *testing.T) {
-	for _, client := range []oauth.ClientID{"backend", "app"} {
+	for _, client := range []ledger.ClientID{"backend", "app"} {
 		w := newWorld(t)
 		owner := map[string]string{}
-		hold := func(device string, r oauth.TokenResponse) {
+		hold := func(device string, r ledger.Answer) {
 			t.Helper()
 			text := r.RefreshToken.Reveal()
 			if was, met := owner[text]; text == "" || met && was != device {
@@ -153,7 +154,7 @@ func TestRefreshTokensStayOnTheirDevice(t *testing.T) {
 				t.Errorf("%s: on %s a token for %q", client, device, got)
 			}
 		}
-		latest := map[string]oauth.TokenResponse{}
+		latest := map[string]ledger.Answer{}
 		for range 40 {
 			for _, device := range []string{"a", "b", "c"} {
 				r := w.login(client, "alice", "device_"+device)
@@ -200,7 +201,7 @@ func TestRefreshTokensOnlyWhereTheyMayBe(t *testing.T) {
 	w := newWorld(t)
 	w.editClient("other", func(c *oauth.Client) { c.Grants = []oauth.GrantType{oauth.PasswordGrant} })
 	for _, tt := range []struct {
-		client oauth.ClientID
+		client ledger.ClientID
 		scope  string
 		want   bool
 	}{{"backend", "read", true}, {"backend", "device_a", true}, {"app", "device_a", true}, {"app", "read", false}, {"other", "device_a", false}} {

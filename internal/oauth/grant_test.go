@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"testing"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -35,7 +36,7 @@ func TestGrantErrors(t *testing.T) {
 	w := newWorld(t)
 	w.editClient("other", func(c *oauth.Client) { c.Grants = nil })
 	for _, tt := range []struct {
-		client oauth.ClientID
+		client ledger.ClientID
 		form   []string
 		want   oauth.Code
 	}{

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 )
@@ -17,7 +18,7 @@ func TestWhoMayIntrospect(t *testing.T) {
 	w := newWorld(t)
 	r := w.login("backend", "alice", "device_a")
 	for _, tt := range []struct {
-		caller          oauth.ClientID
+		caller          ledger.ClientID
 		access, refresh bool
 	}{{"backend", true, true}, {"api", true, false}, {"stranger", false, false}, {"other", false, false}} {
 		w.wantActive(tt.caller, r.AccessToken, tt.access)
@@ -55,7 +56,7 @@ func TestIntrospectionSaysWhatWasGranted(t *testing.T) {
 
 	own, err := w.token("backend", "grant_type", "client_credentials")
 	w.must(err)
-	if i := w.introspect("backend", own.AccessToken); i.Username != "" || i.Subject != (oauth.Subject{Kind: oauth.ClientSubject, ID: "backend"}) {
+	if i := w.introspect("backend", own.AccessToken); i.Username != "" || i.Subject != (ledger.Subject{Kind: ledger.ClientSubject, ID: "backend"}) {
 		t.Errorf("the client's own token: %+v", i)
 	}
 }
@@ -129,13 +130,13 @@ func TestKillSwitches(t *testing.T) {
 
 // A35
 func TestEditedItemIsInactive(t *testing.T) {
-	for what, edit := range map[string]func(*oauth.Record){
-		"scope":    func(r *oauth.Record) { r.Authorization.Scope = scopes(t, "admin device_a") },
-		"device":   func(r *oauth.Record) { r.Authorization.Scope = r.Authorization.Scope.WithDevice("b") },
-		"no scope": func(r *oauth.Record) { r.Authorization.Scope = scope.Set{} },
-		"client":   func(r *oauth.Record) { r.Authorization.Client = "other" },
-		"audience": func(r *oauth.Record) { r.Authorization.Audiences = []string{"elsewhere"} },
-		"subject":  func(r *oauth.Record) { r.Authorization.Subject.ID = "u_other" },
+	for what, edit := range map[string]func(*ledger.Record){
+		"scope":    func(r *ledger.Record) { r.Authorization.Scope = scopes(t, "admin device_a") },
+		"device":   func(r *ledger.Record) { r.Authorization.Scope = r.Authorization.Scope.WithDevice("b") },
+		"no scope": func(r *ledger.Record) { r.Authorization.Scope = scope.Set{} },
+		"client":   func(r *ledger.Record) { r.Authorization.Client = "other" },
+		"audience": func(r *ledger.Record) { r.Authorization.Audiences = []string{"elsewhere"} },
+		"subject":  func(r *ledger.Record) { r.Authorization.Subject.ID = "u_other" },
 	} {
 		w := newWorld(t)
 		r := w.login("backend", "alice", "device_a")
@@ -161,7 +162,7 @@ func TestEditedItemIsInactive(t *testing.T) {
 // edited shows each record as somebody edited it in the table.
 type edited struct {
 	oauth.Tokens
-	edit func(*oauth.Record)
+	edit func(*ledger.Record)
 }
 
 func (e *edited) Read(ctx context.Context, l bearer.Locator) (oauth.Reading, error) {
@@ -175,13 +176,13 @@ func TestDisabledIsEnough(t *testing.T) {
 	w := newWorld(t)
 	r := w.login("backend", "alice", "device_a")
 	w.must(w.tokens.Raise(t.Context(), w.userSubject("alice"), oauth.StateChange{Disabled: new(true)}))
-	w.edit(w.records(w.userSubject("alice"))[0], func(r *oauth.Record) { r.Epochs.Subject++ })
+	w.edit(w.records(w.userSubject("alice"))[0], func(r *ledger.Record) { r.Epochs.Subject++ })
 	w.wantActive("backend", r.AccessToken, false)
 	w.wantActive("api", r.AccessToken, false)
 	_, err := w.refresh("backend", r.RefreshToken)
 	wantCode(t, err, oauth.InvalidGrant)
 	// The control: it was the flag.
 	w.must(w.tokens.Raise(t.Context(), w.userSubject("alice"), oauth.StateChange{Disabled: new(false)}))
-	w.edit(w.records(w.userSubject("alice"))[0], func(r *oauth.Record) { r.Epochs.Subject++ })
+	w.edit(w.records(w.userSubject("alice"))[0], func(r *ledger.Record) { r.Epochs.Subject++ })
 	w.wantActive("api", r.AccessToken, true)
 }

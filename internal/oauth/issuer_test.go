@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // A80: Each of them makes a record of its own, with a random id. All but one lose.
 func TestFirstRequestsThatAllHaveRead(t *testing.T) {
-	for _, client := range []oauth.ClientID{"backend", "app"} {
+	for _, client := range []ledger.ClientID{"backend", "app"} {
 		for _, wait := range []int64{0, 3600 - 100, 400 * 24 * 3600} { // none, next generation, dead
 			w := newWorld(t)
 			if wait > 0 {
@@ -44,7 +45,7 @@ func TestSkewedClocks(t *testing.T) {
 	const hours = 3
 	for step := range hours * 120 {
 		i := instances[step%2]
-		var r oauth.TokenResponse
+		var r ledger.Answer
 		switch step / 2 % 5 {
 		case 4:
 			var err error
@@ -98,20 +99,20 @@ func (s *swept) sweep(ctx context.Context, l bearer.Locator) error {
 	if err != nil || !reading.Found {
 		return err
 	}
-	_, _, err = s.Tokens.End(ctx, l, oauth.EndCondition{Nonce: reading.Record.Nonce})
+	_, _, err = s.Tokens.End(ctx, l, ledger.EndCondition{Nonce: reading.Record.Nonce})
 	return err
 }
 
-func (s *swept) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (oauth.Record, bool, error) {
+func (s *swept) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (ledger.Record, bool, error) {
 	if err := s.sweep(ctx, r.Locator()); err != nil {
-		return oauth.Record{}, false, err
+		return ledger.Record{}, false, err
 	}
 	return s.Tokens.Save(ctx, r, seen)
 }
 
-func (s *swept) End(ctx context.Context, l bearer.Locator, when oauth.EndCondition) (oauth.Record, bool, error) {
+func (s *swept) End(ctx context.Context, l bearer.Locator, when ledger.EndCondition) (ledger.Record, bool, error) {
 	if err := s.sweep(ctx, l); err != nil {
-		return oauth.Record{}, false, err
+		return ledger.Record{}, false, err
 	}
 	return s.Tokens.End(ctx, l, when)
 }
@@ -138,7 +139,7 @@ func TestSweptBetweenReadAndWrite(t *testing.T) {
 		}
 		after := all[0]
 		if after.RID == before.RID || after.Created != w.clock.Load() || after.Access.Generation != 1 || after.Refresh.Generation != 1 ||
-			after.AccessPrev != (oauth.Slot{}) || after.RefreshPrev != (oauth.Slot{}) {
+			after.AccessPrev != (ledger.Slot{}) || after.RefreshPrev != (ledger.Slot{}) {
 			t.Errorf("%s: something of what was swept came along: %+v", what, after)
 		}
 		w.wantActive("api", r.AccessToken, true)
@@ -195,7 +196,7 @@ func TestRestoredTable(t *testing.T) {
 		}
 
 		for _, r := range backup {
-			_, _, err := w.tokens.Save(t.Context(), r, oauth.Nonce{})
+			_, _, err := w.tokens.Save(t.Context(), r, ledger.Nonce{})
 			w.must(err)
 		}
 		if raised {
@@ -209,7 +210,7 @@ func TestRestoredTable(t *testing.T) {
 		if !raised {
 			continue
 		}
-		for client, b := range map[oauth.ClientID]bearer.Bearer{"backend": revoked.RefreshToken, "app": rotated.RefreshToken} {
+		for client, b := range map[ledger.ClientID]bearer.Bearer{"backend": revoked.RefreshToken, "app": rotated.RefreshToken} {
 			_, err := w.refresh(client, b)
 			wantCode(t, err, oauth.InvalidGrant)
 		}
@@ -233,7 +234,7 @@ func TestItemsAreKeptADayLonger(t *testing.T) {
 	}
 	_, err := w.token("backend", "grant_type", "client_credentials")
 	w.must(err)
-	own := w.records(oauth.Subject{Kind: oauth.ClientSubject, ID: "backend"})[0]
+	own := w.records(ledger.Subject{Kind: ledger.ClientSubject, ID: "backend"})[0]
 	if own.TTL() < w.clock.Load()+oauth.DefaultAccessLifetime+day {
 		t.Errorf("without one, swept after %d s", own.TTL()-w.clock.Load())
 	}
@@ -243,7 +244,7 @@ func TestItemsAreKeptADayLonger(t *testing.T) {
 func TestCap(t *testing.T) {
 	w := newWorld(t)
 	w.editClient("backend", func(c *oauth.Client) { c.MaxAuthorizations = 5 })
-	var all []oauth.TokenResponse
+	var all []ledger.Answer
 	for i := range 6 {
 		all = append(all, w.login("backend", "alice", fmt.Sprintf("device_%d", i)))
 		w.advance(1)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/secret"
 )
@@ -45,11 +46,11 @@ func TestSameRequestSameToken(t *testing.T) {
 	if w.event.Outcome != oauth.Issued || first.RefreshToken.Len() > 0 {
 		t.Errorf("first: %s, refresh token of %d characters", w.event.Outcome, first.RefreshToken.Len())
 	}
-	before := w.records(oauth.Subject{Kind: oauth.ClientSubject, ID: "backend"})
+	before := w.records(ledger.Subject{Kind: ledger.ClientSubject, ID: "backend"})
 	w.advance(1)
 	second, err := w.token("backend", form...)
 	w.must(err)
-	after := w.records(oauth.Subject{Kind: oauth.ClientSubject, ID: "backend"})
+	after := w.records(ledger.Subject{Kind: ledger.ClientSubject, ID: "backend"})
 	if !same(first.AccessToken, second.AccessToken) || second.ExpiresIn != first.ExpiresIn-1 || w.event.Outcome != oauth.Returned {
 		t.Errorf("second: %s, %d s", w.event.Outcome, second.ExpiresIn)
 	}
@@ -95,7 +96,7 @@ func TestLiveTokenNeverAnswersAWrongSecret(t *testing.T) {
 func TestDifferentAuthorizationsDifferentTokens(t *testing.T) {
 	w := newWorld(t)
 	tokens := map[string]string{}
-	add := func(what string, r oauth.TokenResponse, err error) {
+	add := func(what string, r ledger.Answer, err error) {
 		t.Helper()
 		w.must(err)
 		if other, met := tokens[r.AccessToken.Reveal()]; met {
@@ -103,7 +104,7 @@ func TestDifferentAuthorizationsDifferentTokens(t *testing.T) {
 		}
 		tokens[r.AccessToken.Reveal()] = what
 	}
-	for _, client := range []oauth.ClientID{"backend", "other", "app"} {
+	for _, client := range []ledger.ClientID{"backend", "other", "app"} {
 		for _, user := range []string{"alice", "bob"} {
 			for _, s := range []string{"read", "write", "read write", "read device_a", "read device_b"} {
 				r, err := w.token(client, w.passwordForm(user, s)...)
@@ -172,7 +173,7 @@ func TestShortLifetimes(t *testing.T) {
 func TestParallelFirstRequests(t *testing.T) {
 	w := newWorld(t)
 	const n = 64
-	for _, client := range []oauth.ClientID{"backend", "app"} {
+	for _, client := range []ledger.ClientID{"backend", "app"} {
 		texts := make([]string, n)
 		var wg sync.WaitGroup
 		for i := range n {

@@ -9,11 +9,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
 // Client returns the client of that id, or NoSuchEntry.
-func (r *Registrar) Client(ctx context.Context, id ClientID) (Client, error) {
+func (r *Registrar) Client(ctx context.Context, id ledger.ClientID) (Client, error) {
 	c, found, err := r.Clients.Client(ctx, id)
 	if err == nil && !found {
 		err = &ChangeError{Kind: NoSuchEntry, Entry: ClientEntry, Name: string(id)}
@@ -57,7 +58,7 @@ func (r *Registrar) CheckClient(ctx context.Context, c Client, s secret.Text) er
 // that was removed and is added again revives no token.
 func (r *Registrar) asNew(c Client, s secret.Text) Client {
 	if c.ID == "" {
-		c.ID = ClientID(strings.ToLower(rand.Text()))
+		c.ID = ledger.ClientID(strings.ToLower(rand.Text()))
 	}
 	now := r.Now()
 	c.Version, c.Created, c.Epoch = 0, now.Unix(), NextVersion(0, now)
@@ -102,7 +103,7 @@ func (r *Registrar) Landed(ctx context.Context, sent Client) (Client, bool, erro
 // EditClient lets edit change the settings of a client. Scopes that it gives must
 // exist. edit may be called more than once; an error of it is a fault, and nothing is
 // saved.
-func (r *Registrar) EditClient(ctx context.Context, id ClientID, edit func(*Client) error) (Client, error) {
+func (r *Registrar) EditClient(ctx context.Context, id ledger.ClientID, edit func(*Client) error) (Client, error) {
 	return r.changeClient(ctx, id, func(c *Client) error {
 		before := *c
 		faults := []error{edit(c), ofUse(*c), c.Validate()}
@@ -125,7 +126,7 @@ func (r *Registrar) EditClient(ctx context.Context, id ClientID, edit func(*Clie
 
 // SetClientDisabled refuses a client, and makes its tokens inactive, until it is
 // called again with false.
-func (r *Registrar) SetClientDisabled(ctx context.Context, id ClientID, disabled bool) (Client, error) {
+func (r *Registrar) SetClientDisabled(ctx context.Context, id ledger.ClientID, disabled bool) (Client, error) {
 	return r.changeClient(ctx, id, func(c *Client) error {
 		c.Disabled = disabled
 		return nil
@@ -133,7 +134,7 @@ func (r *Registrar) SetClientDisabled(ctx context.Context, id ClientID, disabled
 }
 
 // EndClientTokens ends all tokens of a client, of all its users, for good.
-func (r *Registrar) EndClientTokens(ctx context.Context, id ClientID) (Client, error) {
+func (r *Registrar) EndClientTokens(ctx context.Context, id ledger.ClientID) (Client, error) {
 	return r.changeClient(ctx, id, func(c *Client) error {
 		// No lower than the time, so that it is higher than before a restored backup.
 		c.Epoch = NextVersion(c.Epoch, r.Now())
@@ -144,7 +145,7 @@ func (r *Registrar) EndClientTokens(ctx context.Context, id ClientID) (Client, e
 
 // RemoveClient removes a client. Its tokens become inactive, and stay so if it is
 // added again.
-func (r *Registrar) RemoveClient(ctx context.Context, id ClientID) error {
+func (r *Registrar) RemoveClient(ctx context.Context, id ledger.ClientID) error {
 	existed, err := r.Clients.RemoveClient(ctx, id)
 	if err == nil && !existed {
 		return &ChangeError{Kind: NoSuchEntry, Entry: ClientEntry, Name: string(id)}
@@ -166,7 +167,7 @@ func (c Client) MayAddSecret(alone bool) error {
 // AddSecret gives a client a second secret. Both work until [Registrar.DropSecret].
 // With alone it takes the place of those that the client has. After InDoubt it
 // returns the client as it may have been saved, for [Registrar.Landed].
-func (r *Registrar) AddSecret(ctx context.Context, id ClientID, s secret.Text, alone bool) (Client, error) {
+func (r *Registrar) AddSecret(ctx context.Context, id ledger.ClientID, s secret.Text, alone bool) (Client, error) {
 	if err := invalidEntry(ClientEntry, string(id), ValidateClientSecret(s)); err != nil {
 		return Client{}, err
 	}
@@ -196,7 +197,7 @@ func (c Client) HasSecret(s secret.Text) bool {
 }
 
 // DropSecret drops the older of two secrets, or the newer one.
-func (r *Registrar) DropSecret(ctx context.Context, id ClientID, newer bool) (Client, error) {
+func (r *Registrar) DropSecret(ctx context.Context, id ledger.ClientID, newer bool) (Client, error) {
 	return r.changeClient(ctx, id, func(c *Client) error {
 		switch {
 		case c.Public:
@@ -214,7 +215,7 @@ func (r *Registrar) DropSecret(ctx context.Context, id ClientID, newer bool) (Cl
 
 // changeClient reads a client, changes it and saves it if that made a difference.
 // After InDoubt it returns what may have been saved.
-func (r *Registrar) changeClient(ctx context.Context, id ClientID, change func(*Client) error) (saved Client, err error) {
+func (r *Registrar) changeClient(ctx context.Context, id ledger.ClientID, change func(*Client) error) (saved Client, err error) {
 	err = untilNoConflict(func() error {
 		before, err := r.Client(ctx, id)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/secret"
 	"github.com/fob-oauth/fob/internal/storetest"
@@ -184,7 +185,7 @@ func clean(t *testing.T, s storetest.Stores, ann oauth.User) {
 			t.Fatal(err)
 		}
 	}
-	for _, id := range []oauth.ClientID{"app", "backend"} {
+	for _, id := range []ledger.ClientID{"app", "backend"} {
 		if err := r.RemoveClient(t.Context(), id); err != nil && !oauth.IsChange(err, oauth.NoSuchEntry) {
 			t.Fatal(err)
 		}

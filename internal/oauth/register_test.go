@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
@@ -61,7 +62,7 @@ func addClient(t *testing.T, r *oauth.Registrar, c oauth.Client, s secret.Text) 
 	return saved
 }
 
-func addUser(t *testing.T, r *oauth.Registrar, name string) (oauth.User, oauth.Subject) {
+func addUser(t *testing.T, r *oauth.Registrar, name string) (oauth.User, ledger.Subject) {
 	t.Helper()
 	u, err := r.AddUser(t.Context(), oauth.NewUser{Username: name, Password: secret.New("old")})
 	if err != nil {
@@ -118,7 +119,7 @@ func diffStored(want, got any) string {
 	return cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(scope.Set{}), cmp.Comparer(secret.Text.Equal))
 }
 
-func wantState(t *testing.T, s storetest.Stores, subject oauth.Subject, want oauth.SubjectState) {
+func wantState(t *testing.T, s storetest.Stores, subject ledger.Subject, want oauth.SubjectState) {
 	t.Helper()
 	if got, err := s.Subjects.State(t.Context(), subject); err != nil || got != want {
 		t.Errorf("the state of %v is %+v, %v; want %+v", subject, got, err, want)
@@ -134,11 +135,11 @@ func wantUser(t *testing.T, s storetest.Stores, want oauth.User) {
 }
 
 // signIn saves a record of somebody who is signed in.
-func signIn(t *testing.T, s storetest.Stores, subject oauth.Subject, nonce byte) {
+func signIn(t *testing.T, s storetest.Stores, subject ledger.Subject, nonce byte) {
 	t.Helper()
 	r := storetest.Record("ipad")
-	r.Authorization.Subject, r.Nonce = subject, oauth.Nonce{nonce}
-	if _, found, err := s.Tokens.Save(t.Context(), r, oauth.Nonce{}); err != nil || !found {
+	r.Authorization.Subject, r.Nonce = subject, ledger.Nonce{nonce}
+	if _, found, err := s.Tokens.Save(t.Context(), r, ledger.Nonce{}); err != nil || !found {
 		t.Fatalf("found %v, %v", found, err)
 	}
 }
@@ -181,7 +182,7 @@ func (w watched) RemoveUser(ctx context.Context, u oauth.User) (bool, error) {
 	return w.UserRegistry.RemoveUser(ctx, u)
 }
 
-func (w watched) Forget(ctx context.Context, subject oauth.Subject) error {
+func (w watched) Forget(ctx context.Context, subject ledger.Subject) error {
 	w.before("Forget")
 	return w.TokenRegistry.Forget(ctx, subject)
 }
@@ -189,10 +190,10 @@ func (w watched) Forget(ctx context.Context, subject oauth.Subject) error {
 // raised remembers the subject whose epoch was raised last.
 type raised struct {
 	oauth.Subjects
-	subject oauth.Subject
+	subject ledger.Subject
 }
 
-func (r *raised) Raise(ctx context.Context, subject oauth.Subject, change oauth.StateChange) error {
+func (r *raised) Raise(ctx context.Context, subject ledger.Subject, change oauth.StateChange) error {
 	r.subject = subject
 	return r.Subjects.Raise(ctx, subject, change)
 }

@@ -74,7 +74,7 @@ func (r *Registrar) AddUser(ctx context.Context, n NewUser) (User, error) {
 	return saved, nil
 }
 
-func subjectOfUser(u User) Subject { return ledger.Subject{Kind: ledger.UserSubject, ID: u.ID} }
+func subjectOfUser(u User) ledger.Subject { return ledger.Subject{Kind: ledger.UserSubject, ID: u.ID} }
 
 // SetPassword gives a user another password and ends all tokens issued before.
 func (r *Registrar) SetPassword(ctx context.Context, u User, password secret.Text) (User, error) {

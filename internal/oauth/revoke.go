@@ -3,9 +3,8 @@ package oauth
 import (
 	"context"
 
-	"github.com/fob-oauth/fob/internal/ledger"
-
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 )
 
 // RevokeRequest is one request to the revocation endpoint (RFC 7009 §2.1). The

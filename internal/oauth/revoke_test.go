@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -53,10 +54,10 @@ func (c *counting) Read(ctx context.Context, l bearer.Locator) (oauth.Reading, e
 	return c.Tokens.Read(ctx, l)
 }
 
-func (c *counting) End(ctx context.Context, l bearer.Locator, when oauth.EndCondition) (oauth.Record, bool, error) {
+func (c *counting) End(ctx context.Context, l bearer.Locator, when ledger.EndCondition) (ledger.Record, bool, error) {
 	c.calls++
 	if c.err != nil {
-		return oauth.Record{}, false, c.err
+		return ledger.Record{}, false, c.err
 	}
 	return c.Tokens.End(ctx, l, when)
 }

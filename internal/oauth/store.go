@@ -4,9 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/fob-oauth/fob/internal/ledger"
-
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
@@ -34,7 +33,7 @@ type SubjectState struct {
 
 // Reading is what Tokens.Read finds.
 type Reading struct {
-	Record Record
+	Record ledger.Record
 	Found  bool
 	State  SubjectState
 }
@@ -56,29 +55,29 @@ type Tokens interface {
 	// while seen is zero not at all unless the first try certainly did nothing: a
 	// record that was made, handed out and ended meanwhile would come back. Then
 	// it must look what stands, and return that.
-	Save(ctx context.Context, r Record, seen Nonce) (stands Record, found bool, err error)
+	Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (stands ledger.Record, found bool, err error)
 
 	// End deletes the record at loc in one atomic step if it fulfils the
 	// condition. ended is true also when nothing stands there any more: an absent
 	// Authorization is inactive. Otherwise stands is the record that is left.
-	End(ctx context.Context, loc bearer.Locator, when EndCondition) (stands Record, ended bool, err error)
+	End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (stands ledger.Record, ended bool, err error)
 
 	// List returns the records of a subject, of one client only unless client is
 	// empty, dead ones included, in no order. One whose fields do not give the key
 	// under which it stands must be left out: somebody edited it.
-	List(ctx context.Context, subject Subject, client ClientID) ([]ledger.Record, error)
+	List(ctx context.Context, subject ledger.Subject, client ledger.ClientID) ([]ledger.Record, error)
 }
 
 // Subjects keeps the kill switches of single subjects.
 type Subjects interface {
 	// State returns the subject's state; none is the zero value.
-	State(ctx context.Context, subject Subject) (SubjectState, error)
+	State(ctx context.Context, subject ledger.Subject) (SubjectState, error)
 
 	// Raise adds one to the subject's epoch, and applies the rest of the change,
 	// in one atomic step. It may raise twice, or once more some moments after it
 	// returned, if the network kept an earlier try: then a login made since is
 	// asked for once more, and nothing comes back to life.
-	Raise(ctx context.Context, subject Subject, change StateChange) error
+	Raise(ctx context.Context, subject ledger.Subject, change StateChange) error
 }
 
 // TokenRegistry is what an operator does with records and states.
@@ -88,12 +87,12 @@ type TokenRegistry interface {
 	// whole table. Records that are written meanwhile may be missed. One whose
 	// fields do not give the key under which it stands must be left out: somebody
 	// edited it.
-	Each(ctx context.Context, visit func(Record) error) error
+	Each(ctx context.Context, visit func(ledger.Record) error) error
 
 	// Forget deletes a subject's state, so that it is the zero value. Whatever its
 	// epoch killed would live again: it is for a subject that has no record and can
 	// get none any more, because it is gone and no request that knew it is left.
-	Forget(ctx context.Context, subject Subject) error
+	Forget(ctx context.Context, subject ledger.Subject) error
 }
 
 // StateChange is what goes with a raised epoch.
@@ -106,7 +105,7 @@ type StateChange struct {
 
 // Clients reads registrations. See ClientCache for the one that requests use.
 type Clients interface {
-	Client(ctx context.Context, id ClientID) (c Client, found bool, err error)
+	Client(ctx context.Context, id ledger.ClientID) (c Client, found bool, err error)
 	// ResourceScopes returns all of them; none is an empty map.
 	ResourceScopes(ctx context.Context) (ResourceScopes, error)
 }
@@ -119,7 +118,7 @@ type ClientRegistry interface {
 	// replaces the one of that very Version. It returns c with its new Version,
 	// see NextVersion, or ErrConflict.
 	SaveClient(ctx context.Context, c Client) (Client, error)
-	RemoveClient(ctx context.Context, id ClientID) (existed bool, err error)
+	RemoveClient(ctx context.Context, id ledger.ClientID) (existed bool, err error)
 	// ListClients returns all, sorted by ID.
 	ListClients(ctx context.Context) ([]Client, error)
 	// SaveResourceScopes replaces all of them if they are still of that Version,

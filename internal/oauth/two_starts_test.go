@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -52,7 +53,7 @@ func TestStaleKnowledge(t *testing.T) {
 	t.Run("a record from a future that never was", func(t *testing.T) {
 		w := newWorld(t)
 		r := w.login("backend", "alice", "device_a")
-		w.edit(w.records(w.userSubject("alice"))[0], func(r *oauth.Record) { r.Epochs.Client += 1000 })
+		w.edit(w.records(w.userSubject("alice"))[0], func(r *ledger.Record) { r.Epochs.Client += 1000 })
 		w.wantActive("backend", r.AccessToken, false)
 		if again := w.login("backend", "alice", "device_a"); same(again.AccessToken, r.AccessToken) {
 			t.Error("it was returned")
@@ -163,7 +164,7 @@ func TestDisabledUserAndBadScope(t *testing.T) {
 func TestWinnerOfARaceIsNotTakenForDead(t *testing.T) {
 	w := newWorld(t)
 	w.login("backend", "alice", "device_a")
-	w.edit(w.records(w.userSubject("alice"))[0], func(r *oauth.Record) { r.Epochs.Client += 1000 }) // ahead for good: three starts
+	w.edit(w.records(w.userSubject("alice"))[0], func(r *ledger.Record) { r.Epochs.Client += 1000 }) // ahead for good: three starts
 	winner := w.records(w.userSubject("alice"))[0]
 	winner.Nonce[1]++
 	winner.Epochs.Subject = 7 // made under an epoch that was raised after our read
@@ -180,11 +181,11 @@ func TestWinnerOfARaceIsNotTakenForDead(t *testing.T) {
 // losing lets the first Save lose to winner.
 type losing struct {
 	oauth.Tokens
-	winner oauth.Record
+	winner ledger.Record
 	saves  int
 }
 
-func (l *losing) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (oauth.Record, bool, error) {
+func (l *losing) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (ledger.Record, bool, error) {
 	l.saves++
 	if l.saves == 1 {
 		return l.winner, true, nil
@@ -200,7 +201,7 @@ type overtaken struct {
 	done  bool
 }
 
-func (o *overtaken) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (oauth.Record, bool, error) {
+func (o *overtaken) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (ledger.Record, bool, error) {
 	stands, found, err := o.Tokens.Save(ctx, r, seen)
 	if o.done || err != nil {
 		return stands, found, err
@@ -219,7 +220,7 @@ func TestOwnRetryIsNoReplay(t *testing.T) {
 	w := newWorld(t)
 	first := w.login("app", "alice", "device_a")
 	other := w.instance(w.ring)
-	var last oauth.TokenResponse
+	var last ledger.Answer
 	w.issuer.Tokens = &overtaken{Tokens: w.tokens, after: func() {
 		second := other.login("app", "alice", "device_a")
 		var err error
@@ -263,11 +264,11 @@ type vanished struct {
 	done   bool
 }
 
-func (v *vanished) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (oauth.Record, bool, error) {
+func (v *vanished) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (ledger.Record, bool, error) {
 	if v.done {
 		return v.Tokens.Save(ctx, r, seen)
 	}
 	v.done = true
 	v.before()
-	return oauth.Record{}, false, nil
+	return ledger.Record{}, false, nil
 }

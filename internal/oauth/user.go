@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/fob-oauth/fob/internal/ledger"
-
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
 )

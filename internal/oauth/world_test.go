@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
@@ -80,7 +81,7 @@ func scopes(t testing.TB, s string) scope.Set {
 	return set
 }
 
-func secretOf(id oauth.ClientID) []oauth.ClientSecret {
+func secretOf(id ledger.ClientID) []oauth.ClientSecret {
 	return []oauth.ClientSecret{{Hash: oauth.HashClientSecret(secret.New("secret-of-" + string(id)))}}
 }
 
@@ -95,7 +96,7 @@ func (w *world) saveClient(c oauth.Client) {
 }
 
 // editClient changes a registration, which the caches learn within ten seconds.
-func (w *world) editClient(id oauth.ClientID, edit func(*oauth.Client)) {
+func (w *world) editClient(id ledger.ClientID, edit func(*oauth.Client)) {
 	w.t.Helper()
 	c, found, err := w.clients.Client(w.t.Context(), id)
 	w.must(err)
@@ -128,7 +129,7 @@ func (w *world) user(name string) oauth.User {
 
 func (w *world) advance(seconds int64) { w.clock.Add(seconds) }
 
-func (w *world) credentials(client oauth.ClientID) oauth.Credentials {
+func (w *world) credentials(client ledger.ClientID) oauth.Credentials {
 	if client == "app" {
 		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: client}
 	}
@@ -141,7 +142,7 @@ func (w *world) context() context.Context {
 }
 
 // token asks for a token; form is pairs of name and value.
-func (w *world) token(client oauth.ClientID, form ...string) (oauth.TokenResponse, error) {
+func (w *world) token(client ledger.ClientID, form ...string) (ledger.Answer, error) {
 	w.t.Helper()
 	return w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: w.credentials(client), Form: formOf(form), Source: "192.0.2.1"})
 }
@@ -161,7 +162,7 @@ func (w *world) passwordForm(user, scope string, more ...string) []string {
 }
 
 // login is a password grant that must succeed.
-func (w *world) login(client oauth.ClientID, user, scope string) oauth.TokenResponse {
+func (w *world) login(client ledger.ClientID, user, scope string) ledger.Answer {
 	w.t.Helper()
 	r, err := w.token(client, w.passwordForm(user, scope)...)
 	w.must(err)
@@ -171,23 +172,23 @@ func (w *world) login(client oauth.ClientID, user, scope string) oauth.TokenResp
 	return r
 }
 
-func (w *world) refresh(client oauth.ClientID, b bearer.Bearer, more ...string) (oauth.TokenResponse, error) {
+func (w *world) refresh(client ledger.ClientID, b bearer.Bearer, more ...string) (ledger.Answer, error) {
 	w.t.Helper()
 	return w.token(client, append([]string{"grant_type", "refresh_token", "refresh_token", b.Reveal()}, more...)...)
 }
 
-func (w *world) revoke(client oauth.ClientID, b bearer.Bearer) error {
+func (w *world) revoke(client ledger.ClientID, b bearer.Bearer) error {
 	return w.verifier.Revoke(w.context(), oauth.RevokeRequest{Credentials: w.credentials(client), Token: b})
 }
 
-func (w *world) introspect(client oauth.ClientID, b bearer.Bearer) oauth.Introspection {
+func (w *world) introspect(client ledger.ClientID, b bearer.Bearer) oauth.Introspection {
 	w.t.Helper()
 	i, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: w.credentials(client), Token: b})
 	w.must(err)
 	return i
 }
 
-func (w *world) wantActive(client oauth.ClientID, b bearer.Bearer, want bool) {
+func (w *world) wantActive(client ledger.ClientID, b bearer.Bearer, want bool) {
 	w.t.Helper()
 	if got := w.introspect(client, b); got.Active != want {
 		w.t.Errorf("active = %v for %s, want %v", got.Active, client, want)
@@ -205,19 +206,19 @@ func wantCode(t testing.TB, err error, want oauth.Code) {
 func same(a, b bearer.Bearer) bool { return a.Equal(b.Text) }
 
 // records are all that stand for a subject.
-func (w *world) records(s oauth.Subject) []oauth.Record {
+func (w *world) records(s ledger.Subject) []ledger.Record {
 	w.t.Helper()
 	all, err := w.tokens.List(w.t.Context(), s, "")
 	w.must(err)
 	return all
 }
 
-func (w *world) userSubject(name string) oauth.Subject {
-	return oauth.Subject{Kind: oauth.UserSubject, ID: w.user(name).ID}
+func (w *world) userSubject(name string) ledger.Subject {
+	return ledger.Subject{Kind: ledger.UserSubject, ID: w.user(name).ID}
 }
 
 // edit changes a record in the store behind fob's back.
-func (w *world) edit(r oauth.Record, change func(*oauth.Record)) {
+func (w *world) edit(r ledger.Record, change func(*ledger.Record)) {
 	w.t.Helper()
 	seen := r.Nonce
 	change(&r)

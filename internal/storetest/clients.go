@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 )
@@ -13,8 +14,8 @@ import (
 var clientsTests = []test{
 	{"no client is absent and no error", func(t *testing.T, s Stores) {
 		// Whatever a request may send as a client id is at worst unknown.
-		for _, id := range []oauth.ClientID{
-			"nobody", "", "scopes", "client#nobody", "non\x00sense", "\xff\xfe", oauth.ClientID(strings.Repeat("x", 16<<10)),
+		for _, id := range []ledger.ClientID{
+			"nobody", "", "scopes", "client#nobody", "non\x00sense", "\xff\xfe", ledger.ClientID(strings.Repeat("x", 16<<10)),
 		} {
 			wantNoClient(t, s, id)
 			if existed, err := s.Clients.RemoveClient(t.Context(), id); existed || err != nil {
@@ -86,7 +87,7 @@ var clientsTests = []test{
 		// More than the megabyte that DynamoDB returns at once.
 		var want []oauth.Client
 		for i := range 120 {
-			c := testClient(oauth.ClientID(fmt.Sprintf("client-%03d", i)))
+			c := testClient(ledger.ClientID(fmt.Sprintf("client-%03d", i)))
 			for a := range 20 {
 				c.Audiences = append(c.Audiences, fmt.Sprintf("https://%02d.example.com/%s", a, strings.Repeat("a", 230)))
 				c.Introspects = append(c.Introspects, fmt.Sprintf("https://%02d.example.org/%s", a, strings.Repeat("i", 230)))
@@ -175,7 +176,7 @@ var clientsTests = []test{
 }
 
 // testClient has something in every field but Version.
-func testClient(id oauth.ClientID) oauth.Client {
+func testClient(id ledger.ClientID) oauth.Client {
 	return oauth.Client{
 		ID:       id,
 		Created:  1_700_000_000,
@@ -233,7 +234,7 @@ func wantClient(t *testing.T, s Stores, want oauth.Client) {
 	}
 }
 
-func wantNoClient(t *testing.T, s Stores, id oauth.ClientID) {
+func wantNoClient(t *testing.T, s Stores, id ledger.ClientID) {
 	t.Helper()
 	if got, found, err := s.Clients.Client(t.Context(), id); found || err != nil {
 		t.Errorf("Client(%.20q) = %+v, %v, %v; want it absent", id, got, found, err)

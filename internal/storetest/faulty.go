@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -117,7 +118,7 @@ func (f *Faulty) Read(ctx context.Context, loc bearer.Locator) (reading oauth.Re
 }
 
 // Save implements oauth.Tokens.
-func (f *Faulty) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (stands oauth.Record, found bool, err error) {
+func (f *Faulty) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (stands ledger.Record, found bool, err error) {
 	err = f.try(ctx, "save an authorization", func() (err error) {
 		stands, found, err = f.stores.Tokens.Save(ctx, r, seen)
 		return err
@@ -126,7 +127,7 @@ func (f *Faulty) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (st
 }
 
 // End implements oauth.Tokens.
-func (f *Faulty) End(ctx context.Context, loc bearer.Locator, when oauth.EndCondition) (stands oauth.Record, ended bool, err error) {
+func (f *Faulty) End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (stands ledger.Record, ended bool, err error) {
 	err = f.try(ctx, "end an authorization", func() (err error) {
 		stands, ended, err = f.stores.Tokens.End(ctx, loc, when)
 		return err
@@ -135,7 +136,7 @@ func (f *Faulty) End(ctx context.Context, loc bearer.Locator, when oauth.EndCond
 }
 
 // List implements oauth.Tokens.
-func (f *Faulty) List(ctx context.Context, subject oauth.Subject, client oauth.ClientID) (records []oauth.Record, err error) {
+func (f *Faulty) List(ctx context.Context, subject ledger.Subject, client ledger.ClientID) (records []ledger.Record, err error) {
 	err = f.try(ctx, "list authorizations", func() (err error) {
 		records, err = f.stores.Tokens.List(ctx, subject, client)
 		return err
@@ -144,7 +145,7 @@ func (f *Faulty) List(ctx context.Context, subject oauth.Subject, client oauth.C
 }
 
 // State implements oauth.Subjects.
-func (f *Faulty) State(ctx context.Context, subject oauth.Subject) (state oauth.SubjectState, err error) {
+func (f *Faulty) State(ctx context.Context, subject ledger.Subject) (state oauth.SubjectState, err error) {
 	err = f.try(ctx, "read a subject's state", func() (err error) {
 		state, err = f.stores.Subjects.State(ctx, subject)
 		return err
@@ -153,14 +154,14 @@ func (f *Faulty) State(ctx context.Context, subject oauth.Subject) (state oauth.
 }
 
 // Raise implements oauth.Subjects.
-func (f *Faulty) Raise(ctx context.Context, subject oauth.Subject, change oauth.StateChange) error {
+func (f *Faulty) Raise(ctx context.Context, subject ledger.Subject, change oauth.StateChange) error {
 	return f.try(ctx, "raise a subject's epoch", func() error {
 		return f.stores.Subjects.Raise(ctx, subject, change)
 	})
 }
 
 // Client implements oauth.Clients.
-func (f *Faulty) Client(ctx context.Context, id oauth.ClientID) (c oauth.Client, found bool, err error) {
+func (f *Faulty) Client(ctx context.Context, id ledger.ClientID) (c oauth.Client, found bool, err error) {
 	err = f.try(ctx, "read a client", func() (err error) {
 		c, found, err = f.stores.Clients.Client(ctx, id)
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/storetest"
@@ -34,9 +35,9 @@ func TestFaultyFailsTheCallItWasTold(t *testing.T) {
 			t.Fatalf("the first call: %v, %v", got.Found, err)
 		}
 		var event oauth.Event
-		stands, found, err := f.Save(oauth.WithEvent(t.Context(), &event), r, oauth.Nonce{})
+		stands, found, err := f.Save(oauth.WithEvent(t.Context(), &event), r, ledger.Nonce{})
 		wantInjected(t, err)
-		if found || stands.Nonce != (oauth.Nonce{}) {
+		if found || stands.Nonce != (ledger.Nonce{}) {
 			t.Error("the call that failed gave its result away")
 		}
 		if event.StoreCalls != 1 {
@@ -46,7 +47,7 @@ func TestFaultyFailsTheCallItWasTold(t *testing.T) {
 			t.Errorf("fault %v: the write took effect: %v, %v; want %v", c.how, got.Found, err, c.stands)
 		}
 		// Tried again with the same arguments it succeeds, either way.
-		if stands, found, err := f.Save(t.Context(), r, oauth.Nonce{}); err != nil || !found || stands.Nonce != r.Nonce {
+		if stands, found, err := f.Save(t.Context(), r, ledger.Nonce{}); err != nil || !found || stands.Nonce != r.Nonce {
 			t.Errorf("the call after: found %v, %v", found, err)
 		}
 		if f.Calls() != 3 {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -16,7 +17,7 @@ import (
 //
 // It knows neither the clock nor the keys, so it does not say which tokens are
 // active, only that the records hold together.
-func CheckInvariants(t testing.TB, tokens oauth.Tokens, subjects ...oauth.Subject) {
+func CheckInvariants(t testing.TB, tokens oauth.Tokens, subjects ...ledger.Subject) {
 	t.Helper()
 	for _, subject := range subjects {
 		records, err := tokens.List(t.Context(), subject, "")
@@ -53,7 +54,7 @@ func CheckInvariants(t testing.TB, tokens oauth.Tokens, subjects ...oauth.Subjec
 }
 
 // describe tells a record from others.
-func describe(r oauth.Record) string {
+func describe(r ledger.Record) string {
 	return fmt.Sprintf("record of %v, client %s, scope %q", r.Authorization.Subject, r.Authorization.Client, r.Authorization.Scope)
 }
 
@@ -61,42 +62,42 @@ func describe(r oauth.Record) string {
 // later is one more entry.
 var recordInvariants = []struct {
 	sentence string
-	holds    func(r oauth.Record) bool
+	holds    func(r ledger.Record) bool
 }{
-	{"a record has a nonce and a random id", func(r oauth.Record) bool {
-		return r.Nonce != oauth.Nonce{} && r.RID != bearer.RID{}
+	{"a record has a nonce and a random id", func(r ledger.Record) bool {
+		return r.Nonce != ledger.Nonce{} && r.RID != bearer.RID{}
 	}},
-	{"an authorization names its subject, client and format", func(r oauth.Record) bool {
+	{"an authorization names its subject, client and format", func(r ledger.Record) bool {
 		a := r.Authorization
 		return a.Subject.Kind != "" && a.Subject.ID != "" && a.Client != "" && a.Format != ""
 	}},
-	{"audiences are sorted, distinct and at least one", func(r oauth.Record) bool {
+	{"audiences are sorted, distinct and at least one", func(r ledger.Record) bool {
 		a := r.Authorization.Audiences
 		return len(a) > 0 && slices.IsSorted(a) && len(slices.Compact(slices.Clone(a))) == len(a)
 	}},
-	{"there is a current access token", func(r oauth.Record) bool { return r.Access.Generation > 0 }},
-	{"a slot is empty or complete", func(r oauth.Record) bool {
+	{"there is a current access token", func(r ledger.Record) bool { return r.Access.Generation > 0 }},
+	{"a slot is empty or complete", func(r ledger.Record) bool {
 		for _, s := range slots(r) {
 			full := s.Generation > 0 && s.KID > 0 && s.IssuedAt > 0 && s.Hash != bearer.Hash{}
-			if s != (oauth.Slot{}) && !full {
+			if s != (ledger.Slot{}) && !full {
 				return false
 			}
 		}
 		return true
 	}},
-	{"a token expires after it was issued and within what a bearer can say", func(r oauth.Record) bool {
+	{"a token expires after it was issued and within what a bearer can say", func(r ledger.Record) bool {
 		for _, s := range slots(r) {
-			if s != (oauth.Slot{}) && (s.Expiry <= s.IssuedAt || s.Expiry > bearer.MaxExpiry) {
+			if s != (ledger.Slot{}) && (s.Expiry <= s.IssuedAt || s.Expiry > bearer.MaxExpiry) {
 				return false
 			}
 		}
 		return true
 	}},
-	{"the previous generation is below the current", func(r oauth.Record) bool {
-		below := func(prev, cur oauth.Slot) bool { return prev.Generation == 0 || prev.Generation < cur.Generation }
+	{"the previous generation is below the current", func(r ledger.Record) bool {
+		below := func(prev, cur ledger.Slot) bool { return prev.Generation == 0 || prev.Generation < cur.Generation }
 		return below(r.AccessPrev, r.Access) && below(r.RefreshPrev, r.Refresh)
 	}},
-	{"no two slots hold the same token", func(r oauth.Record) bool {
+	{"no two slots hold the same token", func(r ledger.Record) bool {
 		seen := map[bearer.Hash]bool{}
 		for _, s := range slots(r) {
 			if s.Generation > 0 && seen[s.Hash] {
@@ -106,21 +107,21 @@ var recordInvariants = []struct {
 		}
 		return true
 	}},
-	{"a refresh token has an idle deadline, and only a refresh token has one", func(r oauth.Record) bool {
+	{"a refresh token has an idle deadline, and only a refresh token has one", func(r ledger.Record) bool {
 		if r.Refresh.Generation == 0 {
-			return r.RefreshIdle == 0 && r.RefreshRotated == 0 && r.RefreshPrev == oauth.Slot{}
+			return r.RefreshIdle == 0 && r.RefreshRotated == 0 && r.RefreshPrev == ledger.Slot{}
 		}
 		const year = 366 * 24 * 3600 // the most that a client can be registered for
 		return r.RefreshIdle > 0 && r.RefreshIdle <= r.Refresh.Expiry+year
 	}},
-	{"the sweep comes after the last moment at which anything is active", func(r oauth.Record) bool {
+	{"the sweep comes after the last moment at which anything is active", func(r ledger.Record) bool {
 		ttl := r.TTL()
-		for _, s := range []oauth.Slot{r.Access, r.AccessPrev} {
+		for _, s := range []ledger.Slot{r.Access, r.AccessPrev} {
 			if ttl <= s.Expiry {
 				return false
 			}
 		}
-		for _, s := range []oauth.Slot{r.Refresh, r.RefreshPrev} {
+		for _, s := range []ledger.Slot{r.Refresh, r.RefreshPrev} {
 			if s.Generation > 0 && ttl <= min(s.Expiry, r.RefreshIdle) {
 				return false
 			}
@@ -129,11 +130,11 @@ var recordInvariants = []struct {
 	}},
 }
 
-func slots(r oauth.Record) []oauth.Slot {
-	return []oauth.Slot{r.Access, r.AccessPrev, r.Refresh, r.RefreshPrev}
+func slots(r ledger.Record) []ledger.Slot {
+	return []ledger.Slot{r.Access, r.AccessPrev, r.Refresh, r.RefreshPrev}
 }
 
-func checkRecord(r oauth.Record) error {
+func checkRecord(r ledger.Record) error {
 	var errs []error
 	for _, invariant := range recordInvariants {
 		if !invariant.holds(r) {
@@ -143,7 +144,7 @@ func checkRecord(r oauth.Record) error {
 	return errors.Join(errs...)
 }
 
-func checkAgainst(state oauth.SubjectState, r oauth.Record) error {
+func checkAgainst(state oauth.SubjectState, r ledger.Record) error {
 	if r.Epochs.Subject > state.Epoch {
 		return fmt.Errorf("broken: made under the subject's epoch %d, which is only %d", r.Epochs.Subject, state.Epoch)
 	}

@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // Each invariant is broken once, by a change to a record that breaks no other.
 func TestEachInvariantCanBreak(t *testing.T) {
-	for _, r := range []oauth.Record{Record("ipad"), Record(""), sparseRecord()} {
+	for _, r := range []ledger.Record{Record("ipad"), Record(""), sparseRecord()} {
 		if err := checkRecord(r); err != nil {
 			t.Fatalf("a whole record: %v", err)
 		}
@@ -20,28 +21,28 @@ func TestEachInvariantCanBreak(t *testing.T) {
 	broken := map[string]bool{}
 	for _, c := range []struct {
 		sentence string
-		change   func(r *oauth.Record)
+		change   func(r *ledger.Record)
 	}{
-		{"has a nonce", func(r *oauth.Record) { r.Nonce = oauth.Nonce{} }},
-		{"has a nonce", func(r *oauth.Record) { r.RID = bearer.RID{} }},
-		{"names its subject", func(r *oauth.Record) { r.Authorization.Subject.ID = "" }},
-		{"names its subject", func(r *oauth.Record) { r.Authorization.Format = "" }},
-		{"audiences are", func(r *oauth.Record) { r.Authorization.Audiences = nil }},
-		{"audiences are", func(r *oauth.Record) { r.Authorization.Audiences = []string{"b", "a"} }},
-		{"audiences are", func(r *oauth.Record) { r.Authorization.Audiences = []string{"a", "a"} }},
-		{"a current access token", func(r *oauth.Record) { r.Access, r.AccessPrev = oauth.Slot{}, oauth.Slot{} }},
-		{"empty or complete", func(r *oauth.Record) { r.AccessPrev = oauth.Slot{IssuedAt: 1, Expiry: 2} }},
-		{"empty or complete", func(r *oauth.Record) { r.Refresh.KID = 0 }},
-		{"empty or complete", func(r *oauth.Record) { r.RefreshPrev.Hash = bearer.Hash{} }},
-		{"expires after", func(r *oauth.Record) { r.Access.Expiry = r.Access.IssuedAt }},
-		{"expires after", func(r *oauth.Record) { r.Refresh.Expiry = bearer.MaxExpiry + 1 }},
-		{"generation is below", func(r *oauth.Record) { r.AccessPrev.Generation = r.Access.Generation }},
-		{"generation is below", func(r *oauth.Record) { r.RefreshPrev.Generation = r.Refresh.Generation + 1 }},
-		{"hold the same token", func(r *oauth.Record) { r.AccessPrev.Hash = r.Access.Hash }},
-		{"hold the same token", func(r *oauth.Record) { r.RefreshPrev.Hash = r.AccessPrev.Hash }},
-		{"idle deadline", func(r *oauth.Record) { r.RefreshIdle = 0 }},
-		{"idle deadline", func(r *oauth.Record) { r.RefreshIdle = r.Refresh.Expiry + 367*24*3600 }},
-		{"idle deadline", func(r *oauth.Record) { r.Refresh, r.RefreshPrev = oauth.Slot{}, oauth.Slot{} }},
+		{"has a nonce", func(r *ledger.Record) { r.Nonce = ledger.Nonce{} }},
+		{"has a nonce", func(r *ledger.Record) { r.RID = bearer.RID{} }},
+		{"names its subject", func(r *ledger.Record) { r.Authorization.Subject.ID = "" }},
+		{"names its subject", func(r *ledger.Record) { r.Authorization.Format = "" }},
+		{"audiences are", func(r *ledger.Record) { r.Authorization.Audiences = nil }},
+		{"audiences are", func(r *ledger.Record) { r.Authorization.Audiences = []string{"b", "a"} }},
+		{"audiences are", func(r *ledger.Record) { r.Authorization.Audiences = []string{"a", "a"} }},
+		{"a current access token", func(r *ledger.Record) { r.Access, r.AccessPrev = ledger.Slot{}, ledger.Slot{} }},
+		{"empty or complete", func(r *ledger.Record) { r.AccessPrev = ledger.Slot{IssuedAt: 1, Expiry: 2} }},
+		{"empty or complete", func(r *ledger.Record) { r.Refresh.KID = 0 }},
+		{"empty or complete", func(r *ledger.Record) { r.RefreshPrev.Hash = bearer.Hash{} }},
+		{"expires after", func(r *ledger.Record) { r.Access.Expiry = r.Access.IssuedAt }},
+		{"expires after", func(r *ledger.Record) { r.Refresh.Expiry = bearer.MaxExpiry + 1 }},
+		{"generation is below", func(r *ledger.Record) { r.AccessPrev.Generation = r.Access.Generation }},
+		{"generation is below", func(r *ledger.Record) { r.RefreshPrev.Generation = r.Refresh.Generation + 1 }},
+		{"hold the same token", func(r *ledger.Record) { r.AccessPrev.Hash = r.Access.Hash }},
+		{"hold the same token", func(r *ledger.Record) { r.RefreshPrev.Hash = r.AccessPrev.Hash }},
+		{"idle deadline", func(r *ledger.Record) { r.RefreshIdle = 0 }},
+		{"idle deadline", func(r *ledger.Record) { r.RefreshIdle = r.Refresh.Expiry + 367*24*3600 }},
+		{"idle deadline", func(r *ledger.Record) { r.Refresh, r.RefreshPrev = ledger.Slot{}, ledger.Slot{} }},
 	} {
 		r := Record("ipad")
 		c.change(&r)
@@ -78,12 +79,12 @@ func (r *reported) Errorf(format string, args ...any) {
 // oddStore lists and reads what a test tells it to.
 type oddStore struct {
 	oauth.Tokens
-	listed []oauth.Record
+	listed []ledger.Record
 	read   func(loc bearer.Locator) (oauth.Reading, error)
 	err    error
 }
 
-func (s oddStore) List(context.Context, oauth.Subject, oauth.ClientID) ([]oauth.Record, error) {
+func (s oddStore) List(context.Context, ledger.Subject, ledger.ClientID) ([]ledger.Record, error) {
 	return s.listed, s.err
 }
 func (s oddStore) Read(_ context.Context, loc bearer.Locator) (oauth.Reading, error) {
@@ -97,7 +98,7 @@ func TestCheckInvariantsOfTheStore(t *testing.T) {
 	late.Epochs.Subject = 3
 	bad := ipad
 	bad.RID = bearer.RID{}
-	finds := func(r oauth.Record, found bool, epoch uint64) func(bearer.Locator) (oauth.Reading, error) {
+	finds := func(r ledger.Record, found bool, epoch uint64) func(bearer.Locator) (oauth.Reading, error) {
 		return func(bearer.Locator) (oauth.Reading, error) {
 			return oauth.Reading{Record: r, Found: found, State: oauth.SubjectState{Epoch: epoch}}, nil
 		}
@@ -106,20 +107,20 @@ func TestCheckInvariantsOfTheStore(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		store   oddStore
-		subject oauth.Subject
+		subject ledger.Subject
 		want    string // empty: nothing to report
 	}{
 		{"nothing", oddStore{}, subject, ""},
-		{"whole", oddStore{listed: []oauth.Record{ipad}, read: finds(ipad, true, 0)}, subject, ""},
-		{"whole, under the epoch", oddStore{listed: []oauth.Record{late}, read: finds(late, true, 3)}, subject, ""},
-		{"two at one locator", oddStore{listed: []oauth.Record{ipad, ipad}, read: finds(ipad, true, 0)}, subject, "two records at one locator"},
-		{"under another key", oddStore{listed: []oauth.Record{ipad}, read: finds(oauth.Record{}, false, 0)}, subject, "not what stands at its locator"},
-		{"another stands there", oddStore{listed: []oauth.Record{ipad}, read: finds(iphone, true, 0)}, subject, "not what stands at its locator"},
-		{"of another subject", oddStore{listed: []oauth.Record{ipad}, read: finds(ipad, true, 0)}, oauth.Subject{Kind: oauth.UserSubject, ID: "u_other"}, "listed for"},
-		{"a record that does not hold", oddStore{listed: []oauth.Record{bad}, read: finds(bad, true, 0)}, subject, "broken: a record has a nonce"},
-		{"above the epoch", oddStore{listed: []oauth.Record{late}, read: finds(late, true, 2)}, subject, "epoch 3, which is only 2"},
+		{"whole", oddStore{listed: []ledger.Record{ipad}, read: finds(ipad, true, 0)}, subject, ""},
+		{"whole, under the epoch", oddStore{listed: []ledger.Record{late}, read: finds(late, true, 3)}, subject, ""},
+		{"two at one locator", oddStore{listed: []ledger.Record{ipad, ipad}, read: finds(ipad, true, 0)}, subject, "two records at one locator"},
+		{"under another key", oddStore{listed: []ledger.Record{ipad}, read: finds(ledger.Record{}, false, 0)}, subject, "not what stands at its locator"},
+		{"another stands there", oddStore{listed: []ledger.Record{ipad}, read: finds(iphone, true, 0)}, subject, "not what stands at its locator"},
+		{"of another subject", oddStore{listed: []ledger.Record{ipad}, read: finds(ipad, true, 0)}, ledger.Subject{Kind: ledger.UserSubject, ID: "u_other"}, "listed for"},
+		{"a record that does not hold", oddStore{listed: []ledger.Record{bad}, read: finds(bad, true, 0)}, subject, "broken: a record has a nonce"},
+		{"above the epoch", oddStore{listed: []ledger.Record{late}, read: finds(late, true, 2)}, subject, "epoch 3, which is only 2"},
 		{"an outage", oddStore{err: down}, subject, "temporarily unavailable"},
-		{"an outage at the record", oddStore{listed: []oauth.Record{ipad}, read: func(bearer.Locator) (oauth.Reading, error) { return oauth.Reading{}, down }}, subject, "temporarily unavailable"},
+		{"an outage at the record", oddStore{listed: []ledger.Record{ipad}, read: func(bearer.Locator) (oauth.Reading, error) { return oauth.Reading{}, down }}, subject, "temporarily unavailable"},
 	} {
 		got := &reported{TB: t}
 		CheckInvariants(got, c.store, c.subject)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 )
@@ -14,11 +15,11 @@ import (
 var registryTests = []test{
 	{"each visits every record of every subject once, and no state", func(t *testing.T, s Stores) {
 		wantEach(t, s)
-		var want []oauth.Record
+		var want []ledger.Record
 		for i := range 30 {
 			r := Record(scope.Device(fmt.Sprint("device-", i)))
 			r.Authorization.Subject.ID = fmt.Sprint("u_", i%3)
-			wantSaved(t, s, r, oauth.Nonce{})
+			wantSaved(t, s, r, ledger.Nonce{})
 			raise(t, s, r.Authorization.Subject, oauth.StateChange{})
 			want = append(want, r)
 		}
@@ -26,16 +27,16 @@ var registryTests = []test{
 	}},
 	{"each leaves out what was edited", func(t *testing.T, s Stores) {
 		whole, edited := Record("ipad"), Record("iphone")
-		wantSaved(t, s, whole, oauth.Nonce{})
-		wantSaved(t, s, edited, oauth.Nonce{})
+		wantSaved(t, s, whole, ledger.Nonce{})
+		wantSaved(t, s, edited, ledger.Nonce{})
 		s.Damage(t, edited.Locator())
 		wantEach(t, s, whole)
 	}},
 	{"each stops at the visitor's error and returns it", func(t *testing.T, s Stores) {
-		wantSaved(t, s, Record("ipad"), oauth.Nonce{})
-		wantSaved(t, s, Record("iphone"), oauth.Nonce{})
+		wantSaved(t, s, Record("ipad"), ledger.Nonce{})
+		wantSaved(t, s, Record("iphone"), ledger.Nonce{})
 		stop, visits := errors.New("stop"), 0
-		err := s.Registry.Each(t.Context(), func(oauth.Record) error {
+		err := s.Registry.Each(t.Context(), func(ledger.Record) error {
 			visits++
 			return stop
 		})
@@ -44,10 +45,10 @@ var registryTests = []test{
 		}
 	}},
 	{"whoever is visited may end records", func(t *testing.T, s Stores) {
-		wantSaved(t, s, Record("ipad"), oauth.Nonce{})
-		wantSaved(t, s, Record("iphone"), oauth.Nonce{})
-		err := s.Registry.Each(t.Context(), func(r oauth.Record) error {
-			_, _, err := s.Tokens.End(t.Context(), r.Locator(), oauth.EndCondition{Nonce: r.Nonce})
+		wantSaved(t, s, Record("ipad"), ledger.Nonce{})
+		wantSaved(t, s, Record("iphone"), ledger.Nonce{})
+		err := s.Registry.Each(t.Context(), func(r ledger.Record) error {
+			_, _, err := s.Tokens.End(t.Context(), r.Locator(), ledger.EndCondition{Nonce: r.Nonce})
 			return err
 		})
 		if err != nil {
@@ -58,9 +59,9 @@ var registryTests = []test{
 	{"a forgotten state is none, and of one subject", func(t *testing.T, s Stores) {
 		r := Record("ipad")
 		subject := r.Authorization.Subject
-		other := oauth.Subject{Kind: oauth.UserSubject, ID: "u_other"}
-		wantSaved(t, s, r, oauth.Nonce{})
-		for _, who := range []oauth.Subject{subject, other} {
+		other := ledger.Subject{Kind: ledger.UserSubject, ID: "u_other"}
+		wantSaved(t, s, r, ledger.Nonce{})
+		for _, who := range []ledger.Subject{subject, other} {
 			raise(t, s, who, oauth.StateChange{UserVersion: 9, Disabled: new(true)})
 		}
 		for range 2 { // forgetting nothing is no error
@@ -74,10 +75,10 @@ var registryTests = []test{
 	}},
 }
 
-func wantEach(t *testing.T, s Stores, want ...oauth.Record) {
+func wantEach(t *testing.T, s Stores, want ...ledger.Record) {
 	t.Helper()
-	got := map[bearer.Locator]oauth.Record{}
-	err := s.Registry.Each(t.Context(), func(r oauth.Record) error {
+	got := map[bearer.Locator]ledger.Record{}
+	err := s.Registry.Each(t.Context(), func(r ledger.Record) error {
 		if _, twice := got[r.Locator()]; twice {
 			t.Errorf("Each visited %s twice", describe(r))
 		}
@@ -87,7 +88,7 @@ func wantEach(t *testing.T, s Stores, want ...oauth.Record) {
 	if err != nil {
 		t.Fatalf("Each: %v", err)
 	}
-	wanted := map[bearer.Locator]oauth.Record{}
+	wanted := map[bearer.Locator]ledger.Record{}
 	for _, r := range want {
 		wanted[r.Locator()] = r
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 )
@@ -115,7 +116,7 @@ func Methods(s Stores) []Method {
 			return err
 		}, true},
 		{"Tokens.Save", func(ctx context.Context) error {
-			_, _, err := s.Tokens.Save(ctx, r, oauth.Nonce{})
+			_, _, err := s.Tokens.Save(ctx, r, ledger.Nonce{})
 			return err
 		}, true},
 		{"Tokens.List", func(ctx context.Context) error {
@@ -123,11 +124,11 @@ func Methods(s Stores) []Method {
 			return err
 		}, true},
 		{"Tokens.End", func(ctx context.Context) error {
-			_, _, err := s.Tokens.End(ctx, loc, oauth.EndCondition{Nonce: r.Nonce})
+			_, _, err := s.Tokens.End(ctx, loc, ledger.EndCondition{Nonce: r.Nonce})
 			return err
 		}, true},
 		{"TokenRegistry.Each", func(ctx context.Context) error {
-			return s.Registry.Each(ctx, func(oauth.Record) error { return nil })
+			return s.Registry.Each(ctx, func(ledger.Record) error { return nil })
 		}, false},
 		{"Subjects.State", func(ctx context.Context) error {
 			_, err := s.Subjects.State(ctx, r.Authorization.Subject)
@@ -198,32 +199,32 @@ func Methods(s Stores) []Method {
 // Record returns a record with something in every field, for a user's
 // Authorization on that device. Each call has another nonce; all else depends on
 // device alone.
-func Record(device scope.Device) oauth.Record {
+func Record(device scope.Device) ledger.Record {
 	scopes, err := scope.Of("calendar", "mail")
 	if err != nil {
 		panic(err) // the lines above are wrong
 	}
-	slot := func(name string, generation uint32, issued, lifetime int64) oauth.Slot {
-		return oauth.Slot{
+	slot := func(name string, generation uint32, issued, lifetime int64) ledger.Slot {
+		return ledger.Slot{
 			Generation: generation, KID: 3, IssuedAt: issued, Expiry: issued + lifetime,
 			Hash: hash(string(device) + " " + name),
 		}
 	}
 	// Far ahead: an engine that sweeps must leave it alone.
 	const now, hour, day = 4_000_000_000, 3600, 24 * 3600
-	return oauth.Record{
+	return ledger.Record{
 		Nonce:   nonce(),
 		Created: now - 2*day,
-		Authorization: oauth.Authorization{
-			Subject:   oauth.Subject{Kind: oauth.UserSubject, ID: "u_subject"},
+		Authorization: ledger.Authorization{
+			Subject:   ledger.Subject{Kind: ledger.UserSubject, ID: "u_subject"},
 			Username:  "ann@example.com",
 			Client:    "mobile-app",
-			Format:    oauth.Opaque,
+			Format:    ledger.Opaque,
 			Scope:     scopes.WithDevice(device),
 			Audiences: []string{"https://api.example.com", "mobile-app"},
 		},
 		RID:            bearer.RID(digest("rid " + string(device))[:16]),
-		Epochs:         oauth.Epochs{Subject: 0, Client: now - 300*day, Issuer: 1<<64 - 1},
+		Epochs:         ledger.Epochs{Subject: 0, Client: now - 300*day, Issuer: 1<<64 - 1},
 		Access:         slot("at", 7, now, hour),
 		AccessPrev:     slot("at_prev", 6, now-hour+60, hour),
 		Refresh:        slot("rt", 2, now-day, 90*day),
@@ -234,21 +235,21 @@ func Record(device scope.Device) oauth.Record {
 }
 
 // sparseRecord has nothing in every field that may be empty.
-func sparseRecord() oauth.Record {
+func sparseRecord() ledger.Record {
 	r := Record("")
-	r.Authorization.Subject = oauth.Subject{Kind: oauth.ClientSubject, ID: "backend"}
+	r.Authorization.Subject = ledger.Subject{Kind: ledger.ClientSubject, ID: "backend"}
 	r.Authorization.Client = "backend"
 	r.Authorization.Scope = scope.Set{}
 	r.Authorization.Audiences = []string{"backend"}
 	r.Authorization.Username = ""
-	r.Epochs = oauth.Epochs{}
-	r.AccessPrev, r.Refresh, r.RefreshPrev = oauth.Slot{}, oauth.Slot{}, oauth.Slot{}
+	r.Epochs = ledger.Epochs{}
+	r.AccessPrev, r.Refresh, r.RefreshPrev = ledger.Slot{}, ledger.Slot{}, ledger.Slot{}
 	r.RefreshRotated, r.RefreshIdle = 0, 0
 	return r
 }
 
 // next is the same Authorization after another write.
-func next(r oauth.Record) oauth.Record {
+func next(r ledger.Record) ledger.Record {
 	r.Nonce = nonce()
 	r.AccessPrev = r.Access
 	r.Access.Generation++
@@ -262,11 +263,11 @@ var nonces struct {
 }
 
 // nonce is another one each time, and looks like no secret.
-func nonce() oauth.Nonce {
+func nonce() ledger.Nonce {
 	nonces.Lock()
 	defer nonces.Unlock()
 	nonces.n++
-	return oauth.Nonce(digest(fmt.Sprint("nonce ", nonces.n))[:16])
+	return ledger.Nonce(digest(fmt.Sprint("nonce ", nonces.n))[:16])
 }
 
 func hash(label string) bearer.Hash { return bearer.Hash(digest("hash " + label)) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -11,7 +12,7 @@ var subjectsTests = []test{
 	{"raising counts up from nothing", func(t *testing.T, s Stores) {
 		r := Record("ipad")
 		subject := r.Authorization.Subject
-		wantSaved(t, s, r, oauth.Nonce{})
+		wantSaved(t, s, r, ledger.Nonce{})
 		for epoch := uint64(1); epoch <= 3; epoch++ {
 			raise(t, s, subject, oauth.StateChange{})
 			wantState(t, s, subject, oauth.SubjectState{Epoch: epoch})
@@ -46,10 +47,10 @@ var subjectsTests = []test{
 		}
 	}},
 	{"a state is of one subject", func(t *testing.T, s Stores) {
-		user := oauth.Subject{Kind: oauth.UserSubject, ID: "same"}
+		user := ledger.Subject{Kind: ledger.UserSubject, ID: "same"}
 		raise(t, s, user, oauth.StateChange{UserVersion: 2, Disabled: new(true)})
-		wantState(t, s, oauth.Subject{Kind: oauth.ClientSubject, ID: "same"}, oauth.SubjectState{})
-		wantState(t, s, oauth.Subject{Kind: oauth.UserSubject, ID: "other"}, oauth.SubjectState{})
+		wantState(t, s, ledger.Subject{Kind: ledger.ClientSubject, ID: "same"}, oauth.SubjectState{})
+		wantState(t, s, ledger.Subject{Kind: ledger.UserSubject, ID: "other"}, oauth.SubjectState{})
 	}},
 	{"of many who raise each counts", func(t *testing.T, s Stores) {
 		subject := Record("ipad").Authorization.Subject
@@ -64,7 +65,7 @@ var subjectsTests = []test{
 	}},
 }
 
-func raise(t *testing.T, s Stores, subject oauth.Subject, change oauth.StateChange) {
+func raise(t *testing.T, s Stores, subject ledger.Subject, change oauth.StateChange) {
 	t.Helper()
 	if err := s.Subjects.Raise(t.Context(), subject, change); err != nil {
 		t.Fatalf("Raise: %v", err)
@@ -73,7 +74,7 @@ func raise(t *testing.T, s Stores, subject oauth.Subject, change oauth.StateChan
 
 // wantState reads the state by itself and beside a record, whether or not that
 // one is there.
-func wantState(t *testing.T, s Stores, subject oauth.Subject, want oauth.SubjectState) {
+func wantState(t *testing.T, s Stores, subject ledger.Subject, want oauth.SubjectState) {
 	t.Helper()
 	r := Record("ipad")
 	r.Authorization.Subject = subject

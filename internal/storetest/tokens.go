@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 )
@@ -18,8 +19,8 @@ var tokensTests = []test{
 		wantReading(t, s, Record("ipad").Locator(), oauth.Reading{})
 	}},
 	{"what was saved comes back whole", func(t *testing.T, s Stores) {
-		for _, r := range []oauth.Record{Record("ipad"), Record(""), sparseRecord()} {
-			wantSaved(t, s, r, oauth.Nonce{})
+		for _, r := range []ledger.Record{Record("ipad"), Record(""), sparseRecord()} {
+			wantSaved(t, s, r, ledger.Nonce{})
 			wantStands(t, s, r)
 		}
 	}},
@@ -36,18 +37,18 @@ var tokensTests = []test{
 		}
 		r := Record("")
 		r.Authorization.Scope = set.WithDevice(scope.Device(strings.Repeat("d", scope.MaxDeviceLength)))
-		wantSaved(t, s, r, oauth.Nonce{})
+		wantSaved(t, s, r, ledger.Nonce{})
 		wantStands(t, s, r)
 	}},
 	{"save makes a record only where nothing stands", func(t *testing.T, s Stores) {
 		winner, loser := Record("ipad"), next(Record("ipad"))
-		wantSaved(t, s, winner, oauth.Nonce{})
-		wantLost(t, s, loser, oauth.Nonce{}, winner)
+		wantSaved(t, s, winner, ledger.Nonce{})
+		wantLost(t, s, loser, ledger.Nonce{}, winner)
 	}},
 	{"save replaces what was seen and nothing else", func(t *testing.T, s Stores) {
 		first := Record("ipad")
 		second, third, late := next(first), next(first), next(first)
-		wantSaved(t, s, first, oauth.Nonce{})
+		wantSaved(t, s, first, ledger.Nonce{})
 		wantSaved(t, s, second, first.Nonce)
 		wantStands(t, s, second)
 		wantLost(t, s, late, first.Nonce, second)
@@ -56,15 +57,15 @@ var tokensTests = []test{
 	}},
 	{"save replaces the whole record", func(t *testing.T, s Stores) {
 		full := Record("ipad")
-		bare := oauth.Record{Nonce: nonce(), Authorization: full.Authorization, Access: full.Access}
-		wantSaved(t, s, full, oauth.Nonce{})
+		bare := ledger.Record{Nonce: nonce(), Authorization: full.Authorization, Access: full.Access}
+		wantSaved(t, s, full, ledger.Nonce{})
 		wantSaved(t, s, bare, full.Nonce)
 		wantStands(t, s, bare)
 	}},
 	{"a save that comes twice is saved once", func(t *testing.T, s Stores) {
 		first := Record("ipad")
-		wantSaved(t, s, first, oauth.Nonce{})
-		wantSaved(t, s, first, oauth.Nonce{}) // the first reply was lost
+		wantSaved(t, s, first, ledger.Nonce{})
+		wantSaved(t, s, first, ledger.Nonce{}) // the first reply was lost
 		second := next(first)
 		wantSaved(t, s, second, first.Nonce)
 		wantSaved(t, s, second, first.Nonce)
@@ -72,8 +73,8 @@ var tokensTests = []test{
 	}},
 	{"save does not bring back what was ended", func(t *testing.T, s Stores) {
 		first := Record("ipad")
-		wantSaved(t, s, first, oauth.Nonce{})
-		wantEnded(t, s, first.Locator(), oauth.EndCondition{Nonce: first.Nonce})
+		wantSaved(t, s, first, ledger.Nonce{})
+		wantEnded(t, s, first.Locator(), ledger.EndCondition{Nonce: first.Nonce})
 		stands, found, err := s.Tokens.Save(t.Context(), next(first), first.Nonce)
 		if found || err != nil {
 			t.Errorf("Save after an end = %+v, %v, %v; want nothing", stands, found, err)
@@ -83,19 +84,19 @@ var tokensTests = []test{
 	{"end asks for the condition", func(t *testing.T, s Stores) {
 		r := Record("ipad")
 		client := r.Authorization.Client
-		by := func(kind bearer.Kind, h bearer.Hash) oauth.EndCondition {
-			return oauth.EndCondition{Client: client, Kind: kind, Hash: h}
+		by := func(kind bearer.Kind, h bearer.Hash) ledger.EndCondition {
+			return ledger.EndCondition{Client: client, Kind: kind, Hash: h}
 		}
-		foreign := func(client oauth.ClientID) oauth.EndCondition {
-			return oauth.EndCondition{Client: client, Kind: bearer.Access, Hash: r.Access.Hash}
+		foreign := func(client ledger.ClientID) ledger.EndCondition {
+			return ledger.EndCondition{Client: client, Kind: bearer.Access, Hash: r.Access.Hash}
 		}
 		for _, c := range []struct {
 			name string
-			when oauth.EndCondition
+			when ledger.EndCondition
 			ends bool
 		}{
-			{"the nonce", oauth.EndCondition{Nonce: r.Nonce}, true},
-			{"another nonce", oauth.EndCondition{Nonce: nonce()}, false},
+			{"the nonce", ledger.EndCondition{Nonce: r.Nonce}, true},
+			{"another nonce", ledger.EndCondition{Nonce: nonce()}, false},
 			{"the current access token", by(bearer.Access, r.Access.Hash), true},
 			{"the previous access token", by(bearer.Access, r.AccessPrev.Hash), true},
 			{"the current refresh token", by(bearer.Refresh, r.Refresh.Hash), true},
@@ -111,7 +112,7 @@ var tokensTests = []test{
 			if c.ends != c.when.Met(r) {
 				t.Fatalf("%s: the table and EndCondition.Met differ", c.name)
 			}
-			wantSaved(t, s, r, oauth.Nonce{})
+			wantSaved(t, s, r, ledger.Nonce{})
 			if c.ends {
 				wantEnded(t, s, r.Locator(), c.when)
 				wantReading(t, s, r.Locator(), oauth.Reading{})
@@ -129,20 +130,20 @@ var tokensTests = []test{
 	}},
 	{"an empty slot holds no token", func(t *testing.T, s Stores) {
 		r := sparseRecord()
-		wantSaved(t, s, r, oauth.Nonce{})
+		wantSaved(t, s, r, ledger.Nonce{})
 		for _, kind := range []bearer.Kind{bearer.Access, bearer.Refresh} {
-			_, ended, err := s.Tokens.End(t.Context(), r.Locator(), oauth.EndCondition{Client: r.Authorization.Client, Kind: kind})
+			_, ended, err := s.Tokens.End(t.Context(), r.Locator(), ledger.EndCondition{Client: r.Authorization.Client, Kind: kind})
 			if ended || err != nil {
 				t.Errorf("End by the hash of an empty %v slot = ended %v, %v; want it refused", kind, ended, err)
 			}
 		}
 		// Nor does a slot that has a hash and no generation.
-		leftover := oauth.Slot{Hash: hash("leftover")}
+		leftover := ledger.Slot{Hash: hash("leftover")}
 		damaged := next(r)
 		damaged.Access, damaged.AccessPrev, damaged.Refresh, damaged.RefreshPrev = leftover, leftover, leftover, leftover
 		wantSaved(t, s, damaged, r.Nonce)
 		for _, kind := range []bearer.Kind{bearer.Access, bearer.Refresh} {
-			when := oauth.EndCondition{Client: r.Authorization.Client, Kind: kind, Hash: leftover.Hash}
+			when := ledger.EndCondition{Client: r.Authorization.Client, Kind: kind, Hash: leftover.Hash}
 			if _, ended, err := s.Tokens.End(t.Context(), r.Locator(), when); ended || err != nil {
 				t.Errorf("End by %v slots without a generation = ended %v, %v; want it refused", kind, ended, err)
 			}
@@ -150,19 +151,19 @@ var tokensTests = []test{
 	}},
 	{"to end nothing is to have ended it", func(t *testing.T, s Stores) {
 		r := Record("ipad")
-		byHash := oauth.EndCondition{Client: r.Authorization.Client, Kind: bearer.Access, Hash: r.Access.Hash}
+		byHash := ledger.EndCondition{Client: r.Authorization.Client, Kind: bearer.Access, Hash: r.Access.Hash}
 		wantEnded(t, s, r.Locator(), byHash)
-		wantEnded(t, s, r.Locator(), oauth.EndCondition{Nonce: r.Nonce})
-		wantSaved(t, s, r, oauth.Nonce{})
+		wantEnded(t, s, r.Locator(), ledger.EndCondition{Nonce: r.Nonce})
+		wantSaved(t, s, r, ledger.Nonce{})
 		wantEnded(t, s, r.Locator(), byHash)
 		wantEnded(t, s, r.Locator(), byHash) // the first reply was lost
 	}},
 	{"end ends one", func(t *testing.T, s Stores) {
 		ipad, iphone := Record("ipad"), Record("iphone")
-		wantSaved(t, s, ipad, oauth.Nonce{})
-		wantSaved(t, s, iphone, oauth.Nonce{})
+		wantSaved(t, s, ipad, ledger.Nonce{})
+		wantSaved(t, s, iphone, ledger.Nonce{})
 		raise(t, s, ipad.Authorization.Subject, oauth.StateChange{})
-		wantEnded(t, s, ipad.Locator(), oauth.EndCondition{Nonce: ipad.Nonce})
+		wantEnded(t, s, ipad.Locator(), ledger.EndCondition{Nonce: ipad.Nonce})
 		wantReading(t, s, iphone.Locator(), oauth.Reading{Record: iphone, Found: true, State: oauth.SubjectState{Epoch: 1}})
 	}},
 	{"list finds a subject's records, of all clients or of one", func(t *testing.T, s Stores) {
@@ -172,26 +173,26 @@ var tokensTests = []test{
 		subject := ipad.Authorization.Subject
 		wantListed(t, s, subject, "")
 		wantListed(t, s, subject, "mobile-app")
-		for _, r := range []oauth.Record{ipad, iphone, elsewhere, other} {
-			wantSaved(t, s, r, oauth.Nonce{})
+		for _, r := range []ledger.Record{ipad, iphone, elsewhere, other} {
+			wantSaved(t, s, r, ledger.Nonce{})
 		}
 		raise(t, s, subject, oauth.StateChange{}) // a state is no record
 		wantListed(t, s, subject, "", ipad, iphone, elsewhere)
 		wantListed(t, s, subject, "mobile-app", ipad, iphone)
 		wantListed(t, s, subject, "other-app", elsewhere)
 		wantListed(t, s, subject, "mobile")
-		wantListed(t, s, oauth.Subject{Kind: oauth.ClientSubject, ID: subject.ID}, "")
+		wantListed(t, s, ledger.Subject{Kind: ledger.ClientSubject, ID: subject.ID}, "")
 	}},
 	{"list finds all, however many", func(t *testing.T, s Stores) {
 		// More than the megabyte that DynamoDB returns at once.
-		var want []oauth.Record
+		var want []ledger.Record
 		for i := range 220 {
 			r := Record(scope.Device(fmt.Sprint("device-", i)))
 			r.Authorization.Audiences = nil
 			for a := range 20 {
 				r.Authorization.Audiences = append(r.Authorization.Audiences, fmt.Sprintf("https://%02d.example.com/%s", a, strings.Repeat("a", 230)))
 			}
-			wantSaved(t, s, r, oauth.Nonce{})
+			wantSaved(t, s, r, ledger.Nonce{})
 			want = append(want, r)
 		}
 		wantListed(t, s, want[0].Authorization.Subject, "mobile-app", want...)
@@ -199,8 +200,8 @@ var tokensTests = []test{
 	{"a damaged record is found with its nonce and can be replaced", func(t *testing.T, s Stores) {
 		r := Record("ipad")
 		loc := r.Locator()
-		wantSaved(t, s, r, oauth.Nonce{})
-		wantSaved(t, s, Record("iphone"), oauth.Nonce{})
+		wantSaved(t, s, r, ledger.Nonce{})
+		wantSaved(t, s, Record("iphone"), ledger.Nonce{})
 		s.Damage(t, loc)
 		got, err := s.Tokens.Read(t.Context(), loc)
 		if err != nil || !got.Found || got.Record.Nonce != r.Nonce {
@@ -209,13 +210,13 @@ var tokensTests = []test{
 		if got.Record.Locator() == loc {
 			t.Fatal("the record still fits its key: Damage did nothing")
 		}
-		for _, client := range []oauth.ClientID{"", r.Authorization.Client} {
+		for _, client := range []ledger.ClientID{"", r.Authorization.Client} {
 			if listed, err := s.Tokens.List(t.Context(), r.Authorization.Subject, client); err != nil || len(listed) != 1 {
 				t.Errorf("List of client %q with a damaged record found %d, %v; want the other one alone", client, len(listed), err)
 			}
 		}
 		renewed := next(r)
-		stands, found, err := s.Tokens.Save(t.Context(), renewed, oauth.Nonce{})
+		stands, found, err := s.Tokens.Save(t.Context(), renewed, ledger.Nonce{})
 		if err != nil || !found || stands.Nonce != r.Nonce {
 			t.Errorf("Save over an unseen damaged record = found %v, %v; want the damaged one to win", found, err)
 		}
@@ -223,16 +224,16 @@ var tokensTests = []test{
 		wantStands(t, s, renewed)
 
 		s.Damage(t, loc)
-		wantEnded(t, s, loc, oauth.EndCondition{Nonce: renewed.Nonce})
+		wantEnded(t, s, loc, ledger.EndCondition{Nonce: renewed.Nonce})
 		wantReading(t, s, loc, oauth.Reading{})
 	}},
 	{"records are copies", func(t *testing.T, s Stores) {
 		r := Record("ipad")
 		want := Record("ipad")
 		want.Nonce = r.Nonce
-		spoil := func(r oauth.Record) { r.Authorization.Audiences[0] = "spoiled" }
+		spoil := func(r ledger.Record) { r.Authorization.Audiences[0] = "spoiled" }
 
-		wantSaved(t, s, r, oauth.Nonce{})
+		wantSaved(t, s, r, ledger.Nonce{})
 		spoil(r)
 		wantStands(t, s, want)
 		got, err := s.Tokens.Read(t.Context(), want.Locator())
@@ -253,7 +254,7 @@ var tokensTests = []test{
 		}
 		spoil(lost)
 		wantStands(t, s, want)
-		refused, _, err := s.Tokens.End(t.Context(), want.Locator(), oauth.EndCondition{Nonce: nonce()})
+		refused, _, err := s.Tokens.End(t.Context(), want.Locator(), ledger.EndCondition{Nonce: nonce()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -261,16 +262,16 @@ var tokensTests = []test{
 		wantStands(t, s, want)
 	}},
 	{"of many who make a record one wins and all see it", func(t *testing.T, s Stores) {
-		wantOneWinner(t, s, Record("ipad"), oauth.Nonce{})
+		wantOneWinner(t, s, Record("ipad"), ledger.Nonce{})
 	}},
 	{"of many who replace a record one wins and all see it", func(t *testing.T, s Stores) {
 		first := Record("ipad")
-		wantSaved(t, s, first, oauth.Nonce{})
+		wantSaved(t, s, first, ledger.Nonce{})
 		wantOneWinner(t, s, first, first.Nonce)
 	}},
 	{"of many who write or end what they saw one wins", func(t *testing.T, s Stores) {
 		first := Record("ipad")
-		wantSaved(t, s, first, oauth.Nonce{})
+		wantSaved(t, s, first, ledger.Nonce{})
 		won := make([]bool, crowd)
 		errs := make([]error, crowd)
 		ends := make([]bool, crowd)
@@ -281,7 +282,7 @@ var tokensTests = []test{
 				won[i], errs[i] = found && stands.Nonce == r.Nonce, err
 				return
 			}
-			_, ends[i], errs[i] = s.Tokens.End(t.Context(), first.Locator(), oauth.EndCondition{Nonce: first.Nonce})
+			_, ends[i], errs[i] = s.Tokens.End(t.Context(), first.Locator(), ledger.EndCondition{Nonce: first.Nonce})
 		})
 		if err := errors.Join(errs...); err != nil {
 			t.Fatal(err)
@@ -299,10 +300,10 @@ var tokensTests = []test{
 	}},
 }
 
-func wantOneWinner(t *testing.T, s Stores, base oauth.Record, seen oauth.Nonce) {
+func wantOneWinner(t *testing.T, s Stores, base ledger.Record, seen ledger.Nonce) {
 	t.Helper()
-	mine := make([]oauth.Record, crowd)
-	stands := make([]oauth.Record, crowd)
+	mine := make([]ledger.Record, crowd)
+	stands := make([]ledger.Record, crowd)
 	found := make([]bool, crowd)
 	errs := make([]error, crowd)
 	for i := range mine {
@@ -337,7 +338,7 @@ func count(list []bool) (n int) {
 	return n
 }
 
-func wantSaved(t *testing.T, s Stores, r oauth.Record, seen oauth.Nonce) {
+func wantSaved(t *testing.T, s Stores, r ledger.Record, seen ledger.Nonce) {
 	t.Helper()
 	stands, found, err := s.Tokens.Save(t.Context(), r, seen)
 	if err != nil || !found {
@@ -348,7 +349,7 @@ func wantSaved(t *testing.T, s Stores, r oauth.Record, seen oauth.Nonce) {
 	}
 }
 
-func wantLost(t *testing.T, s Stores, r oauth.Record, seen oauth.Nonce, winner oauth.Record) {
+func wantLost(t *testing.T, s Stores, r ledger.Record, seen ledger.Nonce, winner ledger.Record) {
 	t.Helper()
 	stands, found, err := s.Tokens.Save(t.Context(), r, seen)
 	if err != nil || !found {
@@ -360,7 +361,7 @@ func wantLost(t *testing.T, s Stores, r oauth.Record, seen oauth.Nonce, winner o
 	wantStands(t, s, winner)
 }
 
-func wantEnded(t *testing.T, s Stores, loc bearer.Locator, when oauth.EndCondition) {
+func wantEnded(t *testing.T, s Stores, loc bearer.Locator, when ledger.EndCondition) {
 	t.Helper()
 	if _, ended, err := s.Tokens.End(t.Context(), loc, when); !ended || err != nil {
 		t.Errorf("End = ended %v, %v; want it ended", ended, err)
@@ -368,7 +369,7 @@ func wantEnded(t *testing.T, s Stores, loc bearer.Locator, when oauth.EndConditi
 }
 
 // wantStands reads r, of a subject without a state.
-func wantStands(t *testing.T, s Stores, r oauth.Record) {
+func wantStands(t *testing.T, s Stores, r ledger.Record) {
 	t.Helper()
 	wantReading(t, s, r.Locator(), oauth.Reading{Record: r, Found: true})
 }
@@ -384,13 +385,13 @@ func wantReading(t *testing.T, s Stores, loc bearer.Locator, want oauth.Reading)
 	}
 }
 
-func wantListed(t *testing.T, s Stores, subject oauth.Subject, client oauth.ClientID, want ...oauth.Record) {
+func wantListed(t *testing.T, s Stores, subject ledger.Subject, client ledger.ClientID, want ...ledger.Record) {
 	t.Helper()
 	got, err := s.Tokens.List(t.Context(), subject, client)
 	if err != nil {
 		t.Fatalf("List: %v", err)
 	}
-	byNonce := func(a, b oauth.Record) int { return bytes.Compare(a.Nonce[:], b.Nonce[:]) }
+	byNonce := func(a, b ledger.Record) int { return bytes.Compare(a.Nonce[:], b.Nonce[:]) }
 	slices.SortFunc(got, byNonce)
 	slices.SortFunc(want, byNonce)
 	if d := diff(want, got); d != "" {
