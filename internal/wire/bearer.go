@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -38,6 +37,14 @@ func (e *resourceError) challenge() string {
 
 func refuseResource(code oauth.Code, description string) *resourceError {
 	return &resourceError{refused: &oauth.Error{Code: code, Description: description}}
+}
+
+// ofResource makes an error of a form one of a resource.
+func ofResource(err error) error {
+	if e, ok := errors.AsType[*oauth.Error](err); ok && e != errTooLarge {
+		return &resourceError{refused: e}
+	}
+	return err
 }
 
 // errInvalidToken reads alike for every token that is not good, so that nobody
@@ -115,18 +122,12 @@ func refuseOtherPlaces(w http.ResponseWriter, r *http.Request, isSecret func(nam
 	if r.ContentLength == 0 || !isForm(r.Header.Values("Content-Type")) {
 		return nil
 	}
-	if r.ContentLength > maxBody {
-		return errTooLarge
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return errTooLarge
-	}
+	body, err := readBody(w, r)
 	if err != nil {
-		return refuseResource(oauth.InvalidRequest, "the body cannot be read")
+		return ofResource(err)
 	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	if nameInQuery(string(body), isSecret) {
+	r.Body = io.NopCloser(strings.NewReader(body))
+	if nameInQuery(body, isSecret) {
 		return refuseResource(oauth.InvalidRequest, "the access token must come once, in one Authorization header")
 	}
 	return nil

@@ -3,7 +3,6 @@ package wire
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -200,12 +199,9 @@ func (d devices) end(ctx context.Context, caller oauth.Introspection, device sco
 }
 
 func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.Introspection) (answer, error) {
-	form, err := readFormOf(w, r, func(name string) bool { return name == "which" || name == "device" })
-	if e, ok := errors.AsType[*oauth.Error](err); ok && e != errTooLarge {
-		return answer{}, &resourceError{refused: e}
-	}
+	form, err := readForm(w, r, func(name string) bool { return name == "which" || name == "device" })
 	if err != nil {
-		return answer{}, err
+		return answer{}, ofResource(err)
 	}
 	name, named := form["device"]
 	which := form["which"]
@@ -243,7 +239,7 @@ func placeOf(caller oauth.Introspection) oauth.Place {
 
 // parsePage reads which page is asked for. Without a cursor it is the first.
 func parsePage(query string) (after oauth.Place, limit int, err error) {
-	form, err := parseFormOf(query, func(name string) bool { return name == "limit" || name == "after" })
+	form, err := parseForm(query, func(name string) bool { return name == "limit" || name == "after" })
 	if err != nil {
 		return oauth.Place{}, 0, refuseResource(oauth.InvalidRequest, "the query is malformed or repeats a parameter")
 	}

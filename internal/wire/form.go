@@ -67,7 +67,7 @@ var (
 
 // readRequest reads what a client asks with a form and its own credentials.
 func readRequest(w http.ResponseWriter, r *http.Request) (oauth.Form, oauth.Credentials, error) {
-	form, err := readForm(w, r)
+	form, err := readForm(w, r, isKnown)
 	if err != nil {
 		return nil, oauth.Credentials{}, err
 	}
@@ -78,15 +78,10 @@ func readRequest(w http.ResponseWriter, r *http.Request) (oauth.Form, oauth.Cred
 	return form, credentials, timeLeft(r.Context())
 }
 
-// readForm reads the parameters of a request: each known one once, and those
-// without a value left out (RFC 6749 §3.2). The cheap refusals come first, and
-// the query is looked at only for what must not be there.
-func readForm(w http.ResponseWriter, r *http.Request) (oauth.Form, error) {
-	return readFormOf(w, r, isKnown)
-}
-
-// readFormOf is readForm for a resource with parameters of its own.
-func readFormOf(w http.ResponseWriter, r *http.Request, known func(name string) bool) (oauth.Form, error) {
+// readForm reads the parameters that are known: each once, and those without a value
+// left out (RFC 6749 §3.2). The cheap refusals come first, and the query is looked at
+// only for what must not be there.
+func readForm(w http.ResponseWriter, r *http.Request, known func(name string) bool) (oauth.Form, error) {
 	if r.Method != http.MethodPost {
 		return nil, errMethod
 	}
@@ -96,17 +91,25 @@ func readFormOf(w http.ResponseWriter, r *http.Request, known func(name string) 
 	if !isForm(r.Header.Values("Content-Type")) {
 		return nil, invalidRequest("the content type must be application/x-www-form-urlencoded in UTF-8")
 	}
+	body, err := readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	return parseForm(body, known)
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) (string, error) {
 	if r.ContentLength > maxBody {
-		return nil, errTooLarge
+		return "", errTooLarge
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return nil, errTooLarge
+		return "", errTooLarge
 	}
 	if err != nil {
-		return nil, invalidRequest("the body cannot be read")
+		return "", invalidRequest("the body cannot be read")
 	}
-	return parseFormOf(string(body), known)
+	return string(body), nil
 }
 
 // isForm accepts application/x-www-form-urlencoded in any case, in UTF-8 (RFC
@@ -128,9 +131,7 @@ func isForm(contentTypes []string) bool {
 // escape, bytes that are no UTF-8, NUL, and a known parameter that comes twice.
 // An empty or an equal value counts too: a reader that takes the first one and a
 // reader that takes the last one must not disagree who asks.
-func parseForm(body string) (oauth.Form, error) { return parseFormOf(body, isKnown) }
-
-func parseFormOf(body string, known func(name string) bool) (oauth.Form, error) {
+func parseForm(body string, known func(name string) bool) (oauth.Form, error) {
 	if strings.Count(body, "&") >= maxParameters {
 		return nil, invalidRequest("the body has more than 100 parameters")
 	}

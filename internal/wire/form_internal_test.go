@@ -25,7 +25,7 @@ func TestParseForm(t *testing.T) {
 		"%67rant_type=a":                   {"grant_type": "a"},
 		"Scope=a&SCOPE=b&scope%20=c&tok=d": {},
 	} {
-		got, err := parseForm(body)
+		got, err := parseForm(body, isKnown)
 		if err != nil {
 			t.Errorf("%q: %v", body, err)
 		} else if diff := cmp.Diff(got, want); diff != "" {
@@ -46,7 +46,7 @@ func FuzzForm(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		form, err := parseForm(body)
+		form, err := parseForm(body, isKnown)
 		if err != nil {
 			if form != nil {
 				t.Errorf("an error and %v", form)
@@ -64,7 +64,7 @@ func FuzzForm(f *testing.F) {
 			}
 			rewritten.Set(name, value)
 		}
-		again, err := parseForm(rewritten.Encode())
+		again, err := parseForm(rewritten.Encode(), isKnown)
 		if err != nil || !cmp.Equal(again, form) {
 			t.Errorf("written anew it is %v, %v; it was %v", again, err, form)
 		}
@@ -122,7 +122,7 @@ func TestReadFormReadsNoMoreThanItMust(t *testing.T) {
 		r := httptest.NewRequest(c.method, "/", b)
 		r.ContentLength = c.length
 		r.Header.Set("Content-Type", c.contentType)
-		_, err := readForm(httptest.NewRecorder(), r)
+		_, err := readForm(httptest.NewRecorder(), r, isKnown)
 		if c.want != nil && err != c.want {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}

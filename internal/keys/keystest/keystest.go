@@ -1,15 +1,12 @@
-// Package keystest stands in for AWS Secrets Manager in tests: an HTTP server
-// that keeps secrets in memory and answers GetSecretValue, PutSecretValue and
-// UpdateSecretVersionStage as the API reference of 2017-10-17 says, with its
-// rules about versions and staging labels.
-//
-// It refuses to know what is in a secret, who asks, and whether the request is
-// signed.
+// Package keystest is an HTTP server that replaces AWS Secrets Manager in tests. It
+// keeps secrets in memory and answers GetSecretValue, PutSecretValue and
+// UpdateSecretVersionStage as package rotation calls them, with the rules of the API
+// reference of 2017-10-17 about versions and staging labels. It does not check who
+// asks.
 package keystest
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -25,7 +22,7 @@ const (
 	Previous = "AWSPREVIOUS"
 )
 
-// SecretsManager is the server. Its zero times are the wall clock's.
+// SecretsManager is the server.
 type SecretsManager struct {
 	URL string
 
@@ -47,7 +44,7 @@ type version struct {
 	created time.Time
 }
 
-// Error is an answer that is not the usual one. With Status 0 the connection
+// Error is an answer that refuses. With Status 0 the connection
 // breaks, as if the answer was lost.
 type Error struct {
 	Status  int
@@ -80,7 +77,7 @@ func (s *SecretsManager) Create(arn, text string) {
 	}
 }
 
-// Text is what a label of a secret stands for; empty if there is none.
+// Text is the text of the version with a label; empty if none has it.
 func (s *SecretsManager) Text(arn, label string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,11 +120,10 @@ func (s *SecretsManager) Calls() []string {
 
 type request struct {
 	SecretID            string   `json:"SecretId"`
-	VersionID           string   `json:"VersionId"`
-	VersionStage        string   `json:"VersionStage"`
 	SecretString        string   `json:"SecretString"`
 	ClientRequestToken  string   `json:"ClientRequestToken"`
 	VersionStages       []string `json:"VersionStages"`
+	VersionStage        string   `json:"VersionStage"`
 	MoveToVersionID     string   `json:"MoveToVersionId"`
 	RemoveFromVersionID string   `json:"RemoveFromVersionId"`
 }
@@ -174,9 +170,7 @@ func answer(w http.ResponseWriter, out map[string]any, err error) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"__type": e.Code, "Message": e.Message})
 }
 
-func refuse(code, format string, args ...any) (map[string]any, error) {
-	return nil, &Error{400, code, fmt.Sprintf(format, args...)}
-}
+func refuse(code, message string) (map[string]any, error) { return nil, &Error{400, code, message} }
 
 func (s *SecretsManager) do(operation string, in request) (map[string]any, error) {
 	s.mu.Lock()
@@ -187,83 +181,49 @@ func (s *SecretsManager) do(operation string, in request) (map[string]any, error
 	}
 	switch operation {
 	case "GetSecretValue":
-		return one.get(in)
+		id := one.labels[Current]
+		v := one.versions[id]
+		return map[string]any{"VersionId": id, "SecretString": v.text, "CreatedDate": float64(v.created.UnixMilli()) / 1000}, nil
 	case "PutSecretValue":
 		return one.put(in, s.now())
 	case "UpdateSecretVersionStage":
 		return one.move(in)
 	}
-	return refuse("UnknownOperationException", "no operation %s", operation)
-}
-
-func (one *secret) get(in request) (map[string]any, error) {
-	id := in.VersionID
-	if id == "" {
-		label := in.VersionStage
-		if label == "" {
-			label = Current
-		}
-		if id = one.labels[label]; id == "" {
-			return refuse("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: %s", label)
-		}
-	}
-	v := one.versions[id]
-	if v == nil {
-		return refuse("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for VersionId: %s", id)
-	}
-	return map[string]any{
-		"ARN": in.SecretID, "Name": in.SecretID, "VersionId": id, "SecretString": v.text,
-		"VersionStages": one.labelsOf(id), "CreatedDate": float64(v.created.UnixMilli()) / 1000,
-	}, nil
+	return refuse("UnknownOperationException", operation)
 }
 
 func (one *secret) put(in request, now time.Time) (map[string]any, error) {
 	id := in.ClientRequestToken
-	if len(id) < 32 || len(id) > 64 || in.SecretString == "" {
-		return refuse("InvalidParameterException", "You must provide a ClientRequestToken of 32 to 64 characters, and a SecretString.")
+	if len(id) < 32 || len(id) > 64 || in.SecretString == "" || len(in.VersionStages) == 0 {
+		return refuse("InvalidParameterException", "You must provide a ClientRequestToken of 32 to 64 characters, a SecretString and VersionStages.")
 	}
 	if v := one.versions[id]; v != nil {
 		// The operation is idempotent, and a version is never changed.
 		if v.text != in.SecretString {
-			return refuse("ResourceExistsException", "You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", id, in.SecretID)
+			return refuse("ResourceExistsException", "The ClientRequestToken is already in use for another version.")
 		}
-		return map[string]any{"ARN": in.SecretID, "Name": in.SecretID, "VersionId": id, "VersionStages": one.labelsOf(id)}, nil
-	}
-	labels := in.VersionStages
-	if len(labels) == 0 {
-		labels = []string{Current}
+		return map[string]any{"VersionId": id}, nil
 	}
 	one.versions[id] = &version{in.SecretString, now}
-	for _, label := range labels {
+	for _, label := range in.VersionStages {
 		one.attach(label, id)
 	}
-	return map[string]any{"ARN": in.SecretID, "Name": in.SecretID, "VersionId": id, "VersionStages": one.labelsOf(id)}, nil
+	return map[string]any{"VersionId": id}, nil
 }
 
 func (one *secret) move(in request) (map[string]any, error) {
-	if in.VersionStage == "" {
-		return refuse("InvalidParameterException", "You must provide a VersionStage.")
-	}
 	for _, id := range []string{in.MoveToVersionID, in.RemoveFromVersionID} {
-		if id != "" && one.versions[id] == nil {
-			return refuse("ResourceNotFoundException", "Secrets Manager can't find the specified secret version: %s.", id)
+		if one.versions[id] == nil {
+			return refuse("ResourceNotFoundException", "Secrets Manager can't find the specified secret version.")
 		}
 	}
 	// "If the label is attached and you either do not specify this parameter, or
 	// the version ID does not match, then the operation fails."
-	switch at := one.labels[in.VersionStage]; {
-	case at != "" && in.RemoveFromVersionID == "":
-		return refuse("InvalidParameterException", "The parameter RemoveFromVersionId can't be empty. Staging label %s is currently attached to version %s, so you must explicitly reference that version in RemoveFromVersionId.", in.VersionStage, at)
-	case at != in.RemoveFromVersionID:
-		return refuse("InvalidParameterException", "The parameter RemoveFromVersionId does not match. Staging label %s is currently attached to version %s.", in.VersionStage, at)
-	case in.MoveToVersionID == "" && in.VersionStage == Current:
-		return refuse("InvalidParameterException", "You can only move staging label AWSCURRENT to a different secret version. It can't be completely removed.")
-	case in.MoveToVersionID == "":
-		delete(one.labels, in.VersionStage)
-	default:
-		one.attach(in.VersionStage, in.MoveToVersionID)
+	if one.labels[in.VersionStage] != in.RemoveFromVersionID {
+		return refuse("InvalidParameterException", "The parameter RemoveFromVersionId does not match: the staging label is attached to another version.")
 	}
-	return map[string]any{"ARN": in.SecretID, "Name": in.SecretID}, nil
+	one.attach(in.VersionStage, in.MoveToVersionID)
+	return map[string]any{}, nil
 }
 
 // attach takes the label from wherever it is.
@@ -272,15 +232,4 @@ func (one *secret) attach(label, id string) {
 		one.labels[Previous] = was
 	}
 	one.labels[label] = id
-}
-
-func (one *secret) labelsOf(id string) []string {
-	labels := []string{}
-	for label, at := range one.labels {
-		if at == id {
-			labels = append(labels, label)
-		}
-	}
-	slices.Sort(labels)
-	return labels
 }
