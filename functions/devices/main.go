@@ -22,11 +22,11 @@ func main() {
 }
 
 func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
-	c, err := config.Read[config.Devices]()
+	c, err := config.Read[config.Base]()
 	if err != nil {
 		return nil, err
 	}
-	verifier, tokens, err := compose.Verifying(ctx, c.Base, o.Log)
+	verifier, tokens, err := compose.Verifying(ctx, c, o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -20,11 +20,11 @@ func main() {
 }
 
 func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
-	c, err := config.Read[config.Revoke]()
+	c, err := config.Read[config.Base]()
 	if err != nil {
 		return nil, err
 	}
-	verifier, _, err := compose.Verifying(ctx, c.Base, o.Log)
+	verifier, _, err := compose.Verifying(ctx, c, o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -184,17 +184,6 @@ func requestID(ctx context.Context, gateways string) string {
 	return gateways
 }
 
-// texts are the values that are texts: all that fob's authorizer says.
-func texts(said map[string]any) map[string]string {
-	kept := map[string]string{}
-	for name, value := range said {
-		if text, ok := value.(string); ok {
-			kept[name] = text
-		}
-	}
-	return kept
-}
-
 // brokenBody is the body of a request whose base64 does not decode.
 type brokenBody struct{}
 

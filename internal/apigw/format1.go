@@ -35,12 +35,9 @@ func request1(ctx context.Context, e events.APIGatewayProxyRequest) (*http.Reque
 		}
 		gateway.BaseURL = "https://" + at.DomainName + base
 	}
-	if at.Authorizer != nil {
-		said := at.Authorizer
-		if lambda, ok := said["lambda"].(map[string]any); ok {
-			said = lambda
-		}
-		gateway.Authorizer = texts(said)
+	gateway.Authorizer = at.Authorizer
+	if lambda, ok := at.Authorizer["lambda"].(map[string]any); ok {
+		gateway.Authorizer = lambda
 	}
 	return requestParts{
 		method: e.HTTPMethod, path: path, query: query1(e.QueryStringParameters, e.MultiValueQueryStringParameters),
@@ -62,17 +59,22 @@ func route1(method, resource string) string {
 	return ""
 }
 
-// header1 takes each header as often as it came. The map of single values has
-// only the last of them, and is for events that have no other.
-func header1(single map[string]string, multi map[string][]string) http.Header {
-	header := make(http.Header, len(multi))
-	for name, values := range multi {
-		for _, value := range values {
-			header.Add(name, value)
-		}
-	}
+// valuesOf joins the two maps of an event. The map of single values has only the
+// last value of each name, and is for events that have no other.
+func valuesOf(single map[string]string, multi map[string][]string) map[string][]string {
+	all := make(map[string][]string, len(single)+len(multi))
 	for name, value := range single {
-		if _, has := multi[name]; !has {
+		all[name] = []string{value}
+	}
+	maps.Copy(all, multi)
+	return all
+}
+
+// header1 takes each header as often as it came.
+func header1(single map[string]string, multi map[string][]string) http.Header {
+	header := http.Header{}
+	for name, values := range valuesOf(single, multi) {
+		for _, value := range values {
 			header.Add(name, value)
 		}
 	}
@@ -88,15 +90,7 @@ func header1(single map[string]string, multi map[string][]string) http.Header {
 // repeated behind question marks, in a parameter that nothing reads: a search for
 // the names of secrets in the query finds it there.
 func query1(single map[string]string, multi map[string][]string) string {
-	all := maps.Clone(multi)
-	if all == nil {
-		all = map[string][]string{}
-	}
-	for name, value := range single {
-		if _, has := all[name]; !has {
-			all[name] = []string{value}
-		}
-	}
+	all := valuesOf(single, multi)
 	var pairs []string
 	var hidden []string
 	for _, name := range slices.Sorted(maps.Keys(all)) {

@@ -28,8 +28,8 @@ func request2(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Requ
 		base, _ := basePath(path, e.RawPath)
 		gateway.BaseURL = "https://" + at.DomainName + base
 	}
-	if at.Authorizer != nil && at.Authorizer.Lambda != nil {
-		gateway.Authorizer = texts(at.Authorizer.Lambda)
+	if at.Authorizer != nil {
+		gateway.Authorizer = at.Authorizer.Lambda
 	}
 	return requestParts{
 		method: at.HTTP.Method, path: e.RawPath, query: e.RawQueryString,

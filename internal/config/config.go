@@ -25,9 +25,6 @@ type Token struct {
 	Offer
 }
 
-// Revoke configures functions/revoke.
-type Revoke struct{ Base }
-
 // Introspect configures functions/introspect.
 type Introspect struct {
 	Base
@@ -109,9 +106,6 @@ func isRoute(route string) bool {
 // RouteScopes in template.yaml excludes them too.
 func notInRoute(c rune) bool { return c <= ' ' || c > '~' || c == '?' || c == '#' }
 
-// Devices configures functions/devices.
-type Devices struct{ Base }
-
 // Metadata configures functions/metadata. It reads no table and no key.
 type Metadata struct {
 	// Issuer is the issuer (RFC 8414 §2), below which the endpoints are. Empty means
@@ -127,7 +121,8 @@ type Offer struct {
 	PasswordGrant bool `env:"FOB_PASSWORD_GRANT" envDefault:"true"`
 }
 
-// Base is what every function with tables needs.
+// Base is for every function with tables. It is all that functions/revoke and
+// functions/devices read.
 type Base struct {
 	// TokensTable holds Authorizations and the state of subjects.
 	TokensTable string `env:"FOB_TOKENS_TABLE,required,notEmpty"`

@@ -24,14 +24,11 @@ func TestRead(t *testing.T) {
 	if err != nil || c.TokensTable != "t" || c.ClientsTable != "c" || c.UsersTable != "u" || c.CheckSecret != "arn:check" || c.MintSecret != "arn:mint" {
 		t.Errorf("read[Token] = %+v, %v", c, err)
 	}
-	if _, err := read[Revoke](complete); err != nil {
-		t.Errorf("read[Revoke]: %v", err)
+	if c, err := read[Base](complete); err != nil || c.CheckSecret != "arn:check" {
+		t.Errorf("read[Base] = %+v, %v", c, err)
 	}
-	if c, err := read[Devices](complete); err != nil || c.CheckSecret != "arn:check" {
-		t.Errorf("read[Devices] = %+v, %v", c, err)
-	}
-	if _, err := read[Devices](with(map[string]string{"FOB_CHECK_SECRET": ""})); err == nil {
-		t.Error("read[Devices] does without keys")
+	if _, err := read[Base](with(map[string]string{"FOB_CHECK_SECRET": ""})); err == nil {
+		t.Error("read[Base] does without keys")
 	}
 	i, err := read[Introspect](with(map[string]string{"FOB_ISSUER": "https://id.example.com/prod"}))
 	if err != nil || i.Issuer != "https://id.example.com/prod" {

@@ -46,7 +46,7 @@ var functions = map[string]function{
 		},
 	},
 	"revoke": {
-		config: new(config.Revoke),
+		config: new(config.Base),
 		memory: 256,
 		allows: map[any][]string{
 			getAtt("TokensTable.Arn"):  {"dynamodb:DeleteItem"},
@@ -64,7 +64,7 @@ var functions = map[string]function{
 		},
 	},
 	"devices": {
-		config: new(config.Devices),
+		config: new(config.Base),
 		memory: 256,
 		routes: map[string]string{
 			"Route": wire.DevicesPath, "DeviceRoute": wire.DevicePath, "SignOutRoute": wire.SignOutPath,

@@ -104,20 +104,24 @@ var errNoAuthorizer = errors.New("the gateway names nobody: the route has no aut
 
 // Access reads [Gateway.Authorizer] of ctx.
 func (GatewayCaller) Access(ctx context.Context, _ bearer.Bearer, _ ...string) (oauth.Introspection, error) {
-	said := GatewayOf(ctx).Authorizer
-	set, err := scope.Parse(said["scope"])
-	if said["sub"] == "" || said["client_id"] == "" || err != nil || string(set.Device()) != said["device"] {
+	said := func(name string) string {
+		text, _ := GatewayOf(ctx).Authorizer[name].(string)
+		return text
+	}
+	sub, client := said("sub"), said("client_id")
+	set, err := scope.Parse(said("scope"))
+	if sub == "" || client == "" || err != nil || string(set.Device()) != said("device") {
 		return oauth.Introspection{}, errNoAuthorizer
 	}
 	i := oauth.Introspection{
 		Active:   true,
 		Kind:     bearer.Access,
 		Scope:    set,
-		ClientID: oauth.ClientID(said["client_id"]),
-		Username: said["username"],
-		Subject:  oauth.Subject{Kind: oauth.UserSubject, ID: said["sub"]},
+		ClientID: oauth.ClientID(client),
+		Username: said("username"),
+		Subject:  oauth.Subject{Kind: oauth.UserSubject, ID: sub},
 	}
-	if said["sub"] == said["client_id"] {
+	if sub == client {
 		i.Subject.Kind = oauth.ClientSubject // a user's id never equals a client's
 	}
 	event := oauth.EventOf(ctx)

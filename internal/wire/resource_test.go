@@ -224,7 +224,7 @@ func TestResourceWithoutTime(t *testing.T) {
 func TestMeBehindTheAuthorizer(t *testing.T) {
 	w := newWorld(t)
 	h := wire.Me(wire.GatewayCaller{}, wire.Options{})
-	get := func(said map[string]string, authorization string) *httptest.ResponseRecorder {
+	get := func(said map[string]any, authorization string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("GET", "/me", nil)
 		r.Header.Set("Authorization", authorization)
 		rec := httptest.NewRecorder()
@@ -236,7 +236,7 @@ func TestMeBehindTheAuthorizer(t *testing.T) {
 		`{"sub":"shop","client_id":"shop","scope":"read"}`,
 		`{"sub":"shop","client_id":"shop"}`,
 	} {
-		said := map[string]string{}
+		said := map[string]any{}
 		must(t, json.Unmarshal([]byte(want), &said))
 		if rec := get(said, "Bearer x"); rec.Code != 200 || rec.Body.String() != want {
 			t.Errorf("%v: %d %s", said, rec.Code, rec.Body)
@@ -249,11 +249,12 @@ func TestMeBehindTheAuthorizer(t *testing.T) {
 		}
 	}
 	token := w.login(t, transports[0], asApp, "device_ipad").text("access_token")
-	for name, said := range map[string]map[string]string{
+	for name, said := range map[string]map[string]any{
 		"no authorizer":      nil,
 		"another authorizer": {"principalId": "user", "scope": "read"},
 		"no subject":         {"client_id": "app"},
 		"no client":          {"sub": "u_ada"},
+		"a number":           {"sub": 1, "client_id": "app"},
 		"a broken scope":     {"sub": "u_ada", "client_id": "app", "scope": "read  write"},
 		"another device":     {"sub": "u_ada", "client_id": "app", "scope": "read device_ipad", "device": "iphone"},
 		"a device too many":  {"sub": "u_ada", "client_id": "app", "scope": "read", "device": "iphone"},

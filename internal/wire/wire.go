@@ -55,9 +55,9 @@ type Gateway struct {
 	// Route is what the gateway matched: the method and the path as the API spells
 	// it, such as "GET /orders/{id}", or "$default". Empty means that it did not say.
 	Route string
-	// Authorizer is what the gateway's authorizer said of the request, in the words
-	// of Caller. Nil means that none was asked.
-	Authorizer map[string]string
+	// Authorizer is the context that the gateway's authorizer gave: [Caller.Texts], if
+	// it was fob's. Nil means that none was asked.
+	Authorizer map[string]any
 }
 
 type gatewayKey struct{}
