@@ -37,7 +37,7 @@ fuzz:
 
 # The fault, race and model suites at full length: an hour and more.
 long: engines
-	FOB_PROOF=long FOB_RACE_HISTORIES=200 go test -race -v -timeout 120m ./internal/proof
+	FOB_PROOF=long FOB_RACE_HISTORIES=200 go test -race -v -timeout 120m ./internal/proof/...
 	go test -timeout 60m ./internal/ledger -run TestModel -rapid.checks=20000
 
 # Breaks each promise once and wants the named test to fail.

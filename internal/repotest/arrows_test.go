@@ -41,8 +41,10 @@ var arrows = map[string][]string{
 	"internal/userimport": {"internal/oauth", "internal/password", "internal/secret"},
 
 	"internal/storetest":         {"internal/bearer", "internal/ledger", "internal/oauth", "internal/scope", "internal/secret"},
-	"internal/proof":             {}, // tests alone, which may join everything
-	"internal/repotest":          {}, // the same
+	"internal/proof/faults":      {}, // tests alone, which may join everything; so the next three
+	"internal/proof/races":       {},
+	"internal/proof/frozen":      {},
+	"internal/repotest":          {},
 	"internal/dynamo/dynamotest": {"internal/bearer", "internal/dynamo", "internal/storetest"},
 	"internal/keys/keystest":     {},
 }

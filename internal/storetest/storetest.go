@@ -1,11 +1,6 @@
 // Package storetest is the specification of the stores of package oauth, as
-// tests: Run holds a backend to every sentence of their contracts. Beside it
-// stand what tests of the domain need around a store, Faulty and
-// CheckInvariants, and the real DynamoDB engines that a backend can run against.
-//
-// The package knows the interfaces and no backend: it refuses to know the AWS
-// SDK, which speaks to an engine, and whether anything it checks is kept in a
-// map or in another country.
+// tests: [Run] holds a backend to every sentence of their contracts. Tests of the
+// domain find here what they need around a store: [Faulty] and [CheckInvariants].
 package storetest
 
 import (

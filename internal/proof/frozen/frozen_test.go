@@ -1,4 +1,4 @@
-package proof
+package frozen
 
 import (
 	"context"
@@ -22,7 +22,7 @@ import (
 // calls. When it wakes, its connections are dead, its caches are old, and the
 // monotonic clock has not noticed. None of its first requests may fail for that.
 func TestFrozenForTwentyMinutes(t *testing.T) {
-	line := newTimeLine(t, dynamotest.Engine(t))
+	line := newEngineLine(t, dynamotest.Engine(t))
 	f := dynamotest.New(t, "http://"+line.address())
 	db := dynamo.NewClient(dynamotest.Config("http://" + line.address()))
 
@@ -133,20 +133,20 @@ func TestFrozenForTwentyMinutes(t *testing.T) {
 	}
 }
 
-// timeLine is a network line to the engine whose connections can be cut.
-type timeLine struct {
+// engineLine is a network line to the engine whose connections can be cut.
+type engineLine struct {
 	listener net.Listener
 	mu       sync.Mutex // guards conns
 	conns    map[net.Conn]struct{}
 }
 
-func newTimeLine(t *testing.T, endpoint string) *timeLine {
+func newEngineLine(t *testing.T, endpoint string) *engineLine {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &timeLine{listener: listener, conns: map[net.Conn]struct{}{}}
+	l := &engineLine{listener: listener, conns: map[net.Conn]struct{}{}}
 	var wg sync.WaitGroup
 	t.Cleanup(func() {
 		_ = listener.Close()
@@ -175,10 +175,10 @@ func newTimeLine(t *testing.T, endpoint string) *timeLine {
 	return l
 }
 
-func (l *timeLine) address() string { return l.listener.Addr().String() }
+func (l *engineLine) address() string { return l.listener.Addr().String() }
 
 // kill resets every connection, as a load balancer does that has forgotten them.
-func (l *timeLine) kill() (n int) {
+func (l *engineLine) kill() (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for c := range l.conns {

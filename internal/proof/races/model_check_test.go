@@ -1,4 +1,4 @@
-package proof_test
+package races
 
 import (
 	"testing"
@@ -8,28 +8,28 @@ import (
 
 // The model is code too: what it allows and refuses, one after the other unless
 // a step says that it was under way at once with the one before.
-func TestRaceModel(t *testing.T) {
+func TestModel(t *testing.T) {
 	type step struct {
-		verb   raceVerb
+		verb   action
 		token  int
-		out    raceOutput
+		out    output
 		atOnce bool
 	}
-	signOut := step{verb: raceSignOut}
+	signOut := step{verb: doSignOut}
 	issue := func(access, refresh int) step {
-		return step{verb: raceIssue, out: raceOutput{Access: access, Refresh: refresh}}
+		return step{verb: doIssue, out: output{Access: access, Refresh: refresh}}
 	}
 	refresh := func(token, access, renewed int) step {
-		return step{verb: raceRefresh, token: token, out: raceOutput{Access: access, Refresh: renewed}}
+		return step{verb: doRefresh, token: token, out: output{Access: access, Refresh: renewed}}
 	}
 	refused := func(token int) step {
-		return step{verb: raceRefresh, token: token, out: raceOutput{Refused: true}}
+		return step{verb: doRefresh, token: token, out: output{Refused: true}}
 	}
 	introspect := func(token int, active bool) step {
-		return step{verb: raceIntrospect, token: token, out: raceOutput{Active: active}}
+		return step{verb: doIntrospect, token: token, out: output{Active: active}}
 	}
-	revoke := func(token int) step { return step{verb: raceRevoke, token: token} }
-	unknown := func(s step) step { s.out = raceOutput{Unknown: true}; return s }
+	revoke := func(token int) step { return step{verb: doRevoke, token: token} }
+	unknown := func(s step) step { s.out = output{Unknown: true}; return s }
 	atOnce := func(s step) step { s.atOnce = true; return s }
 
 	for _, test := range []struct {
@@ -94,21 +94,21 @@ func TestRaceModel(t *testing.T) {
 			for n, s := range test.steps {
 				op := porcupine.Operation{
 					ClientId: n, Call: int64(10 * n), Return: int64(10*n + 5),
-					Input:  raceInput{Verb: s.verb, Subject: "ann", Authorization: "ann's ipad", Token: s.token, Rotates: !test.stands},
+					Input:  input{Verb: s.verb, Subject: "ann", Authorization: "ann's ipad", Token: s.token, Rotates: !test.stands},
 					Output: s.out,
 				}
-				if s.verb == raceSignOut {
-					op.Input = raceInput{Verb: s.verb, Subject: "ann"}
+				if s.verb == doSignOut {
+					op.Input = input{Verb: s.verb, Subject: "ann"}
 				}
 				if s.atOnce {
 					op.Call = history[n-1].Call
 				}
 				if s.out.Unknown {
-					op.Return = raceForever
+					op.Return = forever
 				}
 				history = append(history, op)
 			}
-			if got := porcupine.CheckOperations(raceModel, history); got != test.want {
+			if got := porcupine.CheckOperations(model, history); got != test.want {
 				t.Errorf("linearizable: %v, want %v", got, test.want)
 			}
 		})
@@ -116,11 +116,11 @@ func TestRaceModel(t *testing.T) {
 
 	// A sign-out is its subject's alone.
 	apart := []porcupine.Operation{
-		{Call: 1, Return: 2, Input: raceInput{Verb: raceIssue, Subject: "ann", Authorization: "ann's ipad"}, Output: raceOutput{Access: 1}},
-		{Call: 3, Return: 4, Input: raceInput{Verb: raceSignOut, Subject: "ben"}, Output: raceOutput{}},
-		{Call: 5, Return: 6, Input: raceInput{Verb: raceIntrospect, Subject: "ann", Authorization: "ann's ipad", Token: 1}, Output: raceOutput{Active: true}},
+		{Call: 1, Return: 2, Input: input{Verb: doIssue, Subject: "ann", Authorization: "ann's ipad"}, Output: output{Access: 1}},
+		{Call: 3, Return: 4, Input: input{Verb: doSignOut, Subject: "ben"}, Output: output{}},
+		{Call: 5, Return: 6, Input: input{Verb: doIntrospect, Subject: "ann", Authorization: "ann's ipad", Token: 1}, Output: output{Active: true}},
 	}
-	if !porcupine.CheckOperations(raceModel, apart) {
+	if !porcupine.CheckOperations(model, apart) {
 		t.Error("the sign-out of one subject reached another")
 	}
 }

@@ -1,4 +1,4 @@
-package proof_test
+package races
 
 import (
 	"cmp"
@@ -31,11 +31,11 @@ import (
 // standard input and answers them on standard output (net/rpc), until the input
 // ends: however the driver goes, the instance goes with it.
 
-const raceInstanceEnv = "FOB_RACE_INSTANCE"
+const instanceEnv = "FOB_RACE_INSTANCE"
 
-func serveRaceInstance() (exitCode int) {
+func serveInstance() (exitCode int) {
 	server := rpc.NewServer()
-	if err := server.RegisterName("Instance", new(raceInstance)); err != nil {
+	if err := server.RegisterName("Instance", new(instance)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -46,17 +46,17 @@ func serveRaceInstance() (exitCode int) {
 	return 0
 }
 
-// RaceSetup is what an instance is made of.
-type RaceSetup struct {
+// Setup is what an instance is made of.
+type Setup struct {
 	Endpoint    string
 	Tables      dynamo.Tables
 	Mint, Check string // the texts of the key ring
-	Defect      raceDefect
-	Faults      raceFaults
+	Defect      plantedDefect
+	Faults      faultRates
 }
 
-// raceFaults are probabilities.
-type raceFaults struct {
+// faultRates are probabilities.
+type faultRates struct {
 	LostRequest float64 // of a request to DynamoDB: it does not arrive
 	LostReply   float64 // of a request to DynamoDB: it takes effect, its reply is lost
 	Deadline    float64 // of an operation: it is given up after a few milliseconds
@@ -65,19 +65,19 @@ type raceFaults struct {
 
 // The longest pause before and after a request to DynamoDB. One in eight is that
 // long, the others at most a quarter of it.
-const raceLatency = 8 * time.Millisecond
+const maxLatency = 8 * time.Millisecond
 
-// raceInstance is what net/rpc serves.
-type raceInstance struct {
+// instance is what net/rpc serves.
+type instance struct {
 	issuer     *oauth.Issuer
 	verifier   *oauth.Verifier
 	subjects   oauth.Subjects
 	introspect func(context.Context, oauth.IntrospectRequest) (oauth.Introspection, error)
-	faults     raceFaults
+	faults     faultRates
 }
 
 // Compose must be called once, before any Do.
-func (i *raceInstance) Compose(s RaceSetup, _ *struct{}) error {
+func (i *instance) Compose(s Setup, _ *struct{}) error {
 	ring, err := bearer.ParseMintRing([]byte(s.Mint), []byte(s.Check))
 	if err != nil {
 		return err
@@ -85,27 +85,27 @@ func (i *raceInstance) Compose(s RaceSetup, _ *struct{}) error {
 	cfg := dynamotest.Config(s.Endpoint)
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
-	cfg.HTTPClient = &http.Client{Transport: raceNetwork{transport, s.Faults}}
+	cfg.HTTPClient = &http.Client{Transport: slowNetwork{transport, s.Faults}}
 	db := dynamo.NewClient(cfg)
 
 	tokens := dynamo.NewTokens(db, s.Tables.Tokens)
-	var store oauth.Tokens = raceTorn{tokens, s.Faults.TornRead}
-	if wrap, ok := raceDefectiveStores[s.Defect]; ok {
+	var store oauth.Tokens = tornReads{tokens, s.Faults.TornRead}
+	if wrap, ok := defectiveStores[s.Defect]; ok {
 		store = wrap(store)
 	}
-	*i = composeRaceInstance(db, s.Tables, store, ring, time.Now)
-	if s.Defect == raceCachedIntrospection {
-		i.introspect = raceCached(i.introspect)
+	*i = composeInstance(db, s.Tables, store, ring, time.Now)
+	if s.Defect == cachedIntrospection {
+		i.introspect = cacheIntrospection(i.introspect)
 	}
 	i.subjects, i.faults = tokens, s.Faults
 	return nil
 }
 
-// composeRaceInstance gives an instance its own caches.
-func composeRaceInstance(db *dynamodb.Client, tables dynamo.Tables, tokens oauth.Tokens, ring *bearer.MintRing, now func() time.Time) raceInstance {
+// composeInstance gives an instance its own caches.
+func composeInstance(db *dynamodb.Client, tables dynamo.Tables, tokens oauth.Tokens, ring *bearer.MintRing, now func() time.Time) instance {
 	clients := oauth.NewClientCache(dynamo.NewClients(db, tables.Clients), now)
 	issuer := &oauth.Issuer{
-		Tokens: tokens, Clients: clients, Users: dynamo.NewUsers(db, tables.Users), Passwords: racePasswords{},
+		Tokens: tokens, Clients: clients, Users: dynamo.NewUsers(db, tables.Users), Passwords: plainPasswords{},
 		Keys: keys.NewCache(func(context.Context) (*bearer.MintRing, error) { return ring, nil }, now),
 		Now:  now,
 	}
@@ -114,12 +114,12 @@ func composeRaceInstance(db *dynamodb.Client, tables dynamo.Tables, tokens oauth
 		Keys: keys.NewCache(func(context.Context) (*bearer.CheckRing, error) { return ring.CheckRing, nil }, now),
 		Now:  now,
 	}
-	return raceInstance{issuer: issuer, verifier: verifier, introspect: verifier.Introspect}
+	return instance{issuer: issuer, verifier: verifier, introspect: verifier.Introspect}
 }
 
-// RaceRequest is one operation, in words of the endpoints.
-type RaceRequest struct {
-	Verb    raceVerb
+// Request is one operation, in words of the endpoints.
+type Request struct {
+	Verb    action
 	Client  oauth.ClientID
 	Subject oauth.Subject // sign-out
 	User    string        // issue; empty is the client itself
@@ -127,8 +127,8 @@ type RaceRequest struct {
 	Token   string        // all but issue and sign-out
 }
 
-// RaceAnswer is what a client sees of it, and what the instance did to it.
-type RaceAnswer struct {
+// Answer is what a client sees of it, and what the instance did to it.
+type Answer struct {
 	Access, Refresh string
 	Active          bool
 	Code            oauth.Code // of a refusal
@@ -139,13 +139,13 @@ type RaceAnswer struct {
 }
 
 // Do runs one operation.
-func (i *raceInstance) Do(r RaceRequest, a *RaceAnswer) error {
-	trace := new(raceTrace)
-	ctx := context.WithValue(context.Background(), raceTraceKey{}, trace)
+func (i *instance) Do(r Request, a *Answer) error {
+	trace := new(requestTrace)
+	ctx := context.WithValue(context.Background(), traceKey{}, trace)
 	if rand.Float64() < i.faults.Deadline {
 		trace.faults.Add(1)
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, raceUpTo(2*raceLatency))
+		ctx, cancel = context.WithTimeout(ctx, upTo(2*maxLatency))
 		defer cancel()
 	}
 	err := i.do(ctx, r, a)
@@ -161,74 +161,74 @@ func (i *raceInstance) Do(r RaceRequest, a *RaceAnswer) error {
 	return err
 }
 
-func (i *raceInstance) do(ctx context.Context, r RaceRequest, a *RaceAnswer) error {
+func (i *instance) do(ctx context.Context, r Request, a *Answer) error {
 	token := bearer.FromClient(r.Token)
 	form := oauth.Form{}
 	switch r.Verb {
-	case raceIssue:
+	case doIssue:
 		form["grant_type"], form["scope"] = string(oauth.ClientCredentialsGrant), "device_"+r.Device
 		if r.User != "" {
-			form["grant_type"], form["username"], form["password"] = string(oauth.PasswordGrant), r.User, racePassword
+			form["grant_type"], form["username"], form["password"] = string(oauth.PasswordGrant), r.User, userPassword
 		}
-	case raceRefresh:
+	case doRefresh:
 		form["grant_type"], form["refresh_token"] = string(oauth.RefreshTokenGrant), r.Token
-	case raceIntrospect:
-		said, err := i.introspect(ctx, oauth.IntrospectRequest{Credentials: raceCredentials(r.Client), Token: token})
+	case doIntrospect:
+		said, err := i.introspect(ctx, oauth.IntrospectRequest{Credentials: credentialsOf(r.Client), Token: token})
 		a.Active = said.Active
 		return err
-	case raceRevoke:
-		return i.verifier.Revoke(ctx, oauth.RevokeRequest{Credentials: raceCredentials(r.Client), Token: token})
-	case raceSignOut:
+	case doRevoke:
+		return i.verifier.Revoke(ctx, oauth.RevokeRequest{Credentials: credentialsOf(r.Client), Token: token})
+	case doSignOut:
 		return i.subjects.Raise(ctx, r.Subject, oauth.StateChange{})
 	}
-	resp, err := i.issuer.Token(ctx, oauth.TokenRequest{Credentials: raceCredentials(r.Client), Form: form, Source: "192.0.2.1"})
+	resp, err := i.issuer.Token(ctx, oauth.TokenRequest{Credentials: credentialsOf(r.Client), Form: form, Source: "192.0.2.1"})
 	a.Access, a.Refresh = resp.AccessToken.Reveal(), resp.RefreshToken.Reveal()
 	return err
 }
 
 // The clients of the races, and the password of all users.
 const (
-	raceApp      oauth.ClientID = "app"     // public
-	raceBackend  oauth.ClientID = "backend" // confidential
-	raceAPI      oauth.ClientID = "api"     // introspects both's access tokens
-	racePassword                = "password"
+	appClient     oauth.ClientID = "app"     // public
+	backendClient oauth.ClientID = "backend" // confidential
+	apiClient     oauth.ClientID = "api"     // introspects both's access tokens
+	userPassword                 = "password"
 )
 
-func raceCredentials(id oauth.ClientID) oauth.Credentials {
-	if id == raceApp {
+func credentialsOf(id oauth.ClientID) oauth.Credentials {
+	if id == appClient {
 		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: id}
 	}
-	return oauth.Credentials{Method: oauth.SecretBasic, ID: id, Secret: raceSecret(id)}
+	return oauth.Credentials{Method: oauth.SecretBasic, ID: id, Secret: secretOf(id)}
 }
 
-func raceSecret(id oauth.ClientID) secret.Text { return secret.New("secret-of-" + string(id)) }
+func secretOf(id oauth.ClientID) secret.Text { return secret.New("secret-of-" + string(id)) }
 
-// racePasswords costs nothing: hashing is not what races here.
-type racePasswords struct{}
+// plainPasswords costs nothing: hashing is not what races here.
+type plainPasswords struct{}
 
-func (racePasswords) Hash(password secret.Text) (secret.Text, error) { return password, nil }
+func (plainPasswords) Hash(password secret.Text) (secret.Text, error) { return password, nil }
 
-func (racePasswords) Verify(password, hash secret.Text) (ok, outdated bool, err error) {
+func (plainPasswords) Verify(password, hash secret.Text) (ok, outdated bool, err error) {
 	return password.Equal(hash), false, nil
 }
 
-// raceTrace is what befell the requests of one operation.
-type raceTrace struct{ faults, writes, lostWrites atomic.Int64 }
+// requestTrace is what befell the requests of one operation.
+type requestTrace struct{ faults, writes, lostWrites atomic.Int64 }
 
-type raceTraceKey struct{}
+type traceKey struct{}
 
-// raceNetwork is the way to DynamoDB.
-type raceNetwork struct {
+// slowNetwork is the way to DynamoDB.
+type slowNetwork struct {
 	next   http.RoundTripper
-	faults raceFaults
+	faults faultRates
 }
 
-func (n raceNetwork) RoundTrip(req *http.Request) (*http.Response, error) {
-	trace, ok := req.Context().Value(raceTraceKey{}).(*raceTrace)
+func (n slowNetwork) RoundTrip(req *http.Request) (*http.Response, error) {
+	trace, ok := req.Context().Value(traceKey{}).(*requestTrace)
 	if !ok {
 		return nil, errors.New("a request to DynamoDB without the operation's context")
 	}
-	if err := racePause(req.Context(), raceSomeLatency()); err != nil {
+	if err := pause(req.Context(), someLatency()); err != nil {
 		return nil, err
 	}
 	if rand.Float64() < n.faults.LostRequest {
@@ -245,7 +245,7 @@ func (n raceNetwork) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	lost := rand.Float64() < n.faults.LostReply
-	if err := racePause(req.Context(), raceSomeLatency()); err != nil || lost {
+	if err := pause(req.Context(), someLatency()); err != nil || lost {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		_ = resp.Body.Close()
 		if lost {
@@ -259,16 +259,16 @@ func (n raceNetwork) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-func raceSomeLatency() time.Duration {
+func someLatency() time.Duration {
 	if rand.IntN(8) == 0 {
-		return raceUpTo(raceLatency)
+		return upTo(maxLatency)
 	}
-	return raceUpTo(raceLatency / 4)
+	return upTo(maxLatency / 4)
 }
 
-func raceUpTo(d time.Duration) time.Duration { return rand.N(d) + 1 }
+func upTo(d time.Duration) time.Duration { return rand.N(d) + 1 }
 
-func racePause(ctx context.Context, d time.Duration) error {
+func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -279,15 +279,15 @@ func racePause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// raceTorn reads record and state at two times, in either order, as often as it
+// tornReads reads record and state at two times, in either order, as often as it
 // is told to. The contract of oauth.Tokens allows that, and DynamoDB does it;
 // small engines answer a batch in one go.
-type raceTorn struct {
+type tornReads struct {
 	oauth.Tokens
 	often float64
 }
 
-func (s raceTorn) Read(ctx context.Context, loc bearer.Locator) (oauth.Reading, error) {
+func (s tornReads) Read(ctx context.Context, loc bearer.Locator) (oauth.Reading, error) {
 	first, err := s.Tokens.Read(ctx, loc)
 	if err != nil || rand.Float64() >= s.often {
 		return first, err

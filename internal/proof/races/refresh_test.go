@@ -1,4 +1,4 @@
-package proof_test
+package races
 
 import (
 	"context"
@@ -16,35 +16,35 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// newRaceInstance composes an instance within this process, with its own SDK
+// newInstance composes an instance within this process, with its own SDK
 // client and caches.
-func newRaceInstance(t *testing.T, f *dynamotest.Fixture, endpoint string, now func() time.Time) *raceInstance {
+func newInstance(t *testing.T, f *dynamotest.Fixture, endpoint string, now func() time.Time) *instance {
 	t.Helper()
-	ring, err := bearer.ParseMintRing([]byte(raceMintKeys), []byte(raceCheckKeys))
+	ring, err := bearer.ParseMintRing([]byte(mintKeys), []byte(checkKeys))
 	if err != nil {
 		t.Fatal(err)
 	}
 	db := dynamo.NewClient(dynamotest.Config(endpoint))
-	i := composeRaceInstance(db, f.Tables, dynamo.NewTokens(db, f.Tables.Tokens), ring, now)
+	i := composeInstance(db, f.Tables, dynamo.NewTokens(db, f.Tables.Tokens), ring, now)
 	return &i
 }
 
-func (i *raceInstance) refresh(ctx context.Context, client oauth.ClientID, token bearer.Bearer) (oauth.TokenResponse, error) {
+func (i *instance) refresh(ctx context.Context, client oauth.ClientID, token bearer.Bearer) (oauth.TokenResponse, error) {
 	return i.issuer.Token(ctx, oauth.TokenRequest{
-		Credentials: raceCredentials(client),
+		Credentials: credentialsOf(client),
 		Form:        oauth.Form{"grant_type": string(oauth.RefreshTokenGrant), "refresh_token": token.Reveal()},
 	})
 }
 
-func (i *raceInstance) login(ctx context.Context, client oauth.ClientID, user, device string) (oauth.TokenResponse, error) {
+func (i *instance) login(ctx context.Context, client oauth.ClientID, user, device string) (oauth.TokenResponse, error) {
 	return i.issuer.Token(ctx, oauth.TokenRequest{
-		Credentials: raceCredentials(client), Source: "192.0.2.1",
-		Form: oauth.Form{"grant_type": string(oauth.PasswordGrant), "username": user, "password": racePassword, "scope": "device_" + device},
+		Credentials: credentialsOf(client), Source: "192.0.2.1",
+		Form: oauth.Form{"grant_type": string(oauth.PasswordGrant), "username": user, "password": userPassword, "scope": "device_" + device},
 	})
 }
 
-func (i *raceInstance) active(ctx context.Context, token bearer.Bearer) (bool, error) {
-	said, err := i.introspect(ctx, oauth.IntrospectRequest{Credentials: raceCredentials(raceAPI), Token: token})
+func (i *instance) active(ctx context.Context, token bearer.Bearer) (bool, error) {
+	said, err := i.introspect(ctx, oauth.IntrospectRequest{Credentials: credentialsOf(apiClient), Token: token})
 	return said.Active, err
 }
 
@@ -60,14 +60,14 @@ func TestFiftyWorkersRefreshOneToken(t *testing.T) {
 	)
 	endpoint := dynamotest.Engine(t)
 	f := dynamotest.New(t, endpoint)
-	seedRaceClients(t, f, lifetime)
-	addRaceUser(t, f, "ann")
+	seedClients(t, f, lifetime)
+	addUser(t, f, "ann")
 	var clock atomic.Int64
 	clock.Store(time.Now().Unix())
 	now := func() time.Time { return time.Unix(clock.Load(), 0) }
-	instances := []*raceInstance{newRaceInstance(t, f, endpoint, now), newRaceInstance(t, f, endpoint, now), newRaceInstance(t, f, endpoint, now)}
+	instances := []*instance{newInstance(t, f, endpoint, now), newInstance(t, f, endpoint, now), newInstance(t, f, endpoint, now)}
 
-	shared, err := instances[0].login(t.Context(), raceBackend, "ann", "batch")
+	shared, err := instances[0].login(t.Context(), backendClient, "ann", "batch")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestFiftyWorkersRefreshOneToken(t *testing.T) {
 		for worker := range workers {
 			wg.Go(func() {
 				i := instances[worker%len(instances)]
-				got, err := i.refresh(t.Context(), raceBackend, shared.RefreshToken)
+				got, err := i.refresh(t.Context(), backendClient, shared.RefreshToken)
 				if err != nil {
 					t.Errorf("worker %d: %v", worker, err)
 					return
@@ -124,15 +124,15 @@ func TestTwoRefreshesAtOnceHaveOneSuccessor(t *testing.T) {
 	const phones = 40
 	endpoint := dynamotest.Engine(t)
 	f := dynamotest.New(t, endpoint)
-	seedRaceClients(t, f, 0)
-	addRaceUser(t, f, "ann")
-	pair := []*raceInstance{newRaceInstance(t, f, endpoint, time.Now), newRaceInstance(t, f, endpoint, time.Now)}
+	seedClients(t, f, 0)
+	addUser(t, f, "ann")
+	pair := []*instance{newInstance(t, f, endpoint, time.Now), newInstance(t, f, endpoint, time.Now)}
 
 	type answer struct{ Access, Refresh string }
 	var raced atomic.Int64
 	for phone := range phones {
 		// The cap of a subject is passed: the phones from before are done.
-		login, err := pair[0].login(t.Context(), raceApp, "ann", fmt.Sprintf("phone-%d", phone))
+		login, err := pair[0].login(t.Context(), appClient, "ann", fmt.Sprintf("phone-%d", phone))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func TestTwoRefreshesAtOnceHaveOneSuccessor(t *testing.T) {
 			wg.Go(func() {
 				var event oauth.Event
 				<-start
-				got, err := i.refresh(oauth.WithEvent(t.Context(), &event), raceApp, login.RefreshToken)
+				got, err := i.refresh(oauth.WithEvent(t.Context(), &event), appClient, login.RefreshToken)
 				if err != nil {
 					t.Errorf("phone %d: %v", phone, err)
 				}
@@ -160,7 +160,7 @@ func TestTwoRefreshesAtOnceHaveOneSuccessor(t *testing.T) {
 			t.Fatalf("phone %d: not rotated", phone)
 		}
 		// The one successor is in force.
-		next, err := pair[0].refresh(t.Context(), raceApp, bearer.FromClient(answers[0].Refresh))
+		next, err := pair[0].refresh(t.Context(), appClient, bearer.FromClient(answers[0].Refresh))
 		if err != nil {
 			t.Fatalf("phone %d: the successor is refused: %v", phone, err)
 		}

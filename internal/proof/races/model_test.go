@@ -1,4 +1,4 @@
-package proof_test
+package races
 
 import (
 	"fmt"
@@ -17,20 +17,20 @@ import (
 // is none. Access tokens live for an hour and a history for seconds, so nothing
 // expires and no access token has a successor.
 
-type raceVerb string
+type action string
 
 const (
-	raceIssue      raceVerb = "issue"
-	raceRefresh    raceVerb = "refresh"
-	raceIntrospect raceVerb = "introspect"
-	raceRevoke     raceVerb = "revoke"
-	raceSignOut    raceVerb = "sign-out"
+	doIssue      action = "issue"
+	doRefresh    action = "refresh"
+	doIntrospect action = "introspect"
+	doRevoke     action = "revoke"
+	doSignOut    action = "sign-out"
 )
 
-// raceInput is what is asked of one Authorization, or for a sign-out of all of a
+// input is what is asked of one Authorization, or for a sign-out of all of a
 // subject's.
-type raceInput struct {
-	Verb          raceVerb
+type input struct {
+	Verb          action
 	Subject       string
 	Authorization string // empty for a sign-out
 	Token         int
@@ -43,7 +43,7 @@ type raceInput struct {
 	Overtaken bool
 }
 
-type raceOutput struct {
+type output struct {
 	Access, Refresh int
 	Active          bool
 	Refused         bool
@@ -52,66 +52,66 @@ type raceOutput struct {
 	Unknown bool
 }
 
-// raceState is the state of one Authorization. It is comparable, which spares
+// authorizationState is the state of one Authorization. It is comparable, which spares
 // porcupine an Equal.
-type raceState struct {
+type authorizationState struct {
 	Live            bool
-	Access, Refresh int     // in force, while Live
-	Previous        int     // the refresh token before Refresh
-	Older           raceSet // refresh tokens before that, of the same life
-	Seen            raceSet // all tokens that were ever handed out
-	Stillborn       raceSet // those of them that were inactive at birth
+	Access, Refresh int      // in force, while Live
+	Previous        int      // the refresh token before Refresh
+	Older           tokenSet // refresh tokens before that, of the same life
+	Seen            tokenSet // all tokens that were ever handed out
+	Stillborn       tokenSet // those of them that were inactive at birth
 }
 
-// raceUnseen stands for a refresh token that was made, and whose reply was lost:
+// unseen stands for a refresh token that was made, and whose reply was lost:
 // the next who gets it says which it is.
-const raceUnseen = -1
+const unseen = -1
 
-// raceSet is a set of small numbers that can be compared.
-type raceSet string
+// tokenSet is a set of small numbers that can be compared.
+type tokenSet string
 
-func (s raceSet) has(n int) bool {
+func (s tokenSet) has(n int) bool {
 	return n >= 0 && n/8 < len(s) && s[n/8]&(1<<(n%8)) != 0
 }
 
-func (s raceSet) with(n int) raceSet {
+func (s tokenSet) with(n int) tokenSet {
 	if n <= 0 || s.has(n) {
 		return s
 	}
 	bits := make([]byte, max(len(s), n/8+1))
 	copy(bits, s)
 	bits[n/8] |= 1 << (n % 8)
-	return raceSet(bits)
+	return tokenSet(bits)
 }
 
-// raceModel is deterministic. Doubt needs no choice: an operation whose answer is
+// model is deterministic. Doubt needs no choice: an operation whose answer is
 // unknown never returns, so that it may also happen after all others, which is as
 // good as never. What an unknown issue made is made by the first one who shows
 // it; the driver leaves it out.
-var raceModel = porcupine.Model{
-	Partition: racePartition,
-	Init:      func() any { return raceState{} },
-	Step: func(state, input, output any) (bool, any) {
-		return raceStep(state.(raceState), input.(raceInput), output.(raceOutput))
+var model = porcupine.Model{
+	Partition: partition,
+	Init:      func() any { return authorizationState{} },
+	Step: func(state, in, out any) (bool, any) {
+		return step(state.(authorizationState), in.(input), out.(output))
 	},
-	DescribeOperation: func(input, output any) string {
-		return raceDescribe(input.(raceInput), output.(raceOutput))
+	DescribeOperation: func(in, out any) string {
+		return describe(in.(input), out.(output))
 	},
 }
 
-// racePartition gives each Authorization its own operations and its subject's
+// partition gives each Authorization its own operations and its subject's
 // sign-outs.
-func racePartition(history []porcupine.Operation) [][]porcupine.Operation {
+func partition(history []porcupine.Operation) [][]porcupine.Operation {
 	parts := map[string][]porcupine.Operation{}
 	subjects := map[string]string{}
 	for _, op := range history {
-		if in := op.Input.(raceInput); in.Authorization != "" {
+		if in := op.Input.(input); in.Authorization != "" {
 			parts[in.Authorization] = append(parts[in.Authorization], op)
 			subjects[in.Authorization] = in.Subject
 		}
 	}
 	for _, out := range history {
-		in := out.Input.(raceInput)
+		in := out.Input.(input)
 		if in.Authorization != "" {
 			continue
 		}
@@ -120,7 +120,7 @@ func racePartition(history []porcupine.Operation) [][]porcupine.Operation {
 				continue
 			}
 			for n, op := range parts[name] {
-				if at := op.Input.(raceInput); at.Verb == raceIssue && op.Call <= out.Return && out.Call <= op.Return {
+				if at := op.Input.(input); at.Verb == doIssue && op.Call <= out.Return && out.Call <= op.Return {
 					at.SigningOut = true
 					parts[name][n].Input = at
 				}
@@ -136,8 +136,8 @@ func racePartition(history []porcupine.Operation) [][]porcupine.Operation {
 
 func markOvertaken(ops []porcupine.Operation) {
 	rotates := func(op porcupine.Operation) bool {
-		in, out := op.Input.(raceInput), op.Output.(raceOutput)
-		return in.Verb == raceRefresh && in.Rotates && !out.Refused
+		in, out := op.Input.(input), op.Output.(output)
+		return in.Verb == doRefresh && in.Rotates && !out.Refused
 	}
 	for n, op := range ops {
 		others := 0
@@ -146,31 +146,31 @@ func markOvertaken(ops []porcupine.Operation) {
 				others++
 			}
 		}
-		if in := op.Input.(raceInput); in.Verb == raceRefresh && others >= 2 {
+		if in := op.Input.(input); in.Verb == doRefresh && others >= 2 {
 			in.Overtaken = true
 			ops[n].Input = in
 		}
 	}
 }
 
-func raceStep(s raceState, in raceInput, out raceOutput) (bool, raceState) {
-	ended := raceState{Seen: s.Seen, Stillborn: s.Stillborn}
+func step(s authorizationState, in input, out output) (bool, authorizationState) {
+	ended := authorizationState{Seen: s.Seen, Stillborn: s.Stillborn}
 	held := s.Live && in.Token > 0 && (in.Token == s.Access || in.Token == s.Refresh || in.Token == s.Previous)
 	switch in.Verb {
-	case raceSignOut:
+	case doSignOut:
 		return true, ended
 
-	case raceRevoke:
+	case doRevoke:
 		if held {
 			return true, ended
 		}
 		return true, s
 
-	case raceIntrospect:
+	case doIntrospect:
 		// Of the refresh tokens only the one in force is active.
 		return out.Active == (held && in.Token != s.Previous), s
 
-	case raceIssue:
+	case doIssue:
 		switch {
 		case out.Refused:
 			return false, s
@@ -179,7 +179,7 @@ func raceStep(s raceState, in raceInput, out raceOutput) (bool, raceState) {
 		case s.Stillborn.has(out.Access):
 			return in.SigningOut, s
 		}
-		made := raceState{Live: true, Access: out.Access, Refresh: out.Refresh, Seen: s.Seen.with(out.Access).with(out.Refresh), Stillborn: s.Stillborn}
+		made := authorizationState{Live: true, Access: out.Access, Refresh: out.Refresh, Seen: s.Seen.with(out.Access).with(out.Refresh), Stillborn: s.Stillborn}
 		isNew := !s.Seen.has(out.Access) && !s.Seen.has(out.Refresh)
 		if s.Live {
 			// The epoch is read before the record is written. Between the two another
@@ -190,7 +190,7 @@ func raceStep(s raceState, in raceInput, out raceOutput) (bool, raceState) {
 		}
 		return isNew, made
 
-	case raceRefresh:
+	case doRefresh:
 		switch {
 		case s.Live && in.Token == s.Refresh && !in.Rotates:
 			return out.Unknown || !out.Refused && out.Access == s.Access && out.Refresh == in.Token, s
@@ -199,7 +199,7 @@ func raceStep(s raceState, in raceInput, out raceOutput) (bool, raceState) {
 			next := s
 			next.Older, next.Previous = s.Older.with(s.Previous), in.Token
 			if out.Unknown {
-				next.Refresh = raceUnseen
+				next.Refresh = unseen
 				return true, next
 			}
 			next.Refresh, next.Seen = out.Refresh, s.Seen.with(out.Refresh)
@@ -228,24 +228,24 @@ func raceStep(s raceState, in raceInput, out raceOutput) (bool, raceState) {
 
 // shows reports whether an answer may name this refresh token as the one in
 // force.
-func (s raceState) shows(refresh int) bool {
-	if s.Refresh == raceUnseen {
+func (s authorizationState) shows(refresh int) bool {
+	if s.Refresh == unseen {
 		return refresh > 0 && !s.Seen.has(refresh)
 	}
 	return s.Refresh == refresh
 }
 
-func (s raceState) showing(refresh int) raceState {
-	if s.Refresh == raceUnseen {
+func (s authorizationState) showing(refresh int) authorizationState {
+	if s.Refresh == unseen {
 		s.Refresh, s.Seen = refresh, s.Seen.with(refresh)
 	}
 	return s
 }
 
-// raceForever is the return of what never returned.
-const raceForever = math.MaxInt64
+// forever is the return of what never returned.
+const forever = math.MaxInt64
 
-func raceDescribe(in raceInput, out raceOutput) string {
+func describe(in input, out output) string {
 	asked := string(in.Verb)
 	if in.Token > 0 {
 		asked = fmt.Sprintf("%s %d", in.Verb, in.Token)
@@ -255,7 +255,7 @@ func raceDescribe(in raceInput, out raceOutput) string {
 		return asked + ": unknown"
 	case out.Refused:
 		return asked + ": refused"
-	case in.Verb == raceIntrospect:
+	case in.Verb == doIntrospect:
 		return fmt.Sprintf("%s: %v", asked, out.Active)
 	case out.Refresh > 0:
 		return fmt.Sprintf("%s: %d and %d", asked, out.Access, out.Refresh)

@@ -1,4 +1,4 @@
-package proof_test
+package races
 
 import (
 	"os"
@@ -6,10 +6,10 @@ import (
 )
 
 // TestMain makes this binary an instance of fob instead of a test, where
-// startRaceInstances has started it as one.
+// startInstance has started it as one.
 func TestMain(m *testing.M) {
-	if os.Getenv(raceInstanceEnv) != "" {
-		os.Exit(serveRaceInstance())
+	if os.Getenv(instanceEnv) != "" {
+		os.Exit(serveInstance())
 	}
 	os.Exit(m.Run())
 }

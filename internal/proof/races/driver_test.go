@@ -1,0 +1,340 @@
+package races
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/rpc"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/scope"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// driver sends requests to instances and writes down what they answer. It is
+// the only one that looks at a clock: its times enclose those of the instances,
+// whose clocks need not agree.
+type driver struct {
+	instances []*rpc.Client
+	fixture   *dynamotest.Fixture
+	faulty    bool
+	began     time.Time
+
+	mu     sync.Mutex // guards what follows
+	counts map[string]int
+	checks time.Duration
+}
+
+func newDriver(t *testing.T, defect plantedDefect, faults faultRates) *driver {
+	t.Helper()
+	endpoint := dynamotest.Engine(t)
+	d := &driver{
+		fixture: dynamotest.New(t, endpoint), faulty: faults.LostRequest+faults.LostReply+faults.Deadline > 0,
+		began: time.Now(), counts: map[string]int{},
+	}
+	seedClients(t, d.fixture, 0)
+	setup := Setup{
+		Endpoint: endpoint, Tables: d.fixture.Tables, Mint: mintKeys, Check: checkKeys,
+		Defect: defect, Faults: faults,
+	}
+	for range processes {
+		instance := startInstance(t)
+		if err := instance.Call("Instance.Compose", setup, &struct{}{}); err != nil {
+			t.Fatalf("compose an instance: %v", err)
+		}
+		d.instances = append(d.instances, instance)
+	}
+	return d
+}
+
+// The ring that all instances share.
+const (
+	mintKeys  = `{"1": "the mint key of the races, no secret"}`
+	checkKeys = `{"issuer_epoch": 0, "states": {"1": "active"}, "1": "the check key of the races, no secret"}`
+)
+
+// startInstance runs this binary once more, see TestMain.
+func startInstance(t *testing.T) *rpc.Client {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program)
+	// The race detector waits a second for others at each exit; there are none.
+	cmd.Env = append(os.Environ(), instanceEnv+"=1", "GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0")
+	cmd.Stderr = t.Output()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	instance := rpc.NewClient(struct {
+		io.Reader
+		io.WriteCloser
+	}{out, in})
+	t.Cleanup(func() {
+		// Its exit code tells of data races.
+		if err := errors.Join(instance.Close(), cmd.Wait()); err != nil {
+			t.Errorf("an instance ended badly: %v", err)
+		}
+	})
+	return instance
+}
+
+// seedClients registers them, with access tokens that live so many seconds.
+func seedClients(t *testing.T, f *dynamotest.Fixture, accessLifetime int64) {
+	t.Helper()
+	read, err := scope.Of("read")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil}}); err != nil {
+		t.Fatal(err)
+	}
+	keptAs := func(id oauth.ClientID) []oauth.ClientSecret {
+		return []oauth.ClientSecret{{Hash: oauth.HashClientSecret(secretOf(id))}}
+	}
+	for _, c := range []oauth.Client{
+		{ID: appClient, Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}},
+		{ID: backendClient, Secrets: keptAs(backendClient), Grants: oauth.GrantTypes()},
+		{ID: apiClient, Secrets: keptAs(apiClient), Introspects: []string{string(appClient), string(backendClient)}},
+	} {
+		c.Created, c.Epoch = 1, 1
+		c.Scopes, c.DefaultScopes = read, read
+		c.AccessLifetime = accessLifetime
+		if err := c.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Clients.SaveClient(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// addUser registers a user and returns what tokens speak for.
+func addUser(t *testing.T, f *dynamotest.Fixture, name string) oauth.Subject {
+	t.Helper()
+	user := oauth.User{Username: name, ID: oauth.NewUserID(), PasswordHash: secret.New(userPassword)}
+	if _, err := f.Users.SaveUser(t.Context(), user); err != nil {
+		t.Fatal(err)
+	}
+	return oauth.Subject{Kind: oauth.UserSubject, ID: user.ID}
+}
+
+// authorization is one that a history fights about.
+type authorization struct {
+	name    string
+	client  oauth.ClientID
+	user    string // empty: client_credentials
+	subject oauth.Subject
+	device  string
+
+	mu      sync.Mutex // guards what follows
+	access  []string   // as they were handed out, the newest last
+	refresh []string
+}
+
+// recording is one that is being written.
+type recording struct {
+	authorizations []*authorization
+
+	mu         sync.Mutex // guards what follows
+	numbers    map[string]int
+	operations []porcupine.Operation
+}
+
+// number returns the token's, 0 for none.
+func (h *recording) number(token string) int {
+	if token == "" {
+		return 0
+	}
+	n, ok := h.numbers[token]
+	if !ok {
+		n = len(h.numbers) + 1
+		h.numbers[token] = n
+	}
+	return n
+}
+
+// history lets all lanes loose on Authorizations that are new.
+func (d *driver) history(t *testing.T, n int) []porcupine.Operation {
+	t.Helper()
+	ann, ben := fmt.Sprintf("ann-%d", n), fmt.Sprintf("ben-%d", n)
+	annSubject, benSubject := addUser(t, d.fixture, ann), addUser(t, d.fixture, ben)
+	h := &recording{numbers: map[string]int{}, authorizations: []*authorization{
+		{client: appClient, user: ann, subject: annSubject, device: "ipad"},
+		{client: appClient, user: ann, subject: annSubject, device: "iphone"},
+		{client: backendClient, user: ann, subject: annSubject, device: "ipad"},
+		{client: appClient, user: ben, subject: benSubject, device: "ipad"},
+		// The device keeps it apart from those of other histories.
+		{client: backendClient, subject: oauth.Subject{Kind: oauth.ClientSubject, ID: string(backendClient)}, device: fmt.Sprintf("host-%d", n)},
+	}}
+	for _, a := range h.authorizations {
+		a.name = strings.Join([]string{a.subject.ID, string(a.client), a.device}, " ")
+	}
+
+	began := time.Now()
+	var lanes sync.WaitGroup
+	for lane := range processes * lanesOfProcess {
+		lanes.Go(func() {
+			for range operationsOfHistory {
+				d.operate(t, h, lane)
+			}
+		})
+	}
+	lanes.Wait()
+	if took := time.Since(began); took > longest {
+		t.Fatalf("history %d took %v: this machine is too slow, or stood still", n, took)
+	}
+	if t.Failed() {
+		t.FailNow()
+	}
+	d.counts["histories"]++
+	d.counts["operations"] += len(h.operations)
+	return h.operations
+}
+
+// operate makes one operation of a lane and writes it down.
+func (d *driver) operate(t *testing.T, h *recording, lane int) {
+	a := h.authorizations[rand.IntN(len(h.authorizations))]
+	verb, token := a.choose()
+	req := Request{Verb: verb, Client: a.client, Token: token}
+	in := input{Verb: verb, Subject: a.subject.ID, Authorization: a.name, Rotates: a.client == appClient}
+	switch verb {
+	case doIssue:
+		req.User, req.Device = a.user, a.device
+	case doIntrospect:
+		if a.client == appClient || strings.HasPrefix(token, "fob_at_") && rand.IntN(2) == 0 {
+			req.Client = apiClient
+		}
+	case doSignOut:
+		req.Subject, in.Authorization = a.subject, ""
+	}
+
+	var answer Answer
+	call := time.Since(d.began)
+	err := d.instances[lane%processes].Call("Instance.Do", req, &answer)
+	returned := time.Since(d.began)
+	if err != nil {
+		t.Errorf("%s: %v", verb, err)
+		return
+	}
+	unknown := answer.Unavailable != ""
+	if unknown && answer.Faults == 0 {
+		t.Errorf("%s ended in a 503, and nothing was wrong: %s", verb, answer.Unavailable)
+	}
+	if answer.Code != "" && !(verb == doRefresh && answer.Code == oauth.InvalidGrant) {
+		t.Errorf("%s was refused: %s", verb, answer.Code)
+	}
+	a.remember(answer)
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	in.Token = h.number(token)
+	op := porcupine.Operation{
+		ClientId: lane, Input: in, Call: int64(call), Return: int64(returned),
+		Output: output{
+			Access: h.number(answer.Access), Refresh: h.number(answer.Refresh),
+			Active: answer.Active, Refused: answer.Code != "", Unknown: unknown,
+		},
+	}
+	d.count(string(verb), 1)
+	d.count("faults", answer.Faults)
+	if unknown {
+		d.count("unknown", 1)
+	}
+	h.operations = append(h.operations, triesOf(op, answer)...)
+}
+
+// triesOf is what an operation adds to its history: itself once, but for those
+// of whose tries nobody can tell whether they happened.
+func triesOf(op porcupine.Operation, answer Answer) []porcupine.Operation {
+	verb, out := op.Input.(input).Verb, op.Output.(output)
+	times := 1
+	switch {
+	case verb == doSignOut:
+		// Called twice it raises twice, says its contract.
+		times = answer.Writes
+	case out.Unknown && (verb == doIssue || verb == doIntrospect):
+		times = 0
+	case out.Unknown:
+		// What the first try did the second may have been judged by.
+		times = min(answer.Writes, 2)
+	}
+	if out.Unknown {
+		op.Return = forever
+	}
+	ops := slices.Repeat([]porcupine.Operation{op}, times)
+	if verb == doRefresh && !out.Unknown && answer.LostWrites > 0 {
+		// The first try may have rotated the token, and the Authorization may have
+		// ended before the second, which was told so; or another request has rotated
+		// the successor, and the second was told of its successor.
+		first := op
+		first.Output = output{Unknown: true}
+		ops = append(ops, first)
+	}
+	return ops
+}
+
+// choose picks what to do next, and with which token: mostly the newest.
+func (a *authorization) choose() (verb action, token string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	tokens := a.access
+	roll := rand.IntN(100)
+	switch {
+	case roll < 2 && a.user != "":
+		return doSignOut, ""
+	case roll < 25 || len(tokens) == 0:
+		return doIssue, ""
+	case roll < 50 && len(a.refresh) > 0:
+		verb, tokens = doRefresh, a.refresh
+	case roll < 87:
+		verb = doIntrospect
+		// Only a client may know of its refresh tokens, and not a public one.
+		if a.client == backendClient && len(a.refresh) > 0 && rand.IntN(3) == 0 {
+			tokens = a.refresh
+		}
+	default:
+		verb = doRevoke
+		if len(a.refresh) > 0 && rand.IntN(3) == 0 {
+			tokens = a.refresh
+		}
+	}
+	age := 1
+	if rand.IntN(3) == 0 {
+		age += rand.IntN(min(len(tokens), 6))
+	}
+	return verb, tokens[len(tokens)-age]
+}
+
+// remember puts the tokens of an answer among those that may be used.
+func (a *authorization) remember(answer Answer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if answer.Access != "" && !slices.Contains(a.access, answer.Access) {
+		a.access = append(a.access, answer.Access)
+	}
+	if answer.Refresh != "" && !slices.Contains(a.refresh, answer.Refresh) {
+		a.refresh = append(a.refresh, answer.Refresh)
+	}
+}
