@@ -8,11 +8,10 @@
 //
 // The locator (subject, client, authorization) is the whole key of the item in
 // the table, so that verifying needs no index. The secret is an HMAC over what
-// the bearer names and a random id that only the item knows: whoever holds the
-// mint key and the item can make the same string again, whoever lacks either
-// cannot. The item keeps the secret's SHA-256 alone, so a copy of the tables
+// the bearer names and a random id that only the item knows: with the mint key
+// and the item the same string can be made again, and without either it cannot. The item keeps the secret's SHA-256 alone, so a copy of the tables
 // holds no usable token. The tag is an HMAC under a second key, the check key,
-// over all that precedes it: what was not made by us is refused before any read,
+// over all that precedes it: a string that fob did not make is refused before any read,
 // and a function that only verifies never holds the mint key.
 //
 // The package is pure: no clock, no store, no randomness. It does not judge
@@ -29,8 +28,8 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// Kind tells an access token from a refresh token. It enters the secret and the
-// tag, so a bearer cannot change its kind by changing its prefix.
+// Kind is access token or refresh token. It enters the secret and the tag, so a
+// bearer cannot change its kind by changing its prefix.
 type Kind uint8
 
 const (
@@ -87,8 +86,8 @@ type Name struct {
 	Generation uint32
 }
 
-// Token is a bearer whose tag has been verified: we made it, or somebody who
-// holds the check key did. Only the stored Hash tells which.
+// Token is a bearer whose tag has been verified: fob made it, or somebody who holds
+// the check key did. Only a comparison with the stored Hash shows which.
 type Token struct {
 	Name
 	Hash Hash
@@ -97,12 +96,12 @@ type Token struct {
 }
 
 var (
-	// ErrInvalid says that the string is no bearer of ours: malformed, altered,
-	// of another kind than its prefix, or under a retired key.
+	// ErrInvalid: the string is not a bearer of this ring. It is malformed, altered,
+	// of another kind than its prefix says, or under a retired key.
 	ErrInvalid = errors.New("bearer: not a token of this ring")
 
-	// ErrUnknownKey says that the string is well formed but names a key id that
-	// the ring does not have. A newer ring may have it.
+	// ErrUnknownKey: the string is well formed but names a key id that the ring does
+	// not have. A newer ring may have it.
 	ErrUnknownKey = errors.New("bearer: unknown key id")
 )
 

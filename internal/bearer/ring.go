@@ -56,9 +56,8 @@ type CheckRing struct {
 //
 //	{"issuer_epoch": 0, "states": {"1": "active"}, "1": "<text of at least 32 characters>"}
 //
-// and beside the states there may be "since", {"1": 1767323045}: when a key
-// entered its state, in Unix seconds. It is for those who turn keys, and no token
-// depends on it.
+// An optional member "since", {"1": 1767323045}, says when a key entered its state,
+// in Unix seconds. It is for the operators who turn keys; no token depends on it.
 //
 // It refuses a ring without exactly one active key, a key without a state or a
 // state without a key, and key texts that are short or doubled. Its errors name
@@ -120,7 +119,7 @@ func ParseCheckRing(check []byte) (*CheckRing, error) {
 	return r, nil
 }
 
-// checkSince refuses times that whoever turns the keys could not believe.
+// checkSince refuses times that an operator who turns keys could not rely on.
 func checkSince(raw json.RawMessage, states map[string]State) error {
 	if raw == nil {
 		return nil
@@ -195,10 +194,10 @@ type MintRing struct {
 	mint map[uint8]key
 }
 
-// ParseMintRing reads the mint secret, {"1": "<text>"}, beside the check secret.
+// ParseMintRing reads the mint secret, {"1": "<text>"}, and the check secret.
 // Every key that is not retired must be in both: without its mint key a token
 // could not be returned, and would look like one that somebody edited. No text
-// may stand in both.
+// may be in both.
 func ParseMintRing(mint, check []byte) (*MintRing, error) {
 	checkRing, err := ParseCheckRing(check)
 	if err != nil {

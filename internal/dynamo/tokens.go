@@ -52,18 +52,18 @@ func (t *Tokens) Read(ctx context.Context, loc bearer.Locator) (oauth.Reading, e
 	return reading, nil
 }
 
-// Save implements oauth.Tokens with one conditional write, and a read after it
-// only if the reply leaves open what is there.
+// Save implements [oauth.Tokens] with one conditional write, and a read after it
+// only if the reply leaves it in doubt which record is there.
 //
 // The condition is one of two and never both joined by OR: a record that was
 // read and has been ended since must not come back.
 //
 // For the same reason a record is not made twice. Had the first try landed and
 // its reply been lost, another request could hand the token out and see it
-// revoked before the second try, which would find nothing and bring it back. So
-// the caller is told that nothing stands, and decides again: with another rid,
+// revoked before the second try, which would find no record and bring it back. So
+// the caller learns that there is no record, and decides again: with another rid,
 // under which that token does not exist.
-func (t *Tokens) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (stands ledger.Record, found bool, err error) {
+func (t *Tokens) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (won ledger.Record, found bool, err error) {
 	const doing = "save an authorization"
 	in := &dynamodb.PutItemInput{
 		TableName:                           &t.table.name,
@@ -99,12 +99,12 @@ func (t *Tokens) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (
 			return ledger.Record{}, false, err
 		}
 	}
-	stands = decodeRecord(it)
-	if stands.Nonce == r.Nonce {
+	won = decodeRecord(it)
+	if won.Nonce == r.Nonce {
 		// An earlier try of this call landed and its reply was lost.
 		return r, true, nil
 	}
-	return stands, true, nil
+	return won, true, nil
 }
 
 func (t *Tokens) putOnce(ctx context.Context, in *dynamodb.PutItemInput, options ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
@@ -131,7 +131,7 @@ const (
 // End implements oauth.Tokens with one conditional delete that costs one write
 // unit. An item that is not there fails the condition too, and then the failure
 // comes without an item: it is what the caller wanted.
-func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (stands ledger.Record, ended bool, err error) {
+func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (left ledger.Record, ended bool, err error) {
 	condition, values := ifSeen(when.Nonce)
 	if when.Nonce == (ledger.Nonce{}) {
 		condition = ifAccessHash

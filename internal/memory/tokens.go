@@ -37,33 +37,33 @@ func (t *Tokens) Read(ctx context.Context, loc bearer.Locator) (reading oauth.Re
 }
 
 // Save implements oauth.Tokens.
-func (t *Tokens) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (stands ledger.Record, found bool, err error) {
+func (t *Tokens) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (won ledger.Record, found bool, err error) {
 	err = t.do(ctx, "save an authorization", func() {
 		loc := r.Locator()
-		stands, found = t.records[loc]
+		won, found = t.records[loc]
 		// A record always has a nonce, so the zero one is never that of a record.
-		if found == (seen != ledger.Nonce{}) && stands.Nonce == seen {
-			stands, found = r, true
+		if found == (seen != ledger.Nonce{}) && won.Nonce == seen {
+			won, found = r, true
 			t.records[loc] = copyRecord(r)
 		}
 		// Else r is there already if this call is made for the second time.
-		stands = copyRecord(stands)
+		won = copyRecord(won)
 	})
-	return stands, found, err
+	return won, found, err
 }
 
 // End implements oauth.Tokens.
-func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (stands ledger.Record, ended bool, err error) {
+func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (left ledger.Record, ended bool, err error) {
 	err = t.do(ctx, "end an authorization", func() {
 		r, found := t.records[loc]
 		if found && !when.Met(r) {
-			stands = copyRecord(r)
+			left = copyRecord(r)
 			return
 		}
 		delete(t.records, loc)
 		ended = true
 	})
-	return stands, ended, err
+	return left, ended, err
 }
 
 // List implements oauth.Tokens.

@@ -11,14 +11,14 @@ import (
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
-// DevicesScope lets a token look after the devices of its user. It is an ordinary
-// resource scope: it exists when the operator registers it, and a client may ask
-// for it when it is registered for it.
+// DevicesScope lets a token list and end the devices of its user. It is an ordinary
+// resource scope: it exists once the operator registers it, and only a client that
+// is registered for it may ask for it.
 const DevicesScope = "devices"
 
-// Place is where a user is signed in: an app, under the device name that it gave.
-// An app that gave none is a place too, with the empty name. Names are labels and
-// no proof: two phones that an app calls the same are one place.
+// Place is where a user is signed in: an app, and the device name that it gave, if
+// it gave one. Names are labels and prove nothing: two phones under one name are
+// one place.
 type Place struct {
 	Device scope.Device
 	Client ledger.ClientID
@@ -27,14 +27,14 @@ type Place struct {
 // PlaceOf is where an Authorization is used.
 func PlaceOf(a ledger.Authorization) Place { return Place{a.Scope.Device(), a.Client} }
 
-// Compare orders by device and then by client. No token that is made or renewed
-// moves a place, so that pages stay what they are.
+// Compare orders by device and then by client. A token that is made or renewed does
+// not move a place, so the pages of a list stay stable.
 func (p Place) Compare(q Place) int {
 	return cmp.Or(cmp.Compare(p.Device, q.Device), cmp.Compare(p.Client, q.Client))
 }
 
-// SignedIn is a place and what stands there: one Authorization or, where the app
-// logs in for several sets of scopes, more.
+// SignedIn is a place and the Authorizations there: one, or more where the app logs
+// in for several sets of scopes.
 type SignedIn struct {
 	Place
 	Scopes      []string // of all of them, without the device, sorted and distinct
@@ -43,10 +43,9 @@ type SignedIn struct {
 	Expiry      int64    // Unix seconds: when the last token ends, if nothing is done
 }
 
-// Places lists where a subject is signed in, in order, those behind after alone
-// and at most limit of them. more tells that there are others behind those. Each
-// page costs what List does: all records are read, and those of other pages are
-// dropped.
+// Places lists where a subject is signed in, in order: only places behind after,
+// and at most limit of them. more says whether others follow. Each page costs as
+// much as List: all records are read, and those of other pages are dropped.
 func (d *Directory) Places(ctx context.Context, subject ledger.Subject, after Place, limit int) (page []SignedIn, more bool, err error) {
 	standing, err := d.List(ctx, subject, Filter{})
 	if err != nil {
@@ -80,9 +79,9 @@ func (d *Directory) Places(ctx context.Context, subject ledger.Subject, after Pl
 	return page, false, nil
 }
 
-// EndDevice ends what a subject has under a device name, of every client. It may
-// be called again after an error, and when nothing is left. The Authorization at
-// own, which the request itself came with, ends last: as long as anything is left,
+// EndDevice ends all Authorizations of a subject under a device name, of every
+// client. It may be called again after an error, and when nothing is left. The
+// Authorization at own, whose token the request came with, ends last: until then
 // the same token can ask again.
 func (d *Directory) EndDevice(ctx context.Context, subject ledger.Subject, device scope.Device, own bearer.Locator) error {
 	if device == "" {
@@ -104,8 +103,8 @@ func (d *Directory) EndDevice(ctx context.Context, subject ledger.Subject, devic
 	return nil
 }
 
-// EndOthers ends what a subject has at other places than the one to keep. It may
-// be called again after an error.
+// EndOthers ends the Authorizations of a subject at all places but keep. It may be
+// called again after an error.
 func (d *Directory) EndOthers(ctx context.Context, subject ledger.Subject, keep Place) error {
 	_, err := d.endWhere(ctx, subject, "", func(r ledger.Record) bool { return PlaceOf(r.Authorization) != keep })
 	return err

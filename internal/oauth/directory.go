@@ -12,15 +12,15 @@ import (
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
-// Directory shows which Authorizations of a subject stand, and ends them without
-// a token of theirs: for operators, and for users who look after their own
-// devices. It can mint nothing.
+// Directory lists the Authorizations of a subject that are active, and ends them
+// without one of their tokens: for operators, and for users who look after their
+// own devices. It cannot mint.
 type Directory struct {
 	Tokens   Tokens
 	Subjects Subjects
 	Clients  *ClientCache
-	// Keys may be nil for an operator who cannot read the key ring. Then tokens that
-	// a retired key or the issuer epoch ended are listed as if they stood.
+	// Keys may be nil for an operator who may not read the key ring. Then tokens that
+	// a retired key or the issuer epoch ended are listed as if they were active.
 	Keys Keys[*bearer.CheckRing]
 	Now  func() time.Time
 }
@@ -43,11 +43,12 @@ func (f Filter) selects(a ledger.Authorization) bool {
 	return (f.Client == "" || a.Client == f.Client) && (f.Device == "" || a.Scope.Device() == f.Device)
 }
 
-// List returns what stands for a subject, the one issued last first. It costs one
-// query for all clients, and one read each of the subject's state and of the
-// clients that are not cached.
+// List returns the active Authorizations of a subject, the one issued last first.
+// It costs one query for all clients, one read of the subject's state, and one for
+// each client that is not cached.
 func (d *Directory) List(ctx context.Context, subject ledger.Subject, f Filter) ([]Standing, error) {
-	// Before the records: one that is made meanwhile is news then, and not dead.
+	// The state comes first: a record that is made meanwhile is then ahead of it, and
+	// not dead.
 	state, err := d.Subjects.State(ctx, subject)
 	if err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func sortStanding(all []Standing) {
 	})
 }
 
-// look tells whether anything in a record is active.
+// look reports whether anything in a record is active.
 func (d *Directory) look(ctx context.Context, r ledger.Record, state SubjectState, now int64) (Standing, bool, error) {
 	client, exists, err := d.Clients.Client(ctx, r.Authorization.Client)
 	if err != nil || !exists || client.Disabled || state.Disabled {
@@ -139,18 +140,18 @@ func (d *Directory) look(ctx context.Context, r ledger.Record, state SubjectStat
 	}, true, nil
 }
 
-// everyKey stands in for a key ring that cannot be read. It never decides whether
-// a token is accepted, only what a Directory lists.
+// everyKey takes the place of a key ring that the operator may not read: least
+// privilege is worth a list that shows too much. It never decides whether a token
+// is accepted, only what a Directory lists.
 type everyKey struct{ issuerEpoch uint64 }
 
 func (everyKey) Knows(uint8) bool      { return true }
 func (everyKey) Verifies(uint8) bool   { return true }
 func (k everyKey) IssuerEpoch() uint64 { return k.issuerEpoch }
 
-// End ends all Authorizations of a subject that the filter selects, one
-// conditional delete each, and tells how many there were. Dead ones are among
-// them: a client that is disabled may be enabled again. It may be called again
-// after an error.
+// End ends all Authorizations of a subject that the filter selects, also dead ones
+// (a client that is disabled may be enabled again), with one conditional delete
+// each, and returns how many. It may be called again after an error.
 func (d *Directory) End(ctx context.Context, subject ledger.Subject, f Filter) (ended int, err error) {
 	return d.endWhere(ctx, subject, f.Client, func(r ledger.Record) bool { return f.selects(r.Authorization) })
 }
@@ -187,17 +188,16 @@ func (d *Directory) EndAll(ctx context.Context, registry TokenRegistry, f Filter
 	return ended, err
 }
 
-// end ends the Authorization of a record, also if it is used at the same time and
-// so is never twice the same record.
+// end ends the Authorization of a record, also if others write it at the same time.
 func (d *Directory) end(ctx context.Context, r ledger.Record) error {
 	loc := r.Locator()
 	for range maxConflicts {
-		stands, ended, err := d.Tokens.End(ctx, loc, ledger.EndCondition{Nonce: r.Nonce})
+		left, ended, err := d.Tokens.End(ctx, loc, ledger.EndCondition{Nonce: r.Nonce})
 		if err != nil || ended {
 			return err
 		}
 		EventOf(ctx).Raced++
-		r = stands
+		r = left
 	}
 	return Unavailable("end an authorization", errBusy)
 }

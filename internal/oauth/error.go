@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Code is an error code of RFC 6749 §5.2, or of the RFC named beside it.
+// Code is an error code of RFC 6749 §5.2, or of the RFC that its comment names.
 type Code string
 
 const (
@@ -20,9 +20,9 @@ const (
 	InvalidToken      Code = "invalid_token"
 	InsufficientScope Code = "insufficient_scope"
 
-	// TemporarilyUnavailable (RFC 6749 §4.1.2.1) says that we could not find out.
+	// TemporarilyUnavailable (RFC 6749 §4.1.2.1): fob could not find out.
 	TemporarilyUnavailable Code = "temporarily_unavailable"
-	// ServerError (RFC 6749 §4.1.2.1) is for what should not happen.
+	// ServerError (RFC 6749 §4.1.2.1): a fault of fob.
 	ServerError Code = "server_error"
 )
 

@@ -8,7 +8,7 @@ import (
 	"github.com/fob-oauth/fob/internal/ledger"
 )
 
-// Outcome is what became of a request, one word for the log and the metrics.
+// Outcome is the result of a request in one word, for the log and the metrics.
 type Outcome string
 
 const (
@@ -20,12 +20,12 @@ const (
 	Active    Outcome = "active"
 	Inactive  Outcome = "inactive"
 	Listed    Outcome = "listed"    // a user's devices
-	Described Outcome = "described" // what this deployment offers
+	Described Outcome = "described" // the metadata
 	Denied    Outcome = "denied"    // the client or the user was refused
-	Failed    Outcome = "failed"    // we could not find out, or broke
+	Failed    Outcome = "failed"    // fob could not find out, or broke
 )
 
-// Event is what one request tells the operator. It is filled along the way by
+// Event is the line that one request leaves for the operator. It is filled by
 // the goroutine that serves the request, and written once when it ends. It holds
 // no bearer, secret, username or form value.
 type Event struct {

@@ -20,7 +20,7 @@ type passwordGrant struct {
 }
 
 // An unknown, wrong, disabled and throttled user get the same answer (RFC 6749
-// §4.3.2, RFC 9700 §4.3.2): it must not tell which names exist.
+// §4.3.2, RFC 9700 §4.3.2): it must not reveal which names exist.
 func errWrongPassword() error { return refuse(InvalidGrant, "the username or password is wrong") }
 
 func parsePassword(users Users, passwords Passwords, req TokenRequest) (grant, error) {

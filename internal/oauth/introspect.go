@@ -32,12 +32,11 @@ type Introspection struct {
 	Expiry    int64  // Unix seconds; for a refresh token the earlier of idle and absolute
 	ID        string // jti: the same for the same token, and of no use for guessing it
 
-	// Locator is where the token's record stands. It is for us, and no answer
-	// tells it.
+	// Locator is the key of the token's record. It is never part of an answer.
 	Locator bearer.Locator
 }
 
-// Introspect tells whether a token is active, for a caller that may know: the
+// Introspect reports whether a token is active, for a caller that may know: the
 // client that it was issued to, or for access tokens one that is registered to
 // introspect one of its audiences. Anyone else, and every token that is not
 // active, gets the zero Introspection. Nothing positive is cached: a revoked
@@ -75,8 +74,8 @@ func (v *Verifier) Introspect(ctx context.Context, req IntrospectRequest) (Intro
 	return found, nil
 }
 
-// Access tells what an access token asserts, for a resource server that is part
-// of this deployment and so needs no registration to ask. Every token that is no
+// Access returns what an access token asserts, for a resource server that is part
+// of this deployment and so needs no registration to ask. A token that is not an
 // active access token, and with audiences one that is for none of them, gets the
 // zero Introspection. As with Introspect nothing positive is cached.
 func (v *Verifier) Access(ctx context.Context, token bearer.Bearer, audiences ...string) (Introspection, error) {

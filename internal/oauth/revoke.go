@@ -47,15 +47,15 @@ func (v *Verifier) Revoke(ctx context.Context, req RevokeRequest) error {
 	if err != nil || ended {
 		return err
 	}
-	// What stands does not hold this token: a later generation, which lives on. Or
-	// the key of two client ids met.
+	// The record that is left does not hold this token: it is of a later generation,
+	// which lives on. Or the hashed keys of two client ids are equal.
 	if left.Authorization.Client != client.ID {
 		return refuseForeign(client)
 	}
 	return nil
 }
 
-// refuseForeign tells an authenticated client that it holds somebody else's
+// refuseForeign is the answer to an authenticated client that holds another's
 // token (RFC 7009 §2.1). A public client has proved nothing and learns nothing.
 func refuseForeign(client Client) error {
 	if client.Public {

@@ -20,8 +20,7 @@ import (
 //     arguments, except for Save.
 //   - Methods may be called concurrently, and must give up when ctx ends.
 
-// SubjectState is what stands beside a subject's records. Absent means the zero
-// value.
+// SubjectState applies to all records of a subject. Absent means the zero value.
 type SubjectState struct {
 	Epoch    uint64
 	Disabled bool
@@ -46,25 +45,26 @@ type Tokens interface {
 	// that it can be replaced; a state that cannot be read whole is an error.
 	Read(ctx context.Context, loc bearer.Locator) (Reading, error)
 
-	// Save puts r at r.Locator() in one atomic step, if what stands there carries
-	// the nonce seen, or if nothing stands there when seen is zero. It returns
-	// what stands there afterwards: r itself when it was saved, now or by an
-	// earlier try whose reply was lost (the store must tell by r.Nonce); else the
-	// record that won, or found == false if there is none any more. Losing is not
-	// an error. Save must not retry with another condition than the caller's, and
-	// while seen is zero not at all unless the first try certainly did nothing: a
-	// record that was made, handed out and ended meanwhile would come back. Then
-	// it must look what stands, and return that.
-	Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (stands ledger.Record, found bool, err error)
+	// Save puts r at r.Locator() in one atomic step, if the record there carries the
+	// nonce seen, or if there is none when seen is zero. It returns the record that
+	// is there afterwards: r itself when it was saved, now or by an earlier try whose
+	// reply was lost (the store must recognise it by r.Nonce); else the record that
+	// won, or found == false if there is none any more. Losing is not an error.
+	//
+	// Save must not retry under another condition than the caller's. While seen is
+	// zero it must not retry at all, unless the first try certainly did nothing: the
+	// record could have been made, handed out and ended in between, and a second try
+	// would bring it back. Then Save must read the record, and return that.
+	Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (won ledger.Record, found bool, err error)
 
-	// End deletes the record at loc in one atomic step if it fulfils the
-	// condition. ended is true also when nothing stands there any more: an absent
-	// Authorization is inactive. Otherwise stands is the record that is left.
-	End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (stands ledger.Record, ended bool, err error)
+	// End deletes the record at loc in one atomic step if it fulfils the condition.
+	// ended is true also if there is no record any more: an absent Authorization is
+	// inactive. Otherwise left is the record that is still there.
+	End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (left ledger.Record, ended bool, err error)
 
 	// List returns the records of a subject, of one client only unless client is
-	// empty, dead ones included, in no order. One whose fields do not give the key
-	// under which it stands must be left out: somebody edited it.
+	// empty, dead ones included, in no order. One whose fields do not give its key
+	// must be left out: somebody edited it.
 	List(ctx context.Context, subject ledger.Subject, client ledger.ClientID) ([]ledger.Record, error)
 }
 
@@ -73,10 +73,10 @@ type Subjects interface {
 	// State returns the subject's state; none is the zero value.
 	State(ctx context.Context, subject ledger.Subject) (SubjectState, error)
 
-	// Raise adds one to the subject's epoch, and applies the rest of the change,
-	// in one atomic step. It may raise twice, or once more some moments after it
-	// returned, if the network kept an earlier try: then a login made since is
-	// asked for once more, and nothing comes back to life.
+	// Raise adds one to the subject's epoch, and applies the rest of the change, in
+	// one atomic step. The step happens at least once: if the network kept an earlier
+	// try, it may happen again, also some moments after Raise returned. Then a user
+	// who logged in since has to log in once more; nothing comes back to life.
 	Raise(ctx context.Context, subject ledger.Subject, change StateChange) error
 }
 
@@ -85,8 +85,7 @@ type TokenRegistry interface {
 	// Each calls visit with each record of all subjects, dead ones included, in no
 	// order, and stops at its first error, which it returns. It costs a read of the
 	// whole table. Records that are written meanwhile may be missed. One whose
-	// fields do not give the key under which it stands must be left out: somebody
-	// edited it.
+	// fields do not give its key must be left out: somebody edited it.
 	Each(ctx context.Context, visit func(ledger.Record) error) error
 
 	// Forget deletes a subject's state, so that it is the zero value. Whatever its

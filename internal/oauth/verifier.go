@@ -8,8 +8,8 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 )
 
-// Verifier is what revocation and introspection work with: everything that it
-// takes to judge a token, and nothing that could make one.
+// Verifier revokes and introspects. It has everything that judging a token takes,
+// and nothing that could make one.
 type Verifier struct {
 	Tokens  Tokens
 	Clients *ClientCache
@@ -17,7 +17,8 @@ type Verifier struct {
 	Now     func() time.Time
 }
 
-// open verifies a presented token. ok is false for what is not ours.
+// open verifies a presented token. ok is false for a token that fob did not
+// make.
 func (v *Verifier) open(ctx context.Context, b bearer.Bearer) (t bearer.Token, ok bool, err error) {
 	t, err = openBearer(ctx, v.Keys, b)
 	if errors.Is(err, bearer.ErrInvalid) {
@@ -31,7 +32,7 @@ func (v *Verifier) open(ctx context.Context, b bearer.Bearer) (t bearer.Token, o
 }
 
 // openBearer verifies a bearer, with a newer ring if it names a key that this
-// one lacks. It returns bearer.ErrInvalid for what is not ours.
+// one lacks. It returns bearer.ErrInvalid for a token that fob did not make.
 func openBearer[R interface {
 	Open(bearer.Bearer) (bearer.Token, error)
 }](ctx context.Context, keys Keys[R], b bearer.Bearer) (bearer.Token, error) {

@@ -84,7 +84,7 @@ func (l legacy) wrap(digest secret.Text) (secret.Text, error) {
 	return secret.New(l.prefix() + over.Reveal()), nil
 }
 
-// prefix is what stands before the argon2id.
+// prefix is the part before the argon2id hash.
 func (l legacy) prefix() string {
 	kind := l.digest
 	if l.iterations > 0 {
@@ -161,7 +161,7 @@ func verifyWrapped(password secret.Text, stored string) (bool, error) {
 // bcrypt is stored as it came: it is slow enough, and its digest cannot be had
 // from the library without a comparison.
 const (
-	minCost = 8 // as slow as ours, or so
+	minCost = 8 // about as slow as params
 	maxCost = 14
 
 	bcryptLen = 60

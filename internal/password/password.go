@@ -3,10 +3,8 @@
 // takes the hashes of other systems, see Foreign, so that their users keep their
 // passwords.
 //
-// What it stores is slow to guess, wherever it came from: a hash that is not lies
-// under an argon2id of ours (legacy.go).
-//
-// Only the token function and the operator's program link it.
+// All that it stores is slow to guess: a fast hash of another system is wrapped in
+// argon2id (legacy.go). Only the token function and the operator's program link it.
 package password
 
 import (
@@ -34,10 +32,9 @@ const (
 	maxIterations = 10
 )
 
-// nobody is the hash that a name without a user is compared with: as much work
-// as any of ours, and a key of zeros that no password is known to have. An
-// imported hash can take longer until its user has logged in once, see
-// docs/decisions/0014.
+// nobody is the hash that a name without a user is compared with. It costs as much
+// work as params, and its key of zeros matches no known password. An imported hash
+// can take longer until its user has logged in once, see docs/decisions/0014.
 const nobody = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 // Hash makes a new hash with a random salt.

@@ -24,7 +24,7 @@ const (
 // oauth.ErrUnavailable too, as an outage must.
 var ErrInjected = errors.New("injected fault")
 
-// Faulty stands before a backend, counts the calls and lets those fail that it
+// Faulty wraps a backend, counts the calls and lets those fail that it
 // was told to. It is what the domain sees of the stores: those of requests, not
 // those of operators.
 type Faulty struct {
@@ -118,21 +118,21 @@ func (f *Faulty) Read(ctx context.Context, loc bearer.Locator) (reading oauth.Re
 }
 
 // Save implements oauth.Tokens.
-func (f *Faulty) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (stands ledger.Record, found bool, err error) {
+func (f *Faulty) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (won ledger.Record, found bool, err error) {
 	err = f.try(ctx, "save an authorization", func() (err error) {
-		stands, found, err = f.stores.Tokens.Save(ctx, r, seen)
+		won, found, err = f.stores.Tokens.Save(ctx, r, seen)
 		return err
 	})
-	return unless(err, stands), unless(err, found), err
+	return unless(err, won), unless(err, found), err
 }
 
 // End implements oauth.Tokens.
-func (f *Faulty) End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (stands ledger.Record, ended bool, err error) {
+func (f *Faulty) End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (left ledger.Record, ended bool, err error) {
 	err = f.try(ctx, "end an authorization", func() (err error) {
-		stands, ended, err = f.stores.Tokens.End(ctx, loc, when)
+		left, ended, err = f.stores.Tokens.End(ctx, loc, when)
 		return err
 	})
-	return unless(err, stands), unless(err, ended), err
+	return unless(err, left), unless(err, ended), err
 }
 
 // List implements oauth.Tokens.
