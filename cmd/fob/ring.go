@@ -170,7 +170,7 @@ func (r *ring) explain(err error) error {
 	if _, ok := errors.AsType[*failure](err); ok {
 		return err
 	}
-	if refusal, ok := errors.AsType[*rotation.Refusal](err); ok {
+	if refusal, ok := errors.AsType[*rotation.StepError](err); ok {
 		return explainRefusal(refusal)
 	}
 	about, code := "the key ring", ""
@@ -211,7 +211,7 @@ func (r *ring) explain(err error) error {
 }
 
 // explainRefusal adds what to do instead.
-func explainRefusal(r *rotation.Refusal) error {
+func explainRefusal(r *rotation.StepError) error {
 	switch r.Reason {
 	case rotation.NoSuchKey:
 		return fail(exitNotFound, "%v: see fob key list", r)

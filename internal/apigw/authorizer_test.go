@@ -68,7 +68,7 @@ type known struct {
 	slow  bool
 }
 
-func (k known) Access(ctx context.Context, token bearer.Bearer, _ ...string) (oauth.Introspection, error) {
+func (k known) Caller(ctx context.Context, token bearer.Bearer, _ ...string) (oauth.Introspection, error) {
 	if k.slow {
 		<-ctx.Done()
 		return oauth.Introspection{}, ctx.Err()

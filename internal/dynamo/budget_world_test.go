@@ -214,7 +214,7 @@ func (w *budgetWorld) devices(b bearer.Bearer, do func(context.Context, *oauth.D
 	v := w.verifier
 	directory := &oauth.Directory{Tokens: v.Tokens, Subjects: v.Tokens.(*dynamo.Tokens), Clients: v.Clients, Keys: v.Keys, Now: v.Now}
 	return func(ctx context.Context) error {
-		me, err := v.Access(ctx, b)
+		me, err := v.Caller(ctx, b)
 		if err != nil || !me.Active {
 			return err
 		}
@@ -225,7 +225,7 @@ func (w *budgetWorld) devices(b bearer.Bearer, do func(context.Context, *oauth.D
 // access is what the authorizer and /me do.
 func (w *budgetWorld) access(b bearer.Bearer) func(context.Context) error {
 	return func(ctx context.Context) error {
-		_, err := w.verifier.Access(ctx, b)
+		_, err := w.verifier.Caller(ctx, b)
 		return err
 	}
 }

@@ -225,7 +225,7 @@ func TestAccess(t *testing.T) {
 	w := newWorld(t)
 	access := func(b bearer.Bearer, audiences ...string) oauth.Introspection {
 		t.Helper()
-		i, err := w.verifier.Access(w.context(), b, audiences...)
+		i, err := w.verifier.Caller(w.context(), b, audiences...)
 		w.must(err)
 		return i
 	}
@@ -263,7 +263,7 @@ func TestAccess(t *testing.T) {
 	down := *w.verifier
 	down.Now = func() time.Time { return time.Unix(w.clock.Load()-60, 0) }
 	down.Tokens = downTokens{}
-	if i, err := down.Access(t.Context(), later); err == nil || i.Active {
+	if i, err := down.Caller(t.Context(), later); err == nil || i.Active {
 		t.Errorf("with the store down: %+v, %v", i, err)
 	}
 }

@@ -74,11 +74,11 @@ func (v *Verifier) Introspect(ctx context.Context, req IntrospectRequest) (Intro
 	return found, nil
 }
 
-// Access returns what an access token asserts, for a resource server that is part
-// of this deployment and so needs no registration to ask. A token that is not an
-// active access token, and with audiences one that is for none of them, gets the
-// zero Introspection. As with Introspect nothing positive is cached.
-func (v *Verifier) Access(ctx context.Context, token bearer.Bearer, audiences ...string) (Introspection, error) {
+// Caller returns what an access token asserts, for a resource server that is part of
+// this deployment and so needs no registration to ask. It returns the zero
+// Introspection for a token that is not an active access token, or, if audiences are
+// given, is for none of them. As with Introspect, nothing positive is cached.
+func (v *Verifier) Caller(ctx context.Context, token bearer.Bearer, audiences ...string) (Introspection, error) {
 	event := EventOf(ctx)
 	event.Outcome = Inactive
 	now := v.Now().Unix()

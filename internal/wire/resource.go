@@ -11,12 +11,12 @@ import (
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
-// CallerSource says for whom an access token speaks. Access must return the zero
+// CallerSource says for whom an access token speaks. Caller must return the zero
 // Introspection for a token that is not good here, and an error only for doubt or a
 // defect. [oauth.Verifier] reads it from the store, [GatewayCaller] believes the
 // gateway.
 type CallerSource interface {
-	Access(ctx context.Context, token bearer.Bearer, audiences ...string) (oauth.Introspection, error)
+	Caller(ctx context.Context, token bearer.Bearer, audiences ...string) (oauth.Introspection, error)
 }
 
 // Me is a sample of a resource: it answers for whom the token speaks, and on which
@@ -47,7 +47,7 @@ func callerOf(w http.ResponseWriter, r *http.Request, source CallerSource, isSec
 	if err := timeLeft(r.Context()); err != nil {
 		return oauth.Introspection{}, err
 	}
-	caller, err := source.Access(r.Context(), token, audiences...)
+	caller, err := source.Caller(r.Context(), token, audiences...)
 	if err != nil {
 		return oauth.Introspection{}, err
 	}
@@ -102,8 +102,8 @@ type GatewayCaller struct{}
 // errNoAuthorizer is a defect of the deployment: the route has no authorizer.
 var errNoAuthorizer = errors.New("the gateway names nobody: the route has no authorizer of fob")
 
-// Access reads [Gateway.Authorizer] of ctx.
-func (GatewayCaller) Access(ctx context.Context, _ bearer.Bearer, _ ...string) (oauth.Introspection, error) {
+// Caller reads [Gateway.Authorizer] of ctx.
+func (GatewayCaller) Caller(ctx context.Context, _ bearer.Bearer, _ ...string) (oauth.Introspection, error) {
 	said := func(name string) string {
 		text, _ := GatewayOf(ctx).Authorizer[name].(string)
 		return text

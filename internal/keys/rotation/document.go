@@ -209,15 +209,15 @@ const (
 	UsedUp
 )
 
-// Refusal is the error of a change that must not be made. The ring is as it was.
-type Refusal struct {
+// StepError is the error of a change that must not be made. The ring is as it was.
+type StepError struct {
 	Reason Reason
 	Key    Key
 	Step   Step
 	From   time.Time // if it is too early: when it is not any more
 }
 
-func (r *Refusal) Error() string {
+func (r *StepError) Error() string {
 	switch r.Reason {
 	case NoSuchKey:
 		return fmt.Sprintf("there is no key %d", r.Key.KID)
@@ -230,18 +230,18 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("key %d is %s", r.Key.KID, r.Key.State)
 }
 
-// may returns the Refusal if step is not the next of kid, or too early.
+// may returns the StepError if step is not the next of kid, or too early.
 func (d Document) may(kid uint8, step Step, now time.Time, longest time.Duration) error {
 	k, known := d.Key(kid)
 	if !known {
-		return &Refusal{Reason: NoSuchKey, Key: Key{KID: kid}, Step: step}
+		return &StepError{Reason: NoSuchKey, Key: Key{KID: kid}, Step: step}
 	}
 	next, from := k.Next(longest)
 	switch {
 	case next != step:
-		return &Refusal{Reason: WrongState, Key: k, Step: step}
+		return &StepError{Reason: WrongState, Key: k, Step: step}
 	case now.Before(from):
-		return &Refusal{Reason: TooEarly, Key: k, Step: step, From: from}
+		return &StepError{Reason: TooEarly, Key: k, Step: step, From: from}
 	}
 	return nil
 }
@@ -251,7 +251,7 @@ func (d Document) may(kid uint8, step Step, now time.Time, longest time.Duration
 // time is on its way.
 func (d Document) Add(now time.Time) (Document, Key, error) {
 	if waiting := d.in(bearer.Prepublished); len(waiting) > 0 {
-		return Document{}, Key{}, &Refusal{Reason: WrongState, Key: waiting[0]}
+		return Document{}, Key{}, &StepError{Reason: WrongState, Key: waiting[0]}
 	}
 	kid, err := d.newKID()
 	if err != nil {
@@ -272,7 +272,7 @@ func (d Document) Add(now time.Time) (Document, Key, error) {
 func (d Document) newKID() (uint8, error) {
 	highest := slices.Max(slices.Collect(maps.Keys(d.states)))
 	if highest == lastKID {
-		return 0, &Refusal{Reason: UsedUp}
+		return 0, &StepError{Reason: UsedUp}
 	}
 	var begun []uint8
 	for kid := range d.mint {
@@ -318,9 +318,9 @@ func (d Document) RetireNow(kid uint8, now time.Time) (_ Document, replacement K
 	k, known := d.Key(kid)
 	switch {
 	case !known:
-		return Document{}, Key{}, &Refusal{Reason: NoSuchKey, Key: Key{KID: kid}, Step: RetireStep}
+		return Document{}, Key{}, &StepError{Reason: NoSuchKey, Key: Key{KID: kid}, Step: RetireStep}
 	case k.State == bearer.Retired:
-		return Document{}, Key{}, &Refusal{Reason: WrongState, Key: k, Step: RetireStep}
+		return Document{}, Key{}, &StepError{Reason: WrongState, Key: k, Step: RetireStep}
 	}
 	waiting := d.in(bearer.Prepublished)
 	d = d.clone()
@@ -346,7 +346,7 @@ func (d Document) RetireNow(kid uint8, now time.Time) (_ Document, replacement K
 func (d Document) unseenKID() (uint8, error) {
 	highest := max(slices.Max(slices.Collect(maps.Keys(d.states))), slices.Max(slices.Collect(maps.Keys(d.mint))))
 	if highest == lastKID {
-		return 0, &Refusal{Reason: UsedUp}
+		return 0, &StepError{Reason: UsedUp}
 	}
 	return highest + 1, nil
 }

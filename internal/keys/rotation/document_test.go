@@ -72,12 +72,12 @@ func wantStates(t testing.TB, d Document, want map[uint8]bearer.State) {
 	}
 }
 
-func wantRefusal(t testing.TB, err error, want Reason) Refusal {
+func wantRefusal(t testing.TB, err error, want Reason) StepError {
 	t.Helper()
-	r, ok := errors.AsType[*Refusal](err)
+	r, ok := errors.AsType[*StepError](err)
 	if !ok || r.Reason != want {
 		t.Errorf("error %v, want a refusal for reason %d", err, want)
-		return Refusal{}
+		return StepError{}
 	}
 	return *r
 }
