@@ -145,7 +145,7 @@ func credentials(id ledger.ClientID, clientSecret string) oauth.Credentials {
 	if id == "app" {
 		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: id}
 	}
-	return oauth.Credentials{Method: oauth.SecretBasic, ID: id, Secret: secret.New(clientSecret)}
+	return oauth.Credentials{Method: oauth.WithSecret, ID: id, Secret: secret.New(clientSecret)}
 }
 
 func (w *budgetWorld) token(id ledger.ClientID, clientSecret string, form oauth.Form) func(context.Context) error {

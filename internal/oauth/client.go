@@ -254,8 +254,7 @@ type AuthMethod uint8
 const (
 	NoCredentials AuthMethod = iota
 	ClientIDOnly             // client_id in the body: a public client
-	SecretBasic              // client_secret_basic
-	SecretPost               // client_secret_post
+	WithSecret               // client_secret_basic or client_secret_post, which count alike
 )
 
 // Credentials are what a request showed to authenticate its client.

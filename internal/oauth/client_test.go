@@ -123,16 +123,16 @@ func TestClientAuthentication(t *testing.T) {
 	var texts []string
 	for what, cred := range map[string]oauth.Credentials{
 		"none":                          {},
-		"no id":                         {Method: oauth.SecretBasic, Secret: right("backend")},
-		"unknown":                       {Method: oauth.SecretBasic, ID: "nobody", Secret: right("nobody")},
-		"disabled":                      {Method: oauth.SecretBasic, ID: "other", Secret: right("other")},
-		"wrong secret":                  {Method: oauth.SecretPost, ID: "backend", Secret: right("other")},
-		"empty secret":                  {Method: oauth.SecretBasic, ID: "backend"},
+		"no id":                         {Method: oauth.WithSecret, Secret: right("backend")},
+		"unknown":                       {Method: oauth.WithSecret, ID: "nobody", Secret: right("nobody")},
+		"disabled":                      {Method: oauth.WithSecret, ID: "other", Secret: right("other")},
+		"wrong secret":                  {Method: oauth.WithSecret, ID: "backend", Secret: right("other")},
+		"empty secret":                  {Method: oauth.WithSecret, ID: "backend"},
 		"confidential client, id alone": {Method: oauth.ClientIDOnly, ID: "backend"},
-		"public client with a secret":   {Method: oauth.SecretPost, ID: "app", Secret: right("app")},
-		"public client through Basic":   {Method: oauth.SecretBasic, ID: "app"},
-		"id that no client can have":    {Method: oauth.SecretBasic, ID: "a b", Secret: right("backend")},
-		"very long id":                  {Method: oauth.SecretBasic, ID: ledger.ClientID(make([]byte, 4000))},
+		"public client with a secret":   {Method: oauth.WithSecret, ID: "app", Secret: right("app")},
+		"public client through Basic":   {Method: oauth.WithSecret, ID: "app"},
+		"id that no client can have":    {Method: oauth.WithSecret, ID: "a b", Secret: right("backend")},
+		"very long id":                  {Method: oauth.WithSecret, ID: ledger.ClientID(make([]byte, 4000))},
 	} {
 		_, err := w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: cred, Form: formOf(w.passwordForm("alice", "read"))})
 		wantCode(t, err, oauth.InvalidClient)
@@ -159,7 +159,7 @@ func TestTwoClientSecrets(t *testing.T) {
 	})
 	try := func(s string) error {
 		_, err := w.issuer.Token(w.context(), oauth.TokenRequest{
-			Credentials: oauth.Credentials{Method: oauth.SecretPost, ID: "backend", Secret: secret.New(s)},
+			Credentials: oauth.Credentials{Method: oauth.WithSecret, ID: "backend", Secret: secret.New(s)},
 			Form:        oauth.Form{"grant_type": "client_credentials"},
 		})
 		return err

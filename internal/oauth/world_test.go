@@ -133,7 +133,7 @@ func (w *world) credentials(client ledger.ClientID) oauth.Credentials {
 	if client == "app" {
 		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: client}
 	}
-	return oauth.Credentials{Method: oauth.SecretBasic, ID: client, Secret: secret.New("secret-of-" + string(client))}
+	return oauth.Credentials{Method: oauth.WithSecret, ID: client, Secret: secret.New("secret-of-" + string(client))}
 }
 
 func (w *world) context() context.Context {

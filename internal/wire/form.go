@@ -225,9 +225,9 @@ func takeCredentials(header http.Header, form oauth.Form) (oauth.Credentials, er
 		if bodyID != "" && bodyID != id {
 			return oauth.Credentials{}, invalidRequest("client_id is not the client that authenticates")
 		}
-		return oauth.Credentials{Method: oauth.SecretBasic, ID: oauth.ClientID(id), Secret: password}, nil
+		return oauth.Credentials{Method: oauth.WithSecret, ID: oauth.ClientID(id), Secret: password}, nil
 	case bodySecret != "":
-		return oauth.Credentials{Method: oauth.SecretPost, ID: oauth.ClientID(bodyID), Secret: secret.New(bodySecret)}, nil
+		return oauth.Credentials{Method: oauth.WithSecret, ID: oauth.ClientID(bodyID), Secret: secret.New(bodySecret)}, nil
 	case bodyID != "":
 		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: oauth.ClientID(bodyID)}, nil
 	}

@@ -167,7 +167,7 @@ func TestTakeCredentials(t *testing.T) {
 		"client_id": "shop", "client_secret": "x", "grant_type": "password", "password": "y",
 	}
 	got, err := takeCredentials(http.Header{}, form)
-	if err != nil || got.Method != oauth.SecretPost || got.ID != "shop" || got.Secret.Reveal() != "x" {
+	if err != nil || got.Method != oauth.WithSecret || got.ID != "shop" || got.Secret.Reveal() != "x" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	// What is left goes to the domain: no credentials of the client among it.

@@ -198,7 +198,7 @@ func credentialsOf(id oauth.ClientID) oauth.Credentials {
 	if id == appClient {
 		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: id}
 	}
-	return oauth.Credentials{Method: oauth.SecretBasic, ID: id, Secret: secretOf(id)}
+	return oauth.Credentials{Method: oauth.WithSecret, ID: id, Secret: secretOf(id)}
 }
 
 func secretOf(id oauth.ClientID) secret.Text { return secret.New("secret-of-" + string(id)) }
