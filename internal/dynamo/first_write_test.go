@@ -17,8 +17,6 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// A74 and A75: cases of docs/cases.md from the request to the item.
-
 // stumbling answers for the engine the first times that an operation is asked.
 type stumbling struct {
 	operation string
