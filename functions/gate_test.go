@@ -2,7 +2,6 @@ package functions_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
 	"log"
 	"maps"
@@ -13,6 +12,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/keys/keystest"
 )
 
 // gate stands between one function and the DynamoDB engine. It counts, keeps
@@ -89,66 +91,33 @@ func (g *gate) total() (n int) {
 	return n
 }
 
-// secretsManager answers GetSecretValue for the two secrets of the template, or
-// nothing but errors while it is down.
-type secretsManager struct {
-	URL string
+// secretsManager has the two secrets of the template.
+type secretsManager struct{ *keystest.SecretsManager }
 
-	mu    sync.Mutex // guards what follows
-	texts map[string]string
-	down  bool
-	asked map[string]int // by ARN
-}
-
-func newSecretsManager(t *testing.T) *secretsManager {
+func newSecretsManager(t *testing.T) secretsManager {
 	t.Helper()
-	m := &secretsManager{texts: map[string]string{checkARN: checkKeys, mintARN: mintKeys}, asked: map[string]int{}}
-	server := httptest.NewServer(m)
-	t.Cleanup(server.Close)
-	m.URL = server.URL
+	m := secretsManager{keystest.New(t, time.Now)}
+	m.Create(checkARN, checkKeys)
+	m.Create(mintARN, mintKeys)
 	return m
 }
 
-func (m *secretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var in struct{ SecretId string }
-	err := json.NewDecoder(r.Body).Decode(&in)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.asked[in.SecretId]++
-	text, found := m.texts[in.SecretId]
-	var out any
-	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	switch {
-	case m.down:
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
-	case err != nil, r.Header.Get("X-Amz-Target") != "secretsmanager.GetSecretValue", !found:
-		w.WriteHeader(http.StatusBadRequest)
-		out = map[string]string{"__type": "ResourceNotFoundException", "message": "no such secret"}
-	default:
-		out = map[string]any{"ARN": in.SecretId, "Name": "keys", "VersionId": "00000000-0000-4000-8000-000000000001",
-			"VersionStages": []string{"AWSCURRENT"}, "CreatedDate": 1795422600, "SecretString": text}
+// setDown makes it answer errors alone.
+func (m secretsManager) setDown(down bool) {
+	m.Before(nil)
+	if down {
+		m.Before(func(string, string) error { return &keystest.Error{Status: http.StatusServiceUnavailable} })
 	}
-	_ = json.NewEncoder(w).Encode(out)
 }
 
-func (m *secretsManager) put(arn, text string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.texts[arn] = text
-}
-
-func (m *secretsManager) setDown(down bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.down = down
-}
-
-// counts tells how often each secret was asked for.
-func (m *secretsManager) counts() map[string]int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return maps.Clone(m.asked)
+// counts says how often each secret was asked for.
+func (m secretsManager) counts() map[string]int {
+	asked := map[string]int{}
+	for _, call := range m.Calls() {
+		_, arn, _ := strings.Cut(call, " ")
+		asked[arn]++
+	}
+	return asked
 }
 
 func must(t *testing.T, err error) {

@@ -70,7 +70,7 @@ type instance struct {
 	*function
 	stage   *stage
 	tables  *gate
-	secrets *secretsManager
+	secrets secretsManager
 }
 
 func newStage(t *testing.T) *stage {
@@ -162,7 +162,7 @@ func (s *stage) run(t *testing.T, name string, changes ...func(*instance, map[st
 func (s *stage) runAll(t *testing.T, changes ...func(*instance, map[string]string)) map[string]*instance {
 	t.Helper()
 	functions := map[string]*instance{}
-	for _, name := range functionNames {
+	for _, name := range functionNames() {
 		functions[name] = s.run(t, name, changes...)
 	}
 	return functions

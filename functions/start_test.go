@@ -108,10 +108,10 @@ func TestRefusesToStart(t *testing.T) {
 				test.change(environment)
 			}
 			if test.check != "" {
-				manager.put(checkARN, test.check)
+				manager.Create(checkARN, test.check)
 			}
 			if test.mint != "" {
-				manager.put(mintARN, test.mint)
+				manager.Create(mintARN, test.mint)
 			}
 			f := start(t, test.function, environment)
 			if status := f.awaitEnd(t); status != 1 {
@@ -162,7 +162,7 @@ func TestOutage(t *testing.T) {
 		}
 	}
 	events := map[string]string{"token": "client_credentials", "revoke": "revoke", "introspect": "introspect", "devices": "list"}
-	for _, name := range functionNames {
+	for _, name := range functionNames() {
 		if name == "metadata" {
 			continue // it asks nobody
 		}

@@ -71,17 +71,16 @@ var importers = map[string][]string{
 }
 
 // unlinked is what a program must not link, by the beginning of its path. The
-// storage that forgets, passwords and tests have no business in a function.
+// storage that forgets, rotation and tests have no business in a function.
 var unlinked = map[string][]string{
-	"functions/":           {module + "internal/memory", module + "internal/keys/rotation", module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", "testing"},
-	"functions/introspect": {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
-	"functions/authorizer": {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
-	"functions/me":         {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id", module + "internal/dynamo", module + "internal/keys"},
-	"functions/revoke":     {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
-	"functions/devices":    {module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"},
-	"functions/metadata":   {module + "internal/dynamo", module + "internal/keys", module + "internal/password", awsSDK + "aws"},
-	"cmd/":                 {module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", "testing"},
+	"functions/":         {module + "internal/memory", module + "internal/keys/rotation", module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", "testing"},
+	"functions/me":       {module + "internal/dynamo", module + "internal/keys"},
+	"functions/metadata": {module + "internal/dynamo", module + "internal/keys", awsSDK + "aws"},
+	"cmd/":               {module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", "testing"},
 }
+
+// hashing is what no function but token may link.
+var hashing = []string{module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"}
 
 // goPackage is what `go list -json` tells of a package.
 type goPackage struct {
@@ -155,6 +154,11 @@ func TestArrows(t *testing.T) {
 				if strings.HasPrefix(path, program) && slices.Contains(p.Deps, dep) {
 					t.Errorf("%s links %s", path, dep)
 				}
+			}
+		}
+		for _, dep := range hashing {
+			if strings.HasPrefix(path, "functions/") && path != "functions/token" && slices.Contains(p.Deps, dep) {
+				t.Errorf("%s links %s", path, dep)
 			}
 		}
 	}
