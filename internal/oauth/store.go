@@ -190,8 +190,9 @@ type UserRegistry interface {
 type Passwords interface {
 	Hash(password secret.Text) (secret.Text, error)
 
-	// Verify compares a password with a hash. outdated asks for a new Hash of the
-	// same password. For the empty hash it must report false after the same work.
+	// Verify compares a password with a hash. outdated asks for a new Hash of that
+	// password; it must be false where the comparison proved less than the whole
+	// password. For the empty hash Verify must report false after the same work.
 	Verify(password, hash secret.Text) (ok, outdated bool, err error)
 }
 

@@ -2,6 +2,7 @@ package password
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -167,15 +168,35 @@ func TestWrappingHasASaltOfItsOwn(t *testing.T) {
 	}
 }
 
-// bcrypt counts 72 bytes of a password. Who logged in with more still does, and
-// nobody is asked to know where the limit was.
+// bcrypt compares 72 bytes of a password. A longer one logs in as before, but proves
+// only these: it must not become the password, which would lock out its owner.
 func TestLongBcryptPasswords(t *testing.T) {
 	// Of 80 times p.
 	stored := vector{foreign: named("$2b$08$ExampleSaltExampleSaleqQEaRE1Rv2b4ifI96Mqg.fjR540E15i")}.stored(t)
-	for n, want := range map[int]bool{71: false, 72: true, 80: true, 100: true, 1024: true} {
-		ok, _, err := Hasher{}.Verify(secret.New(strings.Repeat("p", n)), stored)
+	for n, want := range map[int]bool{71: false, 72: true, 73: true, 80: true, 1024: true} {
+		ok, outdated, err := Hasher{}.Verify(secret.New(strings.Repeat("p", n)), stored)
 		if ok != want || err != nil {
 			t.Errorf("%d bytes: %v, %v; want %v", n, ok, err, want)
+		}
+		if ok && outdated != (n == 72) {
+			t.Errorf("%d bytes: to be stored anew: %v", n, outdated)
+		}
+	}
+}
+
+// Other texts that have the hash of the password log in, as they did in the old
+// system, and are not stored.
+func TestOtherTextsWithTheHash(t *testing.T) {
+	pbkdf2 := vectors[slices.IndexFunc(vectors, func(v vector) bool { return v.name == "PBKDF2 of SHA-256" })]
+	bcrypt := vectors[slices.IndexFunc(vectors, func(v vector) bool { return v.name == "bcrypt 2b" })]
+	for _, v := range []vector{pbkdf2, bcrypt} {
+		other := v.clear() + "\x00" // HMAC pads with NUL
+		if v.name == bcrypt.name {
+			other += v.clear() // bcrypt repeats password and NUL
+		}
+		ok, outdated, err := Hasher{}.Verify(secret.New(other), v.stored(t))
+		if !ok || outdated || err != nil {
+			t.Errorf("%s: %v, to be stored anew %v, %v", v.name, ok, outdated, err)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"hash"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -173,9 +174,23 @@ func notBcryptBase64(c rune) bool {
 
 func bcryptCost(hash string) int { return int(hash[4]-'0')*10 + int(hash[5]-'0') }
 
-// verifyBcrypt counts the first 72 bytes of a password, as every bcrypt does and as
-// this one's comparison does, though its hashing refuses more. From the next login
-// on all bytes count.
+// How many bytes of a password the hashes of other systems compare.
+const (
+	maxBcrypt  = 72
+	maxWrapped = 1 << 20 // all
+)
+
+// isWhole reports whether a comparison that took the password proved all of it, so
+// that it may be stored under another hash. bcrypt compares 72 bytes. HMAC, and so
+// PBKDF2, pads with NUL, and so does bcrypt in effect: with it, two passwords have one
+// hash. HMAC also takes a long password for its digest, which is not UTF-8.
+func isWhole(password secret.Text, most int) bool {
+	s := password.Reveal()
+	return len(s) <= most && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
+}
+
+// verifyBcrypt compares the first 72 bytes of a password, as every bcrypt does: users
+// whose system took longer ones keep their passwords.
 func verifyBcrypt(password secret.Text, hash string) (bool, error) {
 	if cost := bcryptCost(hash); cost < bcrypt.MinCost || cost > maxCost {
 		return false, errNotOurs

@@ -50,8 +50,8 @@ func (Hasher) Hash(password secret.Text) (secret.Text, error) {
 var errNotOurs = errors.New("read a password hash: of no kind we know, or beyond the parameters we run")
 
 // Verify compares a password with a hash in constant time. For the empty hash it
-// reports false after the same work. A hash of another system is outdated
-// whatever its parameters. An error means that the hash is none that Hash or
+// reports false after the same work. A hash of another system is outdated, unless
+// it proved less than the whole password (see isWhole). An error means that the hash is none that Hash or
 // Foreign makes.
 func (Hasher) Verify(password, hash secret.Text) (ok, outdated bool, err error) {
 	switch h := hash.Reveal(); {
@@ -60,10 +60,10 @@ func (Hasher) Verify(password, hash secret.Text) (ok, outdated bool, err error) 
 		return false, false, err
 	case strings.HasPrefix(h, wrappedPrefix):
 		ok, err := verifyWrapped(password, h)
-		return ok, true, err
+		return ok, isWhole(password, maxWrapped), err
 	case isBcrypt(h):
 		ok, err := verifyBcrypt(password, h)
-		return ok, true, err
+		return ok, isWhole(password, maxBcrypt), err
 	default:
 		return verifyArgon2id(password, h)
 	}
