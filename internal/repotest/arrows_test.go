@@ -45,6 +45,7 @@ var arrows = map[string][]string{
 	"internal/proof/races":       {},
 	"internal/proof/frozen":      {},
 	"internal/repotest":          {},
+	"internal/oauth/oauthtest":   {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/dynamo/dynamotest": {"internal/bearer", "internal/dynamo", "internal/storetest"},
 	"internal/keys/keystest":     {},
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/storetest"
 )
 
@@ -180,10 +181,7 @@ func (r *run) born(a answer) {
 	if a.access == "" {
 		r.Errorf("200 without a token: %v", a)
 	}
-	ring, err := keyRing()
-	if err != nil {
-		r.Fatal(err)
-	}
+	ring := oauthtest.Ring(r, "")
 	for _, text := range []string{a.access, a.refresh} {
 		if text == "" {
 			continue
@@ -191,10 +189,11 @@ func (r *run) born(a answer) {
 		k := r.find(text)
 		fresh := k == nil
 		if fresh {
-			k = &answeredToken{text: text}
-			if k.token, err = ring.Open(bearer.FromClient(text)); err != nil {
+			token, err := ring.Open(bearer.FromClient(text))
+			if err != nil {
 				r.Errorf("answered a token that does not verify: %v", err)
 			}
+			k = &answeredToken{text: text, token: token}
 		}
 		if k.state == hasEnded {
 			if !r.visited {

@@ -2,7 +2,7 @@ package faults
 
 import (
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
 
 const (
@@ -71,7 +71,7 @@ var clientFlows = []clientFlow{
 		if err != nil {
 			r.Fatal(err)
 		}
-		u.PasswordHash = secret.New("old " + passwordOf(r.user))
+		u.PasswordHash = oauthtest.OutdatedHash(oauthtest.Password(r.user))
 		if _, err := r.stores.UserRegistry.SaveUser(r.Context(), u); err != nil {
 			r.Fatal(err)
 		}

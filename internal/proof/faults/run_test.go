@@ -18,6 +18,7 @@ import (
 	"github.com/fob-oauth/fob/internal/apigw"
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/storetest"
 	"github.com/fob-oauth/fob/internal/wire"
 )
@@ -65,7 +66,7 @@ type instance struct {
 type run struct {
 	*labelledTB
 	stats  *statistics
-	clock  atomic.Int64
+	clock  oauthtest.Clock
 	stores storetest.Stores // without faults
 	front  *instance
 	other  *instance
@@ -97,7 +98,7 @@ func newRun(t testing.TB, label, name string, template oauth.Client, stores stor
 	r.other = r.instance(requestStores{stores.Tokens, stores.Clients, stores.Users}, stores.Subjects)
 	template.ID = r.client
 	saveClient(r, stores, template)
-	saveUser(r, stores, r.user)
+	oauthtest.SaveUser(r, stores.UserRegistry, oauth.User{Username: r.user, ID: "u_" + r.user, Created: began}, oauthtest.Password(r.user))
 	stats.runs.Add(1)
 	return r
 }
@@ -105,7 +106,7 @@ func newRun(t testing.TB, label, name string, template oauth.Client, stores stor
 func (r *run) instance(s requestStores, subjects oauth.Subjects) *instance {
 	in := &instance{subjects: subjects, endpoints: map[string]func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error){}}
 	log := slog.New(slog.NewJSONHandler(&in.log, nil))
-	for name, h := range newWorld(r, s, func() time.Time { return time.Unix(r.clock.Load(), 0) }, log).handlers {
+	for name, h := range endpoints(r, s, r.clock.Now, log) {
 		serve := apigw.Handler(h, wire.Options{Log: log})
 		in.endpoints[name] = func(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 			event, err := json.Marshal(e)
@@ -153,7 +154,7 @@ func (r *run) send(in *instance, endpoint string, client oauth.ClientID, public 
 	if public {
 		form.Set("client_id", string(client))
 	} else {
-		e.Headers["authorization"] = "Basic " + base64.StdEncoding.EncodeToString([]byte(string(client)+":"+secretOf(client)))
+		e.Headers["authorization"] = "Basic " + base64.StdEncoding.EncodeToString([]byte(string(client)+":"+oauthtest.Secret(client)))
 	}
 	e.Body = form.Encode()
 
@@ -213,7 +214,7 @@ func (r *run) ask(in *instance, pairs ...string) answer {
 
 func (r *run) login(in *instance, scope string) answer {
 	r.Helper()
-	return r.ask(in, "grant_type", "password", "username", r.user, "password", passwordOf(r.user), "scope", scope)
+	return r.ask(in, "grant_type", "password", "username", r.user, "password", oauthtest.Password(r.user), "scope", scope)
 }
 
 func (r *run) clientCredentials(in *instance) answer {
