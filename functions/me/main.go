@@ -1,6 +1,6 @@
 // Command me is the Lambda function behind /me: for whom a token speaks, and on
 // which device. It is behind the authorizer, believes what that says, and
-// calls nothing of AWS.
+// does not call AWS.
 package main
 
 import (

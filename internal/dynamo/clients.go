@@ -60,16 +60,7 @@ func (c *Clients) RemoveClient(ctx context.Context, id ledger.ClientID) (existed
 	if !ok {
 		return false, nil
 	}
-	out, err := call(ctx, c.table.name, "remove a client", c.table.db.DeleteItem, &dynamodb.DeleteItemInput{
-		TableName:              &c.table.name,
-		Key:                    key,
-		ReturnValues:           types.ReturnValueAllOld,
-		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
-	})
-	if err != nil {
-		return false, err
-	}
-	return len(out.Attributes) > 0, nil
+	return c.table.remove(ctx, "remove a client", key)
 }
 
 // ListClients implements oauth.ClientRegistry with a scan.

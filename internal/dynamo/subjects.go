@@ -20,11 +20,7 @@ func (t *Tokens) State(ctx context.Context, subject ledger.Subject) (oauth.Subje
 
 // Forget implements oauth.TokenRegistry.
 func (t *Tokens) Forget(ctx context.Context, subject ledger.Subject) error {
-	_, err := call(ctx, t.table.name, "forget a subject's state", t.table.db.DeleteItem, &dynamodb.DeleteItemInput{
-		TableName:              &t.table.name,
-		Key:                    stateKey(ledger.SubjectKey(subject)),
-		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
-	})
+	_, err := t.table.remove(ctx, "forget a subject's state", stateKey(ledger.SubjectKey(subject)))
 	return err
 }
 

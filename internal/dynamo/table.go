@@ -98,6 +98,20 @@ func (t table) get(ctx context.Context, doing string, key item) (item, error) {
 	return out.Item, nil
 }
 
+// remove deletes one item, and reports whether it was there.
+func (t table) remove(ctx context.Context, doing string, key item) (existed bool, err error) {
+	out, err := call(ctx, t.name, doing, t.db.DeleteItem, &dynamodb.DeleteItemInput{
+		TableName:              &t.name,
+		Key:                    key,
+		ReturnValues:           types.ReturnValueAllOld,
+		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	})
+	if err != nil {
+		return false, err
+	}
+	return len(out.Attributes) > 0, nil
+}
+
 var errUnprocessed = errors.New("keys are still unprocessed after several tries")
 
 // batchGet reads the items of keys in one call, in their order; nil is none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -99,15 +100,9 @@ func ensureTable(ctx context.Context, db *dynamodb.Client, s Schema) error {
 }
 
 func sameKeys(a, b []types.KeySchemaElement) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if aws.ToString(a[i].AttributeName) != aws.ToString(b[i].AttributeName) || a[i].KeyType != b[i].KeyType {
-			return false
-		}
-	}
-	return true
+	return slices.EqualFunc(a, b, func(a, b types.KeySchemaElement) bool {
+		return aws.ToString(a.AttributeName) == aws.ToString(b.AttributeName) && a.KeyType == b.KeyType
+	})
 }
 
 func ensureSweep(ctx context.Context, db *dynamodb.Client, name *string) error {
@@ -134,12 +129,8 @@ func ensureSweep(ctx context.Context, db *dynamodb.Client, name *string) error {
 		return nil
 	}
 	// Turning on what is on is refused: somebody else may have been faster.
-	on, err := sweeps()
-	if err != nil {
+	if on, err := sweeps(); on || err != nil {
 		return err
 	}
-	if !on {
-		return oauth.Unavailable("turn on its time to live", refused)
-	}
-	return nil
+	return oauth.Unavailable("turn on its time to live", refused)
 }

@@ -71,11 +71,7 @@ func (u *Users) CountFailure(ctx context.Context, now int64, counters ...oauth.E
 
 // ClearFailures implements oauth.Users.
 func (u *Users) ClearFailures(ctx context.Context, counter oauth.CounterKey) error {
-	_, err := call(ctx, u.table.name, "clear a counter of wrong passwords", u.table.db.DeleteItem, &dynamodb.DeleteItemInput{
-		TableName:              &u.table.name,
-		Key:                    counterKey(counter),
-		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
-	})
+	_, err := u.table.remove(ctx, "clear a counter of wrong passwords", counterKey(counter))
 	return err
 }
 

@@ -113,8 +113,8 @@ func isB64token(s string) bool {
 func isAccessToken(name string) bool { return strings.EqualFold(name, "access_token") }
 
 // refuseOtherPlaces refuses what isSecret names in the query or in a form: a second
-// place is a second reader's opinion, and URLs are kept. Bodies that are no forms
-// are not read, and forms can be read again.
+// place is a second reader's opinion, and URLs are kept. A body that is not a form
+// is not read; a form can be read again.
 func refuseOtherPlaces(w http.ResponseWriter, r *http.Request, isSecret func(name string) bool) error {
 	if nameInQuery(r.URL.RawQuery, isSecret) {
 		return refuseResource(oauth.InvalidRequest, "credentials and tokens must not be in the URL; change those that were")

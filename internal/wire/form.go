@@ -128,7 +128,7 @@ func isForm(contentTypes []string) bool {
 
 // parseForm reads application/x-www-form-urlencoded, and refuses what decoders
 // are known to read in different ways: a semicolon (once a separator), a broken
-// escape, bytes that are no UTF-8, NUL, and a known parameter that comes twice.
+// escape, bytes that are not UTF-8, NUL, and a known parameter that comes twice.
 // An empty or an equal value counts too: a reader that takes the first one and a
 // reader that takes the last one must not disagree who asks.
 func parseForm(body string, known func(name string) bool) (oauth.Form, error) {
@@ -168,7 +168,7 @@ func errEncoding() error {
 }
 
 // unescape decodes one name or value of a form. It reports false for a broken
-// escape and for what is no UTF-8 text.
+// escape and for text that is not UTF-8.
 func unescape(s string) (string, bool) {
 	text, err := url.QueryUnescape(s)
 	if err != nil || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
