@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,13 +16,11 @@ import (
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/scope"
-	"github.com/fob-oauth/fob/internal/secret"
 )
 
 const budgetPassword = "correct horse"
-
-func clientSecretOf(id ledger.ClientID) string { return "secret-of-" + string(id) }
 
 // device is a name of usual length.
 func device(n int) string { return fmt.Sprintf("device_123e4567-e89b-12d3-a456-%012d", n) }
@@ -33,7 +30,7 @@ type budgetWorld struct {
 	t        *testing.T
 	f        *dynamotest.Fixture
 	meter    *meter
-	now      atomic.Int64 // Unix seconds
+	now      oauthtest.Clock
 	issuer   *oauth.Issuer
 	verifier *oauth.Verifier
 }
@@ -51,23 +48,14 @@ func newBudgetWorld(t *testing.T, endpoint string) *budgetWorld {
 	}
 	w.must(w.f.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: roles}))
 	audiences := []string{"https://api.mobile.example.com/v1"}
-	hash := func(id ledger.ClientID) []oauth.ClientSecret {
-		return []oauth.ClientSecret{{Hash: oauth.HashClientSecret(secret.New(clientSecretOf(id)))}}
-	}
 	for _, c := range []oauth.Client{
-		{ID: "backend", Secrets: hash("backend"), Grants: oauth.GrantTypes(), Scopes: both, DefaultScopes: both, Audiences: audiences},
+		{ID: "backend", Grants: oauth.GrantTypes(), Scopes: both, DefaultScopes: both, Audiences: audiences},
 		{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}, Scopes: both, DefaultScopes: both, Audiences: audiences},
-		{ID: "api", Secrets: hash("api"), Introspects: audiences},
+		{ID: "api", Introspects: audiences},
 	} {
-		c.Created, c.Epoch = w.now.Load(), uint64(w.now.Load())
-		w.must(c.Validate())
-		_, err := w.f.Clients.SaveClient(t.Context(), c)
-		w.must(err)
+		oauthtest.SaveClient(t, w.f.Clients, c, w.now.Load())
 	}
-	hashed, err := (plain{}).Hash(secret.New(budgetPassword))
-	w.must(err)
-	_, err = w.f.Users.SaveUser(t.Context(), oauth.User{Username: budgetUser, ID: "u_abcdefghijklmnopqrstuvwxyz", PasswordHash: hashed, Created: w.now.Load()})
-	w.must(err)
+	oauthtest.SaveUser(t, w.f.Users, oauth.User{Username: budgetUser, ID: "u_abcdefghijklmnopqrstuvwxyz", Created: w.now.Load()}, budgetPassword)
 
 	w.issuer, w.verifier = w.instance(endpoint)
 	return w
@@ -93,38 +81,14 @@ func (w *budgetWorld) instance(endpoint string) (*oauth.Issuer, *oauth.Verifier)
 	}
 	_, err := clients.ResourceScopes(w.t.Context())
 	w.must(err)
-	ring := budgetRing(w.t, "")
-	now := func() time.Time { return time.Unix(w.now.Load(), 0) }
+	ring := oauthtest.Ring(w.t, "")
 	return &oauth.Issuer{
 			Tokens: tokens, Clients: clients, Users: dynamo.NewUsers(db, w.f.Tables.Users),
-			Passwords: plain{}, Keys: always[*bearer.MintRing]{ring}, Now: now,
+			Passwords: new(oauthtest.Passwords), Keys: oauthtest.Keys[*bearer.MintRing]{Always: ring}, Now: w.now.Now,
 		}, &oauth.Verifier{
-			Tokens: tokens, Clients: clients, Keys: always[*bearer.CheckRing]{ring.CheckRing}, Now: now,
+			Tokens: tokens, Clients: clients, Keys: oauthtest.Keys[*bearer.CheckRing]{Always: ring.CheckRing}, Now: w.now.Now,
 		}
 }
-
-func budgetRing(t *testing.T, more string) *bearer.MintRing {
-	t.Helper()
-	ring, err := bearer.ParseMintRing(
-		[]byte(`{"1": "not a real mint key of the budget tests`+more+`"}`),
-		[]byte(`{"issuer_epoch": 0, "states": {"1": "active"}, "1": "not a real check key of the budget tests`+more+`"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ring
-}
-
-// always is oauth.Keys with one ring.
-type always[R any] struct{ ring R }
-
-func (k always[R]) Ring(context.Context) (R, error) { return k.ring, nil }
-
-func (k always[R]) Reload(context.Context) (R, error) { return k.ring, nil }
-
-func (k always[R]) ReloadForUnknownKey(context.Context) (R, error) { return k.ring, nil }
-
-// plain is oauth.Passwords without the slowness.
-type plain struct{}
 
 func (w *budgetWorld) must(err error) {
 	w.t.Helper()
@@ -141,16 +105,9 @@ func (w *budgetWorld) refused(want oauth.Code, request func(context.Context) err
 	}
 }
 
-func credentials(id ledger.ClientID, clientSecret string) oauth.Credentials {
-	if id == "app" {
-		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: id}
-	}
-	return oauth.Credentials{Method: oauth.WithSecret, ID: id, Secret: secret.New(clientSecret)}
-}
-
-func (w *budgetWorld) token(id ledger.ClientID, clientSecret string, form oauth.Form) func(context.Context) error {
+func (w *budgetWorld) token(id ledger.ClientID, form oauth.Form) func(context.Context) error {
 	return func(ctx context.Context) error {
-		_, err := w.issuer.Token(ctx, oauth.TokenRequest{Credentials: credentials(id, clientSecret), Form: form, Source: "192.0.2.1"})
+		_, err := w.issuer.Token(ctx, oauth.TokenRequest{Credentials: oauthtest.Credentials(id), Form: form, Source: "192.0.2.1"})
 		return err
 	}
 }
@@ -172,7 +129,7 @@ func withScope(form oauth.Form, scope string) oauth.Form {
 }
 
 func (w *budgetWorld) issue(id ledger.ClientID, device string) func(context.Context) error {
-	return w.token(id, clientSecretOf(id), clientCredentialsForm(device))
+	return w.token(id, clientCredentialsForm(device))
 }
 
 func (w *budgetWorld) mustIssue(id ledger.ClientID, device string) {
@@ -181,30 +138,30 @@ func (w *budgetWorld) mustIssue(id ledger.ClientID, device string) {
 }
 
 func (w *budgetWorld) login(id ledger.ClientID, password, device string) func(context.Context) error {
-	return w.token(id, clientSecretOf(id), passwordForm(password, device))
+	return w.token(id, passwordForm(password, device))
 }
 
 func (w *budgetWorld) mustLogin(id ledger.ClientID, device string) ledger.Answer {
 	w.t.Helper()
-	r, err := w.issuer.Token(w.t.Context(), oauth.TokenRequest{Credentials: credentials(id, clientSecretOf(id)), Form: passwordForm(budgetPassword, device), Source: "192.0.2.1"})
+	r, err := w.issuer.Token(w.t.Context(), oauth.TokenRequest{Credentials: oauthtest.Credentials(id), Form: passwordForm(budgetPassword, device), Source: "192.0.2.1"})
 	w.must(err)
 	return r
 }
 
 func (w *budgetWorld) refresh(id ledger.ClientID, b bearer.Bearer) func(context.Context) error {
-	return w.token(id, clientSecretOf(id), oauth.Form{"grant_type": "refresh_token", "refresh_token": b.Reveal()})
+	return w.token(id, oauth.Form{"grant_type": "refresh_token", "refresh_token": b.Reveal()})
 }
 
 func (w *budgetWorld) introspect(id ledger.ClientID, b bearer.Bearer) func(context.Context) error {
 	return func(ctx context.Context) error {
-		_, err := w.verifier.Introspect(ctx, oauth.IntrospectRequest{Credentials: credentials(id, clientSecretOf(id)), Token: b})
+		_, err := w.verifier.Introspect(ctx, oauth.IntrospectRequest{Credentials: oauthtest.Credentials(id), Token: b})
 		return err
 	}
 }
 
 func (w *budgetWorld) revoke(id ledger.ClientID, b bearer.Bearer) func(context.Context) error {
 	return func(ctx context.Context) error {
-		return w.verifier.Revoke(ctx, oauth.RevokeRequest{Credentials: credentials(id, clientSecretOf(id)), Token: b})
+		return w.verifier.Revoke(ctx, oauth.RevokeRequest{Credentials: oauthtest.Credentials(id), Token: b})
 	}
 }
 
@@ -292,8 +249,8 @@ func forgeries(t *testing.T, genuine bearer.Bearer) map[string]bearer.Bearer {
 		forged[what] = bearer.FromClient(text)
 	}
 	// Whoever knows all about the token but the keys.
-	ring := budgetRing(t, "another")
-	token, err := budgetRing(t, "").Open(genuine)
+	ring := oauthtest.Ring(t, "another")
+	token, err := oauthtest.Ring(t, "").Open(genuine)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
 
 // stumbling answers for the engine the first times that an operation is asked.
@@ -84,7 +85,7 @@ func TestFirstWriteStumbles(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 					defer cancel()
 					return issuer.Token(ctx, oauth.TokenRequest{
-						Credentials: credentials("backend", clientSecretOf("backend")), Form: clientCredentialsForm(device(1)),
+						Credentials: oauthtest.Credentials("backend"), Form: clientCredentialsForm(device(1)),
 					})
 				}
 				began := time.Now()
@@ -112,7 +113,7 @@ func TestFirstWriteStumbles(t *testing.T) {
 				}
 				w.must(w.introspect("backend", first.AccessToken)(t.Context()))
 				i, err := w.verifier.Introspect(t.Context(), oauth.IntrospectRequest{
-					Credentials: credentials("backend", clientSecretOf("backend")), Token: first.AccessToken,
+					Credentials: oauthtest.Credentials("backend"), Token: first.AccessToken,
 				})
 				if err != nil || !i.Active {
 					t.Errorf("active %v, %v", i.Active, err)

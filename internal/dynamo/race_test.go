@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
 
 // Two instances that know nothing of each other get 64 first requests at once:
@@ -30,7 +31,7 @@ func TestInstancesRace(t *testing.T) {
 				<-gun
 				var event oauth.Event
 				r, err := issuers[i%2].Token(oauth.WithEvent(t.Context(), &event), oauth.TokenRequest{
-					Credentials: credentials("backend", clientSecretOf("backend")), Form: passwordForm(budgetPassword, device(1)), Source: "192.0.2.1",
+					Credentials: oauthtest.Credentials("backend"), Form: passwordForm(budgetPassword, device(1)), Source: "192.0.2.1",
 				})
 				if err != nil {
 					t.Error(err)

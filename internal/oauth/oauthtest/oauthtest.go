@@ -95,9 +95,10 @@ func Hashes(secrets ...string) (all []oauth.ClientSecret) {
 	return all
 }
 
-// Credentials are those with which a client of [SaveClient] authenticates.
-func Credentials(id oauth.ClientID, public bool) oauth.Credentials {
-	if public {
+// Credentials are those with which a client of [SaveClient] authenticates. The
+// one called app is public in all tests.
+func Credentials(id oauth.ClientID) oauth.Credentials {
+	if id == "app" {
 		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: id}
 	}
 	return oauth.Credentials{Method: oauth.WithSecret, ID: id, Secret: secret.New(Secret(id))}

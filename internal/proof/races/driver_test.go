@@ -19,8 +19,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/scope"
-	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
 
 // driver sends requests to instances and writes down what they answer. It is
@@ -103,40 +102,24 @@ func startInstance(t *testing.T) *rpc.Client {
 // seedClients registers them, with access tokens that live so many seconds.
 func seedClients(t *testing.T, f *dynamotest.Fixture, accessLifetime int64) {
 	t.Helper()
-	read, err := scope.Of("read")
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := f.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil}}); err != nil {
 		t.Fatal(err)
 	}
-	keptAs := func(id oauth.ClientID) []oauth.ClientSecret {
-		return []oauth.ClientSecret{{Hash: oauth.HashClientSecret(secretOf(id))}}
-	}
 	for _, c := range []oauth.Client{
 		{ID: appClient, Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}},
-		{ID: backendClient, Secrets: keptAs(backendClient), Grants: oauth.GrantTypes()},
-		{ID: apiClient, Secrets: keptAs(apiClient), Introspects: []string{string(appClient), string(backendClient)}},
+		{ID: backendClient, Grants: oauth.GrantTypes()},
+		{ID: apiClient, Introspects: []string{string(appClient), string(backendClient)}},
 	} {
-		c.Created, c.Epoch = 1, 1
-		c.Scopes, c.DefaultScopes = read, read
+		c.Scopes, c.DefaultScopes = oauthtest.Scopes(t, "read"), oauthtest.Scopes(t, "read")
 		c.AccessLifetime = accessLifetime
-		if err := c.Validate(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.Clients.SaveClient(t.Context(), c); err != nil {
-			t.Fatal(err)
-		}
+		oauthtest.SaveClient(t, f.Clients, c, 1)
 	}
 }
 
 // addUser registers a user and returns what tokens speak for.
 func addUser(t *testing.T, f *dynamotest.Fixture, name string) oauth.Subject {
 	t.Helper()
-	user := oauth.User{Username: name, ID: oauth.NewUserID(), PasswordHash: secret.New(userPassword)}
-	if _, err := f.Users.SaveUser(t.Context(), user); err != nil {
-		t.Fatal(err)
-	}
+	user := oauthtest.SaveUser(t, f.Users, oauth.User{Username: name, ID: oauth.NewUserID()}, oauthtest.Password(name))
 	return oauth.Subject{Kind: oauth.UserSubject, ID: user.ID}
 }
 

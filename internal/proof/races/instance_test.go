@@ -22,7 +22,7 @@ import (
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
 
 // An instance of fob in a process of its own: the domain over the stores on
@@ -105,7 +105,7 @@ func (i *instance) Compose(s Setup, _ *struct{}) error {
 func composeInstance(db *dynamodb.Client, tables dynamo.Tables, tokens oauth.Tokens, ring *bearer.MintRing, now func() time.Time) instance {
 	clients := oauth.NewClientCache(dynamo.NewClients(db, tables.Clients), now)
 	issuer := &oauth.Issuer{
-		Tokens: tokens, Clients: clients, Users: dynamo.NewUsers(db, tables.Users), Passwords: plainPasswords{},
+		Tokens: tokens, Clients: clients, Users: dynamo.NewUsers(db, tables.Users), Passwords: new(oauthtest.Passwords),
 		Keys: keys.NewCache(func(context.Context) (*bearer.MintRing, error) { return ring, nil }, now),
 		Now:  now,
 	}
@@ -168,49 +168,30 @@ func (i *instance) do(ctx context.Context, r Request, a *Answer) error {
 	case doIssue:
 		form["grant_type"], form["scope"] = string(oauth.ClientCredentialsGrant), "device_"+r.Device
 		if r.User != "" {
-			form["grant_type"], form["username"], form["password"] = string(oauth.PasswordGrant), r.User, userPassword
+			form["grant_type"], form["username"], form["password"] = string(oauth.PasswordGrant), r.User, oauthtest.Password(r.User)
 		}
 	case doRefresh:
 		form["grant_type"], form["refresh_token"] = string(oauth.RefreshTokenGrant), r.Token
 	case doIntrospect:
-		said, err := i.introspect(ctx, oauth.IntrospectRequest{Credentials: credentialsOf(r.Client), Token: token})
+		said, err := i.introspect(ctx, oauth.IntrospectRequest{Credentials: oauthtest.Credentials(r.Client), Token: token})
 		a.Active = said.Active
 		return err
 	case doRevoke:
-		return i.verifier.Revoke(ctx, oauth.RevokeRequest{Credentials: credentialsOf(r.Client), Token: token})
+		return i.verifier.Revoke(ctx, oauth.RevokeRequest{Credentials: oauthtest.Credentials(r.Client), Token: token})
 	case doSignOut:
 		return i.subjects.Raise(ctx, r.Subject, oauth.StateChange{})
 	}
-	resp, err := i.issuer.Token(ctx, oauth.TokenRequest{Credentials: credentialsOf(r.Client), Form: form, Source: "192.0.2.1"})
+	resp, err := i.issuer.Token(ctx, oauth.TokenRequest{Credentials: oauthtest.Credentials(r.Client), Form: form, Source: "192.0.2.1"})
 	a.Access, a.Refresh = resp.AccessToken.Reveal(), resp.RefreshToken.Reveal()
 	return err
 }
 
-// The clients of the races, and the password of all users.
+// The clients of the races.
 const (
 	appClient     oauth.ClientID = "app"     // public
 	backendClient oauth.ClientID = "backend" // confidential
 	apiClient     oauth.ClientID = "api"     // introspects both's access tokens
-	userPassword                 = "password"
 )
-
-func credentialsOf(id oauth.ClientID) oauth.Credentials {
-	if id == appClient {
-		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: id}
-	}
-	return oauth.Credentials{Method: oauth.WithSecret, ID: id, Secret: secretOf(id)}
-}
-
-func secretOf(id oauth.ClientID) secret.Text { return secret.New("secret-of-" + string(id)) }
-
-// plainPasswords costs nothing: hashing is not what races here.
-type plainPasswords struct{}
-
-func (plainPasswords) Hash(password secret.Text) (secret.Text, error) { return password, nil }
-
-func (plainPasswords) Verify(password, hash secret.Text) (ok, outdated bool, err error) {
-	return password.Equal(hash), false, nil
-}
 
 // requestTrace is what befell the requests of one operation.
 type requestTrace struct{ faults, writes, lostWrites atomic.Int64 }

@@ -14,6 +14,7 @@ import (
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
 
 // newInstance composes an instance within this process, with its own SDK
@@ -31,20 +32,20 @@ func newInstance(t *testing.T, f *dynamotest.Fixture, endpoint string, now func(
 
 func (i *instance) refresh(ctx context.Context, client oauth.ClientID, token bearer.Bearer) (oauth.TokenResponse, error) {
 	return i.issuer.Token(ctx, oauth.TokenRequest{
-		Credentials: credentialsOf(client),
+		Credentials: oauthtest.Credentials(client),
 		Form:        oauth.Form{"grant_type": string(oauth.RefreshTokenGrant), "refresh_token": token.Reveal()},
 	})
 }
 
 func (i *instance) login(ctx context.Context, client oauth.ClientID, user, device string) (oauth.TokenResponse, error) {
 	return i.issuer.Token(ctx, oauth.TokenRequest{
-		Credentials: credentialsOf(client), Source: "192.0.2.1",
-		Form: oauth.Form{"grant_type": string(oauth.PasswordGrant), "username": user, "password": userPassword, "scope": "device_" + device},
+		Credentials: oauthtest.Credentials(client), Source: "192.0.2.1",
+		Form: oauth.Form{"grant_type": string(oauth.PasswordGrant), "username": user, "password": oauthtest.Password(user), "scope": "device_" + device},
 	})
 }
 
 func (i *instance) active(ctx context.Context, token bearer.Bearer) (bool, error) {
-	said, err := i.introspect(ctx, oauth.IntrospectRequest{Credentials: credentialsOf(apiClient), Token: token})
+	said, err := i.introspect(ctx, oauth.IntrospectRequest{Credentials: oauthtest.Credentials(apiClient), Token: token})
 	return said.Active, err
 }
 
