@@ -35,11 +35,10 @@ import (
 // A state moves down this list and never up.
 
 const (
-	// StepWait is how long a step must have stood before the next one: until then
-	// an instance may work with the ring from before it. That is keys.MaxAge, and a
-	// margin for what that does not know of: the write itself (writePatience),
-	// readers that Secrets Manager gives the old value for some moments, and clocks
-	// of operators and instances that differ by seconds.
+	// StepWait is the least time between two steps: until then an instance may work
+	// with the ring from before the first one. It is keys.MaxAge and a margin for the
+	// write itself (writePatience), for old values from Secrets Manager, and for clocks
+	// that differ by seconds.
 	StepWait = keys.MaxAge + stepMargin
 
 	stepMargin = 30 * time.Second
@@ -54,13 +53,13 @@ const (
 type Key struct {
 	KID   uint8
 	State bearer.State
-	// Since is when it entered the state, or the latest moment at which it can
-	// have.
+	// Since is when it entered the state, or the latest moment at which that can have
+	// been.
 	Since time.Time
 }
 
-// Document is the two secrets as they were read, or as they shall be. The zero
-// Document is none. What a method returns shares nothing that changes with it.
+// Document is the two secrets, as they were read or are to be written. A method that
+// changes a Document returns a copy.
 type Document struct {
 	epoch  uint64
 	states map[uint8]bearer.State
@@ -72,8 +71,8 @@ type Document struct {
 	from    any  // the vault's own: what it read
 }
 
-// parseDocument reads the two secrets. A key without a time entered its state
-// before written, at which the check secret was last written.
+// parseDocument reads the two secrets. A key without a time gets written, the time
+// at which the check secret was last written.
 func parseDocument(mint, check []byte, written time.Time) (Document, error) {
 	if _, err := bearer.ParseMintRing(mint, check); err != nil {
 		return Document{}, err
@@ -85,7 +84,7 @@ func parseDocument(mint, check []byte, written time.Time) (Document, error) {
 	}
 	members := map[string]json.RawMessage{}
 	mintTexts := map[uint8]string{}
-	// The decoder's messages would quote the texts.
+	// The decoder's errors are dropped, because they would quote the texts.
 	if json.Unmarshal(check, &known) != nil || json.Unmarshal(check, &members) != nil || json.Unmarshal(mint, &mintTexts) != nil {
 		return Document{}, fmt.Errorf("%w: it cannot be changed", bearer.ErrBadRing)
 	}
@@ -107,7 +106,7 @@ func parseDocument(mint, check []byte, written time.Time) (Document, error) {
 	return d, nil
 }
 
-// texts are the two secrets. What no instance would serve with is an error.
+// texts are the two secrets. It returns an error if no instance would serve with them.
 func (d Document) texts() (mint, check []byte, err error) {
 	mintTexts := map[uint8]string{}
 	for kid, text := range d.mint {
@@ -177,8 +176,8 @@ const (
 	RetireStep   Step = "retire"
 )
 
-// Next is what may be done with k next, and from when on no active token is lost
-// by it. longest is the longest life of any token.
+// Next returns what may be done with k next, and the time from which on that ends no
+// active token. longest is the longest life of any token.
 func (k Key) Next(longest time.Duration) (Step, time.Time) {
 	switch k.State {
 	case bearer.Prepublished:
@@ -214,7 +213,7 @@ type StepError struct {
 	Reason Reason
 	Key    Key
 	Step   Step
-	From   time.Time // if it is too early: when it is not any more
+	From   time.Time // if Reason is TooEarly: when it is no longer
 }
 
 func (r *StepError) Error() string {
@@ -246,9 +245,9 @@ func (d Document) may(kid uint8, step Step, now time.Time, longest time.Duration
 	return nil
 }
 
-// Add makes a key and prepublishes it. An Add that was stopped after it had
-// written the mint secret left a key there, which this one takes on. One key at a
-// time is on its way.
+// Add makes a key and prepublishes it. If an earlier Add was stopped after it had
+// written the mint secret, Add continues with its key. Only one key can be
+// prepublished at a time.
 func (d Document) Add(now time.Time) (Document, Key, error) {
 	if waiting := d.in(bearer.Prepublished); len(waiting) > 0 {
 		return Document{}, Key{}, &StepError{Reason: WrongState, Key: waiting[0]}
@@ -266,14 +265,10 @@ func (d Document) Add(now time.Time) (Document, Key, error) {
 	return d, d.key(kid), nil
 }
 
-// newKID is above every kid that ever had a state: a key that somebody took out
-// of the check secret by hand must not come back under another text, nor with
-// its own.
+// newKID is above every kid that ever had a state: a key that somebody took out of
+// the check secret by hand must not come back, with its own text or another.
 func (d Document) newKID() (uint8, error) {
 	highest := slices.Max(slices.Collect(maps.Keys(d.states)))
-	if highest == lastKID {
-		return 0, &StepError{Reason: UsedUp}
-	}
 	var begun []uint8
 	for kid := range d.mint {
 		if kid > highest {
@@ -283,11 +278,17 @@ func (d Document) newKID() (uint8, error) {
 	if len(begun) > 0 {
 		return slices.Min(begun), nil
 	}
-	return highest + 1, nil
+	return kidAfter(highest)
 }
 
-// Activate makes new tokens be made under a prepublished key, and the one before
-// verify-only.
+func kidAfter(kid uint8) (uint8, error) {
+	if kid == lastKID {
+		return 0, &StepError{Reason: UsedUp}
+	}
+	return kid + 1, nil
+}
+
+// Activate makes a prepublished key the active one, and the active one verify-only.
 func (d Document) Activate(kid uint8, now time.Time) (Document, error) {
 	if err := d.may(kid, ActivateStep, now, 0); err != nil {
 		return Document{}, err
@@ -340,15 +341,10 @@ func (d Document) RetireNow(kid uint8, now time.Time) (_ Document, replacement K
 	return d, replacement, nil
 }
 
-// unseenKID is above every kid that is in either secret. One that is in the mint
-// secret alone may be on its way by somebody else's hand at this very moment: a
-// text there is never written over.
+// unseenKID is above every kid that is in either secret. Somebody else may be adding
+// one that is only in the mint secret at this moment, so its text is not overwritten.
 func (d Document) unseenKID() (uint8, error) {
-	highest := max(slices.Max(slices.Collect(maps.Keys(d.states))), slices.Max(slices.Collect(maps.Keys(d.mint))))
-	if highest == lastKID {
-		return 0, &StepError{Reason: UsedUp}
-	}
-	return highest + 1, nil
+	return kidAfter(max(slices.Max(slices.Collect(maps.Keys(d.states))), slices.Max(slices.Collect(maps.Keys(d.mint)))))
 }
 
 // RaiseEpoch ends every token.
