@@ -34,6 +34,7 @@ type Faulty struct {
 	calls   int
 	planned map[int]Fault // by the number of the call, from 1
 	broken  Fault         // of each call, if not zero
+	before  func(context.Context) error
 }
 
 var (
@@ -58,6 +59,14 @@ func (f *Faulty) Break(how Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.broken = how
+}
+
+// Intercept runs before ahead of each call from now on. If it returns an error,
+// that is the call's, and the store is not asked. Nil ends it.
+func (f *Faulty) Intercept(before func(context.Context) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before = before
 }
 
 // Repair forgets all faults that did not happen yet.
@@ -88,6 +97,14 @@ func (f *Faulty) begin() Fault {
 
 // try makes one call of the backend unless its fault comes before.
 func (f *Faulty) try(ctx context.Context, doing string, call func() error) error {
+	f.mu.Lock()
+	before := f.before
+	f.mu.Unlock()
+	if before != nil {
+		if err := before(ctx); err != nil {
+			return err
+		}
+	}
 	how := f.begin()
 	if how == Before {
 		oauth.EventOf(ctx).StoreCalls++ // it was made, only not answered

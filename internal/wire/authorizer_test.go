@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/wire"
 )
@@ -52,19 +53,19 @@ func TestScopesByRoute(t *testing.T) {
 	both := w.login(t, transports[0], asApp, "read write device_ipad").text("access_token")
 	none := w.login(t, transports[0], asApp, "device_ipad").text("access_token")
 	g := w.authorizer(wire.Policy{Routes: map[string]scope.Set{
-		"GET /orders":      scopes(t, "read"),
-		"POST /orders":     scopes(t, "write read"),
-		"ANY /orders/{id}": scopes(t, "write"),
-		"GET /orders/{id}": scopes(t, "read"),
-		"GET /mine":        scopes(t, "write"),
-		"HEAD /items":      scopes(t, "write"),
-		"GET /items":       scopes(t, "read"),
-		"ANY /things":      scopes(t, "write"),
+		"GET /orders":      oauthtest.Scopes(t, "read"),
+		"POST /orders":     oauthtest.Scopes(t, "write read"),
+		"ANY /orders/{id}": oauthtest.Scopes(t, "write"),
+		"GET /orders/{id}": oauthtest.Scopes(t, "read"),
+		"GET /mine":        oauthtest.Scopes(t, "write"),
+		"HEAD /items":      oauthtest.Scopes(t, "write"),
+		"GET /items":       oauthtest.Scopes(t, "read"),
+		"ANY /things":      oauthtest.Scopes(t, "write"),
 	}})
 	if !g.ByRoute {
 		t.Error("a judgement by route is called one of the token")
 	}
-	strict := w.authorizer(wire.Policy{Routes: map[string]scope.Set{"*": scopes(t, "write"), "GET /orders": scopes(t, "read")}})
+	strict := w.authorizer(wire.Policy{Routes: map[string]scope.Set{"*": oauthtest.Scopes(t, "write"), "GET /orders": oauthtest.Scopes(t, "read")}})
 	const readAndWrite, write = `read write`, `write`
 	for _, c := range []struct {
 		by           wire.Authorizer
@@ -146,7 +147,7 @@ func TestAuthorizerInDoubt(t *testing.T) {
 	w := newWorld(t)
 	token := w.login(t, transports[0], asApp, "device_ipad").text("access_token")
 	g := w.authorizer(wire.Policy{})
-	w.tokens.fault = func(context.Context) error { return oauth.Unavailable("read", errors.New("reset")) }
+	w.tokens.Intercept(func(context.Context) error { return oauth.Unavailable("read", errors.New("reset")) })
 	if a := w.judge(t, g, "", "Bearer "+token); a.Status != 503 || a.line["outcome"] != "failed" || a.line["failed"] != 1.0 {
 		t.Errorf("%+v", a)
 	}

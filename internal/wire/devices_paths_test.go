@@ -244,12 +244,12 @@ func TestDevicesInDoubt(t *testing.T) {
 					t.Fatalf("%s does not succeed", name)
 				}
 				calls := 0
-				w.tokens.fault = func(context.Context) error {
+				w.tokens.Intercept(func(context.Context) error {
 					if calls++; calls > failing {
 						return oauth.Unavailable("end", errors.New("reset"))
 					}
 					return nil
-				}
+				})
 				a := w.send(t, by, c(mine))
 				switch {
 				case a.status == 503 && a.text("error") == "temporarily_unavailable" && a.header.Get("Retry-After") != "" && a.line["outcome"] == "failed" && a.line["failed"] == 1.0:
@@ -259,7 +259,7 @@ func TestDevicesInDoubt(t *testing.T) {
 					t.Fatalf("%s with %d calls: %d %s, %v", name, failing, a.status, a.body, a.line)
 				}
 			}
-			w.tokens.fault = nil
+			w.tokens.Intercept(nil)
 			if least := map[string]int{"list": 2, "end": 2, "others": 2, "all": 2}[name]; success < least {
 				t.Errorf("%s succeeded after %d calls", name, success)
 			}

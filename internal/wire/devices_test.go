@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
 
 // devices is a request of somebody with this token.
@@ -171,7 +171,7 @@ func TestSignOut(t *testing.T) {
 // 25 devices on each of 10 clients, by default and by the largest page.
 func TestManyDevices(t *testing.T) {
 	w, by := newWorld(t), transports[0]
-	readDevices := scopes(t, "read devices")
+	readDevices := oauthtest.Scopes(t, "read devices")
 	for c := range 10 {
 		client := oauth.Client{ID: oauth.ClientID(fmt.Sprintf("many-%d", c)), Created: began, Epoch: began, Public: true,
 			Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}, Scopes: readDevices}
@@ -243,10 +243,7 @@ func TestDevicesScope(t *testing.T) {
 func TestDevicesOfOthers(t *testing.T) {
 	w, by := newWorld(t), transports[0]
 	ada := w.login(t, by, asApp, "read device_ipad").text("access_token")
-	hash, err := quickly{}.Hash(secret.New(password))
-	must(t, err)
-	_, err = w.users.SaveUser(t.Context(), oauth.User{Username: "bob", ID: "u_bob", PasswordHash: hash, Created: began})
-	must(t, err)
+	oauthtest.SaveUser(t, w.users, oauth.User{Username: "bob", ID: "u_bob", Created: began}, password)
 	bob := w.expect(t, by, step{call: asApp("token", "grant_type", "password", "username", "bob", "password", password, "scope", "devices device_ipad"), status: 200}).text("access_token")
 	w.expect(t, by, step{call: signOut(bob, "others"), status: 204})
 	w.expect(t, by, step{call: devices("DELETE", "/devices/ipad2", bob), status: 204})

@@ -98,7 +98,7 @@ func TestEventLine(t *testing.T) {
 		"store_calls": 1.0, "read_units": 0.0, "write_units": 0.0, "request_id": "gateway-request-1",
 		"denied": 1.0, "_aws": metrics("denied"),
 	})
-	w.tokens.fault = func(context.Context) error { return oauth.Unavailable("end an authorization", errors.New("reset")) }
+	w.tokens.Intercept(func(context.Context) error { return oauth.Unavailable("end an authorization", errors.New("reset")) })
 	failed := w.send(t, by, asShop("revoke", "token", issued.text("access_token")))
 	want(failed, map[string]any{
 		"level": "ERROR", "msg": "request", "function": "revoke", "endpoint": "revoke",
@@ -113,7 +113,7 @@ func TestEventLine(t *testing.T) {
 func TestEventCountsRacesAndEdits(t *testing.T) {
 	w, by := newWorld(t), transports[1]
 	token := w.login(t, by, asShop, "device_ipad").text("access_token")
-	w.tokens.Tokens = edited{w.subjects}
+	w.verifier.Tokens = edited{w.subjects}
 	a := w.send(t, by, asShop("introspect", "token", token))
 	if a.body != inactive || a.line["level"] != "WARN" || a.line["tampered"] != 1.0 {
 		t.Errorf("%s, line %v", a.body, a.line)
@@ -123,7 +123,7 @@ func TestEventCountsRacesAndEdits(t *testing.T) {
 	}
 
 	w = newWorld(t)
-	w.tokens.Tokens = &losing{Tokens: w.subjects}
+	w.issuer.Tokens = &losing{Tokens: w.subjects}
 	a = w.send(t, by, asShop("token", "grant_type", "client_credentials"))
 	if a.status != 200 || a.line["raced"] != 1.0 || a.line["returned"] != 1.0 {
 		t.Errorf("%s, line %v", a.body, a.line)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
 
 // N09
@@ -219,7 +221,7 @@ func TestTwoSecrets(t *testing.T) {
 
 		c, _, err := w.registry.Client(t.Context(), "shop")
 		must(t, err)
-		c.Secrets = hashes(shopSecret)
+		c.Secrets = oauthtest.Hashes(shopSecret)
 		_, err = w.registry.SaveClient(t.Context(), c)
 		must(t, err)
 		w.now.Add(11) // past the cache of registrations

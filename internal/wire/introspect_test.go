@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/wire"
 )
@@ -224,12 +223,10 @@ func TestIntrospectIssuer(t *testing.T) {
 func TestIssuerIsSetOrTheAddressOfTheRequest(t *testing.T) {
 	w := newWorld(t)
 	token := w.login(t, transports[0], asShop, "device_ipad").text("access_token")
-	ring, err := bearer.ParseCheckRing([]byte(checkKeys))
-	must(t, err)
 	verifier := &oauth.Verifier{
 		Tokens:  w.tokens,
 		Clients: oauth.NewClientCache(w.registry, time.Now),
-		Keys:    ringOf[*bearer.CheckRing]{ring},
+		Keys:    w.verifier.Keys,
 		Now:     func() time.Time { return time.Unix(began, 0) },
 	}
 	ask := func(o wire.Options, overTLS bool) (iss any, hsts string) {

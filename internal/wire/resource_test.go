@@ -194,13 +194,13 @@ func TestMethodsOfAResource(t *testing.T) {
 func TestResourceInDoubt(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		token := w.login(t, by, asApp, "device_ipad").text("access_token")
-		w.tokens.fault = func(context.Context) error { return oauth.Unavailable("read", errors.New("reset")) }
+		w.tokens.Intercept(func(context.Context) error { return oauth.Unavailable("read", errors.New("reset")) })
 		w.expect(t, by, step{call: me("Bearer " + token), status: 503, error: "temporarily_unavailable", and: func(t *testing.T, a answer) {
 			if a.header.Get("Retry-After") == "" || a.header.Get("WWW-Authenticate") != "" || a.line["outcome"] != "failed" {
 				t.Errorf("%v, line %v", a.header, a.line)
 			}
 		}})
-		w.tokens.fault = func(context.Context) error { panic("CANARY") }
+		w.tokens.Intercept(func(context.Context) error { panic("CANARY") })
 		w.expect(t, by, step{call: me("Bearer " + token), status: 500, error: "server_error"})
 	})
 }

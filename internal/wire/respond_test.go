@@ -74,7 +74,7 @@ func TestStoreIsDown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, w *world, by transport) {
 				token := w.login(t, by, asShop, "device_ipad").text("access_token")
-				w.tokens.fault = func(context.Context) error { return cause }
+				w.tokens.Intercept(func(context.Context) error { return cause })
 				for _, c := range []call{
 					asShop("token", "grant_type", "client_credentials"),
 					asShop("revoke", "token", token),
@@ -92,7 +92,7 @@ func TestStoreIsDown(t *testing.T) {
 						}
 					}})
 				}
-				w.tokens.fault = nil
+				w.tokens.Intercept(nil)
 				if !w.isActive(t, by, token) {
 					t.Error("a revocation that failed ended the token")
 				}
@@ -104,7 +104,7 @@ func TestStoreIsDown(t *testing.T) {
 // N15
 func TestUnknownErrorIs500(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
-		w.tokens.fault = func(context.Context) error { return fmt.Errorf("what nobody thought of") }
+		w.tokens.Intercept(func(context.Context) error { return fmt.Errorf("what nobody thought of") })
 		a := w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials"), status: 500, error: "server_error"})
 		if want := `{"error":"server_error","error_description":"internal error"}`; a.body != want {
 			t.Errorf("body %s, want %s", a.body, want)
@@ -137,10 +137,10 @@ func TestStoreHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, by := newWorld(t), transports[1]
 		token := w.login(t, by, asShop, "device_ipad").text("access_token")
-		w.tokens.fault = func(ctx context.Context) error {
+		w.tokens.Intercept(func(ctx context.Context) error {
 			<-ctx.Done()
 			return oauth.Unavailable("read an authorization", ctx.Err())
-		}
+		})
 		for _, c := range []call{
 			asShop("token", "grant_type", "client_credentials"),
 			asShop("revoke", "token", token),
@@ -167,17 +167,17 @@ func TestPanic(t *testing.T) {
 			"error": fmt.Errorf("CANARY"),
 			"value": struct{ Secret string }{"CANARY"},
 		} {
-			w.tokens.fault = func(context.Context) error { panic(value) }
+			w.tokens.Intercept(func(context.Context) error { panic(value) })
 			a := w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials"), status: 500, error: "server_error"})
 			stack := fmt.Sprint(a.line["stack"])
-			if a.line["error"] != fmt.Sprintf("panic of type %T", value) || !strings.Contains(stack, "world_test.go:") {
+			if a.line["error"] != fmt.Sprintf("panic of type %T", value) || !strings.Contains(stack, "respond_test.go:") {
 				t.Errorf("%s: line %v", name, a.line)
 			}
 			if strings.Contains(stack, "0x") {
 				t.Errorf("the stack has arguments: %s", stack)
 			}
 		}
-		w.tokens.fault = nil
+		w.tokens.Intercept(nil)
 		w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials"), status: 200})
 	})
 }

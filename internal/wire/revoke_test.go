@@ -99,14 +99,14 @@ func TestGarbageIsNoUnsupportedType(t *testing.T) {
 func TestRevokeInDoubt(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		token := w.login(t, by, asShop, "device_ipad").text("access_token")
-		w.tokens.fault = func(context.Context) error {
+		w.tokens.Intercept(func(context.Context) error {
 			return oauth.Unavailable("end an authorization", context.DeadlineExceeded)
-		}
+		})
 		a := w.expect(t, by, step{call: asShop("revoke", "token", token), status: 503, error: "temporarily_unavailable"})
 		if a.header.Get("Retry-After") == "" || a.line["outcome"] != "failed" || a.line["revoked"] != nil || a.line["failed"] != 1.0 {
 			t.Errorf("header %v, line %v", a.header, a.line)
 		}
-		w.tokens.fault = nil
+		w.tokens.Intercept(nil)
 		w.expect(t, by, step{call: asShop("revoke", "token", token), status: 200})
 		if w.isActive(t, by, token) {
 			t.Error("still active")

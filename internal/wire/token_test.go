@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // The transcript at the top of the README.

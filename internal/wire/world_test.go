@@ -2,18 +2,15 @@ package wire_test
 
 import (
 	"bytes"
-	"context"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/scope"
-	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
+	"github.com/fob-oauth/fob/internal/storetest"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
@@ -30,143 +27,63 @@ const (
 
 	shopAudience = "https://api.example"
 	began        = 1_700_000_000
-
-	checkKeys = `{"issuer_epoch": 0, "states": {"1": "active"}, "1": "CANARY check key text of the wire tests"}`
 )
 
 // world is the real domain over the memory stores, behind the three handlers.
 type world struct {
 	handlers map[string]http.Handler // by endpoint
 	verifier *oauth.Verifier
-	tokens   *tokens
+	tokens   *storetest.Faulty // what requests see of subjects
 	registry *memory.Clients
 	subjects *memory.Tokens
 	users    *memory.Users
 	issuer   *oauth.Issuer
 	options  wire.Options
-	now      atomic.Int64 // Unix seconds
+	now      oauthtest.Clock
 	log      bytes.Buffer // read between requests only
-}
-
-// tokens is the memory store with a door for faults.
-type tokens struct {
-	oauth.Tokens
-	fault func(ctx context.Context) error // before each call, if not nil
-}
-
-func (s *tokens) before(ctx context.Context) error {
-	if s.fault == nil {
-		return nil
-	}
-	return s.fault(ctx)
-}
-
-func (s *tokens) Read(ctx context.Context, loc bearer.Locator) (oauth.Reading, error) {
-	if err := s.before(ctx); err != nil {
-		return oauth.Reading{}, err
-	}
-	return s.Tokens.Read(ctx, loc)
-}
-
-func (s *tokens) End(ctx context.Context, loc bearer.Locator, when oauth.EndCondition) (oauth.Record, bool, error) {
-	if err := s.before(ctx); err != nil {
-		return oauth.Record{}, false, err
-	}
-	return s.Tokens.End(ctx, loc, when)
-}
-
-func (s *tokens) List(ctx context.Context, subject oauth.Subject, client oauth.ClientID) ([]oauth.Record, error) {
-	if err := s.before(ctx); err != nil {
-		return nil, err
-	}
-	return s.Tokens.List(ctx, subject, client)
-}
-
-// subjects is the memory store behind the same door.
-type subjects struct {
-	oauth.Subjects
-	door *tokens
-}
-
-func (s subjects) Raise(ctx context.Context, subject oauth.Subject, change oauth.StateChange) error {
-	if err := s.door.before(ctx); err != nil {
-		return err
-	}
-	return s.Subjects.Raise(ctx, subject, change)
-}
-
-// ringOf is oauth.Keys with one ring for ever.
-type ringOf[R any] struct{ ring R }
-
-func (k ringOf[R]) Ring(context.Context) (R, error) { return k.ring, nil }
-
-func (k ringOf[R]) Reload(context.Context) (R, error) { return k.ring, nil }
-
-func (k ringOf[R]) ReloadForUnknownKey(context.Context) (R, error) { return k.ring, nil }
-
-// quickly is oauth.Passwords without the slowness.
-type quickly struct{}
-
-func (quickly) Hash(p secret.Text) (secret.Text, error) {
-	return secret.New("hash of " + p.Reveal()), nil
-}
-
-func (quickly) Verify(p, hash secret.Text) (ok, outdated bool, err error) {
-	return hash.Equal(secret.New("hash of " + p.Reveal())), false, nil
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	ring, err := bearer.ParseMintRing([]byte(`{"1": "CANARY mint key text of the wire tests"}`), []byte(checkKeys))
-	must(t, err)
-	w := &world{registry: memory.NewClients(), subjects: memory.NewTokens()}
-	w.tokens = &tokens{Tokens: w.subjects}
+	ring := oauthtest.Ring(t, "")
+	w := &world{registry: memory.NewClients(), subjects: memory.NewTokens(), users: memory.NewUsers()}
+	w.tokens = storetest.NewFaulty(storetest.Stores{Tokens: w.subjects, Subjects: w.subjects})
 	w.now.Store(began)
-	now := func() time.Time { return time.Unix(w.now.Load(), 0).UTC() }
-	cache := oauth.NewClientCache(w.registry, now)
-	users := memory.NewUsers()
-	w.users = users
+	cache := oauth.NewClientCache(w.registry, w.now.Now)
 
 	all := oauth.GrantTypes()
 	byUser := []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}
-	readWrite, read := scopes(t, "read write"), scopes(t, "read")
-	withDevices := scopes(t, "read write devices")
+	readWrite, read := oauthtest.Scopes(t, "read write"), oauthtest.Scopes(t, "read")
+	withDevices := oauthtest.Scopes(t, "read write devices")
 	for _, c := range []oauth.Client{
-		{ID: "shop", Secrets: hashes(shopSecret, shopOldSecret), Grants: all, Scopes: withDevices, DefaultScopes: read, Audiences: []string{shopAudience}},
-		{ID: "other", Secrets: hashes(shopSecret), Grants: byUser, Scopes: withDevices, DefaultScopes: read},
-		{ID: oddID, Secrets: hashes(oddSecret), Grants: all, Scopes: readWrite, DefaultScopes: read},
+		{ID: "shop", Secrets: oauthtest.Hashes(shopSecret, shopOldSecret), Grants: all, Scopes: withDevices, DefaultScopes: read, Audiences: []string{shopAudience}},
+		{ID: "other", Secrets: oauthtest.Hashes(shopSecret), Grants: byUser, Scopes: withDevices, DefaultScopes: read},
+		{ID: oddID, Secrets: oauthtest.Hashes(oddSecret), Grants: all, Scopes: readWrite, DefaultScopes: read},
 		{ID: "app", Public: true, Grants: byUser, Scopes: withDevices, DefaultScopes: read, Audiences: []string{shopAudience}},
-		{ID: "resource", Secrets: hashes(resourceSecret), Introspects: []string{shopAudience}},
-		{ID: "elsewhere", Secrets: hashes(resourceSecret), Introspects: []string{"https://elsewhere.example"}},
-		{ID: "disabled", Disabled: true, Secrets: hashes(shopSecret), Grants: all, Scopes: readWrite},
-		{ID: "bare", Secrets: hashes(shopSecret), Grants: all},
+		{ID: "resource", Secrets: oauthtest.Hashes(resourceSecret), Introspects: []string{shopAudience}},
+		{ID: "elsewhere", Secrets: oauthtest.Hashes(resourceSecret), Introspects: []string{"https://elsewhere.example"}},
+		{ID: "disabled", Disabled: true, Secrets: oauthtest.Hashes(shopSecret), Grants: all, Scopes: readWrite},
+		{ID: "bare", Secrets: oauthtest.Hashes(shopSecret), Grants: all},
 	} {
-		c.Created, c.Epoch = began, began
-		must(t, c.Validate())
-		_, err := w.registry.SaveClient(t.Context(), c)
-		must(t, err)
+		oauthtest.SaveClient(t, w.registry, c, began)
 	}
 	must(t, w.registry.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": {"writer"}, "admin": nil, oauth.DevicesScope: nil}}))
-	hash, err := quickly{}.Hash(secret.New(password))
-	must(t, err)
-	user := oauth.User{Username: username, ID: "u_ada", PasswordHash: hash, Roles: []string{"writer"}, Created: began}
-	must(t, user.Validate())
-	_, err = users.SaveUser(t.Context(), user)
-	must(t, err)
+	oauthtest.SaveUser(t, w.users, oauth.User{Username: username, ID: "u_ada", Roles: []string{"writer"}, Created: began}, password)
 
-	issuer := &oauth.Issuer{Tokens: w.tokens, Clients: cache, Users: users, Passwords: quickly{}, Keys: ringOf[*bearer.MintRing]{ring}, Now: now}
-	verifier := &oauth.Verifier{Tokens: w.tokens, Clients: cache, Keys: ringOf[*bearer.CheckRing]{ring.CheckRing}, Now: now}
-	w.verifier = verifier
-	directory := &oauth.Directory{Tokens: w.tokens, Subjects: subjects{w.subjects, w.tokens}, Clients: cache, Keys: verifier.Keys, Now: now}
-	w.issuer = issuer
+	w.issuer = &oauth.Issuer{
+		Tokens: w.tokens, Clients: cache, Users: w.users, Passwords: new(oauthtest.Passwords),
+		Keys: oauthtest.Keys[*bearer.MintRing]{Always: ring}, Now: w.now.Now,
+	}
+	w.verifier = &oauth.Verifier{Tokens: w.tokens, Clients: cache, Keys: oauthtest.Keys[*bearer.CheckRing]{Always: ring.CheckRing}, Now: w.now.Now}
+	directory := &oauth.Directory{Tokens: w.tokens, Subjects: w.tokens, Clients: cache, Keys: w.verifier.Keys, Now: w.now.Now}
 	options := wire.Options{Log: slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	w.options = options
 	w.handlers = map[string]http.Handler{
-		"token":      wire.Token(issuer, options),
-		"revoke":     wire.Revoke(verifier, options),
-		"introspect": wire.Introspect(verifier, options),
-		"me":         wire.Me(verifier, options),
-		"devices":    wire.Devices(verifier, directory, options),
+		"token":      wire.Token(w.issuer, options),
+		"revoke":     wire.Revoke(w.verifier, options),
+		"introspect": wire.Introspect(w.verifier, options),
+		"me":         wire.Me(w.verifier, options),
+		"devices":    wire.Devices(w.verifier, directory, options),
 		"metadata":   wire.Metadata(oauth.GrantTypes(), options),
 	}
 	return w
@@ -177,20 +94,6 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func scopes(t *testing.T, s string) scope.Set {
-	t.Helper()
-	set, err := scope.Parse(s)
-	must(t, err)
-	return set
-}
-
-func hashes(secrets ...string) (s []oauth.ClientSecret) {
-	for _, text := range secrets {
-		s = append(s, oauth.ClientSecret{Hash: oauth.HashClientSecret(secret.New(text)), Created: began})
-	}
-	return s
 }
 
 // asShop is a call of the confidential client.
