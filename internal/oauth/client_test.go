@@ -9,6 +9,7 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
@@ -19,7 +20,7 @@ func TestOlderSecretShows(t *testing.T) {
 	w.editClient("backend", func(c *oauth.Client) {
 		c.Secrets = append(c.Secrets, oauth.ClientSecret{Hash: oauth.HashClientSecret(secret.New("newer-secret")), Created: 1})
 	})
-	older := w.credentials("backend")
+	older := oauthtest.Credentials("backend")
 	newer := older
 	newer.Secret = secret.New("newer-secret")
 	wrong := older
@@ -84,7 +85,7 @@ func (w *world) together(n int, client ledger.ClientID, form ...string) []ledger
 		wg.Go(func() {
 			var err error
 			answers[i], err = issuer.Token(w.t.Context(), oauth.TokenRequest{
-				Credentials: w.credentials(client), Form: formOf(form), Source: "192.0.2.1",
+				Credentials: oauthtest.Credentials(client), Form: formOf(form), Source: "192.0.2.1",
 			})
 			if err != nil {
 				w.t.Errorf("%s, request %d of %d at once: %v", client, i, n, err)
@@ -110,7 +111,7 @@ func TestReservedNames(t *testing.T) {
 	if err := (oauth.ResourceScopes{Roles: map[string][]string{"a": {"device_x"}}}).Validate(); err == nil {
 		t.Error("role device_x was accepted")
 	}
-	if err := (oauth.Client{ID: "a", Public: true, Scopes: scopes(t, "read device_x")}).Validate(); err == nil {
+	if err := (oauth.Client{ID: "a", Public: true, Scopes: oauthtest.Scopes(t, "read device_x")}).Validate(); err == nil {
 		t.Error("a client registered a device")
 	}
 }
@@ -119,7 +120,7 @@ func TestReservedNames(t *testing.T) {
 func TestClientAuthentication(t *testing.T) {
 	w := newWorld(t)
 	w.editClient("other", func(c *oauth.Client) { c.Disabled = true })
-	right := func(id ledger.ClientID) secret.Text { return secret.New("secret-of-" + string(id)) }
+	right := func(id ledger.ClientID) secret.Text { return secret.New(oauthtest.Secret(id)) }
 	var texts []string
 	for what, cred := range map[string]oauth.Credentials{
 		"none":                          {},
@@ -164,19 +165,19 @@ func TestTwoClientSecrets(t *testing.T) {
 		})
 		return err
 	}
-	w.must(try("secret-of-backend"))
+	w.must(try(oauthtest.Secret("backend")))
 	w.must(try("new"))
 	w.editClient("backend", func(c *oauth.Client) { c.Secrets = c.Secrets[1:] })
 	w.advance(10)
-	wantCode(t, try("secret-of-backend"), oauth.InvalidClient)
+	wantCode(t, try(oauthtest.Secret("backend")), oauth.InvalidClient)
 	w.must(try("new"))
 }
 
 // Every fault of a registration is reported at once.
 func TestClientValidate(t *testing.T) {
 	c := oauth.Client{
-		ID: "u_x", Public: true, Secrets: secretOf("x"), Grants: []oauth.GrantType{"client_credentials", "implicit"},
-		Scopes: scopes(t, "a"), DefaultScopes: scopes(t, "a b"), Introspects: []string{"x y"},
+		ID: "u_x", Public: true, Secrets: oauthtest.Hashes(oauthtest.Secret("x")), Grants: []oauth.GrantType{"client_credentials", "implicit"},
+		Scopes: oauthtest.Scopes(t, "a"), DefaultScopes: oauthtest.Scopes(t, "a b"), Introspects: []string{"x y"},
 		AccessLifetime: -1, RefreshIdle: 1 << 40, RefreshAbsolute: -5, MaxAuthorizations: 1 << 20,
 	}
 	err := c.Validate()

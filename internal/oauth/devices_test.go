@@ -9,6 +9,7 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
@@ -63,7 +64,7 @@ func TestPlacesByPages(t *testing.T) {
 	for c := range 10 {
 		id := ledger.ClientID(fmt.Sprintf("app-%d", c))
 		w.saveClient(oauth.Client{
-			ID: id, Secrets: secretOf(id), Grants: oauth.GrantTypes(), Scopes: scopes(t, "read"), DefaultScopes: scopes(t, "read"),
+			ID: id, Secrets: oauthtest.Hashes(oauthtest.Secret(id)), Grants: oauth.GrantTypes(), Scopes: oauthtest.Scopes(t, "read"), DefaultScopes: oauthtest.Scopes(t, "read"),
 		})
 		for n := range 25 {
 			w.login(id, "alice", fmt.Sprintf("device_%02d", n))

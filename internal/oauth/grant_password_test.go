@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
@@ -14,7 +15,7 @@ import (
 func (w *world) tryPassword(user, password, source string) error {
 	w.t.Helper()
 	_, err := w.issuer.Token(w.context(), oauth.TokenRequest{
-		Credentials: w.credentials("backend"),
+		Credentials: oauthtest.Credentials("backend"),
 		Form:        oauth.Form{"grant_type": "password", "username": user, "password": password, "scope": "read"},
 		Source:      source,
 	})
@@ -26,23 +27,23 @@ func TestUnknownAndWrongAreTheSame(t *testing.T) {
 	w := newWorld(t)
 	yes := true
 	w.must(w.tokens.Raise(t.Context(), w.userSubject("bob"), oauth.StateChange{Disabled: &yes}))
-	w.must(w.tryPassword("alice", "password-of-alice", "s")) // warms the caches
+	w.must(w.tryPassword("alice", oauthtest.Password("alice"), "s")) // warms the caches
 	type trace struct {
 		text  string
 		runs  int64
 		calls int
 	}
 	look := func(user, password string) trace {
-		before := w.hasher.runs.Load()
+		before := w.hasher.Runs.Load()
 		err := w.tryPassword(user, password, "s")
 		wantCode(t, err, oauth.InvalidGrant)
-		return trace{err.Error(), w.hasher.runs.Load() - before, w.event.StoreCalls}
+		return trace{err.Error(), w.hasher.Runs.Load() - before, w.event.StoreCalls}
 	}
 	wrong, unknown := look("alice", "wrong"), look("nobody", "wrong")
 	if wrong != unknown || wrong.runs != 1 {
 		t.Errorf("wrong %+v, unknown %+v", wrong, unknown)
 	}
-	if disabled := look("bob", "password-of-bob"); disabled.text != wrong.text {
+	if disabled := look("bob", oauthtest.Password("bob")); disabled.text != wrong.text {
 		t.Errorf("a disabled user reads %q", disabled.text)
 	}
 }
@@ -51,9 +52,9 @@ func TestUnknownAndWrongAreTheSame(t *testing.T) {
 func TestPasswordLengths(t *testing.T) {
 	w := newWorld(t)
 	for n, want := range map[int]oauth.Code{1025: oauth.InvalidRequest, 1024: oauth.InvalidGrant, 200: oauth.InvalidGrant, 64: oauth.InvalidGrant} {
-		before := w.hasher.runs.Load()
+		before := w.hasher.Runs.Load()
 		wantCode(t, w.tryPassword("alice", strings.Repeat("x", n), "s"), want)
-		if ran := w.hasher.runs.Load() > before; ran != (want == oauth.InvalidGrant) {
+		if ran := w.hasher.Runs.Load() > before; ran != (want == oauth.InvalidGrant) {
 			t.Errorf("%d bytes: hashed %v", n, ran)
 		}
 	}
@@ -63,12 +64,12 @@ func TestPasswordLengths(t *testing.T) {
 func TestThrottle(t *testing.T) {
 	w := newWorld(t)
 	hashed := func(user, password, source string) (ok, ran bool) {
-		before := w.hasher.runs.Load()
+		before := w.hasher.Runs.Load()
 		err := w.tryPassword(user, password, source)
 		if err != nil {
 			wantCode(t, err, oauth.InvalidGrant)
 		}
-		return err == nil, w.hasher.runs.Load() > before
+		return err == nil, w.hasher.Runs.Load() > before
 	}
 	want := func(what, user, password, source string, wantOK, wantRan bool) {
 		t.Helper()
@@ -79,9 +80,9 @@ func TestThrottle(t *testing.T) {
 	for range 10 {
 		want("within the patience", "alice", "wrong", "a", false, true)
 	}
-	want("throttled, even with the right password", "alice", "password-of-alice", "a", false, false)
-	want("another source", "alice", "password-of-alice", "b", true, true)
-	want("another name", "bob", "password-of-bob", "a", true, true)
+	want("throttled, even with the right password", "alice", oauthtest.Password("alice"), "a", false, false)
+	want("another source", "alice", oauthtest.Password("alice"), "b", true, true)
+	want("another name", "bob", oauthtest.Password("bob"), "a", true, true)
 	w.advance(1)
 	want("after a second", "alice", "wrong", "a", false, true)
 	w.advance(1)
@@ -92,7 +93,7 @@ func TestThrottle(t *testing.T) {
 		want("refused", "alice", "wrong", "a", false, false)
 	}
 	w.advance(4)
-	want("the right one resets", "alice", "password-of-alice", "a", true, true)
+	want("the right one resets", "alice", oauthtest.Password("alice"), "a", true, true)
 	want("reset", "alice", "wrong", "a", false, true)
 	want("reset", "alice", "wrong", "a", false, true)
 
@@ -104,7 +105,7 @@ func TestThrottle(t *testing.T) {
 		t.Error("the long delay does not hold")
 	}
 	w.advance(24 * 3600)
-	want("nothing is locked for good", "bob", "password-of-bob", "c", true, true)
+	want("nothing is locked for good", "bob", oauthtest.Password("bob"), "c", true, true)
 }
 
 // A64
@@ -114,26 +115,27 @@ func TestThrottleOfTheName(t *testing.T) {
 	for i := range 100 {
 		wantCode(t, w.tryPassword("alice", "wrong", "source-"+string(rune('a'+i%26))+string(rune('a'+i/26))), oauth.InvalidGrant)
 	}
-	before := w.hasher.runs.Load()
-	wantCode(t, w.tryPassword("alice", "password-of-alice", "elsewhere"), oauth.InvalidGrant)
-	if w.hasher.runs.Load() != before {
+	before := w.hasher.Runs.Load()
+	wantCode(t, w.tryPassword("alice", oauthtest.Password("alice"), "elsewhere"), oauth.InvalidGrant)
+	if w.hasher.Runs.Load() != before {
 		t.Error("hashed while the name is throttled")
 	}
 	w.advance(30)
-	w.must(w.tryPassword("alice", "password-of-alice", "elsewhere"))
+	w.must(w.tryPassword("alice", oauthtest.Password("alice"), "elsewhere"))
 }
 
 // A65
 func TestRehash(t *testing.T) {
 	w := newWorld(t)
-	before := w.user("alice")
-	w.hasher.outdated.Store(true)
+	outdated := w.user("alice")
+	outdated.PasswordHash = oauthtest.OutdatedHash(oauthtest.Password("alice"))
+	before, err := w.users.SaveUser(t.Context(), outdated)
+	w.must(err)
 	r := w.login("backend", "alice", "device_a")
 	after := w.user("alice")
 	if after.Version <= before.Version || after.ID != before.ID {
 		t.Errorf("version %d after %d", after.Version, before.Version)
 	}
-	w.hasher.outdated.Store(false)
 	w.wantActive("backend", r.AccessToken, true)
 	if again := w.login("backend", "alice", "device_a"); !same(again.AccessToken, r.AccessToken) {
 		t.Error("a rehash changed the token")
@@ -156,19 +158,19 @@ func (w *world) passwd(user, password string) {
 // behind, and neither do roles that are taken away.
 func TestPasswordChangedDuringLogin(t *testing.T) {
 	w := newWorld(t)
-	w.hasher.during = func() {
-		w.hasher.during = nil
+	w.hasher.During = func() {
+		w.hasher.During = nil
 		w.passwd("alice", "new")
 	}
-	err := w.tryPassword("alice", "password-of-alice", "s")
+	err := w.tryPassword("alice", oauthtest.Password("alice"), "s")
 	wantCode(t, err, oauth.InvalidGrant)
 	if n := len(w.records(w.userSubject("alice"))); n != 0 {
 		t.Errorf("%d records were left behind", n)
 	}
 	w.must(w.tryPassword("alice", "new", "s"))
 
-	w.hasher.during = func() {
-		w.hasher.during = nil
+	w.hasher.During = func() {
+		w.hasher.During = nil
 		u := w.user("alice")
 		u.Roles = nil
 		u, err := w.users.SaveUser(t.Context(), u)
@@ -184,13 +186,13 @@ func TestPasswordChangedDuringLogin(t *testing.T) {
 func TestUserOlderThanItsState(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.tokens.Raise(t.Context(), w.userSubject("alice"), oauth.StateChange{UserVersion: w.user("alice").Version + 99}))
-	wantCode(t, w.tryPassword("alice", "password-of-alice", "s"), oauth.InvalidGrant)
+	wantCode(t, w.tryPassword("alice", oauthtest.Password("alice"), "s"), oauth.InvalidGrant)
 }
 
 func TestUserStoreDown(t *testing.T) {
 	w := newWorld(t)
 	w.issuer.Users = downUsers{w.users}
-	if err := w.tryPassword("alice", "password-of-alice", "s"); !errors.Is(err, oauth.ErrUnavailable) {
+	if err := w.tryPassword("alice", oauthtest.Password("alice"), "s"); !errors.Is(err, oauth.ErrUnavailable) {
 		t.Errorf("users down: %v", err)
 	}
 }

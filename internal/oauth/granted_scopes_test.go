@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
@@ -46,7 +47,7 @@ func TestScopePolicy(t *testing.T) {
 // of them instead of refused.
 func TestDefaultScopesFollowRoles(t *testing.T) {
 	w := newWorld(t)
-	w.editClient("backend", func(c *oauth.Client) { c.DefaultScopes = scopes(t, "read admin") })
+	w.editClient("backend", func(c *oauth.Client) { c.DefaultScopes = oauthtest.Scopes(t, "read admin") })
 	for user, want := range map[string]string{"alice": "admin read", "bob": "read"} {
 		if got := w.login("backend", user, "").Scope.String(); got != want {
 			t.Errorf("%s got %q, want %q", user, got, want)
@@ -65,7 +66,7 @@ func TestDefaultScopesFollowRoles(t *testing.T) {
 func TestScopeTakenFromTheClient(t *testing.T) {
 	w := newWorld(t)
 	r := w.login("backend", "alice", "write")
-	w.editClient("backend", func(c *oauth.Client) { c.Scopes = scopes(t, "read") })
+	w.editClient("backend", func(c *oauth.Client) { c.Scopes = oauthtest.Scopes(t, "read") })
 	w.advance(10)
 	_, err := w.token("backend", w.passwordForm("alice", "write")...)
 	wantCode(t, err, oauth.InvalidScope)

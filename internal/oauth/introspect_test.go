@@ -8,6 +8,7 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
@@ -24,7 +25,7 @@ func TestWhoMayIntrospect(t *testing.T) {
 		w.wantActive(tt.caller, r.AccessToken, tt.access)
 		w.wantActive(tt.caller, r.RefreshToken, tt.refresh)
 	}
-	_, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: w.credentials("app"), Token: r.AccessToken})
+	_, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: oauthtest.Credentials("app"), Token: r.AccessToken})
 	wantCode(t, err, oauth.InvalidClient) // a public client
 }
 
@@ -131,7 +132,7 @@ func TestKillSwitches(t *testing.T) {
 // A35
 func TestEditedItemIsInactive(t *testing.T) {
 	for what, edit := range map[string]func(*ledger.Record){
-		"scope":    func(r *ledger.Record) { r.Authorization.Scope = scopes(t, "admin device_a") },
+		"scope":    func(r *ledger.Record) { r.Authorization.Scope = oauthtest.Scopes(t, "admin device_a") },
 		"device":   func(r *ledger.Record) { r.Authorization.Scope = r.Authorization.Scope.WithDevice("b") },
 		"no scope": func(r *ledger.Record) { r.Authorization.Scope = scope.Set{} },
 		"client":   func(r *ledger.Record) { r.Authorization.Client = "other" },

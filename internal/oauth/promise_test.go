@@ -7,6 +7,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
@@ -179,7 +180,7 @@ func TestParallelFirstRequests(t *testing.T) {
 		for i := range n {
 			wg.Go(func() {
 				r, err := w.issuer.Token(t.Context(), oauth.TokenRequest{
-					Credentials: w.credentials(client), Form: formOf(w.passwordForm("alice", "device_race")), Source: "192.0.2.1",
+					Credentials: oauthtest.Credentials(client), Form: formOf(w.passwordForm("alice", "device_race")), Source: "192.0.2.1",
 				})
 				if err != nil {
 					t.Error(err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/secret"
 	"github.com/fob-oauth/fob/internal/storetest"
 )
@@ -77,7 +78,7 @@ func TestRegistrarClients(t *testing.T) {
 			r := newRegistrar(s)
 			addClient(t, r, publicApp, secret.Text{})
 			bad := backend
-			bad.Grants, bad.Scopes, bad.AccessLifetime = nil, scopes(t, "admin root"), -1
+			bad.Grants, bad.Scopes, bad.AccessLifetime = nil, oauthtest.Scopes(t, "admin root"), -1
 			_, err := r.AddClient(t.Context(), bad, secret.New("é"))
 			wantChange(t, "add it", err, oauth.InvalidEntry)
 			missing, _ := errors.AsType[*oauth.MissingScopeError](err)
@@ -86,7 +87,7 @@ func TestRegistrarClients(t *testing.T) {
 			}
 			own := errors.New("a fault of the caller's")
 			_, err = r.EditClient(t.Context(), "app", func(c *oauth.Client) error {
-				c.Grants, c.Scopes, c.Introspects = nil, scopes(t, "root"), []string{" "}
+				c.Grants, c.Scopes, c.Introspects = nil, oauthtest.Scopes(t, "root"), []string{" "}
 				return own
 			})
 			wantChange(t, "edit it", err, oauth.InvalidEntry)
@@ -177,7 +178,7 @@ func TestRegistrarScopes(t *testing.T) {
 			wantChange(t, "add it twice", r.AddScope(t.Context(), "read", nil, false), oauth.EntryExists)
 			wantChange(t, "add a device", r.AddScope(t.Context(), "device_x", nil, false), oauth.InvalidEntry)
 			c := publicApp
-			c.Scopes = scopes(t, "write")
+			c.Scopes = oauthtest.Scopes(t, "write")
 			addClient(t, r, c, secret.Text{})
 			err := r.RemoveScope(t.Context(), "write", false)
 			wantChange(t, "remove it", err, oauth.ScopeInUse)

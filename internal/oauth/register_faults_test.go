@@ -28,7 +28,7 @@ type snapshot struct {
 	records int // of ann
 }
 
-const annPassword, newPassword = "plain old", "plain new"
+const annPassword, newPassword = "hash of old", "hash of new"
 
 var registrarChanges = []registrarChange{
 	{"add a client", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
 	"github.com/fob-oauth/fob/internal/storetest"
@@ -20,22 +21,10 @@ import (
 // registrarNow is later than the clock that stores take their versions from.
 var registrarNow = time.Unix(4_000_000_000, 0)
 
-// unhashed hashes nothing.
-type unhashed struct{}
-
-func (unhashed) Hash(p secret.Text) (secret.Text, error) {
-	return secret.New("plain " + p.Reveal()), nil
-}
-
-func (h unhashed) Verify(p, hash secret.Text) (ok, outdated bool, err error) {
-	want, _ := h.Hash(p)
-	return want.Equal(hash), false, nil
-}
-
 func newRegistrar(s storetest.Stores) *oauth.Registrar {
 	return &oauth.Registrar{
 		Clients: s.Clients, Users: s.UserRegistry, Subjects: s.Subjects, Tokens: s.Tokens, Registry: s.Registry,
-		Passwords: unhashed{}, Now: func() time.Time { return registrarNow },
+		Passwords: new(oauthtest.Passwords), Now: func() time.Time { return registrarNow },
 	}
 }
 

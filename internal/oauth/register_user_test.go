@@ -26,7 +26,7 @@ func TestRegistrarUsers(t *testing.T) {
 				wantState(t, s, subject, oauth.SubjectState{Epoch: uint64(i) + 1, UserVersion: saved.Version})
 			}
 			saved, err := r.User(t.Context(), "ann")
-			if err != nil || saved.PasswordHash.Reveal() != "plain new" || len(saved.Roles) != 1 {
+			if err != nil || saved.PasswordHash.Reveal() != "hash of new" || len(saved.Roles) != 1 {
 				t.Errorf("%+v, %v", saved, err)
 			}
 		}},

@@ -9,6 +9,7 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
 
 // Revocation: the cases A20 to A27 and N40 to N47 of docs/cases.md.
@@ -81,7 +82,7 @@ func TestGarbageCostsNoCall(t *testing.T) {
 	for _, call := range []func() error{
 		func() error { return w.revoke("backend", bearer.Bearer{}) },
 		func() error {
-			_, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: w.credentials("backend")})
+			_, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: oauthtest.Credentials("backend")})
 			return err
 		},
 	} {

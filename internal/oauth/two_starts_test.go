@@ -8,6 +8,7 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
 
 // Knowledge that is behind the record is read again before it is judged, so a
@@ -20,7 +21,7 @@ func TestStaleKnowledge(t *testing.T) {
 		w.editClient("backend", func(c *oauth.Client) { c.Epoch++ })
 		fresh := *w.issuer // another instance, with caches of its own
 		fresh.Clients = oauth.NewClientCache(w.clients, fresh.Now)
-		r, err := fresh.Token(w.context(), oauth.TokenRequest{Credentials: w.credentials("backend"), Form: formOf(w.passwordForm("alice", "device_a"))})
+		r, err := fresh.Token(w.context(), oauth.TokenRequest{Credentials: oauthtest.Credentials("backend"), Form: formOf(w.passwordForm("alice", "device_a"))})
 		w.must(err)
 		w.wantActive("backend", r.AccessToken, true)
 		if again := w.login("backend", "alice", "device_a"); !same(again.AccessToken, r.AccessToken) {
@@ -35,10 +36,10 @@ func TestStaleKnowledge(t *testing.T) {
 		ahead.publish()
 		fresh := *w.issuer
 		fresh.Keys = mintKeys{ahead}
-		r, err := fresh.Token(w.context(), oauth.TokenRequest{Credentials: w.credentials("backend"), Form: formOf(w.passwordForm("alice", "device_a"))})
+		r, err := fresh.Token(w.context(), oauth.TokenRequest{Credentials: oauthtest.Credentials("backend"), Form: formOf(w.passwordForm("alice", "device_a"))})
 		w.must(err)
 		w.ring.err = errors.New("down")
-		if _, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: w.credentials("backend"), Token: r.AccessToken}); !errors.Is(err, oauth.ErrUnavailable) {
+		if _, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: oauthtest.Credentials("backend"), Token: r.AccessToken}); !errors.Is(err, oauth.ErrUnavailable) {
 			t.Errorf("behind, and cannot find out: %v; want ErrUnavailable", err)
 		}
 		if _, err := w.token("backend", w.passwordForm("alice", "device_a")...); !errors.Is(err, oauth.ErrUnavailable) {
@@ -80,7 +81,7 @@ func TestKeyStates(t *testing.T) {
 	ahead.publish()
 	fresh := *w.issuer
 	fresh.Keys = mintKeys{ahead}
-	r, err := fresh.Token(w.context(), oauth.TokenRequest{Credentials: w.credentials("backend"), Form: formOf(w.passwordForm("alice", "device_b"))})
+	r, err := fresh.Token(w.context(), oauth.TokenRequest{Credentials: oauthtest.Credentials("backend"), Form: formOf(w.passwordForm("alice", "device_b"))})
 	w.must(err)
 	w.wantActive("backend", r.AccessToken, false) // the source has no such key either
 	w.ring.set(t, func(r *ring) { r.states["3"] = bearer.Prepublished })

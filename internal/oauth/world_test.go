@@ -6,16 +6,13 @@ import (
 	"errors"
 	"maps"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/scope"
-	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
 
 // world is a whole fob on the memory store, with a clock that stands still.
@@ -24,9 +21,9 @@ type world struct {
 	tokens  *memory.Tokens
 	clients *memory.Clients
 	users   *memory.Users
-	hasher  *plainHasher
+	hasher  *oauthtest.Passwords
 	ring    *ring
-	clock   atomic.Int64 // Unix seconds
+	clock   oauthtest.Clock
 
 	issuer   *oauth.Issuer
 	verifier *oauth.Verifier
@@ -36,10 +33,10 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	w := &world{
 		t: t, tokens: memory.NewTokens(), clients: memory.NewClients(), users: memory.NewUsers(),
-		hasher: &plainHasher{}, ring: newRing(t),
+		hasher: new(oauthtest.Passwords), ring: newRing(t),
 	}
 	w.clock.Store(1_800_000_000)
-	now := func() time.Time { return time.Unix(w.clock.Load(), 0) }
+	now := w.clock.Now
 	w.issuer = &oauth.Issuer{
 		Tokens: w.tokens, Clients: oauth.NewClientCache(w.clients, now), Users: w.users,
 		Passwords: w.hasher, Keys: mintKeys{w.ring}, Now: now,
@@ -52,11 +49,11 @@ func newWorld(t testing.TB) *world {
 		"read": nil, "write": nil, "admin": {"boss", "root"},
 	}}))
 	for _, c := range []oauth.Client{
-		{ID: "backend", Secrets: secretOf("backend"), Grants: oauth.GrantTypes(), Scopes: scopes(t, "read write admin"), DefaultScopes: scopes(t, "read")},
-		{ID: "other", Secrets: secretOf("other"), Grants: oauth.GrantTypes(), Scopes: scopes(t, "read write"), DefaultScopes: scopes(t, "read")},
-		{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}, Scopes: scopes(t, "read write"), DefaultScopes: scopes(t, "read")},
-		{ID: "api", Secrets: secretOf("api"), Introspects: []string{"backend", "app"}},
-		{ID: "stranger", Secrets: secretOf("stranger"), Introspects: []string{"elsewhere"}},
+		{ID: "backend", Grants: oauth.GrantTypes(), Scopes: oauthtest.Scopes(t, "read write admin"), DefaultScopes: oauthtest.Scopes(t, "read")},
+		{ID: "other", Grants: oauth.GrantTypes(), Scopes: oauthtest.Scopes(t, "read write"), DefaultScopes: oauthtest.Scopes(t, "read")},
+		{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}, Scopes: oauthtest.Scopes(t, "read write"), DefaultScopes: oauthtest.Scopes(t, "read")},
+		{ID: "api", Introspects: []string{"backend", "app"}},
+		{ID: "stranger", Introspects: []string{"elsewhere"}},
 	} {
 		w.saveClient(c)
 	}
@@ -72,27 +69,9 @@ func (w *world) must(err error) {
 	}
 }
 
-func scopes(t testing.TB, s string) scope.Set {
-	t.Helper()
-	set, err := scope.Parse(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return set
-}
-
-func secretOf(id ledger.ClientID) []oauth.ClientSecret {
-	return []oauth.ClientSecret{{Hash: oauth.HashClientSecret(secret.New("secret-of-" + string(id)))}}
-}
-
 func (w *world) saveClient(c oauth.Client) {
 	w.t.Helper()
-	if c.Created == 0 {
-		c.Created, c.Epoch = w.clock.Load(), uint64(w.clock.Load())
-	}
-	w.must(c.Validate())
-	_, err := w.clients.SaveClient(w.t.Context(), c)
-	w.must(err)
+	oauthtest.SaveClient(w.t, w.clients, c, w.clock.Load())
 }
 
 // editClient changes a registration, which the caches learn within ten seconds.
@@ -110,11 +89,7 @@ func (w *world) editClient(id ledger.ClientID, edit func(*oauth.Client)) {
 
 func (w *world) addUser(name string, roles ...string) oauth.User {
 	w.t.Helper()
-	hash, err := w.hasher.Hash(secret.New("password-of-" + name))
-	w.must(err)
-	u, err := w.users.SaveUser(w.t.Context(), oauth.User{Username: name, ID: oauth.NewUserID(), PasswordHash: hash, Roles: roles})
-	w.must(err)
-	return u
+	return oauthtest.SaveUser(w.t, w.users, oauth.User{Username: name, ID: oauth.NewUserID(), Roles: roles}, oauthtest.Password(name))
 }
 
 func (w *world) user(name string) oauth.User {
@@ -129,13 +104,6 @@ func (w *world) user(name string) oauth.User {
 
 func (w *world) advance(seconds int64) { w.clock.Add(seconds) }
 
-func (w *world) credentials(client ledger.ClientID) oauth.Credentials {
-	if client == "app" {
-		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: client}
-	}
-	return oauth.Credentials{Method: oauth.WithSecret, ID: client, Secret: secret.New("secret-of-" + string(client))}
-}
-
 func (w *world) context() context.Context {
 	w.event = new(oauth.Event)
 	return oauth.WithEvent(w.t.Context(), w.event)
@@ -144,7 +112,7 @@ func (w *world) context() context.Context {
 // token asks for a token; form is pairs of name and value.
 func (w *world) token(client ledger.ClientID, form ...string) (ledger.Answer, error) {
 	w.t.Helper()
-	return w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: w.credentials(client), Form: formOf(form), Source: "192.0.2.1"})
+	return w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: oauthtest.Credentials(client), Form: formOf(form), Source: "192.0.2.1"})
 }
 
 func formOf(pairs []string) oauth.Form {
@@ -158,7 +126,7 @@ func formOf(pairs []string) oauth.Form {
 }
 
 func (w *world) passwordForm(user, scope string, more ...string) []string {
-	return append([]string{"grant_type", "password", "username", user, "password", "password-of-" + user, "scope", scope}, more...)
+	return append([]string{"grant_type", "password", "username", user, "password", oauthtest.Password(user), "scope", scope}, more...)
 }
 
 // login is a password grant that must succeed.
@@ -178,12 +146,12 @@ func (w *world) refresh(client ledger.ClientID, b bearer.Bearer, more ...string)
 }
 
 func (w *world) revoke(client ledger.ClientID, b bearer.Bearer) error {
-	return w.verifier.Revoke(w.context(), oauth.RevokeRequest{Credentials: w.credentials(client), Token: b})
+	return w.verifier.Revoke(w.context(), oauth.RevokeRequest{Credentials: oauthtest.Credentials(client), Token: b})
 }
 
 func (w *world) introspect(client ledger.ClientID, b bearer.Bearer) oauth.Introspection {
 	w.t.Helper()
-	i, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: w.credentials(client), Token: b})
+	i, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: oauthtest.Credentials(client), Token: b})
 	w.must(err)
 	return i
 }
@@ -225,25 +193,6 @@ func (w *world) edit(r ledger.Record, change func(*ledger.Record)) {
 	r.Nonce[0]++
 	_, _, err := w.tokens.Save(w.t.Context(), r, seen)
 	w.must(err)
-}
-
-// plainHasher stands in for argon2id where its cost is not the point. It counts.
-type plainHasher struct {
-	runs     atomic.Int64
-	outdated atomic.Bool
-	during   func() // called within Verify, if set
-}
-
-func (*plainHasher) Hash(p secret.Text) (secret.Text, error) {
-	return secret.New("plain:" + p.Reveal()), nil
-}
-
-func (h *plainHasher) Verify(p, hash secret.Text) (bool, bool, error) {
-	h.runs.Add(1)
-	if h.during != nil {
-		h.during()
-	}
-	return hash.Equal(secret.New("plain:" + p.Reveal())), h.outdated.Load(), nil
 }
 
 // ring is a key source whose content and failures a test sets.
@@ -316,8 +265,11 @@ func (k mintKeys) fetch(reload bool) (*bearer.MintRing, error) {
 	}
 	return bearer.ParseMintRing(mint, check)
 }
-func (k mintKeys) Ring(context.Context) (*bearer.MintRing, error)   { return k.fetch(false) }
+
+func (k mintKeys) Ring(context.Context) (*bearer.MintRing, error) { return k.fetch(false) }
+
 func (k mintKeys) Reload(context.Context) (*bearer.MintRing, error) { return k.fetch(true) }
+
 func (k mintKeys) ReloadForUnknownKey(context.Context) (*bearer.MintRing, error) {
 	return k.fetch(true)
 }
@@ -331,8 +283,11 @@ func (k checkKeys) fetch(reload bool) (*bearer.CheckRing, error) {
 	}
 	return bearer.ParseCheckRing(check)
 }
-func (k checkKeys) Ring(context.Context) (*bearer.CheckRing, error)   { return k.fetch(false) }
+
+func (k checkKeys) Ring(context.Context) (*bearer.CheckRing, error) { return k.fetch(false) }
+
 func (k checkKeys) Reload(context.Context) (*bearer.CheckRing, error) { return k.fetch(true) }
+
 func (k checkKeys) ReloadForUnknownKey(context.Context) (*bearer.CheckRing, error) {
 	return k.fetch(true)
 }
