@@ -46,7 +46,7 @@ func samples() map[string]sample {
 	wrongMethod := refused(http.StatusMethodNotAllowed, "invalid_request", "the method must be POST")
 	wrongMethod.header = map[string]string{"Allow": "POST"}
 	refreshed := issued("read device_sample", "refresh_token")
-	revoked := reply{status: http.StatusOK}
+	revoked := reply{status: http.StatusOK, body: map[string]any{}}
 	badToken := refused(http.StatusUnauthorized, "invalid_token", "the access token is invalid, expired, revoked or not for this resource")
 	badToken.header = map[string]string{"Www-Authenticate": `Bearer realm="fob", error="invalid_token"`}
 	listed := reply{status: http.StatusOK, body: map[string]any{"devices": "a list with this device"}}

@@ -26,7 +26,7 @@ curl -sS {base}/token -H 'Authorization: Basic {basic}' -H 'Content-Type: applic
 B=$(curl -sS {base}/token -u {client} -d '{login}&scope=device_iphone' | sed 's/.*"access_token":"\([^"]*\)".*/\1/'); echo "$B"
 
 # 4. The iPad logs out: 200, and token A is revoked.
-curl -sS {base}/revoke -u {client} -d "token=$A" -w '%{http_code}\n'
+curl -sS {base}/revoke -u {client} -d "token=$A" -o /dev/null -w '%{http_code}\n'
 
 # 5. The API asks about both: A is inactive at once, B is untouched.
 curl -sS {base}/introspect -u {api} -d "token=$A"; echo

@@ -50,7 +50,7 @@ func TestRemoveWhileALoginIsUnderWay(t *testing.T) {
 	}
 	login := func() error {
 		_, err := issuer.Token(t.Context(), oauth.TokenRequest{
-			Credentials: oauth.Credentials{Method: oauth.ClientIDOnly, ID: "app"},
+			Credentials: oauth.Credentials{ID: "app"},
 			Form:        oauth.Form{"grant_type": "password", "username": "ann", "password": "example-password"},
 		})
 		return err

@@ -33,7 +33,7 @@ func testBudgetOfManyDevices(t *testing.T, endpoint string, absent float64) {
 		_, err := w.f.Clients.SaveClient(t.Context(), app)
 		w.must(err)
 		for n := range cap25 {
-			credentials := oauth.Credentials{Method: oauth.ClientIDOnly, ID: app.ID}
+			credentials := oauth.Credentials{ID: app.ID}
 			r, err := w.issuer.Token(t.Context(), oauth.TokenRequest{Credentials: credentials, Form: passwordForm(budgetPassword, device(n)), Source: "192.0.2.1"})
 			w.must(err)
 			mine = r.AccessToken

@@ -247,19 +247,10 @@ func (s ResourceScopes) Validate() error {
 	return errors.Join(errs...)
 }
 
-// AuthMethod is how a request showed who its client is (RFC 6749 §2.3.1, RFC
-// 7591 §2 token_endpoint_auth_method).
-type AuthMethod uint8
-
-const (
-	NoCredentials AuthMethod = iota
-	ClientIDOnly             // client_id in the body: a public client
-	WithSecret               // client_secret_basic or client_secret_post, which count alike
-)
-
-// Credentials are what a request showed to authenticate its client.
+// Credentials are what a request showed to authenticate its client (RFC 6749 §2.3):
+// an id with a secret, or the id alone, as public clients do. It does not matter
+// whether they came by Basic or in the body, and an empty secret is none.
 type Credentials struct {
-	Method AuthMethod
 	ID     ledger.ClientID
 	Secret secret.Text
 }
@@ -273,7 +264,7 @@ func errInvalidClient() error { return ErrInvalidClient }
 // authenticate proves the client of a request, public clients by their id alone.
 // With fresh the registration is read past the cache.
 func authenticate(ctx context.Context, clients *ClientCache, cred Credentials, fresh bool) (Client, error) {
-	if cred.Method == NoCredentials || !PlausibleClientID(cred.ID) {
+	if !PlausibleClientID(cred.ID) {
 		return Client{}, errInvalidClient()
 	}
 	c, found, err := clients.read(ctx, cred.ID, fresh)
@@ -291,9 +282,9 @@ func authenticate(ctx context.Context, clients *ClientCache, cred Credentials, f
 	}
 	ok := found && !c.Disabled
 	if c.Public {
-		ok = ok && cred.Method == ClientIDOnly
+		ok = ok && cred.Secret.Len() == 0
 	} else {
-		ok = ok && cred.Method != ClientIDOnly && matched == 1
+		ok = ok && cred.Secret.Len() > 0 && matched == 1
 	}
 	if !ok {
 		return Client{}, errInvalidClient()

@@ -124,16 +124,16 @@ func TestClientAuthentication(t *testing.T) {
 	var texts []string
 	for what, cred := range map[string]oauth.Credentials{
 		"none":                          {},
-		"no id":                         {Method: oauth.WithSecret, Secret: right("backend")},
-		"unknown":                       {Method: oauth.WithSecret, ID: "nobody", Secret: right("nobody")},
-		"disabled":                      {Method: oauth.WithSecret, ID: "other", Secret: right("other")},
-		"wrong secret":                  {Method: oauth.WithSecret, ID: "backend", Secret: right("other")},
-		"empty secret":                  {Method: oauth.WithSecret, ID: "backend"},
-		"confidential client, id alone": {Method: oauth.ClientIDOnly, ID: "backend"},
-		"public client with a secret":   {Method: oauth.WithSecret, ID: "app", Secret: right("app")},
-		"public client through Basic":   {Method: oauth.WithSecret, ID: "app"},
-		"id that no client can have":    {Method: oauth.WithSecret, ID: "a b", Secret: right("backend")},
-		"very long id":                  {Method: oauth.WithSecret, ID: ledger.ClientID(make([]byte, 4000))},
+		"no id":                         {Secret: right("backend")},
+		"unknown":                       {ID: "nobody", Secret: right("nobody")},
+		"disabled":                      {ID: "other", Secret: right("other")},
+		"wrong secret":                  {ID: "backend", Secret: right("other")},
+		"empty secret":                  {ID: "backend"},
+		"confidential client, id alone": {ID: "backend"},
+		"public client with a secret":   {ID: "app", Secret: right("app")},
+		"public client through Basic":   {ID: "app"},
+		"id that no client can have":    {ID: "a b", Secret: right("backend")},
+		"very long id":                  {ID: ledger.ClientID(make([]byte, 4000))},
 	} {
 		_, err := w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: cred, Form: formOf(w.passwordForm("alice", "read"))})
 		wantCode(t, err, oauth.InvalidClient)
@@ -160,7 +160,7 @@ func TestTwoClientSecrets(t *testing.T) {
 	})
 	try := func(s string) error {
 		_, err := w.issuer.Token(w.context(), oauth.TokenRequest{
-			Credentials: oauth.Credentials{Method: oauth.WithSecret, ID: "backend", Secret: secret.New(s)},
+			Credentials: oauth.Credentials{ID: "backend", Secret: secret.New(s)},
 			Form:        oauth.Form{"grant_type": "client_credentials"},
 		})
 		return err

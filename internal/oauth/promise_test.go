@@ -87,7 +87,7 @@ func TestLiveTokenNeverAnswersAWrongSecret(t *testing.T) {
 		t.Error("a token came with the error")
 	}
 	_, err = w.issuer.Token(w.context(), oauth.TokenRequest{
-		Credentials: oauth.Credentials{Method: oauth.WithSecret, ID: "backend", Secret: secret.New("wrong")},
+		Credentials: oauth.Credentials{ID: "backend", Secret: secret.New("wrong")},
 		Form:        formOf(w.passwordForm("alice", "read")),
 	})
 	wantCode(t, err, oauth.InvalidClient)

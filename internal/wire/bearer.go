@@ -119,7 +119,7 @@ func refuseOtherPlaces(w http.ResponseWriter, r *http.Request, isSecret func(nam
 	if nameInQuery(r.URL.RawQuery, isSecret) {
 		return refuseResource(oauth.InvalidRequest, "credentials and tokens must not be in the URL; change those that were")
 	}
-	if r.ContentLength == 0 || !isForm(r.Header.Values("Content-Type")) {
+	if _, isForm := formCharset(r.Header.Values("Content-Type")); r.ContentLength == 0 || !isForm {
 		return nil
 	}
 	body, err := readBody(w, r)

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -88,14 +89,19 @@ func readForm(w http.ResponseWriter, r *http.Request, known func(name string) bo
 	if nameInQuery(r.URL.RawQuery, isSecretName) {
 		return nil, invalidRequest("credentials and tokens must not be in the URL; change those that were")
 	}
-	if !isForm(r.Header.Values("Content-Type")) {
+	charset, ok := formCharset(r.Header.Values("Content-Type"))
+	if !ok {
 		return nil, invalidRequest("the content type must be application/x-www-form-urlencoded in UTF-8")
 	}
 	body, err := readBody(w, r)
 	if err != nil {
 		return nil, err
 	}
-	return parseForm(body, known)
+	form, err := parseForm(body, known)
+	if err != nil {
+		return nil, err
+	}
+	return form, checkCharset(charset, form)
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) (string, error) {
@@ -112,18 +118,32 @@ func readBody(w http.ResponseWriter, r *http.Request) (string, error) {
 	return string(body), nil
 }
 
-// isForm accepts application/x-www-form-urlencoded in any case, in UTF-8 (RFC
-// 6749 appendix B) and from one header.
-func isForm(contentTypes []string) bool {
+// formCharset accepts application/x-www-form-urlencoded in any case, from one
+// header, and returns its charset, utf-8 if it names none.
+func formCharset(contentTypes []string) (charset string, ok bool) {
 	if len(contentTypes) != 1 {
-		return false
+		return "", false
 	}
 	mediaType, params, err := mime.ParseMediaType(contentTypes[0])
 	if err != nil || mediaType != "application/x-www-form-urlencoded" {
-		return false
+		return "", false
 	}
-	charset, given := params["charset"]
-	return !given || strings.EqualFold(charset, "utf-8")
+	return cmp.Or(strings.ToLower(params["charset"]), "utf-8"), true
+}
+
+// checkCharset refuses what UTF-8 (RFC 6749 appendix B) and the charset of the
+// request could read in two ways. ASCII is the same in both: some clients send forms
+// as ISO-8859-1 unless told otherwise.
+func checkCharset(charset string, form oauth.Form) error {
+	if charset == "utf-8" {
+		return nil
+	}
+	for _, value := range form {
+		if strings.ContainsFunc(value, func(c rune) bool { return c >= utf8.RuneSelf }) {
+			return invalidRequest("the body must be in the charset UTF-8")
+		}
+	}
+	return nil
 }
 
 // parseForm reads application/x-www-form-urlencoded, and refuses what decoders
@@ -213,7 +233,9 @@ func takeCredentials(header http.Header, form oauth.Form) (oauth.Credentials, er
 	// A gateway joins repeated headers with commas, which base64 does not have.
 	joined := len(authorization) == 1 && strings.Contains(authorization[0], ",")
 	switch {
-	case mechanisms > 1 || joined:
+	case len(authorization) > 1 || joined:
+		return oauth.Credentials{}, invalidRequest("the Authorization header holds more than one value: send it once, with the credentials alone")
+	case mechanisms > 1:
 		return oauth.Credentials{}, invalidRequest("the client must authenticate in one way only") // RFC 6749 §2.3
 	case asserts:
 		return oauth.Credentials{}, oauth.ErrInvalidClient // private_key_jwt is not supported yet
@@ -225,13 +247,9 @@ func takeCredentials(header http.Header, form oauth.Form) (oauth.Credentials, er
 		if bodyID != "" && bodyID != id {
 			return oauth.Credentials{}, invalidRequest("client_id is not the client that authenticates")
 		}
-		return oauth.Credentials{Method: oauth.WithSecret, ID: oauth.ClientID(id), Secret: password}, nil
-	case bodySecret != "":
-		return oauth.Credentials{Method: oauth.WithSecret, ID: oauth.ClientID(bodyID), Secret: secret.New(bodySecret)}, nil
-	case bodyID != "":
-		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: oauth.ClientID(bodyID)}, nil
+		return oauth.Credentials{ID: oauth.ClientID(id), Secret: password}, nil
 	}
-	return oauth.Credentials{}, nil
+	return oauth.Credentials{ID: oauth.ClientID(bodyID), Secret: secret.New(bodySecret)}, nil
 }
 
 // basicEncoding is strict: two headers that differ are two credentials.

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -142,6 +143,22 @@ func TestJoinedAuthorization(t *testing.T) {
 	run(t, steps)
 }
 
+// An empty secret is none, in the header as in the body: some client libraries send
+// the id of a public client as Basic with an empty password.
+func TestPublicClientByBasic(t *testing.T) {
+	userLogin := "grant_type=password&username=" + url.QueryEscape(username) + "&password=" + url.QueryEscape(password)
+	var steps []step
+	for name, c := range map[string]call{
+		"body":             {body: "&client_id=app"},
+		"body, and secret": {body: "&client_id=app&client_secret="},
+		"Basic":            {header: basic("app", "")},
+	} {
+		c.endpoint, c.body = "token", userLogin+c.body
+		steps = append(steps, step{name: name, call: c, status: 200})
+	}
+	run(t, steps)
+}
+
 // N12
 func TestFailuresAreAlike(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
@@ -153,7 +170,8 @@ func TestFailuresAreAlike(t *testing.T) {
 			"disabled":                 {endpoint: "token", header: basic("disabled", shopSecret)},
 			"confidential by id alone": {endpoint: "token", body: "&client_id=shop"},
 			"public with secret":       {endpoint: "token", body: "&client_id=app&client_secret=CANARY"},
-			"public by Basic":          {endpoint: "token", header: basic("app", "")},
+			"public by Basic":          {endpoint: "token", header: basic("app", "CANARY")},
+			"confidential, no secret":  {endpoint: "token", header: basic("shop", "")},
 			"implausible id":           {endpoint: "token", header: basic("\u20ac", "CANARY")},
 			"broken header":            {endpoint: "token", header: authorization("Basic !")},
 			"another scheme":           {endpoint: "token", header: authorization("Bearer CANARY")},

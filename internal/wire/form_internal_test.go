@@ -167,7 +167,7 @@ func TestTakeCredentials(t *testing.T) {
 		"client_id": "shop", "client_secret": "x", "grant_type": "password", "password": "y",
 	}
 	got, err := takeCredentials(http.Header{}, form)
-	if err != nil || got.Method != oauth.WithSecret || got.ID != "shop" || got.Secret.Reveal() != "x" {
+	if err != nil || got.ID != "shop" || got.Secret.Reveal() != "x" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	// What is left goes to the domain: no credentials of the client among it.
@@ -176,7 +176,7 @@ func TestTakeCredentials(t *testing.T) {
 	}
 
 	form = oauth.Form{"client_id": "shop", "client_assertion": "x", "client_assertion_type": "y"}
-	if got, err = takeCredentials(http.Header{}, form); err == nil || got.Method != oauth.NoCredentials || got.ID != "" || len(form) != 0 {
+	if got, err = takeCredentials(http.Header{}, form); err == nil || got.ID != "" || len(form) != 0 {
 		t.Errorf("%+v, %v, %v", got, err, form)
 	}
 }

@@ -26,8 +26,8 @@ func TestHeaders(t *testing.T) {
 			{call: call{endpoint: "token", body: strings.Repeat("x", 20_000)}, status: 413, error: "invalid_request"},
 		} {
 			a := w.expect(t, by, s)
-			if s.call.endpoint == "revoke" && a.body != "" {
-				t.Errorf("revoke answered with a body: %s", a.body)
+			if s.call.endpoint == "revoke" && a.body != "{}" {
+				t.Errorf("revoke answered %s", a.body)
 			}
 		}
 	})

@@ -183,9 +183,9 @@ func newFleet(t *testing.T) *fleet {
 
 func credentialsOf(client oauth.ClientID) oauth.Credentials {
 	if client == "app" {
-		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: client}
+		return oauth.Credentials{ID: client}
 	}
-	return oauth.Credentials{Method: oauth.WithSecret, ID: client, Secret: secret.New("secret-of-" + string(client))}
+	return oauth.Credentials{ID: client, Secret: secret.New("secret-of-" + string(client))}
 }
 
 func (f *fleet) ask(i *instance, client oauth.ClientID, form oauth.Form) (oauth.TokenResponse, error) {

@@ -99,9 +99,9 @@ func Hashes(secrets ...string) (all []oauth.ClientSecret) {
 // one called app is public in all tests.
 func Credentials(id oauth.ClientID) oauth.Credentials {
 	if id == "app" {
-		return oauth.Credentials{Method: oauth.ClientIDOnly, ID: id}
+		return oauth.Credentials{ID: id}
 	}
-	return oauth.Credentials{Method: oauth.WithSecret, ID: id, Secret: secret.New(Secret(id))}
+	return oauth.Credentials{ID: id, Secret: secret.New(Secret(id))}
 }
 
 // SaveClient registers c as it was made at a time in Unix seconds, with its

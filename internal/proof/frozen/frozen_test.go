@@ -52,7 +52,7 @@ func TestFrozenForTwentyMinutes(t *testing.T) {
 	if _, err := stores.Clients.SaveClient(t.Context(), client); err != nil {
 		t.Fatal(err)
 	}
-	cred := oauth.Credentials{Method: oauth.WithSecret, ID: "backend", Secret: secret.New("test-secret")}
+	cred := oauth.Credentials{ID: "backend", Secret: secret.New("test-secret")}
 
 	// One function each, with a client of its own, as deployed.
 	tokens := dynamo.NewTokens(db, f.Tables.Tokens)
