@@ -128,10 +128,8 @@ func TestClientAuthentication(t *testing.T) {
 		"unknown":                       {ID: "nobody", Secret: right("nobody")},
 		"disabled":                      {ID: "other", Secret: right("other")},
 		"wrong secret":                  {ID: "backend", Secret: right("other")},
-		"empty secret":                  {ID: "backend"},
 		"confidential client, id alone": {ID: "backend"},
 		"public client with a secret":   {ID: "app", Secret: right("app")},
-		"public client through Basic":   {ID: "app"},
 		"id that no client can have":    {ID: "a b", Secret: right("backend")},
 		"very long id":                  {ID: ledger.ClientID(make([]byte, 4000))},
 	} {
