@@ -33,8 +33,8 @@ and the longest life of a token of any client after it became verify-only.
 
 The key ring is in two secrets of AWS Secrets Manager, named by --stack or by
 --check-secret and --mint-secret, or it is in the file of --keys. Two operators can
-work on it at once: whoever comes second is told so, and nothing is lost. In Secrets
-Manager the value before stays there as AWSPREVIOUS. No command prints a key.`
+work on the secrets at once: the second write is refused, and nothing is lost. The
+value before stays in Secrets Manager as AWSPREVIOUS. No command prints a key.`
 
 func (p *program) keyCommand() *cobra.Command {
 	var longest seconds
