@@ -7,22 +7,12 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/password"
 )
-
-// registrar makes the changes of all commands.
-func (s stores) registrar() *oauth.Registrar {
-	return &oauth.Registrar{
-		Clients: s.clients, Users: s.users, Subjects: s.subjects, Tokens: s.tokens, Registry: s.registry,
-		Passwords: password.Hasher{}, Now: time.Now,
-	}
-}
 
 // withStores runs a command on the tables and explains its error.
 func (p *program) withStores(run func(ctx context.Context, s stores, args []string) error) func(*cobra.Command, []string) error {

@@ -88,8 +88,8 @@ func (p *program) command() *cobra.Command {
 	p.tables.addFlags(flags, p.getenv)
 	flags.BoolVar(&p.json, "json", false, "print JSON, for programs")
 	root.SetHelpFunc(p.help)
-	root.AddCommand(p.serveCommand(), clientCommand(p), userCommand(p), scopeCommand(p), deviceCommand(p), subjectCommand(p),
-		p.keyCommand(), epochCommand(p), p.smokeCommand())
+	root.AddCommand(serveCommand(p), clientCommand(p), userCommand(p), scopeCommand(p), deviceCommand(p), subjectCommand(p),
+		keyCommand(p), epochCommand(p), smokeCommand(p))
 	return root
 }
 

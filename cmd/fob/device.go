@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -33,13 +32,6 @@ const judgedHelp = `
 What is listed is judged by the key ring, too, if it can be read: of --stack, or of
 --check-secret, or in the file of --keys. Without it, what a retired key or the issuer
 epoch has ended is listed as well, and standard error says so.`
-
-func (s stores) directory() *oauth.Directory {
-	return &oauth.Directory{
-		Tokens: s.tokens, Subjects: s.subjects,
-		Clients: oauth.NewClientCache(s.clients, time.Now), Now: time.Now,
-	}
-}
 
 // judging is a directory that knows the keys, or else says that it does not.
 func judging(ctx context.Context, p *program, s stores, flags *pflag.FlagSet) *oauth.Directory {

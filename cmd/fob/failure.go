@@ -32,6 +32,9 @@ type failure struct {
 
 func (f *failure) Error() string { return f.text }
 
+// errInterrupted: the command was stopped, and may not know what it did.
+var errInterrupted error = &failure{exitFailure, "interrupted"}
+
 func fail(code int, format string, args ...any) error {
 	return &failure{code, fmt.Sprintf(format, args...)}
 }
@@ -70,12 +73,7 @@ func halfDone(err error, state string) error {
 	return fail(code, "%s: run the same command again. %v", state, err)
 }
 
-const interrupted = "interrupted"
-
-func isInterrupted(err error) bool {
-	f, ok := errors.AsType[*failure](err)
-	return ok && f.text == interrupted
-}
+func isInterrupted(err error) bool { return errors.Is(err, errInterrupted) }
 
 // oneLine joins the lines of an error: scripts and logs take errors by the line.
 func oneLine(s string) string {
@@ -113,7 +111,7 @@ func (t table) explain(err error) error {
 	case errors.Is(err, oauth.ErrConflict):
 		return fail(exitConflict, "somebody else changed it meanwhile: look at it, and run the command again")
 	case errors.Is(err, context.Canceled):
-		return fail(exitFailure, interrupted)
+		return errInterrupted
 	case missing:
 		return fail(exitFailure, "there is no table %q %s: name it with --%s or %s (fob serve --dynamodb makes missing tables)",
 			t.name, t.where, t.flag, t.env)

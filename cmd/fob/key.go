@@ -36,7 +36,11 @@ The key ring is in two secrets of AWS Secrets Manager, named by --stack or by
 work on the secrets at once: the second write is refused, and nothing is lost. The
 value before stays in Secrets Manager as AWSPREVIOUS. No command prints a key.`
 
-func (p *program) keyCommand() *cobra.Command {
+// keyCommands are the commands on the key ring.
+type keyCommands struct{ *program }
+
+func keyCommand(program *program) *cobra.Command {
+	p := keyCommands{program}
 	var longest seconds
 	var now, again bool
 	list := &cobra.Command{
@@ -129,17 +133,6 @@ a later run retires.`,
 	return cmd
 }
 
-// withRing runs a command on the key ring.
-func (p *program) withRing(run func(ctx context.Context, v rotation.Vault, args []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		v, err := p.openRing(cmd.Context(), cmd.Flags())
-		if err != nil {
-			return err
-		}
-		return p.ring.explain(run(cmd.Context(), v, args))
-	}
-}
-
 // keyView is a key as --json shows it. Programs rely on the names.
 type keyView struct {
 	KID      uint8  `json:"kid"`
@@ -177,7 +170,7 @@ func parseKID(text string) (uint8, error) {
 }
 
 // longestLife is what the operator says, or what the registered clients do.
-func (p *program) longestLife(ctx context.Context, given seconds) (time.Duration, error) {
+func (p keyCommands) longestLife(ctx context.Context, given seconds) (time.Duration, error) {
 	if given > 0 {
 		return time.Duration(given) * time.Second, nil
 	}
@@ -201,7 +194,7 @@ func withoutClients(err error) error {
 	return fail(exitCode(err), "when a key can be retired, the clients say: %v; or give --longest-life", err)
 }
 
-func (p *program) listKeys(ctx context.Context, v rotation.Vault, given seconds) error {
+func (p keyCommands) listKeys(ctx context.Context, v rotation.Vault, given seconds) error {
 	d, err := v.Read(ctx)
 	if err != nil {
 		return err
@@ -227,7 +220,7 @@ func (p *program) listKeys(ctx context.Context, v rotation.Vault, given seconds)
 	})
 }
 
-func (p *program) nextInWords(k rotation.Key, longest time.Duration) string {
+func (p keyCommands) nextInWords(k rotation.Key, longest time.Duration) string {
 	step, from := k.Next(longest)
 	switch {
 	case step == rotation.NoStep:
@@ -238,7 +231,7 @@ func (p *program) nextInWords(k rotation.Key, longest time.Duration) string {
 	return fmt.Sprintf("can be %sd now", step)
 }
 
-func (p *program) addKey(ctx context.Context, v rotation.Vault, _ []string) error {
+func (p keyCommands) addKey(ctx context.Context, v rotation.Vault, _ []string) error {
 	d, err := v.Read(ctx)
 	if err != nil {
 		return err
@@ -256,7 +249,7 @@ func (p *program) addKey(ctx context.Context, v rotation.Vault, _ []string) erro
 	})
 }
 
-func (p *program) activateKey(ctx context.Context, v rotation.Vault, args []string) error {
+func (p keyCommands) activateKey(ctx context.Context, v rotation.Vault, args []string) error {
 	kid, err := parseKID(args[0])
 	if err != nil {
 		return err
@@ -287,7 +280,7 @@ type retiredView struct {
 	Beside      []int `json:"beside,omitempty"`       // older ones that still verify
 }
 
-func (p *program) retireKey(ctx context.Context, v rotation.Vault, arg string, given seconds) error {
+func (p keyCommands) retireKey(ctx context.Context, v rotation.Vault, arg string, given seconds) error {
 	kid, err := parseKID(arg)
 	if err != nil {
 		return err
@@ -314,7 +307,7 @@ func (p *program) retireKey(ctx context.Context, v rotation.Vault, arg string, g
 	})
 }
 
-func (p *program) retireKeyNow(ctx context.Context, v rotation.Vault, arg string) error {
+func (p keyCommands) retireKeyNow(ctx context.Context, v rotation.Vault, arg string) error {
 	kid, err := parseKID(arg)
 	if err != nil {
 		return err
@@ -364,7 +357,7 @@ type rotationView struct {
 	Retired []int   `json:"retired"` // by this run
 }
 
-func (p *program) rotateKeys(ctx context.Context, v rotation.Vault, given seconds, again bool) error {
+func (p keyCommands) rotateKeys(ctx context.Context, v rotation.Vault, given seconds, again bool) error {
 	done, err := rotation.Rotation{
 		Vault:   v,
 		Now:     p.clock.now,

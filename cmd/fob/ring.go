@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/fob-oauth/fob/internal/bearer"
@@ -185,7 +186,7 @@ func (r *ring) explain(err error) error {
 	_, noHost := errors.AsType[*net.DNSError](err)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return fail(exitFailure, interrupted)
+		return errInterrupted
 	case errors.Is(err, bearer.ErrBadRing):
 		return fail(exitFailure, "%v: no instance serves with it, and nothing was changed", err)
 	case errors.Is(err, oauth.ErrConflict):
@@ -236,4 +237,15 @@ func explainRefusal(r *rotation.StepError) error {
 		return fail(exitConflict, "%v: fob key rotate puts another in its place; --now ends a key that leaked, with its tokens", r)
 	}
 	return fail(exitConflict, "%v, and only a verify-only key can be retired; --now ends one that leaked", r)
+}
+
+// withRing runs a command on the key ring.
+func (p *program) withRing(run func(ctx context.Context, v rotation.Vault, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		v, err := p.openRing(cmd.Context(), cmd.Flags())
+		if err != nil {
+			return err
+		}
+		return p.ring.explain(run(cmd.Context(), v, args))
+	}
 }

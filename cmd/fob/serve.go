@@ -15,13 +15,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/bearer"
-	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/keys"
-	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -51,7 +48,11 @@ type serveOptions struct {
 	quiet          bool
 }
 
-func (p *program) serveCommand() *cobra.Command {
+// serving is fob serve.
+type serving struct{ *program }
+
+func serveCommand(program *program) *cobra.Command {
+	p := serving{program}
 	var o serveOptions
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -71,20 +72,6 @@ func (p *program) serveCommand() *cobra.Command {
 	return p.tells(cmd, serviceJSON{})
 }
 
-// stores are the same whatever they are kept in.
-type stores struct {
-	tokens   oauth.Tokens
-	subjects oauth.Subjects
-	registry oauth.TokenRegistry
-	clients  oauth.ClientRegistry
-	users    users
-}
-
-type users interface {
-	oauth.Users
-	oauth.UserRegistry
-}
-
 // Limits of the server. A request is a form of a few hundred bytes and is
 // answered within a second.
 const (
@@ -97,7 +84,7 @@ const (
 	goodbye        = 5 * time.Second
 )
 
-func (p *program) serve(ctx context.Context, o serveOptions) error {
+func (p serving) serve(ctx context.Context, o serveOptions) error {
 	if _, _, err := net.SplitHostPort(o.addr); err != nil {
 		return fail(exitUsage, "--addr wants host:port, such as 127.0.0.1:8080")
 	}
@@ -178,49 +165,6 @@ func keySource(file string) (func(context.Context) (*bearer.MintRing, error), er
 		return nil, fail(exitFailure, "--keys %s: %v", file, err)
 	}
 	return keys.MintFromFile(file), nil
-}
-
-// openForServe makes the tables if they are missing.
-func (p *program) openForServe(ctx context.Context) (stores, error) {
-	if p.inMemory != nil {
-		return *p.inMemory, nil
-	}
-	if p.tables.stack != "" {
-		return stores{}, fail(exitUsage, "fob serve is for this machine: deploy a stack with sam deploy, and leave out --%s", stackFlag)
-	}
-	if p.tables.endpoint == "" {
-		return newMemoryStores(), nil
-	}
-	db, err := p.tables.connect(ctx)
-	if err != nil {
-		return stores{}, err
-	}
-	if err := dynamo.EnsureTables(ctx, db, p.tables.names); err != nil {
-		return stores{}, p.tables.tokens().explain(err)
-	}
-	return newDynamoStores(db, p.tables.names), nil
-}
-
-// open returns the stores that a command works on.
-func (p *program) open(ctx context.Context) (stores, error) {
-	if p.inMemory != nil {
-		return *p.inMemory, nil
-	}
-	db, err := p.tables.connect(ctx)
-	if err != nil {
-		return stores{}, err
-	}
-	return newDynamoStores(db, p.tables.names), nil
-}
-
-func newMemoryStores() stores {
-	tokens := memory.NewTokens()
-	return stores{tokens, tokens, tokens, memory.NewClients(), memory.NewUsers()}
-}
-
-func newDynamoStores(db *dynamodb.Client, names dynamo.Tables) stores {
-	tokens := dynamo.NewTokens(db, names.Tokens)
-	return stores{tokens, tokens, tokens, dynamo.NewClients(db, names.Clients), dynamo.NewUsers(db, names.Users)}
 }
 
 // handler serves each endpoint at its path.
@@ -325,7 +269,7 @@ type service struct {
 }
 
 // warn says what may surprise somebody.
-func (p *program) warn(addr net.Addr, o serveOptions, s service) {
+func (p serving) warn(addr net.Addr, o serveOptions, s service) {
 	say := func(text string) { _, _ = io.WriteString(p.stderr, "fob: "+text+"\n") }
 	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		text := addr.String() + " can be reached from other machines, and fob serve speaks http without encryption"
@@ -343,7 +287,7 @@ func (p *program) warn(addr net.Addr, o serveOptions, s service) {
 }
 
 // announce tells that requests are answered.
-func (p *program) announce(s service) error {
+func (p serving) announce(s service) error {
 	var out bytes.Buffer
 	if p.json {
 		encoder := json.NewEncoder(&out)

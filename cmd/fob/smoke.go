@@ -33,7 +33,11 @@ interrupted, it removes the client, the user and their tokens.
 URL is the address before /token. With --stack it may be left out: then it is the
 stack's own. Secrets are sent to it, so it is https, but on this machine.`
 
-func (p *program) smokeCommand() *cobra.Command {
+// smokeTest is fob smoke.
+type smokeTest struct{ *program }
+
+func smokeCommand(program *program) *cobra.Command {
+	p := smokeTest{program}
 	return p.tells(&cobra.Command{
 		Use:   "smoke [URL]",
 		Short: "Issue, ask again, revoke and introspect against a deployment, then clean up",
@@ -109,7 +113,7 @@ const (
 	smokeCleanup = time.Minute
 )
 
-func (p *program) smoke(ctx context.Context, s stores, base string) error {
+func (p smokeTest) smoke(ctx context.Context, s stores, base string) error {
 	name := "fob-smoke-" + strings.ToLower(rand.Text())
 	run := smokeRun{
 		base: base, clientSecret: oauth.NewClientSecret(), password: oauth.NewClientSecret(),
@@ -140,7 +144,7 @@ func (p *program) smoke(ctx context.Context, s stores, base string) error {
 
 // registerSmoke adds the client and the user. What may be there afterwards has to be
 // cleaned up, also after an error.
-func (p *program) registerSmoke(ctx context.Context, s stores, r *smokeRun) error {
+func (p smokeTest) registerSmoke(ctx context.Context, s stores, r *smokeRun) error {
 	reg := s.registrar()
 	mayBeThere := func(err error) bool {
 		cause := p.cause(err)
@@ -156,7 +160,7 @@ func (p *program) registerSmoke(ctx context.Context, s stores, r *smokeRun) erro
 }
 
 // cleanUpSmoke removes what may be there, and names what it could not remove.
-func (p *program) cleanUpSmoke(ctx context.Context, s stores, r *smokeRun) error {
+func (p smokeTest) cleanUpSmoke(ctx context.Context, s stores, r *smokeRun) error {
 	var left []error
 	note := func(what string, err error) {
 		if err != nil {

@@ -60,7 +60,7 @@ func explainStack(err error, stack, region string) error {
 	_, noHost := errors.AsType[*net.DNSError](err)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return fail(exitFailure, interrupted)
+		return errInterrupted
 	case code == "ValidationError":
 		return fail(exitNotFound, "there is no stack %q in %s: see --%s, AWS_REGION and AWS_PROFILE (%s)", stack, region, stackFlag, message)
 	case code == "AccessDenied", code == "AccessDeniedException":

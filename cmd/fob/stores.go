@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/fob-oauth/fob/internal/dynamo"
+	"github.com/fob-oauth/fob/internal/memory"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/password"
+)
+
+// stores are the same whatever they are kept in.
+type stores struct {
+	tokens   oauth.Tokens
+	subjects oauth.Subjects
+	registry oauth.TokenRegistry
+	clients  oauth.ClientRegistry
+	users    users
+}
+
+type users interface {
+	oauth.Users
+	oauth.UserRegistry
+}
+
+// open returns the stores that a command works on.
+func (p *program) open(ctx context.Context) (stores, error) {
+	if p.inMemory != nil {
+		return *p.inMemory, nil
+	}
+	db, err := p.tables.connect(ctx)
+	if err != nil {
+		return stores{}, err
+	}
+	return newDynamoStores(db, p.tables.names), nil
+}
+
+func newMemoryStores() stores {
+	tokens := memory.NewTokens()
+	return stores{tokens, tokens, tokens, memory.NewClients(), memory.NewUsers()}
+}
+
+func newDynamoStores(db *dynamodb.Client, names dynamo.Tables) stores {
+	tokens := dynamo.NewTokens(db, names.Tokens)
+	return stores{tokens, tokens, tokens, dynamo.NewClients(db, names.Clients), dynamo.NewUsers(db, names.Users)}
+}
+
+// openForServe makes the tables if they are missing.
+func (p *program) openForServe(ctx context.Context) (stores, error) {
+	if p.inMemory != nil {
+		return *p.inMemory, nil
+	}
+	if p.tables.stack != "" {
+		return stores{}, fail(exitUsage, "fob serve is for this machine: deploy a stack with sam deploy, and leave out --%s", stackFlag)
+	}
+	if p.tables.endpoint == "" {
+		return newMemoryStores(), nil
+	}
+	db, err := p.tables.connect(ctx)
+	if err != nil {
+		return stores{}, err
+	}
+	if err := dynamo.EnsureTables(ctx, db, p.tables.names); err != nil {
+		return stores{}, p.tables.tokens().explain(err)
+	}
+	return newDynamoStores(db, p.tables.names), nil
+}
+
+// registrar makes the changes of all commands.
+func (s stores) registrar() *oauth.Registrar {
+	return &oauth.Registrar{
+		Clients: s.clients, Users: s.users, Subjects: s.subjects, Tokens: s.tokens, Registry: s.registry,
+		Passwords: password.Hasher{}, Now: time.Now,
+	}
+}
+
+func (s stores) directory() *oauth.Directory {
+	return &oauth.Directory{
+		Tokens: s.tokens, Subjects: s.subjects,
+		Clients: oauth.NewClientCache(s.clients, time.Now), Now: time.Now,
+	}
+}

@@ -1,0 +1,286 @@
+package main
+
+// The house rules of the terminal:
+//
+//   - Standard output has what the command was asked for: with --json one JSON value,
+//     whose members are added to and never renamed or removed; else text for people.
+//   - Standard error has everything else. An error is one line that starts with fob:
+//     and says what to do next.
+//   - Names that came from outside are quoted, so that they cannot move the cursor.
+//   - Passwords and secrets come from standard input, never from arguments, and are
+//     not echoed. The only secret that is printed is one that fob made, once.
+//   - Progress is shown only where standard error is a terminal.
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// maxInput bounds what is read for one secret. The caller checks what may be in it.
+const maxInput = 4096
+
+// path is the path of a file that the user named.
+func (p *program) path(name string) string {
+	if name == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(p.folder, name)
+}
+
+// readSecret reads one line from standard input. At a terminal it asks for it,
+// twice, and shows nothing of it.
+func (p *program) readSecret(ctx context.Context, what string) (secret.Text, error) {
+	if f, ok := p.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return p.ask(ctx, int(f.Fd()), what)
+	}
+	text, err := p.readAll(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return secret.Text{}, errInterrupted
+		}
+		return secret.Text{}, fail(exitFailure, "the %s could not be read from standard input: %v", what, err)
+	}
+	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+	switch {
+	case len(text) == 0:
+		return secret.Text{}, fail(exitUsage, "standard input has no %s", what)
+	case len(text) > maxInput:
+		return secret.Text{}, fail(exitUsage, "the %s on standard input is too long", what)
+	case bytes.ContainsAny(text, "\r\n"):
+		return secret.Text{}, fail(exitUsage, "standard input has more than one line; the %s is one", what)
+	}
+	return secret.New(string(text)), nil
+}
+
+// readAll returns when ctx ends; the read then lasts until the process ends.
+func (p *program) readAll(ctx context.Context) ([]byte, error) {
+	type input struct {
+		text []byte
+		err  error
+	}
+	read := make(chan input, 1)
+	go func() {
+		text, err := io.ReadAll(io.LimitReader(p.stdin, maxInput+1))
+		read <- input{text, err}
+	}()
+	select {
+	case in := <-read:
+		return in.text, in.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *program) ask(ctx context.Context, fd int, what string) (secret.Text, error) {
+	first, err := p.prompt(ctx, fd, "The "+what+": ")
+	if err != nil {
+		return secret.Text{}, err
+	}
+	again, err := p.prompt(ctx, fd, "Once more: ")
+	if err != nil {
+		return secret.Text{}, err
+	}
+	if !first.Equal(again) {
+		return secret.Text{}, fail(exitUsage, "the two were not the same")
+	}
+	if first.Len() == 0 {
+		return secret.Text{}, fail(exitUsage, "nothing was typed for the %s", what)
+	}
+	return first, nil
+}
+
+// prompt reads a line without echo. When ctx ends it turns the echo on again; the
+// read then lasts until the process ends.
+func (p *program) prompt(ctx context.Context, fd int, text string) (secret.Text, error) {
+	before, err := term.GetState(fd)
+	if err != nil {
+		return secret.Text{}, fmt.Errorf("look at the terminal: %w", err)
+	}
+	_, _ = io.WriteString(p.stderr, text)
+	type line struct {
+		text []byte
+		err  error
+	}
+	read := make(chan line, 1)
+	go func() {
+		text, err := term.ReadPassword(fd)
+		read <- line{text, err}
+	}()
+	select {
+	case l := <-read:
+		_, _ = io.WriteString(p.stderr, "\n")
+		if l.err != nil {
+			return secret.Text{}, fmt.Errorf("read from the terminal: %w", l.err)
+		}
+		return secret.New(string(l.text)), nil
+	case <-ctx.Done():
+		_ = term.Restore(fd, before)
+		_, _ = io.WriteString(p.stderr, "\n")
+		return secret.Text{}, errInterrupted
+	}
+}
+
+// render is value as JSON with --json, and otherwise what people writes.
+func (p *program) render(value any, people func(w io.Writer)) ([]byte, error) {
+	var out bytes.Buffer
+	if p.json {
+		encoder := json.NewEncoder(&out)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(value); err != nil {
+			return nil, err
+		}
+	} else {
+		people(&out)
+	}
+	return out.Bytes(), nil
+}
+
+// print is for commands that change nothing.
+func (p *program) print(value any, people func(w io.Writer)) error {
+	text, err := p.render(value, people)
+	if err != nil {
+		return err
+	}
+	if _, err = p.stdout.Write(text); errors.Is(err, syscall.EPIPE) {
+		return nil // whoever reads has seen enough
+	}
+	return err
+}
+
+// confirm is for commands that changed something: if standard output fails, the
+// error says that the change was made.
+func (p *program) confirm(value any, people func(w io.Writer)) error {
+	text, err := p.render(value, people)
+	if err == nil {
+		_, err = p.stdout.Write(text)
+	}
+	if err != nil {
+		return fail(exitFailure, "it was done, but standard output does not take the answer: %v", err)
+	}
+	return nil
+}
+
+// columns writes rows with aligned columns. A cell cannot move the cursor or look
+// like two cells.
+func columns(w io.Writer, rows ...[]string) {
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = shown(cell)
+		}
+		_, _ = fmt.Fprintln(tab, strings.Join(cells, "\t")) // w is a buffer
+	}
+	_ = tab.Flush()
+}
+
+// shown is a name as a terminal may show it.
+func shown(s string) string {
+	if strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) }) || strings.TrimSpace(s) != s {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// list is a cell for several words.
+func list(words []string) string {
+	if len(words) == 0 {
+		return "-"
+	}
+	return strings.Join(words, " ")
+}
+
+// orEmpty is a list as JSON has it: never null.
+func orEmpty[S ~[]E, E any](s S) S {
+	if s == nil {
+		return S{}
+	}
+	return s
+}
+
+func timestamp(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }
+
+// progress shows on a terminal how far a long command is. The zero progress shows
+// nothing.
+type progress struct{ bar *progressbar.ProgressBar }
+
+// newProgress is for size bytes, or for an unknown number if size is negative. It
+// shows only at a terminal: in a file it would be noise. The library stays although
+// one command uses it: it knows terminals, widths and rates.
+func (p *program) newProgress(size int64) progress {
+	f, ok := p.stderr.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return progress{}
+	}
+	return progress{newBar(f, size)}
+}
+
+func newBar(w io.Writer, size int64) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(size,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)
+}
+
+// add reports n more bytes, and how many users are done. It may be called
+// concurrently.
+func (p progress) add(n int, users int64) {
+	if p.bar != nil {
+		p.bar.Describe(plural(users, "user", "users"))
+		_ = p.bar.Add(n) // a terminal that is gone is no reason to stop
+	}
+}
+
+// end frees the line for the next output.
+func (p progress) end() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+}
+
+// seconds is a flag for a span of whole seconds. Zero is not given.
+type seconds int64
+
+// Set takes what time.ParseDuration takes, and days, since lifetimes are long.
+func (s *seconds) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, notDays := strconv.ParseUint(days, 10, 16)
+		d, err = time.Duration(n)*24*time.Hour, notDays
+	}
+	if err != nil || d < time.Second || d%time.Second != 0 {
+		return errors.New("want a time of whole seconds, such as 90s, 20m, 12h or 30d")
+	}
+	*s = seconds(d / time.Second)
+	return nil
+}
+
+func (s *seconds) String() string {
+	if *s == 0 {
+		return ""
+	}
+	return (time.Duration(*s) * time.Second).String()
+}
+
+// Type names the value in the help.
+func (*seconds) Type() string { return "duration" }
