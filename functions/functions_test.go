@@ -71,7 +71,7 @@ func TestPromise(t *testing.T) {
 	active("B", b, "iphone")
 
 	revoked := revoke.revokeToken(t, a.text(t, "access_token"))
-	if revoked.status != http.StatusOK || revoked.body != "" {
+	if revoked.status != http.StatusOK || revoked.body != "{}" {
 		t.Errorf("revoke: status %d, body %q", revoked.status, revoked.body)
 	}
 	outcome(revoked, "revoked")
