@@ -11,6 +11,7 @@ import (
 // A user looks after their devices, through programs that share nothing but tables
 // and keys.
 func TestDevices(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	defer s.searchForLeaks(t)
 	functions := s.runAll(t)

@@ -202,6 +202,7 @@ func (j judgement) said(t *testing.T) (yes bool, context map[string]any) {
 
 // From a login to /me and back to a revocation, in the words of each gateway.
 func TestAuthorizer(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	defer s.searchForLeaks(t)
 	token, revoke := s.run(t, "token"), s.run(t, "revoke")

@@ -148,6 +148,7 @@ const nowhere = "http://127.0.0.1:1"
 // Without its tables a function says so, in OAuth's words and in time, and it
 // serves again as soon as they are back.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	const reserve = 300 * time.Millisecond // of the time that Lambda gives
 	unavailable := reply{
 		status: http.StatusServiceUnavailable,
@@ -229,6 +230,7 @@ func TestNobodyAtTheEndpoint(t *testing.T) {
 // The same for the keys: a function that cannot fetch them starts, answers 503 at
 // once, and tries again after a pause (docs/decisions/0007).
 func TestKeysAreMissingForAWhile(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	defer s.searchForLeaks(t)
 	i := s.run(t, "introspect", func(i *instance, _ map[string]string) { i.secrets.setDown(true) })
