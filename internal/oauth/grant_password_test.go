@@ -8,6 +8,7 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/storetest"
 )
 
 // Logging in: the cases A62 to A65, N25.
@@ -191,7 +192,9 @@ func TestUserOlderThanItsState(t *testing.T) {
 
 func TestUserStoreDown(t *testing.T) {
 	w := newWorld(t)
-	w.issuer.Users = downUsers{w.users}
+	down := storetest.NewFaulty(storetest.Stores{Users: w.users})
+	down.Break(storetest.Before)
+	w.issuer.Users = down
 	if err := w.tryPassword("alice", oauthtest.Password("alice"), "s"); !errors.Is(err, oauth.ErrUnavailable) {
 		t.Errorf("users down: %v", err)
 	}

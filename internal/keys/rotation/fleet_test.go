@@ -11,8 +11,7 @@ import (
 	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/scope"
-	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
 
 // Lives of the fleet's tokens, in seconds: short, so that tokens of every age are
@@ -109,13 +108,6 @@ func (l late[R]) Ring(context.Context) (R, error)                { return l.ring
 func (l late[R]) Reload(context.Context) (R, error)              { return l.ring(), nil }
 func (l late[R]) ReloadForUnknownKey(context.Context) (R, error) { return l.ring(), nil }
 
-type plainPasswords struct{}
-
-func (plainPasswords) Hash(p secret.Text) (secret.Text, error) { return p, nil }
-func (plainPasswords) Verify(p, hash secret.Text) (ok, outdated bool, err error) {
-	return hash.Equal(p), false, nil
-}
-
 var fleetUsers = []string{"ann", "bob", "eve"}
 
 func newVault(t *testing.T, now func() time.Time, states ...bearer.State) *memoryVault {
@@ -141,27 +133,19 @@ func newFleet(t *testing.T) *fleet {
 			t.Fatal(err)
 		}
 	}
-	read, err := scope.Of("read")
-	must(err)
 	must(clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil}}))
 	for _, c := range []oauth.Client{
 		{ID: "backend", Grants: oauth.GrantTypes()},
 		{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}},
 		{ID: "api", Introspects: []string{"api"}},
 	} {
-		c.Created, c.Epoch, c.Scopes, c.DefaultScopes, c.Audiences = began.Unix(), uint64(began.Unix()), read, read, []string{"api"}
+		c.Scopes, c.DefaultScopes, c.Audiences = oauthtest.Scopes(t, "read"), oauthtest.Scopes(t, "read"), []string{"api"}
 		c.AccessLifetime, c.RefreshIdle, c.RefreshAbsolute = fleetAccess, fleetRefresh, fleetRefresh
 		c.MaxAuthorizations = 1000
-		if !c.Public {
-			c.Secrets = []oauth.ClientSecret{{Hash: oauth.HashClientSecret(secret.New("secret-of-" + string(c.ID)))}}
-		}
-		must(c.Validate())
-		_, err := clients.SaveClient(t.Context(), c)
-		must(err)
+		oauthtest.SaveClient(t, clients, c, began.Unix())
 	}
 	for _, name := range fleetUsers {
-		_, err := users.SaveUser(t.Context(), oauth.User{Username: name, ID: oauth.NewUserID(), PasswordHash: secret.New("password")})
-		must(err)
+		oauthtest.SaveUser(t, users, oauth.User{Username: name, ID: oauth.NewUserID()}, oauthtest.Password(name))
 	}
 	for _, behind := range []time.Duration{0, 30 * time.Second, keys.MaxAge} {
 		ring := func() *bearer.MintRing { return f.vault.asOf(f.now.Add(-behind)) }
@@ -169,7 +153,7 @@ func newFleet(t *testing.T) *fleet {
 		f.instances = append(f.instances, &instance{
 			behind: behind,
 			issuer: &oauth.Issuer{
-				Tokens: tokens, Clients: cache, Users: users, Passwords: plainPasswords{}, Now: now,
+				Tokens: tokens, Clients: cache, Users: users, Passwords: new(oauthtest.Passwords), Now: now,
 				Keys: late[*bearer.MintRing]{ring},
 			},
 			verifier: &oauth.Verifier{
@@ -181,16 +165,9 @@ func newFleet(t *testing.T) *fleet {
 	return f
 }
 
-func credentialsOf(client oauth.ClientID) oauth.Credentials {
-	if client == "app" {
-		return oauth.Credentials{ID: client}
-	}
-	return oauth.Credentials{ID: client, Secret: secret.New("secret-of-" + string(client))}
-}
-
 func (f *fleet) ask(i *instance, client oauth.ClientID, form oauth.Form) (oauth.TokenResponse, error) {
 	r, err := i.issuer.Token(oauth.WithEvent(f.t.Context(), new(oauth.Event)),
-		oauth.TokenRequest{Credentials: credentialsOf(client), Form: form, Source: "192.0.2.1"})
+		oauth.TokenRequest{Credentials: oauthtest.Credentials(client), Form: form, Source: "192.0.2.1"})
 	if err != nil {
 		return r, err
 	}
@@ -230,7 +207,7 @@ func (f *fleet) work() {
 }
 
 func (f *fleet) login(i *instance, client oauth.ClientID, user, scope string) oauth.TokenResponse {
-	r, err := f.ask(i, client, oauth.Form{"grant_type": "password", "username": user, "password": "password", "scope": scope})
+	r, err := f.ask(i, client, oauth.Form{"grant_type": "password", "username": user, "password": oauthtest.Password(user), "scope": scope})
 	if err != nil {
 		f.lose("an instance %v behind refused a login: %v", i.behind, err)
 	}
@@ -278,7 +255,7 @@ func (f *fleet) active(i *instance, token *issued) bool {
 		return err == nil
 	}
 	found, err := i.verifier.Introspect(oauth.WithEvent(f.t.Context(), new(oauth.Event)),
-		oauth.IntrospectRequest{Credentials: credentialsOf("api"), Token: token.bearer})
+		oauth.IntrospectRequest{Credentials: oauthtest.Credentials("api"), Token: token.bearer})
 	return err == nil && found.Active
 }
 

@@ -14,8 +14,7 @@ import (
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/scope"
-	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
 
 // A Lambda function is frozen between requests, for twenty minutes if nobody
@@ -37,22 +36,13 @@ func TestFrozenForTwentyMinutes(t *testing.T) {
 	mintRing := keys.NewCache(func(context.Context) (*bearer.MintRing, error) { fetches.Add(1); return mint, nil }, now)
 	checkRing := keys.NewCache(func(context.Context) (*bearer.CheckRing, error) { fetches.Add(1); return mint.CheckRing, nil }, now)
 
-	read, err := scope.Parse("read")
-	if err != nil {
-		t.Fatal(err)
-	}
 	stores := f.Stores()
 	if err := stores.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil}}); err != nil {
 		t.Fatal(err)
 	}
-	client := oauth.Client{
-		ID: "backend", Created: 1, Epoch: 1, Grants: oauth.GrantTypes(), Scopes: read, DefaultScopes: read,
-		Secrets: []oauth.ClientSecret{{Hash: oauth.HashClientSecret(secret.New("test-secret"))}},
-	}
-	if _, err := stores.Clients.SaveClient(t.Context(), client); err != nil {
-		t.Fatal(err)
-	}
-	cred := oauth.Credentials{ID: "backend", Secret: secret.New("test-secret")}
+	read := oauthtest.Scopes(t, "read")
+	oauthtest.SaveClient(t, stores.Clients, oauth.Client{ID: "backend", Grants: oauth.GrantTypes(), Scopes: read, DefaultScopes: read}, 1)
+	cred := oauthtest.Credentials("backend")
 
 	// One function each, with a client of its own, as deployed.
 	tokens := dynamo.NewTokens(db, f.Tables.Tokens)
@@ -118,7 +108,7 @@ func TestFrozenForTwentyMinutes(t *testing.T) {
 	}
 
 	// What was disabled meanwhile is not believed either.
-	client, _, err = stores.Clients.Client(t.Context(), "backend")
+	client, _, err := stores.Clients.Client(t.Context(), "backend")
 	if err != nil {
 		t.Fatal(err)
 	}
