@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fob-oauth/fob/internal/laptop"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
@@ -28,11 +30,11 @@ func onEachSeed(t *testing.T, test func(t *testing.T, s stores)) {
 	})
 }
 
-func seed(t *testing.T, d demo, s stores, at time.Time) seeded {
+func seed(t *testing.T, d laptop.Demo, s stores, at time.Time) seeded {
 	t.Helper()
 	r := s.registrar()
 	r.Now = func() time.Time { return at }
-	if err := d.seed(t.Context(), r); err != nil {
+	if err := d.Seed(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	return readSeeded(t, s)
@@ -59,7 +61,7 @@ func readSeeded(t *testing.T, s stores) seeded {
 	if got.scopes, err = s.clients.ResourceScopes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	user, found, err := s.users.User(t.Context(), demoUsername)
+	user, found, err := s.users.User(t.Context(), laptop.DemoUsername)
 	if err != nil || !found {
 		t.Fatalf("found %v, %v", found, err)
 	}
@@ -73,24 +75,24 @@ func readSeeded(t *testing.T, s stores) seeded {
 	return got
 }
 
-func newDemo(t *testing.T, accessLifetime int64) demo {
+func newDemo(t *testing.T, accessLifetime int64) laptop.Demo {
 	t.Helper()
 	ring, err := keys.Generate()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return deriveDemo(ring, accessLifetime)
+	return laptop.DeriveDemo(ring, accessLifetime)
 }
 
-func knows(t *testing.T, s seeded, d demo) bool {
+func knows(t *testing.T, s seeded, d laptop.Demo) bool {
 	t.Helper()
-	ok, _, err := password.Hasher{}.Verify(d.password, s.user.PasswordHash)
+	ok, _, err := password.Hasher{}.Verify(secret.New(d.JSON().Password), s.user.PasswordHash)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return ok &&
-		s.clients[demoClient].Secrets[0].Hash == oauth.HashClientSecret(d.clientSecret) &&
-		s.clients[demoAPI].Secrets[0].Hash == oauth.HashClientSecret(d.apiSecret)
+		s.clients[laptop.DemoClient].Secrets[0].Hash == oauth.HashClientSecret(secret.New(d.JSON().ClientSecret)) &&
+		s.clients[laptop.DemoAPI].Secrets[0].Hash == oauth.HashClientSecret(secret.New(d.JSON().ResourceClientSecret))
 }
 
 func TestDemoIsSeededOnce(t *testing.T) {
@@ -100,9 +102,9 @@ func TestDemoIsSeededOnce(t *testing.T) {
 		if !knows(t, first, d) {
 			t.Error("the demo's secrets are not in the stores")
 		}
-		for id, want := range map[oauth.ClientID]string{demoClient: "devices read write", demoApp: "devices read write", demoAPI: ""} {
+		for id, want := range map[oauth.ClientID]string{laptop.DemoClient: "devices read write", laptop.DemoApp: "devices read write", laptop.DemoAPI: ""} {
 			c := first.clients[id]
-			if c.Scopes.String() != want || c.Public != (id == demoApp) || c.Epoch != uint64(seedTime.Unix()) {
+			if c.Scopes.String() != want || c.Public != (id == laptop.DemoApp) || c.Epoch != uint64(seedTime.Unix()) {
 				t.Errorf("%s: scopes %q, public %v, epoch %d", id, c.Scopes, c.Public, c.Epoch)
 			}
 		}
@@ -131,12 +133,12 @@ func TestDemoFollowsTheKeyRing(t *testing.T) {
 		if renewed.state.Epoch <= old.state.Epoch || renewed.state.UserVersion != renewed.user.Version {
 			t.Errorf("the user's state is %+v after a new password of version %d", renewed.state, renewed.user.Version)
 		}
-		for _, id := range []oauth.ClientID{demoClient, demoAPI} {
+		for _, id := range []oauth.ClientID{laptop.DemoClient, laptop.DemoAPI} {
 			if renewed.clients[id].Epoch <= old.clients[id].Epoch {
 				t.Errorf("the epoch of %s was not raised", id)
 			}
 		}
-		if got := renewed.clients[demoClient].AccessLifetime; got != 90 {
+		if got := renewed.clients[laptop.DemoClient].AccessLifetime; got != 90 {
 			t.Errorf("access lifetime %d", got)
 		}
 	})
@@ -146,9 +148,9 @@ func TestDemoLifetimeChanges(t *testing.T) {
 	onEachSeed(t, func(t *testing.T, s stores) {
 		d := newDemo(t, 60)
 		old := seed(t, d, s, seedTime)
-		d.accessLifetime = 120
+		d.AccessLifetime = 120
 		renewed := seed(t, d, s, seedTime)
-		for _, id := range []oauth.ClientID{demoClient, demoApp} {
+		for _, id := range []oauth.ClientID{laptop.DemoClient, laptop.DemoApp} {
 			if got := renewed.clients[id].AccessLifetime; got != 120 {
 				t.Errorf("%s: access lifetime %d", id, got)
 			}
@@ -185,7 +187,7 @@ func TestDemosSeededTogether(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range errs {
 			all.Go(func() {
-				errs[i] = d.seed(t.Context(), s.registrar())
+				errs[i] = d.Seed(t.Context(), s.registrar())
 			})
 		}
 		all.Wait()

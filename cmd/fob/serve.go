@@ -7,21 +7,17 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
-	"runtime"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/fob-oauth/fob/internal/laptop"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/keys"
-	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/password"
-	"github.com/fob-oauth/fob/internal/secret"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
@@ -77,7 +73,6 @@ func serveCommand(program *program) *cobra.Command {
 const (
 	headerTimeout  = 5 * time.Second
 	readTimeout    = 10 * time.Second
-	answerTimeout  = 10 * time.Second
 	writeTimeout   = 20 * time.Second
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 16 << 10
@@ -110,8 +105,8 @@ func (p serving) serve(ctx context.Context, o serveOptions) error {
 	}
 	about := service{base: baseURL(listener.Addr()), tables: &p.tables}
 	if p.tables.endpoint == "" || p.tables.areLocal() {
-		d := deriveDemo(ring, int64(o.accessLifetime))
-		if err := d.seed(ctx, s.registrar()); err != nil {
+		d := laptop.DeriveDemo(ring, int64(o.accessLifetime))
+		if err := d.Seed(ctx, s.registrar()); err != nil {
 			return p.explain(err, sentences{invalid: "the demo cannot be like that"})
 		}
 		about.demo = &d
@@ -120,12 +115,12 @@ func (p serving) serve(ctx context.Context, o serveOptions) error {
 
 	events := slog.DiscardHandler
 	if !o.quiet {
-		log := newEventLog(p.stderr)
-		defer log.close()
-		events = slog.NewJSONHandler(log, &slog.HandlerOptions{ReplaceAttr: dropMetrics})
+		log := laptop.NewEventLog(p.stderr)
+		defer log.Close()
+		events = slog.NewJSONHandler(log, &slog.HandlerOptions{ReplaceAttr: laptop.DropMetrics})
 	}
 	server := &http.Server{
-		Handler:           handler(s, fetch, wire.Options{Issuer: about.base, Log: slog.New(events)}),
+		Handler:           laptop.Handler(s.ofLaptop(), fetch, wire.Options{Issuer: about.base, Log: slog.New(events)}),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -167,105 +162,11 @@ func keySource(file string) (func(context.Context) (*bearer.MintRing, error), er
 	return keys.MintFromFile(file), nil
 }
 
-// handler serves each endpoint at its path.
-func handler(s stores, fetch func(context.Context) (*bearer.MintRing, error), o wire.Options) http.Handler {
-	clients := oauth.NewClientCache(s.clients, time.Now)
-	issuer := &oauth.Issuer{
-		Tokens:    s.tokens,
-		Clients:   clients,
-		Users:     s.users,
-		Passwords: fewAtOnce{password.Hasher{}, make(chan struct{}, runtime.GOMAXPROCS(0))},
-		Keys:      keys.NewCache(fetch, time.Now),
-		Now:       time.Now,
-	}
-	verifier := &oauth.Verifier{
-		Tokens:  s.tokens,
-		Clients: clients,
-		Keys: keys.NewCache(func(ctx context.Context) (*bearer.CheckRing, error) {
-			ring, err := fetch(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return ring.CheckRing, nil
-		}, time.Now),
-		Now: time.Now,
-	}
-	directory := &oauth.Directory{Tokens: s.tokens, Subjects: s.subjects, Clients: clients, Keys: verifier.Keys, Now: time.Now}
-	// No ServeMux: it redirects paths that it would rather have, and a client would
-	// send its credentials along. The paths are routes, as the template has them.
-	devices := wire.Devices(verifier, directory, o)
-	endpoints := map[string]http.Handler{
-		wire.TokenPath:      wire.Token(issuer, o),
-		wire.RevokePath:     wire.Revoke(verifier, o),
-		wire.IntrospectPath: wire.Introspect(verifier, o),
-		wire.DevicesPath:    devices,
-		wire.DevicePath:     devices,
-		wire.SignOutPath:    devices,
-		// Here is no gateway whose authorizer could be believed.
-		wire.MePath:       wire.Me(verifier, o),
-		wire.MetadataPath: wire.Metadata(oauth.GrantTypes(), o),
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
-		defer cancel()
-		route := routeOf(r.URL.Path)
-		endpoint, ok := endpoints[route]
-		if !ok {
-			w.Header().Set("Cache-Control", "no-store")
-			http.Error(w, "fob serves "+strings.Join(slices.Sorted(maps.Keys(endpoints)), ", "), http.StatusNotFound)
-			return
-		}
-		endpoint.ServeHTTP(w, r.WithContext(wire.WithGateway(ctx, wire.Gateway{Route: r.Method + " " + route})))
-	})
-}
-
-// routeOf is the route of a path, as a gateway would match it: the one with a
-// variable takes a single segment that has no route of its own.
-func routeOf(path string) string {
-	device, within := strings.CutPrefix(path, wire.DevicesPath+"/")
-	if !within || device == "" || strings.Contains(device, "/") || path == wire.SignOutPath {
-		return path
-	}
-	return wire.DevicePath
-}
-
-// fewAtOnce hashes no more passwords at a time than there are cores: each run
-// takes 19 MiB, and more at once would not be faster.
-type fewAtOnce struct {
-	oauth.Passwords
-	turns chan struct{}
-}
-
-// turnPatience is how long a login waits for its turn. After that it is told to
-// come again, so that a burst does not keep the machine hashing for clients that
-// have left.
-const turnPatience = 3 * time.Second
-
-func (f fewAtOnce) Verify(password, hash secret.Text) (ok, outdated bool, err error) {
-	timer := time.NewTimer(turnPatience)
-	defer timer.Stop()
-	select {
-	case f.turns <- struct{}{}:
-	case <-timer.C:
-		return false, false, oauth.Unavailable("verify a password", errors.New("too many logins at once"))
-	}
-	defer func() { <-f.turns }()
-	return f.Passwords.Verify(password, hash)
-}
-
-// dropMetrics leaves out what tells CloudWatch where the counters of a line are.
-func dropMetrics(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == "_aws" {
-		return slog.Attr{}
-	}
-	return a
-}
-
 // service is what serve tells of itself when it is ready.
 type service struct {
 	base   string
 	tables *tables
-	demo   *demo // nil if it was not added
+	demo   *laptop.Demo // nil if it was not added
 }
 
 // warn says what may surprise somebody.
@@ -286,6 +187,15 @@ func (p serving) warn(addr net.Addr, o serveOptions, s service) {
 	}
 }
 
+// where completes the first line of the transcript.
+func (s service) where() string {
+	if s.tables.endpoint == "" {
+		return "in memory"
+	}
+	names := s.tables.names
+	return "in the tables " + names.Tokens + ", " + names.Clients + " and " + names.Users + " " + s.tables.where()
+}
+
 // announce tells that requests are answered.
 func (p serving) announce(s service) error {
 	var out bytes.Buffer
@@ -296,7 +206,7 @@ func (p serving) announce(s service) error {
 			return err
 		}
 	} else {
-		out.WriteString(s.transcript(p.getenv("SHELL")))
+		out.WriteString(laptop.Transcript(s.base, s.where(), p.getenv("SHELL"), s.demo))
 	}
 	_, err := p.stdout.Write(out.Bytes())
 	return err
@@ -311,7 +221,7 @@ type serviceJSON struct {
 	DevicesEndpoint       string `json:"devices_endpoint"`
 	MeEndpoint            string `json:"me_endpoint"`
 	MetadataEndpoint      string `json:"metadata_endpoint"`
-	*demoJSON
+	*laptop.DemoJSON
 }
 
 func (s service) json() serviceJSON {
@@ -325,7 +235,7 @@ func (s service) json() serviceJSON {
 		MetadataEndpoint:      s.base + wire.MetadataPath,
 	}
 	if s.demo != nil {
-		out.demoJSON = s.demo.json()
+		out.DemoJSON = s.demo.JSON()
 	}
 	return out
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fob-oauth/fob/internal/laptop"
+
 	"github.com/aws/smithy-go"
 
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -28,7 +30,7 @@ func smokeAgainst(t *testing.T, broken func(next http.Handler) http.Handler) (co
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(broken(handler(s, fetch, wire.Options{})))
+	server := httptest.NewServer(broken(laptop.Handler(s.ofLaptop(), fetch, wire.Options{})))
 	t.Cleanup(server.Close)
 	var stdout, stderr output
 	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, inMemory: &s}
@@ -178,7 +180,7 @@ func TestSmokeNamesWhatIsLeft(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			server := httptest.NewServer(handler(s, fetch, wire.Options{}))
+			server := httptest.NewServer(laptop.Handler(s.ofLaptop(), fetch, wire.Options{}))
 			defer server.Close()
 			bad := s
 			bad.users = stubborn{users: s.users, saves: saves, removes: forbidden}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/fob-oauth/fob/internal/laptop"
+
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/fob-oauth/fob/internal/dynamo"
@@ -82,4 +84,9 @@ func (s stores) directory() *oauth.Directory {
 		Tokens: s.tokens, Subjects: s.subjects,
 		Clients: oauth.NewClientCache(s.clients, time.Now), Now: time.Now,
 	}
+}
+
+// ofLaptop are those that serve's endpoints work on.
+func (s stores) ofLaptop() laptop.Stores {
+	return laptop.Stores{Tokens: s.tokens, Subjects: s.subjects, Clients: s.clients, Users: s.users}
 }

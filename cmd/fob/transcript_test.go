@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fob-oauth/fob/internal/laptop"
+
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 
@@ -132,7 +134,7 @@ func transcriptHolds(t *testing.T, shell, printed string) {
 	if seen[4] != `{"active":false}` {
 		t.Errorf("after the iPad logged out, its token is %s", seen[4])
 	}
-	if iphone := object(t, seen[5]); iphone["active"] != true || iphone["device"] != "iphone" || iphone["username"] != demoUsername {
+	if iphone := object(t, seen[5]); iphone["active"] != true || iphone["device"] != "iphone" || iphone["username"] != laptop.DemoUsername {
 		t.Errorf("after the iPad logged out, the iPhone's token is %s", seen[5])
 	}
 	renewed := object(t, seen[6])["access_token"]
@@ -174,10 +176,10 @@ func noSecretsIn(t *testing.T, where, text, printed string) {
 func TestPrintedCommentsAreHarmless(t *testing.T) {
 	harmless := regexp.MustCompile(`^# [A-Za-z0-9 .,:/_-]+$`)
 	for _, s := range []service{
-		{base: "http://localhost:8080", tables: new(tables), demo: new(demo)},
-		{base: "http://[::1]:8080", tables: &tables{endpoint: "http://localhost:8000", names: newTableNames()}, demo: new(demo)},
+		{base: "http://localhost:8080", tables: new(tables), demo: new(laptop.Demo)},
+		{base: "http://[::1]:8080", tables: &tables{endpoint: "http://localhost:8000", names: newTableNames()}, demo: new(laptop.Demo)},
 	} {
-		lines := strings.Split(s.transcript("/bin/zsh"), "\n")
+		lines := strings.Split(laptop.Transcript(s.base, s.where(), "/bin/zsh", s.demo), "\n")
 		comments := 0
 		for _, line := range lines {
 			if !strings.HasPrefix(line, "#") {
@@ -197,10 +199,10 @@ func TestPrintedCommentsAreHarmless(t *testing.T) {
 		if comments < 5 {
 			t.Errorf("%d comments", comments)
 		}
-		if !strings.Contains(s.transcript("/bin/zsh"), "\nsetopt interactive_comments\n") {
+		if !strings.Contains(laptop.Transcript(s.base, s.where(), "/bin/zsh", s.demo), "\nsetopt interactive_comments\n") {
 			t.Error("zsh is not told about comments")
 		}
-		if strings.Contains(s.transcript("/bin/bash"), "setopt") {
+		if strings.Contains(laptop.Transcript(s.base, s.where(), "/bin/bash", s.demo), "setopt") {
 			t.Error("bash is told about zsh's comments")
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package laptop
 
 import (
 	"context"
@@ -11,39 +11,40 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// The demo: what there is to play with in a store that is on this machine. Its
-// names are not those that anybody's own clients and users have there.
+// The names of the demo, which real clients and users are unlikely to have.
 const (
-	demoClient   = "demo-client" // confidential
-	demoApp      = "demo-app"    // public
-	demoAPI      = "demo-api"    // the resource server, and the audience of both
-	demoUsername = "demo-user"
+	DemoClient   = "demo-client" // confidential
+	DemoApp      = "demo-app"    // public
+	DemoAPI      = "demo-api"    // the resource server, and the audience of both
+	DemoUsername = "demo-user"
 )
 
-type demo struct {
+// Demo has the secrets of the demo and its setting.
+type Demo struct {
 	clientSecret, apiSecret, password secret.Text
-	accessLifetime                    int64 // seconds; zero is the default
+	AccessLifetime                    int64 // seconds; zero is the default
 }
 
-// deriveDemo makes the demo's secrets from the key ring: instances that share
-// the ring agree on them without a word, and they are nowhere else.
-func deriveDemo(ring *bearer.MintRing, accessLifetime int64) demo {
+// DeriveDemo makes the demo's secrets from the key ring, so that instances that share
+// the ring agree on them. They are stored nowhere else. accessLifetime is in seconds;
+// zero is the default.
+func DeriveDemo(ring *bearer.MintRing, accessLifetime int64) Demo {
 	derive := func(label string) secret.Text {
 		b := ring.Derive(label)
 		return secret.New(base64.RawURLEncoding.EncodeToString(b[:12])) // short enough for a line of curl
 	}
-	return demo{
+	return Demo{
 		clientSecret:   derive("demo client secret 1"),
 		apiSecret:      derive("demo api secret 1"),
 		password:       derive("demo password 1"),
-		accessLifetime: accessLifetime,
+		AccessLifetime: accessLifetime,
 	}
 }
 
-// seed adds the demo's scopes, clients and user, or brings them up to date. Instances
+// Seed adds the demo's scopes, clients and user, or brings them up to date. Instances
 // that start together may all do it: one that loses a write reads again, and finds
 // what it was about to write.
-func (d demo) seed(ctx context.Context, r *oauth.Registrar) error {
+func (d Demo) Seed(ctx context.Context, r *oauth.Registrar) error {
 	scopes := []string{"read", "write", oauth.DevicesScope}
 	err := r.EditScopes(ctx, func(roles map[string][]string) error {
 		for _, name := range scopes {
@@ -65,30 +66,30 @@ func (d demo) seed(ctx context.Context, r *oauth.Registrar) error {
 		return err
 	}
 	app := oauth.Client{
-		ID:             demoApp,
+		ID:             DemoApp,
 		Public:         true,
 		Grants:         []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant},
 		Scopes:         all,
 		DefaultScopes:  read,
-		Audiences:      []string{demoAPI},
-		AccessLifetime: d.accessLifetime,
+		Audiences:      []string{DemoAPI},
+		AccessLifetime: d.AccessLifetime,
 	}
 	client := app
-	client.ID, client.Public, client.Grants = demoClient, false, oauth.GrantTypes()
+	client.ID, client.Public, client.Grants = DemoClient, false, oauth.GrantTypes()
 	for _, c := range []struct {
 		client oauth.Client
 		secret secret.Text
 	}{
 		{client, d.clientSecret},
 		{app, secret.Text{}},
-		{oauth.Client{ID: demoAPI, Introspects: []string{demoAPI}}, d.apiSecret},
+		{oauth.Client{ID: DemoAPI, Introspects: []string{DemoAPI}}, d.apiSecret},
 	} {
 		if err := seedClient(ctx, r, c.client, c.secret); err != nil {
 			return fmt.Errorf("add %s: %w", c.client.ID, err)
 		}
 	}
 	if err := d.seedUser(ctx, r); err != nil {
-		return fmt.Errorf("add %s: %w", demoUsername, err)
+		return fmt.Errorf("add %s: %w", DemoUsername, err)
 	}
 	return nil
 }
@@ -120,14 +121,14 @@ func seedClient(ctx context.Context, r *oauth.Registrar, want oauth.Client, s se
 	return err
 }
 
-func (d demo) seedUser(ctx context.Context, r *oauth.Registrar) error {
-	u, err := r.User(ctx, demoUsername)
+func (d Demo) seedUser(ctx context.Context, r *oauth.Registrar) error {
+	u, err := r.User(ctx, DemoUsername)
 	if oauth.IsChange(err, oauth.NoSuchEntry) {
-		_, err = r.AddUser(ctx, oauth.NewUser{Username: demoUsername, Password: d.password})
+		_, err = r.AddUser(ctx, oauth.NewUser{Username: DemoUsername, Password: d.password})
 		if !oauth.IsChange(err, oauth.EntryExists) {
 			return err
 		}
-		u, err = r.User(ctx, demoUsername) // from an instance that was faster
+		u, err = r.User(ctx, DemoUsername) // from an instance that was faster
 	}
 	if err != nil {
 		return err
@@ -139,9 +140,9 @@ func (d demo) seedUser(ctx context.Context, r *oauth.Registrar) error {
 	return err
 }
 
-// demoJSON is the demo in the first line of --json. Here its secrets leave on
-// purpose, as in the transcript.
-type demoJSON struct {
+// DemoJSON is the demo in the first line of --json. It shows the secrets on purpose,
+// as the transcript does.
+type DemoJSON struct {
 	ClientID             string `json:"client_id"`
 	ClientSecret         string `json:"client_secret"`
 	PublicClientID       string `json:"public_client_id"`
@@ -151,14 +152,15 @@ type demoJSON struct {
 	Password             string `json:"password"`
 }
 
-func (d demo) json() *demoJSON {
-	return &demoJSON{
-		ClientID:             demoClient,
+// JSON shows the demo with its secrets.
+func (d Demo) JSON() *DemoJSON {
+	return &DemoJSON{
+		ClientID:             DemoClient,
 		ClientSecret:         d.clientSecret.Reveal(),
-		PublicClientID:       demoApp,
-		ResourceClientID:     demoAPI,
+		PublicClientID:       DemoApp,
+		ResourceClientID:     DemoAPI,
 		ResourceClientSecret: d.apiSecret.Reveal(),
-		Username:             demoUsername,
+		Username:             DemoUsername,
 		Password:             d.password.Reveal(),
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package laptop
 
 import (
 	"encoding/base64"
@@ -47,21 +47,17 @@ const withoutDemo = `# fob serves {base} and keeps everything {where}.
 # GET {base}/.well-known/oauth-authorization-server
 `
 
-// transcript is what serve prints for people. shell is the one they use.
-func (s service) transcript(shell string) string {
-	where := "in memory"
-	if s.tables.endpoint != "" {
-		names := s.tables.names
-		where = "in the tables " + names.Tokens + ", " + names.Clients + " and " + names.Users + " " + s.tables.where()
-	}
-	values := []string{"{base}", s.base, "{where}", where, "{zsh}", ""}
-	if s.demo == nil {
+// Transcript is what fob serve prints for people, whose shell is at the path shell.
+// where says where fob keeps everything; demo may be nil.
+func Transcript(base, where, shell string, demo *Demo) string {
+	values := []string{"{base}", base, "{where}", where, "{zsh}", ""}
+	if demo == nil {
 		return strings.NewReplacer(values...).Replace(withoutDemo)
 	}
 	if filepath.Base(shell) == "zsh" {
 		values[len(values)-1] = "setopt interactive_comments\n"
 	}
-	d := s.demo.json()
+	d := demo.JSON()
 	client := d.ClientID + ":" + d.ClientSecret
 	return strings.NewReplacer(append(values,
 		"{client}", client,

@@ -1,0 +1,119 @@
+// Package laptop is fob on one machine: all endpoints in one handler, and a demo to
+// try them on.
+//
+//	demo := laptop.DeriveDemo(ring, 0)
+//	err := demo.Seed(ctx, registrar)
+//	server := &http.Server{Handler: laptop.Handler(stores, fetch, wire.Options{})}
+package laptop
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/keys"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/password"
+	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/wire"
+)
+
+// Stores are what the endpoints work on.
+type Stores struct {
+	Tokens   oauth.Tokens
+	Subjects oauth.Subjects
+	Clients  oauth.Clients
+	Users    oauth.Users
+}
+
+// answerTimeout bounds one request, which is answered within a second.
+const answerTimeout = 10 * time.Second
+
+// Handler serves each endpoint at its path. fetch returns the key ring.
+func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o wire.Options) http.Handler {
+	clients := oauth.NewClientCache(s.Clients, time.Now)
+	issuer := &oauth.Issuer{
+		Tokens:    s.Tokens,
+		Clients:   clients,
+		Users:     s.Users,
+		Passwords: fewAtOnce{password.Hasher{}, make(chan struct{}, runtime.GOMAXPROCS(0))},
+		Keys:      keys.NewCache(fetch, time.Now),
+		Now:       time.Now,
+	}
+	verifier := &oauth.Verifier{
+		Tokens:  s.Tokens,
+		Clients: clients,
+		Keys: keys.NewCache(func(ctx context.Context) (*bearer.CheckRing, error) {
+			ring, err := fetch(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return ring.CheckRing, nil
+		}, time.Now),
+		Now: time.Now,
+	}
+	directory := &oauth.Directory{Tokens: s.Tokens, Subjects: s.Subjects, Clients: clients, Keys: verifier.Keys, Now: time.Now}
+	// No ServeMux: it redirects paths that it would rather have, and a client would
+	// send its credentials along. The paths are routes, as the template has them.
+	devices := wire.Devices(verifier, directory, o)
+	endpoints := map[string]http.Handler{
+		wire.TokenPath:      wire.Token(issuer, o),
+		wire.RevokePath:     wire.Revoke(verifier, o),
+		wire.IntrospectPath: wire.Introspect(verifier, o),
+		wire.DevicesPath:    devices,
+		wire.DevicePath:     devices,
+		wire.SignOutPath:    devices,
+		// Here is no gateway whose authorizer could be believed.
+		wire.MePath:       wire.Me(verifier, o),
+		wire.MetadataPath: wire.Metadata(oauth.GrantTypes(), o),
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
+		defer cancel()
+		route := routeOf(r.URL.Path)
+		endpoint, ok := endpoints[route]
+		if !ok {
+			w.Header().Set("Cache-Control", "no-store")
+			http.Error(w, "fob serves "+strings.Join(slices.Sorted(maps.Keys(endpoints)), ", "), http.StatusNotFound)
+			return
+		}
+		endpoint.ServeHTTP(w, r.WithContext(wire.WithGateway(ctx, wire.Gateway{Route: r.Method + " " + route})))
+	})
+}
+
+// routeOf is the route of a path, as a gateway would match it: the one with a
+// variable takes a single segment that has no route of its own.
+func routeOf(path string) string {
+	device, within := strings.CutPrefix(path, wire.DevicesPath+"/")
+	if !within || device == "" || strings.Contains(device, "/") || path == wire.SignOutPath {
+		return path
+	}
+	return wire.DevicePath
+}
+
+// fewAtOnce hashes only as many passwords at a time as the machine has cores: each
+// run takes 19 MiB, and more at once would not be faster.
+type fewAtOnce struct {
+	oauth.Passwords
+	turns chan struct{}
+}
+
+func (f fewAtOnce) Verify(password, hash secret.Text) (ok, outdated bool, err error) {
+	f.turns <- struct{}{}
+	defer func() { <-f.turns }()
+	return f.Passwords.Verify(password, hash)
+}
+
+// DropMetrics leaves out what tells CloudWatch where the counters of a line are.
+func DropMetrics(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == "_aws" {
+		return slog.Attr{}
+	}
+	return a
+}

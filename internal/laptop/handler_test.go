@@ -1,0 +1,61 @@
+package laptop
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// gauge counts how many passwords are verified at once.
+type gauge struct {
+	now  atomic.Int32
+	full chan struct{}
+}
+
+func (g *gauge) Hash(secret.Text) (secret.Text, error) { return secret.Text{}, nil }
+
+func (g *gauge) Verify(secret.Text, secret.Text) (ok, outdated bool, err error) {
+	g.now.Add(1)
+	<-g.full
+	return true, false, nil
+}
+
+func TestFewPasswordsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gauge{full: make(chan struct{})}
+		few := fewAtOnce{g, make(chan struct{}, 3)}
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if ok, _, err := few.Verify(secret.Text{}, secret.Text{}); !ok || err != nil {
+					t.Errorf("%v, %v", ok, err)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := g.now.Load(); n != 3 {
+			t.Errorf("%d at once, want 3", n)
+		}
+		close(g.full)
+		all.Wait()
+		if n := g.now.Load(); n != 20 {
+			t.Errorf("%d were verified, want all 20", n)
+		}
+	})
+}
+
+// A path has the route that the gateway of the template would match.
+func TestRouteOf(t *testing.T) {
+	for path, want := range map[string]string{
+		"/devices": "/devices", "/devices/sign-out": "/devices/sign-out", "/devices/ipad": "/devices/{device}", "/devices/devices": "/devices/{device}",
+		"/devices/": "/devices/", "/devices/a/b": "/devices/a/b", "/devices/devices/b": "/devices/devices/b", "/devices/sign-out/": "/devices/sign-out/",
+		"/token": "/token", "/token/": "/token/", "/": "/", "": "",
+	} {
+		if got := routeOf(path); got != want {
+			t.Errorf("%q has the route %q, want %q", path, got, want)
+		}
+	}
+}
