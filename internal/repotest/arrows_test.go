@@ -17,9 +17,8 @@ import (
 
 const module = "github.com/fob-oauth/fob/"
 
-// arrows are which of our packages each package may import. A package that is
-// new has no line here yet: write one, and think of the drawing in
-// docs/architecture.md.
+// arrows are the packages of this module that each package may import. A new
+// package needs a line here and one in docs/architecture.md.
 var arrows = map[string][]string{
 	"internal/scope":  {},
 	"internal/secret": {},
@@ -84,7 +83,7 @@ var unlinked = map[string][]string{
 // hashing is what no function but token may link.
 var hashing = []string{module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"}
 
-// goPackage is what `go list -json` tells of a package.
+// goPackage is what `go list -json` prints about a package.
 type goPackage struct {
 	ImportPath string
 	Name       string
@@ -93,8 +92,8 @@ type goPackage struct {
 	Deps       []string // of the whole build, not of its tests
 }
 
-// listPackages returns ours by their path in the repository, and the names of
-// the standard library's.
+// listPackages returns the packages of this module by their path in it, and which
+// packages are of the standard library.
 func listPackages(t *testing.T) (ours map[string]goPackage, standard map[string]bool) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-tags", "lambda.norpc",

@@ -246,7 +246,7 @@ func TestMutants(t *testing.T) {
 
 var noTests = regexp.MustCompile(`(?m)\[no tests to run\]`)
 
-// runMutated tells what became of a mutant: killed, survived, or why neither.
+// runMutated reports what became of a mutant: killed, survived, or why neither.
 func runMutated(t *testing.T, pkg, test, overlay string) (outcome string, out []byte) {
 	t.Helper()
 	parts := strings.Split(test, "/")

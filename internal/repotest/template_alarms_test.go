@@ -9,7 +9,7 @@ import (
 )
 
 // alarms: the nested stack gets all parameters that it wants, and alarms only on
-// counters that there are.
+// counters that exist.
 func (c *checker) alarms(t *testing.T) {
 	const path = "infra/alarms.yaml"
 	nested, err := readTemplate(filepath.Join("../..", path))
@@ -58,7 +58,7 @@ func (c *checker) alarms(t *testing.T) {
 		}
 	})
 	if counters == 0 {
-		inner.fault("no alarm on a counter of fob's")
+		inner.fault("no alarm on a counter of fob")
 	}
 	for _, f := range inner.faults {
 		c.fault("%s: %s", path, f)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// names: a resource with a name of its own stands in the way of a second stack,
+// names: a resource with a name of its own prevents a second stack,
 // and of its own replacement.
 func (c *checker) names() {
 	for name, resource := range c.Resources {

@@ -181,7 +181,7 @@ func (c *checker) fault(format string, args ...any) {
 	c.faults = append(c.faults, fmt.Sprintf(format, args...))
 }
 
-// same reports a difference between what stands in the template and what should.
+// same reports a difference between what the template has and what it should have.
 func (c *checker) same(what string, got, want any) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(fn{})); diff != "" {
 		c.fault("%s (-want +got):\n%s", what, diff)
@@ -290,7 +290,7 @@ func variablesOf(config any) (names []string, err error) {
 }
 
 // environment must be what the function reads, all of it and nothing else. What
-// stands in Globals is for all, also for one that reads no table.
+// is in Globals is for all, also for one that reads no table.
 func (c *checker) environment(name string, got map[string]any, read any) {
 	var names []string
 	if read != nil {

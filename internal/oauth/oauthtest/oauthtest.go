@@ -18,7 +18,7 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// Clock stands still at a time in Unix seconds until a test moves it.
+// Clock shows one time, in Unix seconds, until a test moves it.
 type Clock struct{ atomic.Int64 }
 
 // Now is the time as the domain asks for it.

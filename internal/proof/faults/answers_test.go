@@ -160,7 +160,7 @@ func (r *run) active(k *answeredToken) bool {
 		return slot != "" && r.clock.Load() < min(k.token.Expiry, c.RefreshIdle)
 	}
 	visited := r.visited
-	r.visited = true // whatever it says about races is none of ours
+	r.visited = true // what it says about races is not checked here
 	a := r.send(r.other, "introspect", "api", false, "token", k.text)
 	r.stats.operations.Add(-1) // the test's own, not the flow's
 	r.visited = visited

@@ -72,7 +72,7 @@ func runInMemory(t *testing.T, flow clientFlow, p memoryPlan, stats *statistics)
 		stats.faults.Add(int64(max(0, calls-p.from+1)))
 	}
 
-	// When all is over, whoever asks gets a token.
+	// When all is over, a login gets a token.
 	faulty.Repair()
 	r.strict = true
 	a := r.login(r.front, onIPad)

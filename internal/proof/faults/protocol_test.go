@@ -68,7 +68,7 @@ func (b *bed) run(flow clientFlow, plan map[int]networkFault, stranger visitor) 
 	operations = network.operations
 	b.stats.faults.Add(int64(network.injected))
 
-	// What was under way arrives, and then whoever asks gets a token.
+	// Requests under way arrive, and then a login gets a token.
 	network.deliver()
 	network.off, network.muted, r.strict = true, false, true
 	r.observe()

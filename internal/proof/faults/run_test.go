@@ -81,8 +81,8 @@ type run struct {
 
 	stood  map[bearer.Locator]oauth.Record // when the invariants were checked last
 	ledger []*answeredToken
-	// doubting tells the tokens that a request under way is about to end, whoever
-	// asks for them meanwhile. Nil means none.
+	// doubting reports whether a request under way is about to end a token. Nil
+	// means that it ends none.
 	doubting func(*answeredToken) bool
 }
 

@@ -91,7 +91,7 @@ func startInstance(t *testing.T) *rpc.Client {
 		io.WriteCloser
 	}{out, in})
 	t.Cleanup(func() {
-		// Its exit code tells of data races.
+		// Its exit code reports data races.
 		if err := errors.Join(instance.Close(), cmd.Wait()); err != nil {
 			t.Errorf("an instance ended badly: %v", err)
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// What fob promises, one operation at a time. A history is linearizable if each
+// The promises of fob, one operation at a time. A history is linearizable if each
 // operation can be thought to happen at one moment between its call and its
 // return, so that this model gives the same answers in that order.
 //
@@ -63,7 +63,7 @@ type authorizationState struct {
 	Stillborn       tokenSet // those of them that were inactive at birth
 }
 
-// unseen stands for a refresh token that was made, and whose reply was lost:
+// unseen is a refresh token that was made, and whose reply was lost:
 // the next who gets it says which it is.
 const unseen = -1
 
