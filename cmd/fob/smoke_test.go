@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fob-oauth/fob/internal/smoke"
+
 	"github.com/fob-oauth/fob/internal/laptop"
 
 	"github.com/aws/smithy-go"
@@ -23,7 +25,7 @@ import (
 
 // smokeAgainst runs fob smoke --json against a service over stores of its own,
 // which broken may spoil. Whatever happens nothing may be left.
-func smokeAgainst(t *testing.T, broken func(next http.Handler) http.Handler) (code int, view smokeView, said string) {
+func smokeAgainst(t *testing.T, broken func(next http.Handler) http.Handler) (code int, view smoke.View, said string) {
 	t.Helper()
 	s := newMemoryStores()
 	fetch, err := keySource("")
@@ -53,7 +55,7 @@ func smokeAgainst(t *testing.T, broken func(next http.Handler) http.Handler) (co
 	return code, view, stderr.String()
 }
 
-func stepNames(v smokeView) []string {
+func stepNames(v smoke.View) []string {
 	var names []string
 	for _, s := range v.Steps {
 		names = append(names, s.Step)

@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"internal/compose": {"internal/bearer", "internal/config", "internal/dynamo", "internal/keys", "internal/oauth"},
 
 	"internal/laptop":     {"internal/bearer", "internal/keys", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/wire"},
+	"internal/smoke":      {"internal/oauth", "internal/secret", "internal/wire"},
 	"internal/userimport": {"internal/oauth", "internal/password", "internal/secret"},
 
 	"internal/storetest":         {"internal/bearer", "internal/ledger", "internal/oauth", "internal/scope", "internal/secret"},

@@ -1,0 +1,327 @@
+// Package smoke tries a deployment from outside, as its users do, and cleans up.
+//
+//	view, err := smoke.Try(ctx, smoke.Deployment{...}, "https://login.example.com")
+//
+// It does not know flags or terminals.
+package smoke
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/wire"
+)
+
+// Deployment is where Try adds a client and a user of its own, and removes them.
+type Deployment struct {
+	Registrar *oauth.Registrar
+	Directory *oauth.Directory
+
+	// Explain, if not nil, says what an error of the stores means.
+	Explain func(error) error
+	// Reached, if not nil, reports whether a write that failed with err may have
+	// reached the store. Nil means yes.
+	Reached func(err error) bool
+}
+
+// View is what a run found. It is what --json prints: programs rely on the names.
+type View struct {
+	URL       string `json:"url"`
+	Passed    bool   `json:"passed"`
+	CleanedUp bool   `json:"cleaned_up"`
+	Steps     []Step `json:"steps"`
+}
+
+type Step struct {
+	Step         string `json:"step"`
+	Passed       bool   `json:"passed"`
+	Milliseconds int64  `json:"milliseconds"`
+	Fault        string `json:"fault,omitempty"`
+}
+
+// requestTime bounds one request, and cleanupTime the cleaning up. The gateway gives
+// up after 30 seconds.
+const (
+	requestTime = 31 * time.Second
+	cleanupTime = time.Minute
+)
+
+// Try walks through the endpoints below base and cleans up, also after an error or an
+// interruption. The view is of the walk, and has no steps if there was none. err joins
+// what could not be added and what could not be removed.
+func Try(ctx context.Context, d Deployment, base string) (View, error) {
+	name := "fob-smoke-" + strings.ToLower(rand.Text())
+	r := run{
+		base: base, clientSecret: oauth.NewClientSecret(), password: oauth.NewClientSecret(),
+		client: oauth.Client{ID: oauth.ClientID(name), Grants: oauth.GrantTypes(), AccessLifetime: 300},
+		http: &http.Client{
+			Timeout: requestTime,
+			// A token endpoint that redirects would have the secrets sent on.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	err := d.register(ctx, &r)
+	if err == nil {
+		r.walk(ctx)
+	}
+	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	left := d.cleanUp(cleanup, &r)
+	view := View{URL: base, CleanedUp: left == nil, Steps: r.steps}
+	view.Passed = err == nil && view.Fault() == ""
+	return view, errors.Join(err, left)
+}
+
+// Fault is what went wrong on the walk, empty if nothing did.
+func (v View) Fault() string {
+	for _, s := range v.Steps {
+		if !s.Passed {
+			return s.Step + ": " + s.Fault
+		}
+	}
+	return ""
+}
+
+func (d Deployment) explain(err error) error {
+	if err == nil || d.Explain == nil {
+		return err
+	}
+	return d.Explain(err)
+}
+
+// register adds the client and the user. What may be there afterwards has to be
+// cleaned up, also after an error.
+func (d Deployment) register(ctx context.Context, r *run) error {
+	reg := d.Registrar
+	mayBeThere := func(err error) bool {
+		return err == nil || oauth.IsChange(err, oauth.InDoubt) && (d.Reached == nil || d.Reached(err))
+	}
+	_, err := reg.AddClient(ctx, r.client, r.clientSecret)
+	if r.hasClient = mayBeThere(err); err != nil {
+		return d.explain(err)
+	}
+	r.user, err = reg.AddUser(ctx, oauth.NewUser{Username: string(r.client.ID), Password: r.password})
+	r.hasUser = mayBeThere(err)
+	return d.explain(err)
+}
+
+// cleanUp removes what may be there, and names what it could not remove.
+func (d Deployment) cleanUp(ctx context.Context, r *run) error {
+	var left []error
+	note := func(what string, err error) {
+		if err != nil {
+			left = append(left, &LeftError{what, d.explain(err)})
+		}
+	}
+	reg := d.Registrar
+	if r.alone {
+		subject := oauth.SubjectOf(string(r.client.ID))
+		_, err := d.Directory.End(ctx, subject, oauth.Filter{})
+		if r.unanswered && err == nil {
+			// What is still under way must not leave a token that lives.
+			err = d.Directory.SignOut(ctx, subject)
+		}
+		note("the tokens of "+subject.ID, err)
+	}
+	if r.hasUser {
+		err := reg.RemoveUser(ctx, r.user)
+		if !r.unanswered && err == nil {
+			err = reg.ForgetUser(ctx, r.user) // no login is under way
+		}
+		note("the user "+r.user.Username, err)
+	}
+	if r.hasClient {
+		if err := reg.RemoveClient(ctx, r.client.ID); !oauth.IsChange(err, oauth.NoSuchEntry) {
+			note("the client "+string(r.client.ID), err)
+		}
+	}
+	return errors.Join(left...)
+}
+
+// LeftError says what Try could not remove.
+type LeftError struct {
+	What string
+	Err  error
+}
+
+func (e *LeftError) Error() string {
+	return fmt.Sprintf("not cleaned up, remove it by hand: %s (%v)", e.What, e.Err)
+}
+
+// run is one walk through the endpoints.
+type run struct {
+	base                   string
+	client                 oauth.Client
+	user                   oauth.User
+	clientSecret, password secret.Text
+	http                   *http.Client
+
+	hasClient, hasUser bool // they are there, or may be
+	steps              []Step
+	// alone: the deployment has no password grant, so the client speaks for itself.
+	alone bool
+	// unanswered: a request may still be under way when the walk is over.
+	unanswered bool
+}
+
+// answer is what the walk looks at in an answer.
+type answer struct {
+	status int
+
+	AccessToken  secretJSON `json:"access_token"`
+	RefreshToken secretJSON `json:"refresh_token"`
+	Active       *bool      `json:"active"`
+	Device       string     `json:"device"`
+	Username     string     `json:"username"`
+	Error        string     `json:"error"`
+}
+
+// secretJSON is a member that must not be shown.
+type secretJSON struct{ secret.Text }
+
+func (s *secretJSON) UnmarshalJSON(b []byte) error {
+	var text string
+	err := json.Unmarshal(b, &text)
+	s.Text = secret.New(text)
+	return err
+}
+
+// post sends a form with the client's credentials.
+func (r *run) post(ctx context.Context, path string, form url.Values) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.base+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return answer{}, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(string(r.client.ID), r.clientSecret.Reveal())
+	resp, err := r.http.Do(req)
+	if err != nil {
+		r.unanswered = true
+		return answer{}, fmt.Errorf("no answer from %s: %w", r.base+path, errors.Unwrap(err)) // what is around it repeats the address
+	}
+	defer resp.Body.Close()
+	a := answer{status: resp.StatusCode}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		r.unanswered = true
+		return a, err
+	}
+	if len(body) > 0 && json.Unmarshal(body, &a) != nil {
+		return a, fmt.Errorf("status %d, and a body that is not JSON: is it the address before /token?", a.status)
+	}
+	return a, nil
+}
+
+func (r *run) login(ctx context.Context, device string, password secret.Text) (answer, error) {
+	if r.alone {
+		return r.post(ctx, wire.TokenPath, url.Values{"grant_type": {string(oauth.ClientCredentialsGrant)}, "scope": {"device_" + device}})
+	}
+	return r.post(ctx, wire.TokenPath, url.Values{
+		"grant_type": {string(oauth.PasswordGrant)}, "username": {r.user.Username}, "password": {password.Reveal()}, "scope": {"device_" + device},
+	})
+}
+
+// walk stops at the first step that is not as it should be.
+func (r *run) walk(ctx context.Context) {
+	const ipad, iphone = "smoke-ipad", "smoke-iphone"
+	var a, b answer
+	issued := func(got answer) bool { return got.status == http.StatusOK && got.AccessToken.Len() > 0 }
+	introspected := func(token secretJSON, want bool) func() (answer, error, bool) {
+		return func() (answer, error, bool) {
+			got, err := r.post(ctx, wire.IntrospectPath, url.Values{"token": {token.Reveal()}})
+			ok := got.status == http.StatusOK && got.Active != nil && *got.Active == want
+			return got, err, ok && (!want || (r.alone || got.Username == r.user.Username) && strings.HasPrefix(got.Device, "smoke-"))
+		}
+	}
+	for _, step := range []struct {
+		name string
+		do   func() (answer, error, bool)
+		// ofUsers: without a password grant there is nothing to try.
+		ofUsers bool
+	}{
+		{"issue a token for a device", func() (answer, error, bool) {
+			var err error
+			a, err = r.login(ctx, ipad, r.password)
+			if err == nil && a.Error == string(oauth.UnsupportedGrantType) {
+				r.alone = true
+				a, err = r.login(ctx, ipad, r.password)
+			}
+			return a, err, issued(a) && (r.alone || a.RefreshToken.Len() > 0)
+		}, false},
+		{"ask again and get the same", func() (answer, error, bool) {
+			got, err := r.login(ctx, ipad, r.password)
+			return got, err, issued(got) && got.AccessToken.Equal(a.AccessToken.Text)
+		}, false},
+		{"issue another for another device", func() (answer, error, bool) {
+			var err error
+			b, err = r.login(ctx, iphone, r.password)
+			return b, err, issued(b) && !b.AccessToken.Equal(a.AccessToken.Text)
+		}, false},
+		{"refresh", func() (answer, error, bool) {
+			got, err := r.post(ctx, wire.TokenPath, url.Values{"grant_type": {string(oauth.RefreshTokenGrant)}, "refresh_token": {b.RefreshToken.Reveal()}})
+			return got, err, issued(got)
+		}, true},
+		{"introspect the first: active", func() (answer, error, bool) { return introspected(a.AccessToken, true)() }, false},
+		{"be refused with a wrong password", func() (answer, error, bool) {
+			got, err := r.login(ctx, ipad, secret.New("not the password"))
+			return got, err, got.status == http.StatusBadRequest && got.Error == string(oauth.InvalidGrant)
+		}, true},
+		{"revoke the first", func() (answer, error, bool) {
+			got, err := r.post(ctx, wire.RevokePath, url.Values{"token": {a.AccessToken.Reveal()}})
+			return got, err, got.status == http.StatusOK
+		}, false},
+		{"introspect the first: inactive", func() (answer, error, bool) { return introspected(a.AccessToken, false)() }, false},
+		{"introspect the other: active", func() (answer, error, bool) { return introspected(b.AccessToken, true)() }, false},
+		{"ask once more and get a new one", func() (answer, error, bool) {
+			got, err := r.login(ctx, ipad, r.password)
+			return got, err, issued(got) && !got.AccessToken.Equal(a.AccessToken.Text)
+		}, false},
+	} {
+		if step.ofUsers && r.alone {
+			continue
+		}
+		began := time.Now()
+		got, err, ok := step.do()
+		found := Step{Step: step.name, Passed: err == nil && ok, Milliseconds: time.Since(began).Milliseconds()}
+		if !found.Passed {
+			found.Fault = faultOf(got, err)
+		}
+		r.steps = append(r.steps, found)
+		if !found.Passed {
+			return
+		}
+	}
+}
+
+// faultOf never repeats a body: it could hold a token.
+func faultOf(got answer, err error) string {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
+	case err != nil:
+		return strings.ReplaceAll(err.Error(), "\n", "; ")
+	case got.Error != "":
+		return fmt.Sprintf("status %d, %s", got.status, shownError(got.Error))
+	}
+	return fmt.Sprintf("status %d, but not the answer that was promised", got.status)
+}
+
+// shownError is an error code as a terminal may show it.
+func shownError(code string) string {
+	code = code[:min(len(code), 40)]
+	if strings.ContainsFunc(code, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return strconv.QuoteToASCII(code)
+	}
+	return code
+}
