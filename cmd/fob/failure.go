@@ -1,16 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"strings"
 	"syscall"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/dynamo"
+	"github.com/fob-oauth/fob/internal/keys/rotation"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -91,43 +95,257 @@ func invalid(what string, faults error) error {
 	return fail(exitUsage, "%s: %s", what, oneLine(faults.Error()))
 }
 
-// explain turns an error of the store into what to do about it. t is the table
-// that was asked.
-func (t table) explain(err error) error {
-	if err == nil {
-		return nil
+// kind is what an error of AWS, or of the network before it, is about.
+type kind int
+
+const (
+	otherKind kind = iota
+	conflict
+	interrupted
+	missing
+	nothingListens
+	noHost
+	badRequest
+	forbidden
+	badCredentials
+	unavailable
+)
+
+// kindOf also returns the words of AWS, if it answered.
+func kindOf(err error) (k kind, code, message string) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		code, message = api.ErrorCode(), oneLine(api.ErrorMessage())
 	}
-	if _, ok := errors.AsType[*failure](err); ok {
-		return err
-	}
-	_, missing := errors.AsType[*types.ResourceNotFoundException](err)
-	_, noHost := errors.AsType[*net.DNSError](err)
-	api, _ := errors.AsType[smithy.APIError](err)
-	code := ""
-	if api != nil {
-		code = api.ErrorCode()
-	}
+	_, unknownHost := errors.AsType[*net.DNSError](err)
 	switch {
 	case errors.Is(err, oauth.ErrConflict):
-		return fail(exitConflict, "somebody else changed it meanwhile: look at it, and run the command again")
+		return conflict, code, message
 	case errors.Is(err, context.Canceled):
-		return errInterrupted
-	case missing:
-		return fail(exitFailure, "there is no table %q %s: name it with --%s or %s (fob serve --dynamodb makes missing tables)",
-			t.name, t.where, t.flag, t.env)
+		return interrupted, code, message
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fail(exitUnavailable, "nothing answers %s: start it, or give another --dynamodb", t.where)
-	case noHost:
-		return fail(exitUnavailable, "the host of DynamoDB %s is not known here: check --dynamodb, or the AWS region", t.where)
-	case code == "ValidationException":
-		return fail(exitUsage, "%q %s is no table of fob's, or no table name at all: name it with --%s or %s (%s)",
-			t.name, t.where, t.flag, t.env, oneLine(api.ErrorMessage()))
-	case code == "AccessDeniedException":
-		return fail(exitFailure, "AWS forbids it: %s", api.ErrorMessage())
-	case isCredentialFault(code):
-		return fail(exitFailure, "DynamoDB %s refuses the credentials: %s", t.where, api.ErrorMessage())
-	case errors.Is(err, oauth.ErrUnavailable):
-		return fail(exitUnavailable, "the table %q %s gives no answer, try again: %v", t.name, t.where, err)
+		return nothingListens, code, message
+	case unknownHost:
+		return noHost, code, message
+	}
+	switch code { // the services do not agree on the spelling
+	case "ResourceNotFoundException":
+		return missing, code, message
+	case "ValidationException", "ValidationError":
+		return badRequest, code, message
+	case "AccessDeniedException", "AccessDenied":
+		return forbidden, code, message
+	case "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "MissingAuthenticationTokenException",
+		"InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken", "MissingAuthenticationToken":
+		return badCredentials, code, message
+	}
+	if errors.Is(err, oauth.ErrUnavailable) {
+		return unavailable, code, message
+	}
+	return otherKind, code, message
+}
+
+// explainAs turns an error of a service into what to do about it. in has the words for
+// this service, and returns nil where those for all services do.
+func explainAs(err error, service string, in func(k kind, code, message string) error) error {
+	if _, ok := errors.AsType[*failure](err); ok || err == nil {
+		return err
+	}
+	k, code, message := kindOf(err)
+	if k == interrupted {
+		return errInterrupted
+	}
+	if said := in(k, code, message); said != nil {
+		return said
+	}
+	switch k {
+	case badCredentials:
+		return fail(exitFailure, "%s refuses the credentials: %s", service, message)
+	case forbidden:
+		return fail(exitFailure, "AWS forbids it: %s", message)
 	}
 	return err
+}
+
+// explain is for errors of the table that was asked.
+func (t table) explain(err error) error {
+	return explainAs(err, "DynamoDB "+t.where, func(k kind, _, message string) error {
+		switch k {
+		case conflict:
+			return fail(exitConflict, "somebody else changed it meanwhile: look at it, and run the command again")
+		case missing:
+			return fail(exitFailure, "there is no table %q %s: name it with --%s or %s (fob serve --dynamodb makes missing tables)",
+				t.name, t.where, t.flag, t.env)
+		case nothingListens:
+			return fail(exitUnavailable, "nothing answers %s: start it, or give another --dynamodb", t.where)
+		case noHost:
+			return fail(exitUnavailable, "the host of DynamoDB %s is not known here: check --dynamodb, or the AWS region", t.where)
+		case badRequest:
+			return fail(exitUsage, "%q %s is no table of fob's, or no table name at all: name it with --%s or %s (%s)",
+				t.name, t.where, t.flag, t.env, message)
+		case unavailable:
+			return fail(exitUnavailable, "the table %q %s gives no answer, try again: %v", t.name, t.where, err)
+		}
+		return nil
+	})
+}
+
+// explain finds the table that an error is about.
+func (t *tables) explain(err error) error {
+	asked := t.tokens()
+	if e, ok := errors.AsType[*dynamo.TableError](err); ok {
+		for _, table := range []table{t.clients(), t.users()} {
+			if table.name == e.Table {
+				asked = table
+			}
+		}
+	}
+	return asked.explain(err)
+}
+
+func explainStack(err error, stack, region string) error {
+	return explainAs(err, "CloudFormation in "+region, func(k kind, _, message string) error {
+		switch k {
+		case badRequest:
+			return fail(exitNotFound, "there is no stack %q in %s: see --%s, AWS_REGION and AWS_PROFILE (%s)", stack, region, stackFlag, message)
+		case forbidden:
+			return fail(exitFailure, "AWS forbids to look at the stack %q: %s", stack, message)
+		case badCredentials:
+			return nil
+		case noHost:
+			return fail(exitUnavailable, "the host of CloudFormation in %q is not known here: check the AWS region", region)
+		}
+		return fail(exitUnavailable, "CloudFormation in %s gives no answer about the stack %q, try again: %s", region, stack, oneLine(err.Error()))
+	})
+}
+
+// explain is for errors of the vault.
+func (r *ring) explain(err error) error {
+	if step, ok := errors.AsType[*rotation.StepError](err); ok {
+		return explainStep(step)
+	}
+	about := "the key ring"
+	if s, ok := errors.AsType[*rotation.SecretError](err); ok {
+		about = "the secret " + s.Secret
+	}
+	return explainAs(err, "Secrets Manager", func(k kind, code, message string) error {
+		switch {
+		case errors.Is(err, bearer.ErrBadRing):
+			return fail(exitFailure, "%v: no instance serves with it, and nothing was changed", err)
+		case k == conflict:
+			return fail(exitConflict, "somebody else changed the key ring meanwhile: look at fob key list, and run the command again")
+		case r.file != "" && errors.Is(err, fs.ErrNotExist):
+			return fail(exitFailure, "there is no key file %s: fob serve --%s makes one", r.file, keysFlag)
+		case k == missing:
+			return fail(exitFailure, "%s is not there, in the account and region of this environment: name it with --%s, or --%s and --%s", about, stackFlag, checkFlag, mintFlag)
+		case k == forbidden, k == badCredentials:
+			return nil
+		case k == nothingListens:
+			return fail(exitUnavailable, "nothing answers where Secrets Manager should be: check AWS_ENDPOINT_URL_SECRETS_MANAGER")
+		case k == noHost:
+			return fail(exitUnavailable, "the host of Secrets Manager is not known here: check the AWS region")
+		case errors.Is(err, oauth.ErrUnavailable):
+			return fail(exitUnavailable, "it is not known whether %s was reached: look at fob key list, and run the command again. %v", about, err)
+		case code != "":
+			return fail(exitFailure, "%s: %s: %s", about, code, message)
+		}
+		return nil
+	})
+}
+
+// explainStep adds what to do instead.
+func explainStep(r *rotation.StepError) error {
+	switch r.Reason {
+	case rotation.NoSuchKey:
+		return fail(exitNotFound, "%v: see fob key list", r)
+	case rotation.UsedUp:
+		return fail(exitConflict, "%v: docs/runbook.md says how to begin again", r)
+	case rotation.TooEarly:
+		why := "until then an instance may not know it"
+		if r.Step == rotation.RetireStep {
+			why = "until then a token under it may be active; --now ends a key that leaked, with its tokens"
+		}
+		return fail(exitConflict, "%v, %s", r, why)
+	}
+	k := r.Key
+	switch {
+	case r.Step == rotation.NoStep:
+		return fail(exitConflict, "%v already: fob key activate %d or fob key rotate goes on with it", r, k.KID)
+	case r.Step == rotation.RetireStep && k.State == bearer.Retired, r.Step == rotation.ActivateStep && k.State == bearer.Active:
+		return fail(exitConflict, "%v already", r)
+	case r.Step == rotation.ActivateStep:
+		return fail(exitConflict, "%v, and a key does not become active twice: fob key rotate adds a new one", r)
+	case k.State == bearer.Active:
+		return fail(exitConflict, "%v: fob key rotate puts another in its place; --now ends a key that leaked, with its tokens", r)
+	}
+	return fail(exitConflict, "%v, and only a verify-only key can be retired; --now ends one that leaked", r)
+}
+
+// sentences say in the words of one command what is the matter with its change.
+// Those that are empty are said in words for all.
+type sentences struct {
+	invalid  string // what did not happen because of faults
+	inDoubt  string // what nobody knows after a write that was not answered
+	halfDone string // what holds after the first of two writes
+}
+
+// explain turns an error of a change, or of the stores, into what to do about it.
+func (p *program) explain(err error, of sentences) error {
+	e, ok := errors.AsType[*oauth.ChangeError](err)
+	if !ok {
+		return p.tables.explain(err)
+	}
+	switch e.Kind {
+	case oauth.InvalidEntry:
+		return invalid(cmp.Or(of.invalid, fmt.Sprintf("the %s was not changed", e.Entry)), faultInWords(e.Err))
+	case oauth.HalfDone:
+		return halfDone(p.cause(err), of.halfDone)
+	case oauth.InDoubt:
+		return inDoubt(p.cause(err), cmp.Or(of.inDoubt, "it is not known whether that was done"))
+	case oauth.ScopeInUse:
+		return fail(exitConflict, "the scope %q is in use by %s: remove them first, or give --force", e.Name, strings.Join(e.UsedBy, ", "))
+	case oauth.EntryExists:
+		instead := map[oauth.EntryKind]string{
+			oauth.ClientEntry: "see fob client show " + e.Name,
+			oauth.UserEntry:   "fob user passwd changes the password",
+			oauth.ScopeEntry:  "--replace gives it these roles",
+		}
+		return fail(exitConflict, "there is a %s %q already: %s", e.Entry, e.Name, instead[e.Entry])
+	case oauth.NoSuchEntry:
+		return fail(exitNotFound, "there is no %s %q: see fob %s list", e.Entry, e.Name, e.Entry)
+	case oauth.SecretOfPublic:
+		return fail(exitUsage, "the client %q is public and has no secret", e.Name)
+	case oauth.SecretKnown:
+		return fail(exitConflict, "the client %q has that secret already", e.Name)
+	case oauth.TwoSecrets:
+		return fail(exitConflict, "the client %q has two secrets already: drop the older one with --finish, or both with --now", e.Name)
+	case oauth.OneSecret:
+		return fail(exitConflict, "the client %q has one secret only: fob client rotate-secret %s gives it the next", e.Name, e.Name)
+	}
+	return err
+}
+
+// cause explains what the stores said, without the change that it was about.
+func (p *program) cause(err error) error {
+	if e, ok := errors.AsType[*oauth.ChangeError](err); ok && e.Err != nil {
+		err = e.Err
+	}
+	return p.tables.explain(err)
+}
+
+// faultInWords names the flags where the domain does not know them.
+func faultInWords(fault error) error {
+	if several, ok := fault.(interface{ Unwrap() []error }); ok {
+		var words []error
+		for _, one := range several.Unwrap() {
+			words = append(words, faultInWords(one))
+		}
+		return errors.Join(words...)
+	}
+	if missing, ok := fault.(*oauth.MissingScopeError); ok { //nolint:errorlint // nothing is wrapped here
+		return fmt.Errorf("%w, add it first: fob scope add %s", fault, missing.Scope)
+	}
+	if errors.Is(fault, oauth.ErrNoUse) {
+		return errors.New("without --grant or --introspects it could do nothing")
+	}
+	return fault
 }

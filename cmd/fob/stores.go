@@ -2,13 +2,15 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"time"
 
-	"github.com/fob-oauth/fob/internal/laptop"
-
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/dynamo"
+	"github.com/fob-oauth/fob/internal/laptop"
 	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/password"
@@ -89,4 +91,27 @@ func (s stores) directory() *oauth.Directory {
 // ofLaptop are those that serve's endpoints work on.
 func (s stores) ofLaptop() laptop.Stores {
 	return laptop.Stores{Tokens: s.tokens, Subjects: s.subjects, Clients: s.clients, Users: s.users}
+}
+
+// withStores runs a command on the tables and explains its error.
+func (p *program) withStores(run func(ctx context.Context, s stores, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		s, err := p.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return p.explain(run(cmd.Context(), s, args), sentences{})
+	}
+}
+
+// changing runs a command that makes one change: it returns what --json shows of it,
+// and the sentence for people.
+func (p *program) changing(change func(ctx context.Context, r *oauth.Registrar, args []string) (view any, sentence string, err error)) func(*cobra.Command, []string) error {
+	return p.withStores(func(ctx context.Context, s stores, args []string) error {
+		view, sentence, err := change(ctx, s.registrar(), args)
+		if err != nil {
+			return err
+		}
+		return p.confirm(view, func(w io.Writer) { _, _ = fmt.Fprintln(w, sentence) })
+	})
 }

@@ -8,6 +8,37 @@ import (
 	"testing"
 )
 
+// The demo is added only where this says yes, so it must not say so of a place
+// that others can reach.
+func TestOnlyLoopbackIsLocal(t *testing.T) {
+	for endpoint, want := range map[string]bool{
+		"http://localhost:8000":                         true,
+		"http://LOCALHOST:8000":                         true,
+		"https://localhost":                             true,
+		"http://127.0.0.1:8000":                         true,
+		"http://127.8.9.10:8000":                        true,
+		"http://[::1]:8000":                             true,
+		"http://[::ffff:127.0.0.1]:8000":                true,
+		"":                                              false,
+		"localhost:8000":                                false,
+		"http://0.0.0.0:8000":                           false,
+		"http://10.0.0.1:8000":                          false,
+		"http://[::]:8000":                              false,
+		"http://localhost.example.com:8000":             false,
+		"http://127.0.0.1.example.com":                  false,
+		"http://dynamodb:8000":                          false,
+		"https://dynamodb.eu-central-1.amazonaws.com":   false,
+		"http://localhost:8000@dynamodb.example.com":    false,
+		"http://dynamodb.example.com/?http://localhost": false,
+		"http://dynamodb.example.com#localhost":         false,
+	} {
+		tables := tables{endpoint: endpoint}
+		if got := tables.areLocal(); got != want {
+			t.Errorf("%q: %v, want %v", endpoint, got, want)
+		}
+	}
+}
+
 // cloudFormation answers DescribeStacks in the words of the service.
 type cloudFormation struct {
 	url string

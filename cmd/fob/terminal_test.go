@@ -1,0 +1,73 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// The bar says how many users are done and how much is left, and leaves nothing
+// behind. That it is for terminals alone, the scripts show: there it is not.
+func TestProgress(t *testing.T) {
+	var out output
+	p := progress{newBar(&out, 100)}
+	p.add(1, 1)
+	p.add(49, 12) // too soon to be shown
+	p.end()
+	if text := out.String(); !strings.Contains(text, "1 user ") || !strings.Contains(text, "0%") {
+		t.Errorf("the bar is %q", text)
+	}
+	if text := out.String(); !strings.HasSuffix(text, "\r") {
+		t.Errorf("the bar ends in %q", text[max(0, len(text)-20):])
+	}
+	progress{}.add(1, 1)
+	progress{}.end()
+}
+
+func TestSeconds(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"1s":       time.Second,
+		"90s":      90 * time.Second,
+		"1h30m":    90 * time.Minute,
+		"1000ms":   time.Second,
+		"30d":      30 * 24 * time.Hour,
+		"0s":       0,
+		"0d":       0,
+		"":         0,
+		"90":       0,
+		"-1h":      0,
+		"1500ms":   0,
+		"1d12h":    0,
+		"-1d":      0,
+		"99999d9":  0,
+		"9999999d": 0,
+	} {
+		var s seconds
+		err := s.Set(text)
+		if time.Duration(s)*time.Second != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: %d s and %v, want %v", text, s, err, want)
+		}
+		if err == nil {
+			var again seconds
+			if again.Set(s.String()) != nil || again != s {
+				t.Errorf("%q prints as %q", text, s.String())
+			}
+		}
+	}
+}
+
+func TestShown(t *testing.T) {
+	for name, want := range map[string]string{
+		"ann":             "ann",
+		"Zoë Müller":      "Zoë Müller",
+		" ann":            `" ann"`,
+		"a\tb":            `"a\tb"`,
+		"\u202enna":       `"\u202enna"`,
+		"\u009b31m":       `"\u009b31m"`,
+		"zero\u200bwidth": `"zero\u200bwidth"`,
+	} {
+		if got := shown(name); got != want {
+			t.Errorf("%q is shown as %s, want %s", name, got, want)
+		}
+	}
+}

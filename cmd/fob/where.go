@@ -1,0 +1,362 @@
+package main
+
+// Where a command finds its tables and its key ring. A flag wins over the stack, and
+// the stack over the environment, which may be of another deployment.
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/logging"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/dynamo"
+	"github.com/fob-oauth/fob/internal/keys"
+	"github.com/fob-oauth/fob/internal/keys/rotation"
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// tables says where the three tables are.
+type tables struct {
+	endpoint string // of DynamoDB; empty is AWS as the SDK is configured
+	stack    string // of CloudFormation, whose outputs name what no flag names
+	names    dynamo.Tables
+
+	flags *pflag.FlagSet
+}
+
+// table is one of them, for errors.
+type table struct{ name, flag, env, where string }
+
+// ring says where the key ring is: in a file, or in two secrets.
+type ring struct {
+	file        string
+	check, mint string // ARNs or names
+}
+
+const (
+	endpointFlag, endpointEnv = "dynamodb", "FOB_DYNAMODB"
+	stackFlag, stackEnv       = "stack", "FOB_STACK"
+
+	tokensFlag, tokensEnv   = "tokens-table", "FOB_TOKENS_TABLE"
+	clientsFlag, clientsEnv = "clients-table", "FOB_CLIENTS_TABLE"
+	usersFlag, usersEnv     = "users-table", "FOB_USERS_TABLE"
+
+	keysFlag, keysEnv   = "keys", "FOB_KEYS_FILE"
+	checkFlag, checkEnv = "check-secret", "FOB_CHECK_SECRET"
+	mintFlag, mintEnv   = "mint-secret", "FOB_MINT_SECRET"
+)
+
+func (t *tables) addFlags(flags *pflag.FlagSet, getenv func(string) string) {
+	t.flags = flags
+	flags.StringVar(&t.stack, stackFlag, getenv(stackEnv), "`name` of the stack in AWS whose outputs name the tables and keys, or set "+stackEnv)
+	flags.StringVar(&t.endpoint, endpointFlag, getenv(endpointEnv), "`URL` of DynamoDB, such as http://localhost:8000 for DynamoDB Local, or set "+endpointEnv)
+	add := func(name *string, flag, env, otherwise, holds string) {
+		flags.StringVar(name, flag, cmp.Or(getenv(env), otherwise), "`name` of the table of "+holds+", or set "+env)
+	}
+	add(&t.names.Tokens, tokensFlag, tokensEnv, "fob-tokens", "tokens")
+	add(&t.names.Clients, clientsFlag, clientsEnv, "fob-clients", "clients and scopes")
+	add(&t.names.Users, usersFlag, usersEnv, "fob-users", "users")
+}
+
+func (r *ring) addFlags(flags *pflag.FlagSet, getenv func(string) string) {
+	r.addCheckFlags(flags, getenv)
+	flags.StringVar(&r.mint, mintFlag, getenv(mintEnv), "`ARN` of the secret with the mint keys, or set "+mintEnv)
+}
+
+// addCheckFlags adds those for commands that verify alone.
+func (r *ring) addCheckFlags(flags *pflag.FlagSet, getenv func(string) string) {
+	flags.StringVar(&r.file, keysFlag, getenv(keysEnv), "`file` with the key ring, as fob serve --keys makes it, or set "+keysEnv)
+	flags.StringVar(&r.check, checkFlag, getenv(checkEnv), "`ARN` of the secret with the check keys, or set "+checkEnv)
+}
+
+// setting is a value that a flag, an output of the stack or the environment names.
+type setting struct {
+	value        *string
+	flag, output string // no output: the stack does not name it
+}
+
+func (r *ring) settings() (file, check, mint setting) {
+	return setting{&r.file, keysFlag, ""}, setting{&r.check, checkFlag, "CheckKeysArn"}, setting{&r.mint, mintFlag, "MintKeysArn"}
+}
+
+// leaveToStack empties, where a stack is named, the settings that no flag gave.
+func (t *tables) leaveToStack(flags *pflag.FlagSet, settings ...setting) {
+	for _, s := range settings {
+		if t.stack != "" && !flags.Changed(s.flag) {
+			*s.value = ""
+		}
+	}
+}
+
+// fromStack fills the settings that are empty with the outputs of the stack, if one
+// is named.
+func (t *tables) fromStack(ctx context.Context, cfg aws.Config, settings ...setting) error {
+	settings = slices.DeleteFunc(settings, func(s setting) bool { return *s.value != "" })
+	if t.stack == "" || len(settings) == 0 {
+		return nil
+	}
+	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &t.stack})
+	if err != nil {
+		return explainStack(err, t.stack, cfg.Region)
+	}
+	outputs := map[string]string{}
+	for _, s := range out.Stacks {
+		for _, output := range s.Outputs {
+			outputs[aws.ToString(output.OutputKey)] = aws.ToString(output.OutputValue)
+		}
+	}
+	for _, s := range settings {
+		if *s.value = outputs[s.output]; *s.value == "" {
+			return fail(exitFailure, "the stack %q has no output %s: it is no stack of fob's, or its deployment did not finish", t.stack, s.output)
+		}
+	}
+	return nil
+}
+
+// stackOutput is one output of the stack that --stack names.
+func (t *tables) stackOutput(ctx context.Context, name string) (value string, err error) {
+	cfg, err := t.awsConfig(ctx)
+	if err != nil {
+		return "", err
+	}
+	return value, t.fromStack(ctx, cfg, setting{value: &value, output: name})
+}
+
+func (t *tables) tokens() table  { return table{t.names.Tokens, tokensFlag, tokensEnv, t.where()} }
+func (t *tables) clients() table { return table{t.names.Clients, clientsFlag, clientsEnv, t.where()} }
+func (t *tables) users() table   { return table{t.names.Users, usersFlag, usersEnv, t.where()} }
+
+// where completes a sentence. It shows the host alone: a URL can hold a password.
+func (t *tables) where() string {
+	if t.endpoint == "" {
+		return "in AWS, in the account and region of this environment"
+	}
+	u, err := parseEndpoint(t.endpoint)
+	if err != nil {
+		return "at --dynamodb"
+	}
+	return "at " + u.Scheme + "://" + u.Host
+}
+
+func parseEndpoint(endpoint string) (*url.URL, error) {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" {
+		return nil, fail(exitUsage, "--dynamodb wants a URL such as http://localhost:8000")
+	}
+	return u, nil
+}
+
+// isLoopback reports whether the endpoint is surely on this machine, where
+// nobody keeps real users.
+func isLoopback(u *url.URL) bool {
+	if strings.EqualFold(u.Hostname(), "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+func (t *tables) areLocal() bool {
+	if t.endpoint == "" {
+		return false
+	}
+	u, err := parseEndpoint(t.endpoint)
+	return err == nil && isLoopback(u)
+}
+
+// localRegion and localKey are what engines on this machine get if nothing is
+// configured. They check nothing, but some keep separate tables for each region
+// and key.
+const (
+	localRegion = "us-east-1"
+	localKey    = "local"
+)
+
+// awsConfig is the SDK's configuration for the tables.
+func (t *tables) awsConfig(ctx context.Context) (aws.Config, error) {
+	return awsConfig(ctx, t.areLocal(), "--dynamodb URL for a local endpoint")
+}
+
+// awsConfig is the SDK's configuration for AWS, or for an endpoint on this
+// machine. It finds out whether there is a region and are credentials. otherwise is
+// what to give where there is no AWS.
+func awsConfig(ctx context.Context, local bool, otherwise string) (aws.Config, error) {
+	// The SDK would put warnings beside the one line that is ours.
+	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
+	if local {
+		// A laptop is no EC2 instance: nobody would answer, slowly.
+		options = append(options, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return aws.Config{}, fail(exitFailure, "the AWS configuration does not load: %v", err)
+	}
+	if local && cfg.Region == "" {
+		cfg.Region = localRegion
+	}
+	if cfg.Region == "" {
+		return aws.Config{}, fail(exitFailure, "no AWS region: set AWS_REGION or AWS_PROFILE, or give %s", otherwise)
+	}
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		if !local {
+			return aws.Config{}, fail(exitFailure, "no AWS credentials: set AWS_PROFILE, or give %s (%v)", otherwise, err)
+		}
+		cfg.Credentials = credentials.NewStaticCredentialsProvider(localKey, localKey, "")
+	}
+	return cfg, nil
+}
+
+// connect returns a client for the tables, after it has learned their names. It
+// leaves the rest to the first call.
+func (t *tables) connect(ctx context.Context) (*dynamodb.Client, error) {
+	if t.endpoint != "" {
+		if t.stack != "" {
+			return nil, fail(exitUsage, "--%s and --%s exclude each other: the tables of a stack are in AWS", stackFlag, endpointFlag)
+		}
+		if _, err := parseEndpoint(t.endpoint); err != nil {
+			return nil, err
+		}
+	}
+	cfg, err := t.awsConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := []setting{
+		{&t.names.Tokens, tokensFlag, "TokensTable"},
+		{&t.names.Clients, clientsFlag, "ClientsTable"},
+		{&t.names.Users, usersFlag, "UsersTable"},
+	}
+	t.leaveToStack(t.flags, names...)
+	if err := t.fromStack(ctx, cfg, names...); err != nil {
+		return nil, err
+	}
+	// Password hashes in the table of clients could be read by functions that must
+	// not.
+	if n := t.names; n.Tokens == n.Clients || n.Tokens == n.Users || n.Clients == n.Users {
+		return nil, fail(exitUsage, "two tables have the same name: name them with --%s, --%s and --%s, or the environment", tokensFlag, clientsFlag, usersFlag)
+	}
+	return dynamo.NewClient(cfg, func(o *dynamodb.Options) {
+		if t.endpoint != "" {
+			o.BaseEndpoint = aws.String(t.endpoint)
+		}
+	}), nil
+}
+
+// openRing returns the vault. Whether something is in it, the first call finds out.
+func (p *program) openRing(ctx context.Context, flags *pflag.FlagSet) (rotation.Vault, error) {
+	r := &p.ring
+	file, check, mint := r.settings()
+	p.tables.leaveToStack(flags, file, check, mint)
+	if r.file != "" {
+		if r.check != "" || r.mint != "" {
+			return nil, fail(exitUsage, "is the key ring in a file or in Secrets Manager? give --%s (%s), or --%s (%s) and --%s (%s), and not both",
+				keysFlag, keysEnv, checkFlag, checkEnv, mintFlag, mintEnv)
+		}
+		return rotation.NewFileVault(p.path(r.file)), nil
+	}
+	if p.tables.stack == "" {
+		if err := r.missing(); err != nil {
+			return nil, err
+		}
+	}
+	cfg, err := awsConfig(ctx, false, "--keys FILE for a ring on this machine")
+	if err != nil {
+		return nil, err
+	}
+	if err := p.tables.fromStack(ctx, cfg, check, mint); err != nil {
+		return nil, err
+	}
+	if r.check == r.mint {
+		return nil, fail(exitUsage, "the check keys and the mint keys are two secrets, and --%s and --%s name one", checkFlag, mintFlag)
+	}
+	return rotation.NewVault(cfg, r.mint, r.check), nil
+}
+
+// withRing runs a command on the key ring.
+func (p *program) withRing(run func(ctx context.Context, v rotation.Vault, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		v, err := p.openRing(cmd.Context(), cmd.Flags())
+		if err != nil {
+			return err
+		}
+		return p.ring.explain(run(cmd.Context(), v, args))
+	}
+}
+
+// checkKeys returns the keys that judge tokens, for commands that can do without
+// them: nil, and why, if they cannot be read. Who looks after users alone does not
+// need the secret.
+func (p *program) checkKeys(ctx context.Context, flags *pflag.FlagSet) (oauth.Keys[*bearer.CheckRing], error) {
+	r := p.ring
+	file, check, _ := r.settings()
+	p.tables.leaveToStack(flags, file, check)
+	switch given := flags.Changed; { // a flag wins over the environment
+	case given(checkFlag) && !given(keysFlag):
+		r.file = ""
+	case given(keysFlag) && !given(checkFlag):
+		r.check = ""
+	}
+	if r.file != "" && r.check != "" {
+		return nil, fail(exitUsage, "--%s (%s) and --%s (%s) exclude each other", keysFlag, keysEnv, checkFlag, checkEnv)
+	}
+	var cfg aws.Config
+	if r.file == "" {
+		if r.check == "" && p.tables.stack == "" {
+			return nil, errors.New("no key ring is named")
+		}
+		var err error
+		if cfg, err = awsConfig(ctx, false, "--keys FILE for a ring on this machine"); err != nil {
+			return nil, err
+		}
+		if err := p.tables.fromStack(ctx, cfg, check); err != nil {
+			return nil, err
+		}
+	}
+	cache := keys.NewCache(keys.CheckSource(cfg, p.path(r.file), r.check), p.clock.now)
+	if _, err := cache.Ring(ctx); err != nil {
+		return nil, r.explain(err)
+	}
+	return cache, nil
+}
+
+// missing says which secret nobody named.
+func (r *ring) missing() error {
+	switch {
+	case r.check == "" && r.mint == "":
+		return fail(exitUsage, "where is the key ring? give --%s, or --%s and --%s, or --%s for a file", stackFlag, checkFlag, mintFlag, keysFlag)
+	case r.check == "":
+		return fail(exitUsage, "the check keys are missing: name their secret with --%s or %s", checkFlag, checkEnv)
+	case r.mint == "":
+		return fail(exitUsage, "the mint keys are missing: name their secret with --%s or %s", mintFlag, mintEnv)
+	}
+	return nil
+}
+
+// baseURL is how a client on this machine reaches a listener.
+func baseURL(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return "http://" + addr.String()
+	}
+	host := tcp.IP.String()
+	if tcp.IP.Equal(net.IPv4(127, 0, 0, 1)) || tcp.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	_, port, _ := net.SplitHostPort(addr.String())
+	return "http://" + net.JoinHostPort(host, port)
+}
