@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -43,7 +44,7 @@ client with that id is added again.`,
 			Example: "  fob client remove shop-app",
 			Args:    oneArg("the client's id"),
 			RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-				err := r.RemoveClient(ctx, oauth.ClientID(args[0]))
+				err := r.RemoveClient(ctx, ledger.ClientID(args[0]))
 				return removedClient{args[0], true}, fmt.Sprintf("The client %s is removed. Its tokens are inactive within 10 seconds.", shown(args[0])), err
 			}),
 		}, removedClient{}),

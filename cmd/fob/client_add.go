@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/secret"
 )
@@ -60,7 +61,7 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, o clientOpti
 	if o.public && o.secretStdin {
 		return fail(exitUsage, "--public and --secret-stdin exclude each other: a public client has no secret")
 	}
-	c := oauth.Client{ID: oauth.ClientID(o.id), Public: o.public}
+	c := oauth.Client{ID: ledger.ClientID(o.id), Public: o.public}
 	faults := o.settings.apply(&c)
 	var text, generated secret.Text
 	if !o.public {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/secret"
 )
@@ -49,9 +50,9 @@ func clientRotateSecretCommand(p *program) *cobra.Command {
 		},
 		RunE: p.withStores(func(ctx context.Context, s stores, args []string) error {
 			if o.finish || o.cancel {
-				return dropSecret(ctx, p, s.registrar(), oauth.ClientID(args[0]), o.cancel)
+				return dropSecret(ctx, p, s.registrar(), ledger.ClientID(args[0]), o.cancel)
 			}
-			return addSecret(ctx, p, s.registrar(), oauth.ClientID(args[0]), o)
+			return addSecret(ctx, p, s.registrar(), ledger.ClientID(args[0]), o)
 		}),
 	}
 	f := cmd.Flags()
@@ -63,7 +64,7 @@ func clientRotateSecretCommand(p *program) *cobra.Command {
 	return p.tells(cmd, clientView{})
 }
 
-func addSecret(ctx context.Context, p *program, r *oauth.Registrar, id oauth.ClientID, o rotateOptions) error {
+func addSecret(ctx context.Context, p *program, r *oauth.Registrar, id ledger.ClientID, o rotateOptions) error {
 	c, err := r.Client(ctx, id)
 	if err == nil {
 		err = c.MayAddSecret(o.now) // before it is asked for
@@ -168,7 +169,7 @@ func confirmSecret(p *program, view clientView, people func(w io.Writer)) error 
 }
 
 // dropSecret drops the older of two secrets, or the newer one.
-func dropSecret(ctx context.Context, p *program, r *oauth.Registrar, id oauth.ClientID, newer bool) error {
+func dropSecret(ctx context.Context, p *program, r *oauth.Registrar, id ledger.ClientID, newer bool) error {
 	saved, err := r.DropSecret(ctx, id, newer)
 	if err != nil {
 		return err

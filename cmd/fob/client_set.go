@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -45,7 +46,7 @@ func clientSetCommand(p *program) *cobra.Command {
 		return nil
 	}
 	cmd.RunE = p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-		saved, err := r.EditClient(ctx, oauth.ClientID(args[0]), func(c *oauth.Client) error {
+		saved, err := r.EditClient(ctx, ledger.ClientID(args[0]), func(c *oauth.Client) error {
 			fault := settings.apply(c)
 			if cmd.Flags().Changed(maxAuthorizationsFlag) && c.MaxAuthorizations == 0 { // the default
 				fault = errors.Join(fault, errors.New("live authorizations of a subject: 1 or more"))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -19,7 +20,7 @@ enable. To end the tokens for good, fob client sign-out.`,
 		Example: "  fob client disable nightly",
 		Args:    oneArg("the client's id"),
 		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-			saved, err := r.SetClientDisabled(ctx, oauth.ClientID(args[0]), true)
+			saved, err := r.SetClientDisabled(ctx, ledger.ClientID(args[0]), true)
 			return viewClient(saved), fmt.Sprintf("The client %s is disabled. It is refused, and its tokens are inactive, within 10 seconds.", shown(args[0])), err
 		}),
 	}, clientView{})
@@ -33,7 +34,7 @@ func clientEnableCommand(p *program) *cobra.Command {
 		Example: "  fob client enable nightly",
 		Args:    oneArg("the client's id"),
 		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-			saved, err := r.SetClientDisabled(ctx, oauth.ClientID(args[0]), false)
+			saved, err := r.SetClientDisabled(ctx, ledger.ClientID(args[0]), false)
 			return viewClient(saved), fmt.Sprintf("The client %s is enabled, within 10 seconds.", shown(args[0])), err
 		}),
 	}, clientView{})
@@ -49,7 +50,7 @@ log in again get new tokens.`,
 		Example: "  fob client sign-out shop-app",
 		Args:    oneArg("the client's id"),
 		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-			saved, err := r.EndClientTokens(ctx, oauth.ClientID(args[0]))
+			saved, err := r.EndClientTokens(ctx, ledger.ClientID(args[0]))
 			return viewClient(saved), fmt.Sprintf("All tokens of the client %s are inactive within 10 seconds.", shown(args[0])), err
 		}),
 	}, clientView{})

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -90,7 +91,7 @@ func listClients(ctx context.Context, p *program, s stores) error {
 }
 
 func showClient(ctx context.Context, p *program, s stores, id string) error {
-	c, err := s.registrar().Client(ctx, oauth.ClientID(id))
+	c, err := s.registrar().Client(ctx, ledger.ClientID(id))
 	if err != nil {
 		return err
 	}

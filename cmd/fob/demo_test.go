@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fob-oauth/fob/internal/laptop"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/keys"
+	"github.com/fob-oauth/fob/internal/laptop"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/scope"
@@ -42,7 +42,7 @@ func seed(t *testing.T, d laptop.Demo, s stores, at time.Time) seeded {
 
 // seeded is what stands in the stores.
 type seeded struct {
-	clients map[oauth.ClientID]oauth.Client
+	clients map[ledger.ClientID]oauth.Client
 	scopes  oauth.ResourceScopes
 	user    oauth.User
 	state   oauth.SubjectState // of the user
@@ -54,7 +54,7 @@ func readSeeded(t *testing.T, s stores) seeded {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := seeded{clients: map[oauth.ClientID]oauth.Client{}}
+	got := seeded{clients: map[ledger.ClientID]oauth.Client{}}
 	for _, c := range all {
 		got.clients[c.ID] = c
 	}
@@ -66,7 +66,7 @@ func readSeeded(t *testing.T, s stores) seeded {
 		t.Fatalf("found %v, %v", found, err)
 	}
 	got.user = user
-	of := oauth.Authorization{Subject: oauth.Subject{Kind: oauth.UserSubject, ID: user.ID}}
+	of := ledger.Authorization{Subject: ledger.Subject{Kind: ledger.UserSubject, ID: user.ID}}
 	reading, err := s.tokens.Read(t.Context(), of.Locator())
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestDemoIsSeededOnce(t *testing.T) {
 		if !knows(t, first, d) {
 			t.Error("the demo's secrets are not in the stores")
 		}
-		for id, want := range map[oauth.ClientID]string{laptop.DemoClient: "devices read write", laptop.DemoApp: "devices read write", laptop.DemoAPI: ""} {
+		for id, want := range map[ledger.ClientID]string{laptop.DemoClient: "devices read write", laptop.DemoApp: "devices read write", laptop.DemoAPI: ""} {
 			c := first.clients[id]
 			if c.Scopes.String() != want || c.Public != (id == laptop.DemoApp) || c.Epoch != uint64(seedTime.Unix()) {
 				t.Errorf("%s: scopes %q, public %v, epoch %d", id, c.Scopes, c.Public, c.Epoch)
@@ -133,7 +133,7 @@ func TestDemoFollowsTheKeyRing(t *testing.T) {
 		if renewed.state.Epoch <= old.state.Epoch || renewed.state.UserVersion != renewed.user.Version {
 			t.Errorf("the user's state is %+v after a new password of version %d", renewed.state, renewed.user.Version)
 		}
-		for _, id := range []oauth.ClientID{laptop.DemoClient, laptop.DemoAPI} {
+		for _, id := range []ledger.ClientID{laptop.DemoClient, laptop.DemoAPI} {
 			if renewed.clients[id].Epoch <= old.clients[id].Epoch {
 				t.Errorf("the epoch of %s was not raised", id)
 			}
@@ -150,7 +150,7 @@ func TestDemoLifetimeChanges(t *testing.T) {
 		old := seed(t, d, s, seedTime)
 		d.AccessLifetime = 120
 		renewed := seed(t, d, s, seedTime)
-		for _, id := range []oauth.ClientID{laptop.DemoClient, laptop.DemoApp} {
+		for _, id := range []ledger.ClientID{laptop.DemoClient, laptop.DemoApp} {
 			if got := renewed.clients[id].AccessLifetime; got != 120 {
 				t.Errorf("%s: access lifetime %d", id, got)
 			}

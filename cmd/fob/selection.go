@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 )
@@ -42,7 +43,7 @@ func (s *selection) parse(cmd *cobra.Command) error {
 			return fail(exitUsage, "--%s is empty: leave it out, or say which", flag)
 		}
 	}
-	s.filter.Client = oauth.ClientID(s.client)
+	s.filter.Client = ledger.ClientID(s.client)
 	if s.device == "" {
 		return nil
 	}
@@ -54,7 +55,7 @@ func (s *selection) parse(cmd *cobra.Command) error {
 }
 
 // one reports whether the selection is of one subject, and of whom.
-func (s selection) one(ctx context.Context, from stores) (subject oauth.Subject, one bool, err error) {
+func (s selection) one(ctx context.Context, from stores) (subject ledger.Subject, one bool, err error) {
 	switch {
 	case s.user != "":
 		u, err := from.registrar().User(ctx, s.user)
@@ -63,13 +64,13 @@ func (s selection) one(ctx context.Context, from stores) (subject oauth.Subject,
 		subject, err = findSubject(ctx, from, s.subject)
 		return subject, true, err
 	}
-	return oauth.Subject{}, false, nil
+	return ledger.Subject{}, false, nil
 }
 
 // findSubject refuses a sub that nobody has: it may be a slip, or a user's name.
 // Everybody who was ever signed in or out has left something; the others are looked
 // for.
-func findSubject(ctx context.Context, from stores, sub string) (oauth.Subject, error) {
+func findSubject(ctx context.Context, from stores, sub string) (ledger.Subject, error) {
 	subject := oauth.SubjectOf(sub)
 	state, err := from.subjects.State(ctx, subject)
 	if err != nil || state != (oauth.SubjectState{}) {
@@ -79,8 +80,8 @@ func findSubject(ctx context.Context, from stores, sub string) (oauth.Subject, e
 	if err != nil || len(records) > 0 {
 		return subject, err
 	}
-	if subject.Kind == oauth.ClientSubject {
-		_, err = from.registrar().Client(ctx, oauth.ClientID(sub))
+	if subject.Kind == ledger.ClientSubject {
+		_, err = from.registrar().Client(ctx, ledger.ClientID(sub))
 		if oauth.IsChange(err, oauth.NoSuchEntry) {
 			err = fail(exitNotFound, "there is no subject %q: it is a client's id, or a user's, which begins with u_; for a user's name there is --user", sub)
 		}
@@ -99,6 +100,6 @@ func (s selection) clientIsKnown(ctx context.Context, from stores) error {
 	if s.client == "" {
 		return nil
 	}
-	_, err := from.registrar().Client(ctx, oauth.ClientID(s.client))
+	_, err := from.registrar().Client(ctx, ledger.ClientID(s.client))
 	return err
 }

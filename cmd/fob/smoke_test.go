@@ -13,13 +13,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fob-oauth/fob/internal/smoke"
-
-	"github.com/fob-oauth/fob/internal/laptop"
-
 	"github.com/aws/smithy-go"
 
+	"github.com/fob-oauth/fob/internal/laptop"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/smoke"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
@@ -46,7 +45,7 @@ func smokeAgainst(t *testing.T, broken func(next http.Handler) http.Handler) (co
 	if clients, err := s.clients.ListClients(t.Context()); len(clients) > 0 || err != nil {
 		t.Errorf("%d clients are left, %v", len(clients), err)
 	}
-	if err := s.registry.Each(t.Context(), func(r oauth.Record) error { return fmt.Errorf("a token is left: %v", r.Authorization.Subject) }); err != nil {
+	if err := s.registry.Each(t.Context(), func(r ledger.Record) error { return fmt.Errorf("a token is left: %v", r.Authorization.Subject) }); err != nil {
 		t.Error(err)
 	}
 	if text := stdout.String() + stderr.String(); strings.Contains(text, "fob_at_") || strings.Contains(text, "fob_rt_") {
@@ -207,6 +206,6 @@ type stubbornClients struct {
 	removes error
 }
 
-func (s stubbornClients) RemoveClient(context.Context, oauth.ClientID) (bool, error) {
+func (s stubbornClients) RemoveClient(context.Context, ledger.ClientID) (bool, error) {
 	return false, s.removes
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/userimport"
 )
@@ -247,7 +248,7 @@ func TestImportGoesOnAfterAnOutage(t *testing.T) {
 
 func stateOf(t *testing.T, f *dynamotest.Fixture, id string) oauth.SubjectState {
 	t.Helper()
-	loc := bearer.Locator{Subject: oauth.SubjectKey(oauth.Subject{Kind: oauth.UserSubject, ID: id})}
+	loc := bearer.Locator{Subject: ledger.SubjectKey(ledger.Subject{Kind: ledger.UserSubject, ID: id})}
 	reading, err := f.Tokens.Read(t.Context(), loc)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/keys"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -58,7 +59,7 @@ func TestRemoveWhileALoginIsUnderWay(t *testing.T) {
 	if err := login(); err != nil {
 		t.Fatalf("before: %v", err)
 	}
-	subject := oauth.Subject{Kind: oauth.UserSubject, ID: user.ID}
+	subject := ledger.Subject{Kind: ledger.UserSubject, ID: user.ID}
 
 	// While it waits, such a login is refused.
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -89,14 +90,14 @@ func TestRemoveWhileALoginIsUnderWay(t *testing.T) {
 	if _, err := s.users.SaveUser(t.Context(), oauth.User{Username: "ann", ID: user.ID, PasswordHash: hash, Created: 1}); err != nil {
 		t.Fatal(err)
 	}
-	late := oauth.Authorization{Subject: subject, Username: "ann", Client: "app", Format: oauth.Opaque, Audiences: []string{"app"}}
+	late := ledger.Authorization{Subject: subject, Username: "ann", Client: "app", Format: ledger.Opaque, Audiences: []string{"app"}}
 	p.inMemory.registry = lastThing{s.registry, func() {
 		if records, err := s.tokens.List(t.Context(), subject, ""); err != nil || len(records) > 0 {
 			t.Errorf("the state goes before %d records, %v", len(records), err)
 		}
 	}}
 	p.inMemory.users = removing{s.users, func() {
-		if _, _, err := s.tokens.Save(t.Context(), oauth.Record{Nonce: oauth.Nonce{1}, Authorization: late}, oauth.Nonce{}); err != nil {
+		if _, _, err := s.tokens.Save(t.Context(), ledger.Record{Nonce: ledger.Nonce{1}, Authorization: late}, ledger.Nonce{}); err != nil {
 			t.Error(err)
 		}
 	}}
@@ -114,7 +115,7 @@ type lastThing struct {
 	look func()
 }
 
-func (l lastThing) Forget(ctx context.Context, subject oauth.Subject) error {
+func (l lastThing) Forget(ctx context.Context, subject ledger.Subject) error {
 	l.look()
 	return l.TokenRegistry.Forget(ctx, subject)
 }
@@ -147,13 +148,13 @@ func (h halting) RemoveUser(ctx context.Context, u oauth.User) (bool, error) {
 // everything, and the command for the others is told.
 func TestRemoveStopsInTheMiddle(t *testing.T) {
 	s := newMemoryStores()
-	ids := map[string]oauth.Subject{}
+	ids := map[string]ledger.Subject{}
 	for _, name := range []string{"ann", "bob", "cy"} {
 		u, err := s.users.SaveUser(t.Context(), oauth.User{Username: name, ID: oauth.NewUserID(), PasswordHash: secret.New("x"), Created: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		ids[name] = oauth.Subject{Kind: oauth.UserSubject, ID: u.ID}
+		ids[name] = ledger.Subject{Kind: ledger.UserSubject, ID: u.ID}
 	}
 	whole := s.users
 	s.users = halting{whole, "bob"}
@@ -201,7 +202,7 @@ func TestRemoveWhoseReplyIsLost(t *testing.T) {
 	if code := p.run(t.Context(), []string{"user", "remove", "ann"}); code != 0 {
 		t.Errorf("exit code %d, %q", code, &stderr)
 	}
-	state, err := s.subjects.State(t.Context(), oauth.Subject{Kind: oauth.UserSubject, ID: u.ID})
+	state, err := s.subjects.State(t.Context(), ledger.Subject{Kind: ledger.UserSubject, ID: u.ID})
 	if err != nil || state != (oauth.SubjectState{}) {
 		t.Errorf("the state stays: %+v, %v", state, err)
 	}

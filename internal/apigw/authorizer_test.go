@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/wire"
@@ -83,7 +84,7 @@ func ada(t *testing.T) oauth.Introspection {
 	t.Helper()
 	return oauth.Introspection{
 		Active: true, Kind: bearer.Access, Scope: set(t, "read device_ipad"), ClientID: "app", Username: "ada",
-		Subject: oauth.Subject{Kind: oauth.UserSubject, ID: "u_ada"},
+		Subject: ledger.Subject{Kind: ledger.UserSubject, ID: "u_ada"},
 	}
 }
 
@@ -337,7 +338,7 @@ func FuzzQuestion(f *testing.F) {
 	}
 	f.Add([]byte(strings.NewReplacer("TOKEN", "Bearer good", `"GET"`, `"HEAD"`).Replace(question2)))
 	f.Add([]byte(strings.NewReplacer("TOKEN", "Bearer good", "orders/7", "orders/*").Replace(questionREST)))
-	access := known{token: "good", says: oauth.Introspection{Active: true, ClientID: "c", Subject: oauth.Subject{ID: "s"}, Scope: set(f, "read")}}
+	access := known{token: "good", says: oauth.Introspection{Active: true, ClientID: "c", Subject: ledger.Subject{ID: "s"}, Scope: set(f, "read")}}
 	guards := []wire.Authorizer{
 		wire.NewAuthorizer(access, wire.Policy{}, wire.Options{}),
 		wire.NewAuthorizer(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(f, "read"), "*": set(f, "write")}}, wire.Options{}),

@@ -38,7 +38,7 @@ var arrows = map[string][]string{
 	"internal/compose": {"internal/bearer", "internal/config", "internal/dynamo", "internal/keys", "internal/oauth"},
 
 	"internal/laptop":     {"internal/bearer", "internal/keys", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/wire"},
-	"internal/smoke":      {"internal/oauth", "internal/secret", "internal/wire"},
+	"internal/smoke":      {"internal/ledger", "internal/oauth", "internal/secret", "internal/wire"},
 	"internal/userimport": {"internal/oauth", "internal/password", "internal/secret"},
 
 	"internal/storetest":         {"internal/bearer", "internal/ledger", "internal/oauth", "internal/scope", "internal/secret"},
@@ -46,7 +46,7 @@ var arrows = map[string][]string{
 	"internal/proof/races":       {},
 	"internal/proof/frozen":      {},
 	"internal/repotest":          {},
-	"internal/oauth/oauthtest":   {"internal/bearer", "internal/oauth", "internal/scope", "internal/secret"},
+	"internal/oauth/oauthtest":   {"internal/bearer", "internal/ledger", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/dynamo/dynamotest": {"internal/bearer", "internal/dynamo", "internal/storetest"},
 	"internal/keys/keystest":     {},
 }

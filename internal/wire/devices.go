@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 )
@@ -33,7 +34,7 @@ func Devices(verifier *oauth.Verifier, directory *oauth.Directory, o Options) ht
 		if err := needs(caller, devicesScope); err != nil {
 			return answer{}, err
 		}
-		if caller.Subject.Kind != oauth.UserSubject {
+		if caller.Subject.Kind != ledger.UserSubject {
 			// Asking for another scope would not help, so none is named.
 			return answer{}, refuseResource(oauth.InsufficientScope, "the access token speaks for a client and not for a user")
 		}
@@ -276,7 +277,7 @@ func parseCursor(text string) (oauth.Place, bool) {
 	if err != nil || len(b) < 2 || b[0] != cursorVersion || len(b) < 2+int(b[1]) {
 		return oauth.Place{}, false
 	}
-	name, client := string(b[2:2+int(b[1])]), oauth.ClientID(b[2+int(b[1]):])
+	name, client := string(b[2:2+int(b[1])]), ledger.ClientID(b[2+int(b[1]):])
 	p := oauth.Place{Client: client}
 	if name != "" {
 		if p.Device, err = scope.ParseDevice(name); err != nil {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -11,7 +12,7 @@ func TestCursor(t *testing.T) {
 	for _, p := range []oauth.Place{
 		{Client: "a"},
 		{Device: "ipad", Client: "shop-app"},
-		{Device: "d", Client: oauth.ClientID(strings.Repeat("c", 128))},
+		{Device: "d", Client: ledger.ClientID(strings.Repeat("c", 128))},
 	} {
 		if got, ok := parseCursor(formatCursor(p)); !ok || got != p {
 			t.Errorf("%+v became %+v, %v", p, got, ok)

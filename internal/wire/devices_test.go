@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
@@ -173,7 +174,7 @@ func TestManyDevices(t *testing.T) {
 	w, by := newWorld(t), transports[0]
 	readDevices := oauthtest.Scopes(t, "read devices")
 	for c := range 10 {
-		client := oauth.Client{ID: oauth.ClientID(fmt.Sprintf("many-%d", c)), Created: began, Epoch: began, Public: true,
+		client := oauth.Client{ID: ledger.ClientID(fmt.Sprintf("many-%d", c)), Created: began, Epoch: began, Public: true,
 			Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}, Scopes: readDevices}
 		must(t, client.Validate())
 		_, err := w.registry.SaveClient(t.Context(), client)

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/wire"
@@ -148,7 +149,7 @@ type losing struct {
 	lost bool
 }
 
-func (s *losing) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (oauth.Record, bool, error) {
+func (s *losing) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (ledger.Record, bool, error) {
 	if !s.lost {
 		s.lost = true
 		r.Nonce[0] ^= 1 // another's write of the same token

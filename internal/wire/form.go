@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/secret"
 )
@@ -247,9 +248,9 @@ func takeCredentials(header http.Header, form oauth.Form) (oauth.Credentials, er
 		if bodyID != "" && bodyID != id {
 			return oauth.Credentials{}, invalidRequest("client_id is not the client that authenticates")
 		}
-		return oauth.Credentials{ID: oauth.ClientID(id), Secret: password}, nil
+		return oauth.Credentials{ID: ledger.ClientID(id), Secret: password}, nil
 	}
-	return oauth.Credentials{ID: oauth.ClientID(bodyID), Secret: secret.New(bodySecret)}, nil
+	return oauth.Credentials{ID: ledger.ClientID(bodyID), Secret: secret.New(bodySecret)}, nil
 }
 
 // basicEncoding is strict: two headers that differ are two credentials.

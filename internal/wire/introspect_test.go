@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/wire"
 )
@@ -147,10 +148,10 @@ func TestWhoSeesAToken(t *testing.T) {
 func TestIntrospectEvaluatesAnew(t *testing.T) {
 	for name, end := range map[string]func(w *world) error{
 		"signed out": func(w *world) error {
-			return w.subjects.Raise(t.Context(), oauth.Subject{Kind: oauth.UserSubject, ID: "u_ada"}, oauth.StateChange{})
+			return w.subjects.Raise(t.Context(), ledger.Subject{Kind: ledger.UserSubject, ID: "u_ada"}, oauth.StateChange{})
 		},
 		"user disabled": func(w *world) error {
-			return w.subjects.Raise(t.Context(), oauth.Subject{Kind: oauth.UserSubject, ID: "u_ada"}, oauth.StateChange{Disabled: new(true)})
+			return w.subjects.Raise(t.Context(), ledger.Subject{Kind: ledger.UserSubject, ID: "u_ada"}, oauth.StateChange{Disabled: new(true)})
 		},
 		"expired": func(w *world) error {
 			w.now.Add(3600)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 )
@@ -117,12 +118,12 @@ func (GatewayCaller) Caller(ctx context.Context, _ bearer.Bearer, _ ...string) (
 		Active:   true,
 		Kind:     bearer.Access,
 		Scope:    set,
-		ClientID: oauth.ClientID(client),
+		ClientID: ledger.ClientID(client),
 		Username: said("username"),
-		Subject:  oauth.Subject{Kind: oauth.UserSubject, ID: sub},
+		Subject:  ledger.Subject{Kind: ledger.UserSubject, ID: sub},
 	}
 	if sub == client {
-		i.Subject.Kind = oauth.ClientSubject // a user's id never equals a client's
+		i.Subject.Kind = ledger.ClientSubject // a user's id never equals a client's
 	}
 	event := oauth.EventOf(ctx)
 	event.Client, event.Outcome = i.ClientID, oauth.Active

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/wire"
 )
@@ -116,7 +117,7 @@ func TestDeadToken(t *testing.T) {
 		w.expect(t, by, step{call: asApp("revoke", "token", access), status: 200})
 		dead("revoked", "Bearer "+access, false)
 		access = w.login(t, by, asApp, "device_ipad").text("access_token")
-		must(t, w.subjects.Raise(t.Context(), oauth.Subject{Kind: oauth.UserSubject, ID: "u_ada"}, oauth.StateChange{}))
+		must(t, w.subjects.Raise(t.Context(), ledger.Subject{Kind: ledger.UserSubject, ID: "u_ada"}, oauth.StateChange{}))
 		dead("signed out everywhere", "Bearer "+access, false)
 		access = w.login(t, by, asApp, "device_ipad").text("access_token")
 		w.now.Add(3600)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -305,7 +306,7 @@ func TestAnswersAreIdentical(t *testing.T) {
 		w.now.Add(3600)
 		w.expect(t, by, step{call: try(username, password, ""), status: 200})
 
-		ada := oauth.Subject{Kind: oauth.UserSubject, ID: "u_ada"}
+		ada := ledger.Subject{Kind: ledger.UserSubject, ID: "u_ada"}
 		must(t, w.subjects.Raise(t.Context(), ada, oauth.StateChange{Disabled: new(true)}))
 		answers["disabled, right"] = refused(try(username, password, ""))
 		answers["disabled, wrong"] = refused(try(username, "CANARY", ""))

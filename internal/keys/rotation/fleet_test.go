@@ -9,6 +9,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/keys"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
@@ -165,7 +166,7 @@ func newFleet(t *testing.T) *fleet {
 	return f
 }
 
-func (f *fleet) ask(i *instance, client oauth.ClientID, form oauth.Form) (oauth.TokenResponse, error) {
+func (f *fleet) ask(i *instance, client ledger.ClientID, form oauth.Form) (ledger.Answer, error) {
 	r, err := i.issuer.Token(oauth.WithEvent(f.t.Context(), new(oauth.Event)),
 		oauth.TokenRequest{Credentials: oauthtest.Credentials(client), Form: form, Source: "192.0.2.1"})
 	if err != nil {
@@ -206,7 +207,7 @@ func (f *fleet) work() {
 	}
 }
 
-func (f *fleet) login(i *instance, client oauth.ClientID, user, scope string) oauth.TokenResponse {
+func (f *fleet) login(i *instance, client ledger.ClientID, user, scope string) ledger.Answer {
 	r, err := f.ask(i, client, oauth.Form{"grant_type": "password", "username": user, "password": oauthtest.Password(user), "scope": scope})
 	if err != nil {
 		f.lose("an instance %v behind refused a login: %v", i.behind, err)

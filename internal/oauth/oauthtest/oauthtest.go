@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -84,8 +85,8 @@ func Scopes(t testing.TB, s string) scope.Set {
 }
 
 // Secret and Password are those of each client and user here.
-func Secret(id oauth.ClientID) string { return "CANARY-secret-of-" + string(id) }
-func Password(user string) string     { return "CANARY-password-of-" + user }
+func Secret(id ledger.ClientID) string { return "CANARY-secret-of-" + string(id) }
+func Password(user string) string      { return "CANARY-password-of-" + user }
 
 // Hashes are the secrets of a registration.
 func Hashes(secrets ...string) (all []oauth.ClientSecret) {
@@ -97,7 +98,7 @@ func Hashes(secrets ...string) (all []oauth.ClientSecret) {
 
 // Credentials are those with which a client of [SaveClient] authenticates. The
 // one called app is public in all tests.
-func Credentials(id oauth.ClientID) oauth.Credentials {
+func Credentials(id ledger.ClientID) oauth.Credentials {
 	if id == "app" {
 		return oauth.Credentials{ID: id}
 	}

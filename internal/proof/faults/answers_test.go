@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/fob-oauth/fob/internal/bearer"
-	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/storetest"
 )
@@ -129,7 +129,7 @@ func (r *run) ended(tokens []*answeredToken) {
 
 // standing finds the slot that holds a token of a record that the subject's
 // epoch has not killed.
-func (r *run) standing(k *answeredToken) (_ oauth.Record, slot string) {
+func (r *run) standing(k *answeredToken) (_ ledger.Record, slot string) {
 	r.Helper()
 	reading, err := r.stores.Tokens.Read(r.Context(), k.token.Locator)
 	if err != nil {
@@ -139,9 +139,9 @@ func (r *run) standing(k *answeredToken) (_ oauth.Record, slot string) {
 	if !reading.Found || c.Epochs.Subject != reading.State.Epoch {
 		return c, ""
 	}
-	slots := map[string]oauth.Slot{"at": c.Access, "at_prev": c.AccessPrev}
+	slots := map[string]ledger.Slot{"at": c.Access, "at_prev": c.AccessPrev}
 	if k.token.Kind == bearer.Refresh {
-		slots = map[string]oauth.Slot{"rt": c.Refresh, "rt_prev": c.RefreshPrev}
+		slots = map[string]ledger.Slot{"rt": c.Refresh, "rt_prev": c.RefreshPrev}
 	}
 	for name, s := range slots {
 		if s.Generation > 0 && s.Hash == k.token.Hash {
@@ -268,8 +268,8 @@ func (r *run) observe() {
 // the last time.
 func (r *run) checkStore() {
 	r.Helper()
-	subjects := []oauth.Subject{r.subject(), {Kind: oauth.ClientSubject, ID: string(r.client)}}
-	stands := map[bearer.Locator]oauth.Record{}
+	subjects := []ledger.Subject{r.subject(), {Kind: ledger.ClientSubject, ID: string(r.client)}}
+	stands := map[bearer.Locator]ledger.Record{}
 	for _, subject := range subjects {
 		records, err := r.stores.Tokens.List(r.Context(), subject, "")
 		if err != nil {
@@ -292,5 +292,5 @@ func (r *run) alive() int {
 	if err != nil {
 		r.Errorf("list: %v", err)
 	}
-	return len(slices.DeleteFunc(records, func(c oauth.Record) bool { return r.clock.Load() >= max(c.Access.Expiry, c.AccessPrev.Expiry) }))
+	return len(slices.DeleteFunc(records, func(c ledger.Record) bool { return r.clock.Load() >= max(c.Access.Expiry, c.AccessPrev.Expiry) }))
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/apigw"
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/storetest"
@@ -71,7 +72,7 @@ type run struct {
 	front  *instance
 	other  *instance
 
-	client   oauth.ClientID
+	client   ledger.ClientID
 	public   bool
 	user     string
 	deadline time.Duration // of the function in front
@@ -79,7 +80,7 @@ type run struct {
 	strict  bool // faults end soon and nobody interferes: the flow must come to its end
 	visited bool // another instance was there during this attempt
 
-	stood  map[bearer.Locator]oauth.Record // when the invariants were checked last
+	stood  map[bearer.Locator]ledger.Record // when the invariants were checked last
 	ledger []*answeredToken
 	// doubting reports whether a request under way is about to end a token. Nil
 	// means that it ends none.
@@ -90,7 +91,7 @@ type run struct {
 func newRun(t testing.TB, label, name string, template oauth.Client, stores storetest.Stores, front requestStores, subjects oauth.Subjects, stats *statistics) *run {
 	r := &run{
 		labelledTB: &labelledTB{TB: t, label: label}, stats: stats, stores: stores,
-		client: oauth.ClientID("client-" + name), public: template.Public, user: "user-" + name,
+		client: ledger.ClientID("client-" + name), public: template.Public, user: "user-" + name,
 		deadline: usualDeadline, strict: true,
 	}
 	r.clock.Store(began)
@@ -123,8 +124,8 @@ func (r *run) instance(s requestStores, subjects oauth.Subjects) *instance {
 
 func (r *run) advance(seconds int64) { r.clock.Add(seconds) }
 
-func (r *run) subject() oauth.Subject {
-	return oauth.Subject{Kind: oauth.UserSubject, ID: "u_" + r.user}
+func (r *run) subject() ledger.Subject {
+	return ledger.Subject{Kind: ledger.UserSubject, ID: "u_" + r.user}
 }
 
 // expect is for what only a run without strangers and endless faults promises.
@@ -137,7 +138,7 @@ func (r *run) expect(ok bool, format string, args ...any) {
 
 // send is one request through the gateway's adapter, held to what every answer
 // must be.
-func (r *run) send(in *instance, endpoint string, client oauth.ClientID, public bool, pairs ...string) answer {
+func (r *run) send(in *instance, endpoint string, client ledger.ClientID, public bool, pairs ...string) answer {
 	r.Helper()
 	form := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -258,7 +259,7 @@ func (r *run) revoke(in *instance, token string) answer {
 // refresh token.
 func (r *run) introspect(in *instance, token string) answer {
 	r.Helper()
-	caller := oauth.ClientID("api")
+	caller := ledger.ClientID("api")
 	if strings.HasPrefix(token, "fob_rt_") {
 		caller = r.client
 	}
@@ -271,7 +272,7 @@ func (r *run) introspect(in *instance, token string) answer {
 // tries again like a client.
 func (r *run) signOut(in *instance) (ok bool) {
 	r.Helper()
-	own, done := r.doubt(func(k *answeredToken) bool { return k.token.Locator.Subject == oauth.SubjectKey(r.subject()) })
+	own, done := r.doubt(func(k *answeredToken) bool { return k.token.Locator.Subject == ledger.SubjectKey(r.subject()) })
 	defer done()
 	tries := 1
 	if in == r.front {

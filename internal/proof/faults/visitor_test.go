@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -67,17 +68,17 @@ func (f *tokenTap) Read(ctx context.Context, loc bearer.Locator) (oauth.Reading,
 	return f.Tokens.Read(ctx, loc)
 }
 
-func (f *tokenTap) Save(ctx context.Context, c oauth.Record, seen oauth.Nonce) (oauth.Record, bool, error) {
+func (f *tokenTap) Save(ctx context.Context, c ledger.Record, seen ledger.Nonce) (ledger.Record, bool, error) {
 	defer f.tap()()
 	return f.Tokens.Save(ctx, c, seen)
 }
 
-func (f *tokenTap) End(ctx context.Context, loc bearer.Locator, when oauth.EndCondition) (oauth.Record, bool, error) {
+func (f *tokenTap) End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (ledger.Record, bool, error) {
 	defer f.tap()()
 	return f.Tokens.End(ctx, loc, when)
 }
 
-func (f *tokenTap) List(ctx context.Context, s oauth.Subject, client oauth.ClientID) ([]oauth.Record, error) {
+func (f *tokenTap) List(ctx context.Context, s ledger.Subject, client ledger.ClientID) ([]ledger.Record, error) {
 	defer f.tap()()
 	return f.Tokens.List(ctx, s, client)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -108,13 +109,13 @@ type forgetful struct {
 	anyhow bool
 }
 
-func (s forgetful) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (oauth.Record, bool, error) {
+func (s forgetful) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (ledger.Record, bool, error) {
 	stands, found, err := s.Tokens.Save(ctx, r, seen)
-	if err != nil || stands.Nonce != r.Nonce || seen != (oauth.Nonce{}) {
+	if err != nil || stands.Nonce != r.Nonce || seen != (ledger.Nonce{}) {
 		return stands, found, err
 	}
 	if err := pause(ctx, upTo(5*staleness)); err != nil {
-		return oauth.Record{}, false, oauth.Unavailable("wait for the second try", err)
+		return ledger.Record{}, false, oauth.Unavailable("wait for the second try", err)
 	}
 	_, _ = rand.Read(r.Nonce[:])
 	if s.anyhow {
@@ -126,7 +127,7 @@ func (s forgetful) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (
 // overwriter puts a record wherever it can.
 type overwriter struct{ oauth.Tokens }
 
-func (s overwriter) Save(ctx context.Context, r oauth.Record, seen oauth.Nonce) (oauth.Record, bool, error) {
+func (s overwriter) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (ledger.Record, bool, error) {
 	for {
 		stands, found, err := s.Tokens.Save(ctx, r, seen)
 		if err != nil || found && stands.Nonce == r.Nonce {
@@ -143,25 +144,25 @@ type ender struct {
 	looks bool
 }
 
-func (s ender) End(ctx context.Context, loc bearer.Locator, when oauth.EndCondition) (oauth.Record, bool, error) {
+func (s ender) End(ctx context.Context, loc bearer.Locator, when ledger.EndCondition) (ledger.Record, bool, error) {
 	reading, err := s.Tokens.Read(ctx, loc)
 	if err != nil {
-		return oauth.Record{}, false, err
+		return ledger.Record{}, false, err
 	}
 	if s.looks && !(reading.Found && when.Met(reading.Record)) {
 		return reading.Record, !reading.Found, nil
 	}
 	if err := pause(ctx, upTo(staleness)); err != nil {
-		return oauth.Record{}, false, oauth.Unavailable("wait between looking and deleting", err)
+		return ledger.Record{}, false, oauth.Unavailable("wait between looking and deleting", err)
 	}
 	for {
 		reading, err := s.Tokens.Read(ctx, loc)
 		if err != nil || !reading.Found {
-			return oauth.Record{}, err == nil, err
+			return ledger.Record{}, err == nil, err
 		}
-		_, ended, err := s.Tokens.End(ctx, loc, oauth.EndCondition{Nonce: reading.Record.Nonce})
+		_, ended, err := s.Tokens.End(ctx, loc, ledger.EndCondition{Nonce: reading.Record.Nonce})
 		if err != nil || ended {
-			return oauth.Record{}, ended, err
+			return ledger.Record{}, ended, err
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
@@ -118,18 +119,18 @@ func seedClients(t *testing.T, f *dynamotest.Fixture, accessLifetime int64) {
 }
 
 // addUser registers a user and returns what tokens speak for.
-func addUser(t *testing.T, f *dynamotest.Fixture, name string) oauth.Subject {
+func addUser(t *testing.T, f *dynamotest.Fixture, name string) ledger.Subject {
 	t.Helper()
 	user := oauthtest.SaveUser(t, f.Users, oauth.User{Username: name, ID: oauth.NewUserID()}, oauthtest.Password(name))
-	return oauth.Subject{Kind: oauth.UserSubject, ID: user.ID}
+	return ledger.Subject{Kind: ledger.UserSubject, ID: user.ID}
 }
 
 // authorization is one that a history fights about.
 type authorization struct {
 	name    string
-	client  oauth.ClientID
+	client  ledger.ClientID
 	user    string // empty: client_credentials
-	subject oauth.Subject
+	subject ledger.Subject
 	device  string
 
 	mu      sync.Mutex // guards what follows
@@ -170,7 +171,7 @@ func (d *driver) history(t *testing.T, n int) []porcupine.Operation {
 		{client: backendClient, user: ann, subject: annSubject, device: "ipad"},
 		{client: appClient, user: ben, subject: benSubject, device: "ipad"},
 		// The device keeps it apart from those of other histories.
-		{client: backendClient, subject: oauth.Subject{Kind: oauth.ClientSubject, ID: string(backendClient)}, device: fmt.Sprintf("host-%d", n)},
+		{client: backendClient, subject: ledger.Subject{Kind: ledger.ClientSubject, ID: string(backendClient)}, device: fmt.Sprintf("host-%d", n)},
 	}}
 	for _, a := range h.authorizations {
 		a.name = strings.Join([]string{a.subject.ID, string(a.client), a.device}, " ")

@@ -21,6 +21,7 @@ import (
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/keys"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
@@ -120,11 +121,11 @@ func composeInstance(db *dynamodb.Client, tables dynamo.Tables, tokens oauth.Tok
 // Request is one operation, in words of the endpoints.
 type Request struct {
 	Verb    action
-	Client  oauth.ClientID
-	Subject oauth.Subject // sign-out
-	User    string        // issue; empty is the client itself
-	Device  string        // issue
-	Token   string        // all but issue and sign-out
+	Client  ledger.ClientID
+	Subject ledger.Subject // sign-out
+	User    string         // issue; empty is the client itself
+	Device  string         // issue
+	Token   string         // all but issue and sign-out
 }
 
 // Answer is what a client sees of it, and what the instance did to it.
@@ -188,9 +189,9 @@ func (i *instance) do(ctx context.Context, r Request, a *Answer) error {
 
 // The clients of the races.
 const (
-	appClient     oauth.ClientID = "app"     // public
-	backendClient oauth.ClientID = "backend" // confidential
-	apiClient     oauth.ClientID = "api"     // introspects both's access tokens
+	appClient     ledger.ClientID = "app"     // public
+	backendClient ledger.ClientID = "backend" // confidential
+	apiClient     ledger.ClientID = "api"     // introspects both's access tokens
 )
 
 // requestTrace is what befell the requests of one operation.

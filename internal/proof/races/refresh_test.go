@@ -13,6 +13,7 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
@@ -30,14 +31,14 @@ func newInstance(t *testing.T, f *dynamotest.Fixture, endpoint string, now func(
 	return &i
 }
 
-func (i *instance) refresh(ctx context.Context, client oauth.ClientID, token bearer.Bearer) (oauth.TokenResponse, error) {
+func (i *instance) refresh(ctx context.Context, client ledger.ClientID, token bearer.Bearer) (ledger.Answer, error) {
 	return i.issuer.Token(ctx, oauth.TokenRequest{
 		Credentials: oauthtest.Credentials(client),
 		Form:        oauth.Form{"grant_type": string(oauth.RefreshTokenGrant), "refresh_token": token.Reveal()},
 	})
 }
 
-func (i *instance) login(ctx context.Context, client oauth.ClientID, user, device string) (oauth.TokenResponse, error) {
+func (i *instance) login(ctx context.Context, client ledger.ClientID, user, device string) (ledger.Answer, error) {
 	return i.issuer.Token(ctx, oauth.TokenRequest{
 		Credentials: oauthtest.Credentials(client), Source: "192.0.2.1",
 		Form: oauth.Form{"grant_type": string(oauth.PasswordGrant), "username": user, "password": oauthtest.Password(user), "scope": "device_" + device},
