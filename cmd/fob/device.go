@@ -33,9 +33,9 @@ What is listed is judged by the key ring, too, if it can be read: of --stack, or
 --check-secret, or in the file of --keys. Without it, what a retired key or the issuer
 epoch has ended is listed as well, and standard error says so.`
 
-// judging is a directory that knows the keys, or else says that it does not.
-func judging(ctx context.Context, p *program, s stores, flags *pflag.FlagSet) *oauth.Directory {
-	d := s.directory()
+// judging returns sign-ins that are judged by the key ring, or says that they are not.
+func judging(ctx context.Context, p *program, s stores, flags *pflag.FlagSet) *oauth.SignIns {
+	d := s.signIns()
 	known, err := p.checkKeys(ctx, flags)
 	if err != nil {
 		_, _ = fmt.Fprintf(p.stderr, "fob: what a retired key or the issuer epoch ended counts as signed in, since the key ring was not read: %s\n", oneLine(err.Error()))
@@ -96,7 +96,7 @@ func listDevices(ctx context.Context, p *program, s stores, which selection, fla
 		return err
 	}
 	d := judging(ctx, p, s, flags)
-	var standing []oauth.Standing
+	var standing []oauth.SignIn
 	if one {
 		standing, err = d.List(ctx, subject, which.filter)
 	} else {
@@ -177,7 +177,7 @@ func endDevices(ctx context.Context, p *program, s stores, which selection) erro
 	if err != nil {
 		return err
 	}
-	d := s.directory()
+	d := s.signIns()
 	var ended int
 	if one {
 		ended, err = d.End(ctx, subject, which.filter)

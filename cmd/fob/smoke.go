@@ -87,7 +87,7 @@ func parseBase(address string) (string, error) {
 
 func (p smokeTest) smoke(ctx context.Context, s stores, base string) error {
 	view, err := smoke.Try(ctx, smoke.Deployment{
-		Registrar: s.registrar(), Directory: s.directory(), Explain: p.cause,
+		Registrar: s.registrar(), SignIns: s.signIns(), Explain: p.cause,
 		Reached: func(err error) bool {
 			cause := p.cause(err)
 			return exitCode(cause) == exitUnavailable || isInterrupted(cause)

@@ -81,8 +81,8 @@ func (s stores) registrar() *oauth.Registrar {
 	}
 }
 
-func (s stores) directory() *oauth.Directory {
-	return &oauth.Directory{
+func (s stores) signIns() *oauth.SignIns {
+	return &oauth.SignIns{
 		Tokens: s.tokens, Subjects: s.subjects,
 		Clients: oauth.NewClientCache(s.clients, time.Now), Now: time.Now,
 	}

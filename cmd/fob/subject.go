@@ -45,7 +45,7 @@ func signOutSubject(ctx context.Context, p *program, s stores, which selection) 
 	if err != nil {
 		return err
 	}
-	if err := s.directory().SignOut(ctx, subject); err != nil {
+	if err := s.signIns().SignOut(ctx, subject); err != nil {
 		return inDoubt(p.tables.explain(err), "it is not known whether that was done")
 	}
 	return p.confirm(signedOutView{subject.ID, true}, func(w io.Writer) { _, _ = fmt.Fprintf(w, "All tokens of %s are ended.\n", shown(subject.ID)) })

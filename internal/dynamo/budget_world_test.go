@@ -167,9 +167,9 @@ func (w *budgetWorld) revoke(id ledger.ClientID, b bearer.Bearer) func(context.C
 
 // devices is a request of /devices: what comes of the token decides whether
 // anything else is done.
-func (w *budgetWorld) devices(b bearer.Bearer, do func(context.Context, *oauth.Directory, oauth.Introspection) error) func(context.Context) error {
+func (w *budgetWorld) devices(b bearer.Bearer, do func(context.Context, *oauth.SignIns, oauth.Introspection) error) func(context.Context) error {
 	v := w.verifier
-	directory := &oauth.Directory{Tokens: v.Tokens, Subjects: v.Tokens.(*dynamo.Tokens), Clients: v.Clients, Keys: v.Keys, Now: v.Now}
+	directory := &oauth.SignIns{Tokens: v.Tokens, Subjects: v.Tokens.(*dynamo.Tokens), Clients: v.Clients, Keys: v.Keys, Now: v.Now}
 	return func(ctx context.Context) error {
 		me, err := v.Caller(ctx, b)
 		if err != nil || !me.Active {
@@ -188,14 +188,14 @@ func (w *budgetWorld) access(b bearer.Bearer) func(context.Context) error {
 }
 
 func (w *budgetWorld) list(b bearer.Bearer) func(context.Context) error {
-	return w.devices(b, func(ctx context.Context, d *oauth.Directory, me oauth.Introspection) error {
+	return w.devices(b, func(ctx context.Context, d *oauth.SignIns, me oauth.Introspection) error {
 		_, _, err := d.Places(ctx, me.Subject, oauth.Place{}, 100)
 		return err
 	})
 }
 
 func (w *budgetWorld) endDevice(b bearer.Bearer, n int) func(context.Context) error {
-	return w.devices(b, func(ctx context.Context, d *oauth.Directory, me oauth.Introspection) error {
+	return w.devices(b, func(ctx context.Context, d *oauth.SignIns, me oauth.Introspection) error {
 		name, err := scope.ParseDevice(strings.TrimPrefix(device(n), scope.DevicePrefix))
 		w.must(err)
 		return d.EndDevice(ctx, me.Subject, name, me.Locator)
@@ -203,13 +203,13 @@ func (w *budgetWorld) endDevice(b bearer.Bearer, n int) func(context.Context) er
 }
 
 func (w *budgetWorld) signOutOthers(b bearer.Bearer) func(context.Context) error {
-	return w.devices(b, func(ctx context.Context, d *oauth.Directory, me oauth.Introspection) error {
+	return w.devices(b, func(ctx context.Context, d *oauth.SignIns, me oauth.Introspection) error {
 		return d.EndOthers(ctx, me.Subject, oauth.Place{Device: me.Scope.Device(), Client: me.ClientID})
 	})
 }
 
 func (w *budgetWorld) signOutAll(b bearer.Bearer) func(context.Context) error {
-	return w.devices(b, func(ctx context.Context, d *oauth.Directory, me oauth.Introspection) error {
+	return w.devices(b, func(ctx context.Context, d *oauth.SignIns, me oauth.Introspection) error {
 		return d.SignOut(ctx, me.Subject)
 	})
 }

@@ -58,10 +58,10 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		}, time.Now),
 		Now: time.Now,
 	}
-	directory := &oauth.Directory{Tokens: s.Tokens, Subjects: s.Subjects, Clients: clients, Keys: verifier.Keys, Now: time.Now}
+	signIns := &oauth.SignIns{Tokens: s.Tokens, Subjects: s.Subjects, Clients: clients, Keys: verifier.Keys, Now: time.Now}
 	// No ServeMux: it redirects paths that it would rather have, and a client would
 	// send its credentials along. The paths are routes, as the template has them.
-	devices := wire.Devices(verifier, directory, o)
+	devices := wire.Devices(verifier, signIns, o)
 	endpoints := map[string]http.Handler{
 		wire.TokenPath:      wire.Token(issuer, o),
 		wire.RevokePath:     wire.Revoke(verifier, o),

@@ -46,13 +46,13 @@ type SignedIn struct {
 // Places lists where a subject is signed in, in order: only places behind after,
 // and at most limit of them. more says whether others follow. Each page costs as
 // much as List: all records are read, and those of other pages are dropped.
-func (d *Directory) Places(ctx context.Context, subject ledger.Subject, after Place, limit int) (page []SignedIn, more bool, err error) {
-	standing, err := d.List(ctx, subject, Filter{})
+func (d *SignIns) Places(ctx context.Context, subject ledger.Subject, after Place, limit int) (page []SignedIn, more bool, err error) {
+	found, err := d.List(ctx, subject, Filter{})
 	if err != nil {
 		return nil, false, err
 	}
 	at := map[Place]*SignedIn{}
-	for _, s := range standing {
+	for _, s := range found {
 		place := PlaceOf(s.Authorization)
 		if place.Compare(after) <= 0 {
 			continue
@@ -83,7 +83,7 @@ func (d *Directory) Places(ctx context.Context, subject ledger.Subject, after Pl
 // client. It may be called again after an error, and when nothing is left. The
 // Authorization at own, whose token the request came with, ends last: until then
 // the same token can ask again.
-func (d *Directory) EndDevice(ctx context.Context, subject ledger.Subject, device scope.Device, own bearer.Locator) error {
+func (d *SignIns) EndDevice(ctx context.Context, subject ledger.Subject, device scope.Device, own bearer.Locator) error {
 	if device == "" {
 		return errors.New("no device to end: the empty name would select them all")
 	}
@@ -105,7 +105,7 @@ func (d *Directory) EndDevice(ctx context.Context, subject ledger.Subject, devic
 
 // EndOthers ends the Authorizations of a subject at all places but keep. It may be
 // called again after an error.
-func (d *Directory) EndOthers(ctx context.Context, subject ledger.Subject, keep Place) error {
+func (d *SignIns) EndOthers(ctx context.Context, subject ledger.Subject, keep Place) error {
 	_, err := d.endWhere(ctx, subject, "", func(r ledger.Record) bool { return PlaceOf(r.Authorization) != keep })
 	return err
 }

@@ -15,7 +15,7 @@ import (
 
 func TestPlaces(t *testing.T) {
 	w := newWorld(t)
-	d := w.directory()
+	d := w.signIns()
 	began := w.clock.Load()
 	w.login("other", "alice", "device_ipad")
 	w.advance(10)
@@ -70,7 +70,7 @@ func TestPlacesByPages(t *testing.T) {
 			w.login(id, "alice", fmt.Sprintf("device_%02d", n))
 		}
 	}
-	subject, d := w.userSubject("alice"), w.directory()
+	subject, d := w.userSubject("alice"), w.signIns()
 	seen := map[oauth.Place]int{}
 	var after oauth.Place
 	for more, pages := true, 0; more; pages++ {
@@ -102,7 +102,7 @@ func TestPlacesByPages(t *testing.T) {
 
 func TestEndDevice(t *testing.T) {
 	w := newWorld(t)
-	d, alice := w.directory(), w.userSubject("alice")
+	d, alice := w.signIns(), w.userSubject("alice")
 	ended := []bearer.Bearer{
 		w.login("backend", "alice", "device_ipad").AccessToken,
 		w.login("backend", "alice", "write device_ipad").AccessToken,
@@ -154,7 +154,7 @@ func TestEndDeviceEndsItselfLast(t *testing.T) {
 				tokens[scope] = w.login("backend", "alice", scope+" device_ipad").AccessToken
 			}
 			own := w.introspect("backend", tokens[mine]).Locator
-			d := w.directory()
+			d := w.signIns()
 			d.Tokens = &failsAfter{w.tokens, done}
 			if err := d.EndDevice(t.Context(), w.userSubject("alice"), "ipad", own); !errors.Is(err, oauth.ErrUnavailable) {
 				t.Errorf("with %d of 3 ended: %v", done, err)
@@ -188,7 +188,7 @@ func TestEndOthers(t *testing.T) {
 		}
 		other := at("other", "alice", "read", device)
 		for range 2 {
-			w.must(w.directory().EndOthers(t.Context(), w.userSubject("alice"), oauth.Place{Device: device, Client: "backend"}))
+			w.must(w.signIns().EndOthers(t.Context(), w.userSubject("alice"), oauth.Place{Device: device, Client: "backend"}))
 		}
 		for _, token := range kept {
 			w.wantActive("backend", token, true)

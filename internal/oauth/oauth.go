@@ -3,7 +3,7 @@
 //
 // A Grant proves an Authorization; an Authorization has at most one current
 // access token; Issue returns it or makes it. [Issuer.Token] is the token
-// endpoint from top to bottom; [Verifier] revokes and introspects; [Directory]
+// endpoint from top to bottom; [Verifier] revokes and introspects; [SignIns]
 // lists and ends what a subject is signed in with. What becomes of a record is
 // decided by package ledger; here it is read and written, never without a
 // condition on what was read, and without locks.

@@ -164,4 +164,4 @@ func (r *Registrar) ForgetUser(ctx context.Context, u User) error {
 	return unanswered(InDoubt, UserEntry, u.Username, err)
 }
 
-func (r *Registrar) signIns() *Directory { return &Directory{Tokens: r.Tokens} }
+func (r *Registrar) signIns() *SignIns { return &SignIns{Tokens: r.Tokens} }

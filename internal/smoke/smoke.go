@@ -27,7 +27,7 @@ import (
 // Deployment is where Try adds a client and a user of its own, and removes them.
 type Deployment struct {
 	Registrar *oauth.Registrar
-	Directory *oauth.Directory
+	SignIns   *oauth.SignIns
 
 	// Explain, if not nil, says what an error of the stores means.
 	Explain func(error) error
@@ -128,10 +128,10 @@ func (d Deployment) cleanUp(ctx context.Context, r *run) error {
 	reg := d.Registrar
 	if r.alone {
 		subject := oauth.SubjectOf(string(r.client.ID))
-		_, err := d.Directory.End(ctx, subject, oauth.Filter{})
+		_, err := d.SignIns.End(ctx, subject, oauth.Filter{})
 		if r.unanswered && err == nil {
 			// What is still under way must not leave a token that lives.
-			err = d.Directory.SignOut(ctx, subject)
+			err = d.SignIns.SignOut(ctx, subject)
 		}
 		note("the tokens of "+subject.ID, err)
 	}

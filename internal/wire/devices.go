@@ -20,8 +20,8 @@ import (
 //
 // It takes a Verifier and no gateway's word: an authorizer's answer is kept for a
 // while, and a phone that was signed out could go on.
-func Devices(verifier *oauth.Verifier, directory *oauth.Directory, o Options) http.Handler {
-	d := devices{directory}
+func Devices(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) http.Handler {
+	d := devices{signIns}
 	return newHandler("devices", o, func(w http.ResponseWriter, r *http.Request) (answer, error) {
 		part, device, err := partOf(r)
 		if err != nil {
@@ -61,7 +61,7 @@ const (
 	maxLimit     = 250
 )
 
-type devices struct{ directory *oauth.Directory }
+type devices struct{ signIns *oauth.SignIns }
 
 // partOf finds what is asked for, and the device if it is one. The method
 // distinguishes what the path alone does not, such as a device called sign-out.
@@ -167,7 +167,7 @@ func (d devices) list(r *http.Request, caller oauth.Introspection) (answer, erro
 	if err != nil {
 		return answer{}, err
 	}
-	page, more, err := d.directory.Places(r.Context(), caller.Subject, after, limit)
+	page, more, err := d.signIns.Places(r.Context(), caller.Subject, after, limit)
 	if err != nil {
 		return answer{}, err
 	}
@@ -196,7 +196,7 @@ func (d devices) list(r *http.Request, caller oauth.Introspection) (answer, erro
 // end answers 204 also when nothing was to end: a phone that lost the first answer
 // asks again.
 func (d devices) end(ctx context.Context, caller oauth.Introspection, device scope.Device) (answer, error) {
-	return done(ctx, d.directory.EndDevice(ctx, caller.Subject, device, caller.Locator))
+	return done(ctx, d.signIns.EndDevice(ctx, caller.Subject, device, caller.Locator))
 }
 
 func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.Introspection) (answer, error) {
@@ -219,9 +219,9 @@ func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.In
 		}
 		return d.end(r.Context(), caller, device)
 	case "others":
-		return done(r.Context(), d.directory.EndOthers(r.Context(), caller.Subject, placeOf(caller)))
+		return done(r.Context(), d.signIns.EndOthers(r.Context(), caller.Subject, placeOf(caller)))
 	case "all":
-		return done(r.Context(), d.directory.SignOut(r.Context(), caller.Subject))
+		return done(r.Context(), d.signIns.SignOut(r.Context(), caller.Subject))
 	}
 	return answer{}, refuseResource(oauth.InvalidRequest, "which must be others, all or device")
 }

@@ -75,7 +75,7 @@ func newWorld(t *testing.T) *world {
 		Keys: oauthtest.Keys[*bearer.MintRing]{Always: ring}, Now: w.now.Now,
 	}
 	w.verifier = &oauth.Verifier{Tokens: w.tokens, Clients: cache, Keys: oauthtest.Keys[*bearer.CheckRing]{Always: ring.CheckRing}, Now: w.now.Now}
-	directory := &oauth.Directory{Tokens: w.tokens, Subjects: w.tokens, Clients: cache, Keys: w.verifier.Keys, Now: w.now.Now}
+	signIns := &oauth.SignIns{Tokens: w.tokens, Subjects: w.tokens, Clients: cache, Keys: w.verifier.Keys, Now: w.now.Now}
 	options := wire.Options{Log: slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	w.options = options
 	w.handlers = map[string]http.Handler{
@@ -83,7 +83,7 @@ func newWorld(t *testing.T) *world {
 		"revoke":     wire.Revoke(w.verifier, options),
 		"introspect": wire.Introspect(w.verifier, options),
 		"me":         wire.Me(w.verifier, options),
-		"devices":    wire.Devices(w.verifier, directory, options),
+		"devices":    wire.Devices(w.verifier, signIns, options),
 		"metadata":   wire.Metadata(oauth.GrantTypes(), options),
 	}
 	return w

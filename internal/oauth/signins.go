@@ -12,10 +12,10 @@ import (
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
-// Directory lists the Authorizations of a subject that are active, and ends them
+// SignIns lists the Authorizations of a subject that are active, and ends them
 // without one of their tokens: for operators, and for users who look after their
 // own devices. It cannot mint.
-type Directory struct {
+type SignIns struct {
 	Tokens   Tokens
 	Subjects Subjects
 	Clients  *ClientCache
@@ -25,8 +25,8 @@ type Directory struct {
 	Now  func() time.Time
 }
 
-// Standing is an Authorization with something active in it.
-type Standing struct {
+// SignIn is an Authorization with something active in it.
+type SignIn struct {
 	Authorization ledger.Authorization
 	FirstIssued   int64 // Unix seconds: when it was made
 	LastIssued    int64 // Unix seconds: when one of its tokens was last made
@@ -46,7 +46,7 @@ func (f Filter) selects(a ledger.Authorization) bool {
 // List returns the active Authorizations of a subject, the one issued last first.
 // It costs one query for all clients, one read of the subject's state, and one for
 // each client that is not cached.
-func (d *Directory) List(ctx context.Context, subject ledger.Subject, f Filter) ([]Standing, error) {
+func (d *SignIns) List(ctx context.Context, subject ledger.Subject, f Filter) ([]SignIn, error) {
 	// The state comes first: a record that is made meanwhile is then ahead of it, and
 	// not dead.
 	state, err := d.Subjects.State(ctx, subject)
@@ -58,7 +58,7 @@ func (d *Directory) List(ctx context.Context, subject ledger.Subject, f Filter) 
 		return nil, err
 	}
 	now := d.Now().Unix()
-	standing := []Standing{}
+	found := []SignIn{}
 	for _, r := range records {
 		if !f.selects(r.Authorization) {
 			continue
@@ -68,17 +68,17 @@ func (d *Directory) List(ctx context.Context, subject ledger.Subject, f Filter) 
 			return nil, err
 		}
 		if ok {
-			standing = append(standing, s)
+			found = append(found, s)
 		}
 	}
-	sortStanding(standing)
-	return standing, nil
+	sortSignIns(found)
+	return found, nil
 }
 
 // ListAll is List for all subjects, for operators: it reads the whole table.
-func (d *Directory) ListAll(ctx context.Context, registry TokenRegistry, f Filter) ([]Standing, error) {
+func (d *SignIns) ListAll(ctx context.Context, registry TokenRegistry, f Filter) ([]SignIn, error) {
 	now := d.Now().Unix()
-	standing := []Standing{}
+	found := []SignIn{}
 	states := map[ledger.Subject]SubjectState{}
 	err := registry.Each(ctx, func(r ledger.Record) error {
 		if !f.selects(r.Authorization) {
@@ -95,19 +95,19 @@ func (d *Directory) ListAll(ctx context.Context, registry TokenRegistry, f Filte
 		}
 		s, ok, err := d.look(ctx, r, state, now)
 		if ok {
-			standing = append(standing, s)
+			found = append(found, s)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	sortStanding(standing)
-	return standing, nil
+	sortSignIns(found)
+	return found, nil
 }
 
-func sortStanding(all []Standing) {
-	slices.SortFunc(all, func(a, b Standing) int {
+func sortSignIns(all []SignIn) {
+	slices.SortFunc(all, func(a, b SignIn) int {
 		la, lb := a.Authorization.Locator(), b.Authorization.Locator()
 		return cmp.Or(cmp.Compare(b.LastIssued, a.LastIssued),
 			bytes.Compare(la.Subject[:], lb.Subject[:]), bytes.Compare(la.Client[:], lb.Client[:]), bytes.Compare(la.Authorization[:], lb.Authorization[:]))
@@ -115,24 +115,24 @@ func sortStanding(all []Standing) {
 }
 
 // look reports whether anything in a record is active.
-func (d *Directory) look(ctx context.Context, r ledger.Record, state SubjectState, now int64) (Standing, bool, error) {
+func (d *SignIns) look(ctx context.Context, r ledger.Record, state SubjectState, now int64) (SignIn, bool, error) {
 	client, exists, err := d.Clients.Client(ctx, r.Authorization.Client)
 	if err != nil || !exists || client.Disabled || state.Disabled {
-		return Standing{}, false, err
+		return SignIn{}, false, err
 	}
 	view := viewOf(now, everyKey{r.Epochs.Issuer}, state, client, ledger.Nonce{})
 	if d.Keys != nil {
 		ring, err := d.Keys.Ring(ctx)
 		if err != nil {
-			return Standing{}, false, err
+			return SignIn{}, false, err
 		}
 		view = viewOf(now, ring, state, client, ledger.Nonce{})
 	}
 	// A record that the view is behind was written a moment ago: it is listed.
 	if v := view.Judge(r, r.Locator()); v != ledger.Alive && v != ledger.Behind {
-		return Standing{}, false, nil
+		return SignIn{}, false, nil
 	}
-	return Standing{
+	return SignIn{
 		Authorization: r.Authorization,
 		FirstIssued:   r.Created,
 		LastIssued:    r.LastIssued(),
@@ -142,7 +142,7 @@ func (d *Directory) look(ctx context.Context, r ledger.Record, state SubjectStat
 
 // everyKey takes the place of a key ring that the operator may not read: least
 // privilege is worth a list that shows too much. It never decides whether a token
-// is accepted, only what a Directory lists.
+// is accepted, only what a SignIns lists.
 type everyKey struct{ issuerEpoch uint64 }
 
 func (everyKey) Knows(uint8) bool      { return true }
@@ -152,11 +152,11 @@ func (k everyKey) IssuerEpoch() uint64 { return k.issuerEpoch }
 // End ends all Authorizations of a subject that the filter selects, also dead ones
 // (a client that is disabled may be enabled again), with one conditional delete
 // each, and returns how many. It may be called again after an error.
-func (d *Directory) End(ctx context.Context, subject ledger.Subject, f Filter) (ended int, err error) {
+func (d *SignIns) End(ctx context.Context, subject ledger.Subject, f Filter) (ended int, err error) {
 	return d.endWhere(ctx, subject, f.Client, func(r ledger.Record) bool { return f.selects(r.Authorization) })
 }
 
-func (d *Directory) endWhere(ctx context.Context, subject ledger.Subject, client ledger.ClientID, selects func(ledger.Record) bool) (ended int, err error) {
+func (d *SignIns) endWhere(ctx context.Context, subject ledger.Subject, client ledger.ClientID, selects func(ledger.Record) bool) (ended int, err error) {
 	records, err := d.Tokens.List(ctx, subject, client)
 	if err != nil {
 		return 0, err
@@ -174,7 +174,7 @@ func (d *Directory) endWhere(ctx context.Context, subject ledger.Subject, client
 }
 
 // EndAll is End for all subjects, for operators: it reads the whole table.
-func (d *Directory) EndAll(ctx context.Context, registry TokenRegistry, f Filter) (ended int, err error) {
+func (d *SignIns) EndAll(ctx context.Context, registry TokenRegistry, f Filter) (ended int, err error) {
 	err = registry.Each(ctx, func(r ledger.Record) error {
 		if !f.selects(r.Authorization) {
 			return nil
@@ -189,7 +189,7 @@ func (d *Directory) EndAll(ctx context.Context, registry TokenRegistry, f Filter
 }
 
 // end ends the Authorization of a record, also if others write it at the same time.
-func (d *Directory) end(ctx context.Context, r ledger.Record) error {
+func (d *SignIns) end(ctx context.Context, r ledger.Record) error {
 	loc := r.Locator()
 	for range maxConflicts {
 		left, ended, err := d.Tokens.End(ctx, loc, ledger.EndCondition{Nonce: r.Nonce})
@@ -203,6 +203,6 @@ func (d *Directory) end(ctx context.Context, r ledger.Record) error {
 }
 
 // SignOut ends everything that a subject has, everywhere, with one write.
-func (d *Directory) SignOut(ctx context.Context, subject ledger.Subject) error {
+func (d *SignIns) SignOut(ctx context.Context, subject ledger.Subject) error {
 	return d.Subjects.Raise(ctx, subject, StateChange{})
 }

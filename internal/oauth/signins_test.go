@@ -15,21 +15,21 @@ import (
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
-func (w *world) directory() *oauth.Directory {
-	return &oauth.Directory{
+func (w *world) signIns() *oauth.SignIns {
+	return &oauth.SignIns{
 		Tokens: w.tokens, Subjects: w.tokens, Clients: w.verifier.Clients, Keys: w.verifier.Keys, Now: w.verifier.Now,
 	}
 }
 
 // listed are the clients and devices that stand for a user, in their order.
-func (w *world) listed(d *oauth.Directory, user string, f oauth.Filter) []string {
+func (w *world) listed(d *oauth.SignIns, user string, f oauth.Filter) []string {
 	w.t.Helper()
 	all, err := d.List(w.t.Context(), w.userSubject(user), f)
 	w.must(err)
 	return names(all)
 }
 
-func names(all []oauth.Standing) []string {
+func names(all []oauth.SignIn) []string {
 	got := []string{}
 	for _, s := range all {
 		got = append(got, fmt.Sprintf("%s/%s/%s", s.Authorization.Username, s.Authorization.Client, s.Authorization.Scope.Device()))
@@ -44,9 +44,9 @@ func want[T any](t testing.TB, what string, want, got T) {
 	}
 }
 
-func TestDirectoryListsWhatStands(t *testing.T) {
+func TestSignInsListsWhatStands(t *testing.T) {
 	w := newWorld(t)
-	d := w.directory()
+	d := w.signIns()
 	want(t, "nobody logged in", []string{}, w.listed(d, "alice", oauth.Filter{}))
 
 	first := w.clock.Load()
@@ -80,14 +80,14 @@ func TestDirectoryListsWhatStands(t *testing.T) {
 
 // What Introspect calls inactive for any reason is not listed, and the other way
 // round.
-func TestDirectoryListsNothingThatIsDead(t *testing.T) {
+func TestSignInsListsNothingThatIsDead(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		kill func(w *world)
 	}{
 		{"revoked", func(w *world) { w.must(w.revoke("backend", w.login("backend", "alice", "device_ipad").AccessToken)) }},
 		{"expired", func(w *world) { w.advance(oauth.DefaultRefreshIdle) }},
-		{"signed out", func(w *world) { w.must(w.directory().SignOut(w.t.Context(), w.userSubject("alice"))) }},
+		{"signed out", func(w *world) { w.must(w.signIns().SignOut(w.t.Context(), w.userSubject("alice"))) }},
 		{"user disabled", func(w *world) {
 			w.must(w.tokens.Raise(w.t.Context(), w.userSubject("alice"), oauth.StateChange{Disabled: new(true)}))
 		}},
@@ -113,11 +113,11 @@ func TestDirectoryListsNothingThatIsDead(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)
 			token := w.login("backend", "alice", "device_ipad").AccessToken
-			want(t, "before", []string{"alice/backend/ipad"}, w.listed(w.directory(), "alice", oauth.Filter{}))
+			want(t, "before", []string{"alice/backend/ipad"}, w.listed(w.signIns(), "alice", oauth.Filter{}))
 			test.kill(w)
 			w.wantActive("api", token, false)
-			want(t, "after", []string{}, w.listed(w.directory(), "alice", oauth.Filter{}))
-			all, err := w.directory().ListAll(t.Context(), w.tokens, oauth.Filter{})
+			want(t, "after", []string{}, w.listed(w.signIns(), "alice", oauth.Filter{}))
+			all, err := w.signIns().ListAll(t.Context(), w.tokens, oauth.Filter{})
 			w.must(err)
 			want(t, "after, of all", []string{}, names(all))
 		})
@@ -125,22 +125,22 @@ func TestDirectoryListsNothingThatIsDead(t *testing.T) {
 }
 
 // Without the key ring everything but the ring is judged.
-func TestDirectoryWithoutKeys(t *testing.T) {
+func TestSignInsWithoutKeys(t *testing.T) {
 	w := newWorld(t)
-	d := w.directory()
+	d := w.signIns()
 	d.Keys = nil
 	w.login("backend", "alice", "device_ipad")
 	w.ring.set(t, func(r *ring) { r.epoch++ })
 	w.ring.publish()
-	want(t, "with keys", []string{}, w.listed(w.directory(), "alice", oauth.Filter{}))
+	want(t, "with keys", []string{}, w.listed(w.signIns(), "alice", oauth.Filter{}))
 	want(t, "without", []string{"alice/backend/ipad"}, w.listed(d, "alice", oauth.Filter{}))
 	w.must(d.SignOut(t.Context(), w.userSubject("alice")))
 	want(t, "signed out", []string{}, w.listed(d, "alice", oauth.Filter{}))
 }
 
-func TestDirectoryEndsWhatIsSelected(t *testing.T) {
+func TestSignInsEndsWhatIsSelected(t *testing.T) {
 	w := newWorld(t)
-	d := w.directory()
+	d := w.signIns()
 	ipad := w.login("backend", "alice", "device_ipad")
 	appIpad := w.login("app", "alice", "device_ipad")
 	iphone := w.login("backend", "alice", "device_iphone")
@@ -170,9 +170,9 @@ func TestDirectoryEndsWhatIsSelected(t *testing.T) {
 }
 
 // A disabled client's tokens would live again when it is enabled.
-func TestDirectoryEndsWhatIsNotListed(t *testing.T) {
+func TestSignInsEndsWhatIsNotListed(t *testing.T) {
 	w := newWorld(t)
-	d := w.directory()
+	d := w.signIns()
 	token := w.login("backend", "alice", "device_ipad").AccessToken
 	w.editClient("backend", func(c *oauth.Client) { c.Disabled = true })
 	w.advance(10)
@@ -207,11 +207,11 @@ func (u *usedMeanwhile) End(ctx context.Context, loc bearer.Locator, when ledger
 	return u.Tokens.End(ctx, loc, when)
 }
 
-func TestDirectoryEndsWhatIsUsedMeanwhile(t *testing.T) {
+func TestSignInsEndsWhatIsUsedMeanwhile(t *testing.T) {
 	for n, wantErr := range map[int]bool{3: false, 1000: true} {
 		w := newWorld(t)
 		token := w.login("backend", "alice", "device_ipad").AccessToken
-		d := w.directory()
+		d := w.signIns()
 		d.Tokens = &usedMeanwhile{w.tokens, n}
 		ended, err := d.End(t.Context(), w.userSubject("alice"), oauth.Filter{})
 		if (err != nil) != wantErr {
