@@ -65,18 +65,12 @@ func showEpoch(ctx context.Context, p *program, v rotation.Vault) error {
 }
 
 func raiseEpoch(ctx context.Context, p *program, v rotation.Vault) error {
-	d, err := v.Read(ctx)
+	d, after, err := changeRing(ctx, v, rotation.Document.RaiseEpoch)
 	if err != nil {
 		return err
 	}
-	before := d.IssuerEpoch()
-	if d, err = d.RaiseEpoch(); err != nil {
-		return err
-	}
-	if d, err = v.Write(ctx, d); err != nil {
-		return err
-	}
-	return p.confirm(epochView{d.IssuerEpoch(), &before}, func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "The issuer epoch is %d, and was %d. Within 60 seconds every token that was issued before is inactive.\n", d.IssuerEpoch(), before)
+	before, now := d.IssuerEpoch(), after.IssuerEpoch()
+	return p.confirm(epochView{now, &before}, func(w io.Writer) {
+		_, _ = fmt.Fprintf(w, "The issuer epoch is %d, and was %d. Within 60 seconds every token that was issued before is inactive.\n", now, before)
 	})
 }

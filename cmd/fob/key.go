@@ -36,11 +36,7 @@ The key ring is in two secrets of AWS Secrets Manager, named by --stack or by
 work on the secrets at once: the second write is refused, and nothing is lost. The
 value before stays in Secrets Manager as AWSPREVIOUS. No command prints a key.`
 
-// keyCommands are the commands on the key ring.
-type keyCommands struct{ *program }
-
-func keyCommand(program *program) *cobra.Command {
-	p := keyCommands{program}
+func keyCommand(p *program) *cobra.Command {
 	var longest seconds
 	var now, again bool
 	list := &cobra.Command{
@@ -55,7 +51,7 @@ is verify-only.`,
 		Example: "  fob key list\n  fob key list --keys keys.json --longest-life 90d --json",
 		Args:    noArgs,
 		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error {
-			return p.listKeys(ctx, v, longest)
+			return listKeys(ctx, p, v, longest)
 		}),
 	}
 	add := &cobra.Command{
@@ -67,7 +63,7 @@ is verify-only.`,
 An add that was stopped can be run again: it takes on the key that it began.`,
 		Example: "  fob key add",
 		Args:    noArgs,
-		RunE:    p.withRing(p.addKey),
+		RunE:    p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error { return addKey(ctx, p, v) }),
 	}
 	activate := &cobra.Command{
 		Use:   "activate KID",
@@ -79,7 +75,9 @@ It is refused until the key has been prepublished for 90 seconds: an instance th
 did not know it yet would refuse the tokens that others make under it.`,
 		Example: "  fob key activate 2",
 		Args:    oneArg("the key's id"),
-		RunE:    p.withRing(p.activateKey),
+		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, args []string) error {
+			return activateKey(ctx, p, v, args[0])
+		}),
 	}
 	retire := &cobra.Command{
 		Use:   "retire KID",
@@ -95,10 +93,7 @@ them, the active one last. What lies beside it is told.`,
 		Example: "  fob key retire 1\n  fob key retire 2 --now",
 		Args:    oneArg("the key's id"),
 		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, args []string) error {
-			if now {
-				return p.retireKeyNow(ctx, v, args[0])
-			}
-			return p.retireKey(ctx, v, args[0], longest)
+			return retireKey(ctx, p, v, args[0], longest, now)
 		}),
 	}
 	rotate := &cobra.Command{
@@ -115,7 +110,7 @@ a later run retires.`,
 		Example: "  fob key rotate",
 		Args:    noArgs,
 		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error {
-			return p.rotateKeys(ctx, v, longest, again)
+			return rotateKeys(ctx, p, v, longest, again)
 		}),
 	}
 	for _, cmd := range []*cobra.Command{list, retire, rotate} {
@@ -170,7 +165,7 @@ func parseKID(text string) (uint8, error) {
 }
 
 // longestLife is what the operator says, or what the registered clients do.
-func (p keyCommands) longestLife(ctx context.Context, given seconds) (time.Duration, error) {
+func longestLife(ctx context.Context, p *program, given seconds) (time.Duration, error) {
 	if given > 0 {
 		return time.Duration(given) * time.Second, nil
 	}
@@ -194,7 +189,7 @@ func withoutClients(err error) error {
 	return fail(exitCode(err), "when a key can be retired, the clients say: %v; or give --longest-life", err)
 }
 
-func (p keyCommands) listKeys(ctx context.Context, v rotation.Vault, given seconds) error {
+func listKeys(ctx context.Context, p *program, v rotation.Vault, given seconds) error {
 	d, err := v.Read(ctx)
 	if err != nil {
 		return err
@@ -202,7 +197,7 @@ func (p keyCommands) listKeys(ctx context.Context, v rotation.Vault, given secon
 	var longest time.Duration
 	for _, k := range d.Keys() {
 		if k.State == bearer.VerifyOnly && longest == 0 {
-			if longest, err = p.longestLife(ctx, given); err != nil {
+			if longest, err = longestLife(ctx, p, given); err != nil {
 				return err
 			}
 		}
@@ -212,7 +207,7 @@ func (p keyCommands) listKeys(ctx context.Context, v rotation.Vault, given secon
 	for _, k := range d.Keys() {
 		one := viewNext(k, longest)
 		view.Keys = append(view.Keys, one)
-		rows = append(rows, []string{strconv.Itoa(int(k.KID)), one.State, one.Since, p.nextInWords(k, longest)})
+		rows = append(rows, []string{strconv.Itoa(int(k.KID)), one.State, one.Since, nextInWords(p, k, longest)})
 	}
 	return p.print(view, func(w io.Writer) {
 		columns(w, rows...)
@@ -220,7 +215,7 @@ func (p keyCommands) listKeys(ctx context.Context, v rotation.Vault, given secon
 	})
 }
 
-func (p keyCommands) nextInWords(k rotation.Key, longest time.Duration) string {
+func nextInWords(p *program, k rotation.Key, longest time.Duration) string {
 	step, from := k.Next(longest)
 	switch {
 	case step == rotation.NoStep:
@@ -231,16 +226,13 @@ func (p keyCommands) nextInWords(k rotation.Key, longest time.Duration) string {
 	return fmt.Sprintf("can be %sd now", step)
 }
 
-func (p keyCommands) addKey(ctx context.Context, v rotation.Vault, _ []string) error {
-	d, err := v.Read(ctx)
+func addKey(ctx context.Context, p *program, v rotation.Vault) error {
+	var k rotation.Key
+	_, _, err := changeRing(ctx, v, func(d rotation.Document) (_ rotation.Document, err error) {
+		d, k, err = d.Add(p.clock.now())
+		return d, err
+	})
 	if err != nil {
-		return err
-	}
-	d, k, err := d.Add(p.clock.now())
-	if err != nil {
-		return err
-	}
-	if _, err := v.Write(ctx, d); err != nil {
 		return err
 	}
 	view := viewNext(k, 0)
@@ -249,24 +241,17 @@ func (p keyCommands) addKey(ctx context.Context, v rotation.Vault, _ []string) e
 	})
 }
 
-func (p keyCommands) activateKey(ctx context.Context, v rotation.Vault, args []string) error {
-	kid, err := parseKID(args[0])
+func activateKey(ctx context.Context, p *program, v rotation.Vault, arg string) error {
+	kid, err := parseKID(arg)
 	if err != nil {
 		return err
 	}
-	d, err := v.Read(ctx)
+	before, after, err := changeRing(ctx, v, func(d rotation.Document) (rotation.Document, error) { return d.Activate(kid, p.clock.now()) })
 	if err != nil {
 		return err
 	}
-	before := d.Active()
-	if d, err = d.Activate(kid, p.clock.now()); err != nil {
-		return err
-	}
-	if d, err = v.Write(ctx, d); err != nil {
-		return err
-	}
-	return p.confirm(viewKey(d.Active()), func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "Key %d is active, and key %d verifies the tokens that there are. When it can be retired, fob key list says.\n", kid, before.KID)
+	return p.confirm(viewKey(after.Active()), func(w io.Writer) {
+		_, _ = fmt.Fprintf(w, "Key %d is active, and key %d verifies the tokens that there are. When it can be retired, fob key list says.\n", kid, before.Active().KID)
 	})
 }
 
@@ -280,54 +265,35 @@ type retiredView struct {
 	Beside      []int `json:"beside,omitempty"`       // older ones that still verify
 }
 
-func (p keyCommands) retireKey(ctx context.Context, v rotation.Vault, arg string, given seconds) error {
+func retireKey(ctx context.Context, p *program, v rotation.Vault, arg string, given seconds, now bool) error {
 	kid, err := parseKID(arg)
 	if err != nil {
 		return err
 	}
-	d, err := v.Read(ctx)
-	if err != nil {
-		return err
-	}
-	var longest time.Duration
-	if k, _ := d.Key(kid); k.State == bearer.VerifyOnly {
-		if longest, err = p.longestLife(ctx, given); err != nil {
-			return err
+	var replacement rotation.Key
+	before, after, err := changeRing(ctx, v, func(d rotation.Document) (_ rotation.Document, err error) {
+		if now {
+			d, replacement, err = d.RetireNow(kid, p.clock.now())
+			return d, err
 		}
-	}
-	if d, err = d.Retire(kid, p.clock.now(), longest); err != nil {
-		return err
-	}
-	if d, err = v.Write(ctx, d); err != nil {
-		return err
-	}
-	k, _ := d.Key(kid)
-	return p.confirm(retiredView{keyView: viewKey(k)}, func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "Key %d is retired. No token under it was left.\n", kid)
+		var longest time.Duration
+		if k, _ := d.Key(kid); k.State == bearer.VerifyOnly {
+			if longest, err = longestLife(ctx, p, given); err != nil {
+				return d, err
+			}
+		}
+		return d.Retire(kid, p.clock.now(), longest)
 	})
-}
-
-func (p keyCommands) retireKeyNow(ctx context.Context, v rotation.Vault, arg string) error {
-	kid, err := parseKID(arg)
 	if err != nil {
 		return err
 	}
-	d, err := v.Read(ctx)
-	if err != nil {
-		return err
-	}
-	before := d
-	d, replacement, err := d.RetireNow(kid, p.clock.now())
-	if err != nil {
-		return err
-	}
-	if d, err = v.Write(ctx, d); err != nil {
-		return err
-	}
-	k, _ := d.Key(kid)
+	k, _ := after.Key(kid)
 	view := retiredView{keyView: viewKey(k), ReplacedBy: replacement.KID}
+	if !now {
+		return p.confirm(view, func(w io.Writer) { _, _ = fmt.Fprintf(w, "Key %d is retired. No token under it was left.\n", kid) })
+	}
 	for _, was := range before.Keys() {
-		is, _ := d.Key(was.KID)
+		is, _ := after.Key(was.KID)
 		switch {
 		case was.KID == kid:
 		case was.State == bearer.Prepublished:
@@ -357,12 +323,12 @@ type rotationView struct {
 	Retired []int   `json:"retired"` // by this run
 }
 
-func (p keyCommands) rotateKeys(ctx context.Context, v rotation.Vault, given seconds, again bool) error {
+func rotateKeys(ctx context.Context, p *program, v rotation.Vault, given seconds, again bool) error {
 	done, err := rotation.Rotation{
 		Vault:   v,
 		Now:     p.clock.now,
 		Sleep:   p.clock.sleep,
-		Longest: func(ctx context.Context) (time.Duration, error) { return p.longestLife(ctx, given) },
+		Longest: func(ctx context.Context) (time.Duration, error) { return longestLife(ctx, p, given) },
 		Say:     func(line string) { _, _ = io.WriteString(p.stderr, "fob: "+line+"\n") },
 		Again:   again,
 	}.Run(ctx)

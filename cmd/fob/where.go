@@ -298,6 +298,17 @@ func (p *program) withRing(run func(ctx context.Context, v rotation.Vault, args 
 	}
 }
 
+// changeRing writes the ring that change makes of the one that is stored.
+func changeRing(ctx context.Context, v rotation.Vault, change func(rotation.Document) (rotation.Document, error)) (before, after rotation.Document, err error) {
+	if before, err = v.Read(ctx); err != nil {
+		return before, before, err
+	}
+	if after, err = change(before); err == nil {
+		after, err = v.Write(ctx, after)
+	}
+	return before, after, err
+}
+
 // checkKeys returns the keys that judge tokens, for commands that can do without
 // them: nil, and why, if they cannot be read. Who looks after users alone does not
 // need the secret.
