@@ -106,7 +106,7 @@ func (v *Verifier) find(ctx context.Context, t bearer.Token, now int64) (Introsp
 	if t.Expiry <= now {
 		return none, nil
 	}
-	var ahead ledger.Nonce // of the record that the first start was behind
+	var ahead ledger.Nonce // of the record that the start before was behind
 	for start := range maxStarts {
 		fresh := start > 0
 		ring, err := ringOf(ctx, v.Keys, fresh)

@@ -38,9 +38,10 @@ type TokenRequest struct {
 }
 
 const (
-	// maxStarts is how often a request is decided: with the caches, and once more
-	// with everything read anew if a record is newer than what they hold.
-	maxStarts = 2
+	// maxStarts is how often a request is decided: with the caches, and again with
+	// everything read anew if the record is newer than that. The third start is for a
+	// kill switch that is thrown during the second.
+	maxStarts = 3
 
 	// maxConflicts bounds how often one request loses to others. Losers adopt the
 	// winner's token and write no more, so a handful is plenty.
@@ -65,7 +66,7 @@ func (i *Issuer) Token(ctx context.Context, req TokenRequest) (ledger.Answer, er
 	}
 	now := i.Now().Unix()
 
-	var ahead ledger.Nonce // of the record that the first start was behind
+	var ahead ledger.Nonce // of the record that the start before was behind
 starts:
 	for start := range maxStarts {
 		fresh := start > 0
