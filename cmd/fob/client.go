@@ -20,7 +20,7 @@ ones such as mobile apps without one, and APIs that introspect tokens.`,
 		clientDisableCommand(p),
 		clientEnableCommand(p),
 		clientSignOutCommand(p),
-		p.tells(&cobra.Command{
+		printsJSON(&cobra.Command{
 			Use:     "list",
 			Short:   "List the clients",
 			Long:    `List all clients, by their ids.`,
@@ -28,7 +28,7 @@ ones such as mobile apps without one, and APIs that introspect tokens.`,
 			Args:    noArgs,
 			RunE:    p.withStores(func(ctx context.Context, s stores, _ []string) error { return listClients(ctx, p, s) }),
 		}, []clientView{}),
-		p.tells(&cobra.Command{
+		printsJSON(&cobra.Command{
 			Use:     "show ID",
 			Short:   "Show a client",
 			Long:    "Show a client with all of its settings, defaults included. Its secrets are not kept and\nso cannot be shown.",
@@ -36,7 +36,7 @@ ones such as mobile apps without one, and APIs that introspect tokens.`,
 			Args:    oneArg("the client's id"),
 			RunE:    p.withStores(func(ctx context.Context, s stores, args []string) error { return showClient(ctx, p, s, args[0]) }),
 		}, clientView{}),
-		p.tells(&cobra.Command{
+		printsJSON(&cobra.Command{
 			Use:   "remove ID",
 			Short: "Remove a client",
 			Long: `Remove a client. Its tokens are inactive within 10 seconds, and stay so if a

@@ -54,7 +54,7 @@ func clientAddCommand(p *program) *cobra.Command {
 	f.BoolVar(&o.public, "public", false, "it cannot keep a secret, as a mobile app")
 	f.BoolVar(&o.secretStdin, "secret-stdin", false, "read its secret from standard input, one line")
 	o.settings = addClientSettings(cmd)
-	return p.tells(cmd, clientView{})
+	return printsJSON(cmd, clientView{})
 }
 
 func addClient(ctx context.Context, p *program, r *oauth.Registrar, o clientOptions) error {

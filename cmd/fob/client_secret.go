@@ -61,7 +61,7 @@ func clientRotateSecretCommand(p *program) *cobra.Command {
 	f.BoolVar(&o.cancel, "cancel", false, "drop the newer of two secrets")
 	f.BoolVar(&o.now, "now", false, "drop all secrets that it has, at once")
 	f.BoolVar(&o.stdin, "secret-stdin", false, "read the new secret from standard input, one line, instead of generating it")
-	return p.tells(cmd, clientView{})
+	return printsJSON(cmd, clientView{})
 }
 
 func addSecret(ctx context.Context, p *program, r *oauth.Registrar, id ledger.ClientID, o rotateOptions) error {

@@ -56,5 +56,5 @@ func clientSetCommand(p *program) *cobra.Command {
 		id := shown(args[0])
 		return viewClient(saved), fmt.Sprintf("The client %s is changed, within 10 seconds. See fob client show %s.", id, id), err
 	})
-	return p.tells(cmd, clientView{})
+	return printsJSON(cmd, clientView{})
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func clientDisableCommand(p *program) *cobra.Command {
-	return p.tells(&cobra.Command{
+	return printsJSON(&cobra.Command{
 		Use:   "disable ID",
 		Short: "Refuse a client, and make its tokens inactive, until it is enabled",
 		Long: `Refuse a client at all endpoints, and make all of its tokens inactive, within 10
@@ -27,7 +27,7 @@ enable. To end the tokens for good, fob client sign-out.`,
 }
 
 func clientEnableCommand(p *program) *cobra.Command {
-	return p.tells(&cobra.Command{
+	return printsJSON(&cobra.Command{
 		Use:     "enable ID",
 		Short:   "Serve a disabled client again",
 		Long:    `Serve a client again that was disabled, within 10 seconds.`,
@@ -41,7 +41,7 @@ func clientEnableCommand(p *program) *cobra.Command {
 }
 
 func clientSignOutCommand(p *program) *cobra.Command {
-	return p.tells(&cobra.Command{
+	return printsJSON(&cobra.Command{
 		Use:   "sign-out ID",
 		Short: "End all tokens of a client, of all its users",
 		Long: `End all tokens that a client has, its own and those of all its users, on every

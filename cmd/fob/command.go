@@ -18,7 +18,6 @@ type program struct {
 	tables tables // from the flags
 	ring   ring   // from the flags
 	json   bool   // from the flags
-	told   told
 	clock  clock
 
 	// folder is where the names of files begin; empty is the working directory.
@@ -87,7 +86,7 @@ func (p *program) command() *cobra.Command {
 	flags.SortFlags = false
 	p.tables.addFlags(flags, p.getenv)
 	flags.BoolVar(&p.json, "json", false, "print JSON, for programs")
-	root.SetHelpFunc(p.help)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { manual(cmd.OutOrStdout(), cmd) })
 	root.AddCommand(serveCommand(p), clientCommand(p), userCommand(p), scopeCommand(p), deviceCommand(p), subjectCommand(p),
 		keyCommand(p), epochCommand(p), smokeCommand(p))
 	return root

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -75,7 +76,7 @@ it, "until" when the last of its tokens ends if it is not used again.
 	cmd.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error {
 		return listDevices(ctx, p, s, which, cmd.Flags())
 	})
-	return p.tells(cmd, []deviceView{})
+	return printsJSON(cmd, []deviceView{})
 }
 
 // deviceView is an Authorization as --json shows it. Programs rely on the names.
@@ -119,16 +120,9 @@ func listDevices(ctx context.Context, p *program, s stores, which selection, fla
 			Scopes: orEmpty(a.Scope.Ordinary()), FirstIssued: timestamp(st.FirstIssued), LastIssued: timestamp(st.LastIssued), Expires: timestamp(st.Expiry),
 		}
 		views = append(views, v)
-		rows = append(rows, []string{orDash(v.Username), v.ClientID, orDash(v.Device), list(v.Scopes), v.LastIssued, v.Expires})
+		rows = append(rows, []string{cmp.Or(v.Username, "-"), v.ClientID, cmp.Or(v.Device, "-"), list(v.Scopes), v.LastIssued, v.Expires})
 	}
 	return p.print(views, func(w io.Writer) { columns(w, rows...) })
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
 
 func deviceEndCommand(p *program) *cobra.Command {
@@ -164,7 +158,7 @@ signed in. To sign a user out everywhere, fob subject sign-out.
 		return nil
 	}
 	cmd.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error { return endDevices(ctx, p, s, which) })
-	return p.tells(cmd, endedView{})
+	return printsJSON(cmd, endedView{})
 }
 
 // endedView is what --json shows of things that were ended.

@@ -17,7 +17,7 @@ A backup of the tables holds tokens that were revoked since it was made, and
 restoring it would make them active again. Raise the epoch, and none of them is.`
 
 func epochCommand(p *program) *cobra.Command {
-	show := p.tells(&cobra.Command{
+	show := printsJSON(&cobra.Command{
 		Use:   "show",
 		Short: "Show the issuer epoch",
 		Long: `Show the issuer epoch of the key ring. Every instance knows it after 60 seconds at
@@ -28,7 +28,7 @@ most.`,
 	}, epochView{})
 	cmd := group("epoch", "Show and raise the issuer epoch, which ends every token", epochHelp,
 		show,
-		p.tells(&cobra.Command{
+		printsJSON(&cobra.Command{
 			Use:   "raise",
 			Short: "End every token",
 			Long: `Raise the issuer epoch by one. Within 60 seconds every token that was issued before

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"reflect"
@@ -25,23 +26,17 @@ const exitStatus = `0  done
 5  the store could not be reached or did not answer: try again
 6  done in part: some entries were refused, and the report says which and why`
 
-// told remembers what commands print with --json, as a value of that type.
-type told map[*cobra.Command]any
+// jsonNote is the annotation of a command that has the shape of its JSON.
+const jsonNote = "json"
 
-// tells says what a command prints with --json.
-func (p *program) tells(cmd *cobra.Command, view any) *cobra.Command {
-	if p.told == nil {
-		p.told = told{}
-	}
-	p.told[cmd] = view
+// printsJSON notes for the help what a command prints with --json: a value like view.
+func printsJSON(cmd *cobra.Command, view any) *cobra.Command {
+	cmd.Annotations = map[string]string{jsonNote: shapeOf(view)}
 	return cmd
 }
 
-func (p *program) help(cmd *cobra.Command, _ []string) {
-	p.manual(cmd.OutOrStdout(), cmd)
-}
-
-func (p *program) manual(w io.Writer, cmd *cobra.Command) {
+// manual writes the page of a command.
+func manual(w io.Writer, cmd *cobra.Command) {
 	section := func(title, text string) {
 		if text = strings.Trim(text, "\n"); text != "" {
 			_, _ = fmt.Fprintf(w, "%s\n%s\n\n", title, indented(text))
@@ -62,8 +57,8 @@ func (p *program) manual(w io.Writer, cmd *cobra.Command) {
 		section("OPTIONS OF ALL COMMANDS", optionList(cmd.PersistentFlags()))
 	}
 	section("EXAMPLES", unindented(cmd.Example))
-	if view, ok := p.told[cmd]; ok {
-		section("JSON", "With --json it prints\n\n"+indented(shapeOf(view)))
+	if shape := cmd.Annotations[jsonNote]; shape != "" {
+		section("JSON", "With --json it prints\n\n"+indented(shape))
 	}
 	if !cmd.HasParent() {
 		section("EXIT STATUS", exitStatus)
@@ -144,68 +139,43 @@ func unindented(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// shapeOf writes the type of a view as the JSON that it becomes. What a member
-// holds stands in its tag `is`.
-func shapeOf(view any) string {
-	var out strings.Builder
-	writeShape(&out, reflect.TypeOf(view), "", "")
-	return out.String()
-}
+// shapeOf is the type of a view as the JSON that it becomes; a member's tag `is` says
+// what it holds. It reflects on the type so that the help cannot differ from what the
+// command prints.
+func shapeOf(view any) string { return shape(reflect.TypeOf(view), "", "") }
 
-func writeShape(out *strings.Builder, t reflect.Type, is, indent string) {
-	write := func(text string) { _, _ = out.WriteString(text) }
+func shape(t reflect.Type, is, indent string) string {
 	switch t.Kind() {
 	case reflect.Pointer:
-		writeShape(out, t.Elem(), is, indent)
+		return shape(t.Elem(), is, indent)
 	case reflect.Slice:
-		write("[")
-		writeShape(out, t.Elem(), is, indent)
-		write(", ...]")
+		return "[" + shape(t.Elem(), is, indent) + ", ...]"
 	case reflect.Struct:
-		write("{\n")
-		writeMembers(out, t, indent+"  ")
-		write("\n" + indent + "}")
+		return "{\n" + strings.Join(members(t, indent+"  "), ",\n") + "\n" + indent + "}"
 	case reflect.Bool:
-		write(orElse(is, "true or false"))
+		return cmp.Or(is, "true or false")
 	case reflect.String:
-		write(orElse(is, "text"))
-	default:
-		write(orElse(is, "number"))
+		return cmp.Or(is, "text")
 	}
+	return cmp.Or(is, "number")
 }
 
-func writeMembers(out *strings.Builder, t reflect.Type, indent string) {
-	first := true
+// members are those of a struct and, in their place, those of a struct within it.
+func members(t reflect.Type, indent string) (lines []string) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	for f := range t.Fields() {
 		if f.Anonymous {
-			// Its members stand among those of the whole.
-			embedded := f.Type
-			if embedded.Kind() == reflect.Pointer {
-				embedded = embedded.Elem()
-			}
-			if !first {
-				_, _ = out.WriteString(",\n")
-			}
-			writeMembers(out, embedded, indent)
-			first = false
+			lines = append(lines, members(f.Type, indent)...)
 			continue
 		}
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if !first {
-			_, _ = out.WriteString(",\n")
-		}
-		first = false
-		_, _ = fmt.Fprintf(out, "%s%q: ", indent, name)
-		writeShape(out, f.Type, f.Tag.Get("is"), indent)
+		line := fmt.Sprintf("%s%q: %s", indent, name, shape(f.Type, f.Tag.Get("is"), indent))
 		if options == "omitempty" {
-			_, _ = out.WriteString(" (or left out)")
+			line += " (or left out)"
 		}
+		lines = append(lines, line)
 	}
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
+	return lines
 }

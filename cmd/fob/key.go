@@ -118,11 +118,11 @@ a later run retires.`,
 	}
 	retire.Flags().BoolVar(&now, "now", false, "at once, with all of its tokens: the key has leaked")
 	rotate.Flags().BoolVar(&again, "again", false, "even if the active key is less than a day old")
-	p.tells(list, ringView{})
-	p.tells(add, keyView{})
-	p.tells(activate, keyView{})
-	p.tells(retire, retiredView{})
-	p.tells(rotate, rotationView{})
+	printsJSON(list, ringView{})
+	printsJSON(add, keyView{})
+	printsJSON(activate, keyView{})
+	printsJSON(retire, retiredView{})
+	printsJSON(rotate, rotationView{})
 	cmd := group("key", "List and turn the keys that tokens are made under", keyHelp, list, add, activate, retire, rotate)
 	p.ring.addFlags(cmd.PersistentFlags(), p.getenv)
 	return cmd

@@ -29,7 +29,7 @@ one of them get it. Device scopes need no entry.`,
 				p.explain(err, sentences{invalid: "the scope was not added"})
 		}),
 	}
-	p.tells(add, scopeView{})
+	printsJSON(add, scopeView{})
 	add.Flags().StringArrayVar(&roles, "role", nil, "`role` that may have it; repeat for more (default: everybody)")
 	add.Flags().BoolVar(&replace, "replace", false, "change the roles of a scope that is there; they count from the next login on")
 	remove := &cobra.Command{
@@ -44,11 +44,11 @@ could no longer ask for it, nor refresh a token that has it.`,
 			return removedScope{args[0], true}, fmt.Sprintf("The scope %s is removed.", args[0]), err
 		}),
 	}
-	p.tells(remove, removedScope{})
+	printsJSON(remove, removedScope{})
 	remove.Flags().BoolVar(&force, "force", false, "even if clients are registered for it")
 	return group("scope", "Add, list and remove scopes", "Scopes are what clients can ask for, apart from devices.",
 		add,
-		p.tells(&cobra.Command{
+		printsJSON(&cobra.Command{
 			Use:     "list",
 			Short:   "List the scopes",
 			Long:    `List all scopes, with the roles that may have them; none is everybody.`,

@@ -65,7 +65,7 @@ func serveCommand(program *program) *cobra.Command {
 	flags.StringVar(&o.keysFile, "keys", "", "`file` that keeps the key ring, made if it is missing; without it tokens end with the process")
 	flags.Var(&o.accessLifetime, "access-lifetime", "how long the demo's access tokens live, such as 90s (default 1h)")
 	flags.BoolVar(&o.quiet, "quiet", false, "write no line for each request")
-	return p.tells(cmd, serviceJSON{})
+	return printsJSON(cmd, serviceJSON{})
 }
 
 // Limits of the server. A request is a form of a few hundred bytes and is

@@ -32,7 +32,7 @@ type smokeTest struct{ *program }
 
 func smokeCommand(program *program) *cobra.Command {
 	p := smokeTest{program}
-	return p.tells(&cobra.Command{
+	return printsJSON(&cobra.Command{
 		Use:   "smoke [URL]",
 		Short: "Issue, ask again, revoke and introspect against a deployment, then clean up",
 		Long:  smokeHelp,

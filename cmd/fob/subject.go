@@ -31,7 +31,7 @@ disable.`,
 		return nil
 	}
 	signOut.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error { return signOutSubject(ctx, p, s, which) })
-	p.tells(signOut, signedOutView{})
+	printsJSON(signOut, signedOutView{})
 	return group("subject", "Sign a user out everywhere", "A subject is for whom tokens speak: a user, or a client that speaks for itself.", signOut)
 }
 

@@ -50,7 +50,7 @@ func (p *program) readSecret(ctx context.Context, what string) (secret.Text, err
 	if f, ok := p.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return p.ask(ctx, int(f.Fd()), what)
 	}
-	text, err := p.readAll(ctx)
+	text, err := orDone(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(p.stdin, maxInput+1)) })
 	if err != nil {
 		if ctx.Err() != nil {
 			return secret.Text{}, errInterrupted
@@ -69,20 +69,19 @@ func (p *program) readSecret(ctx context.Context, what string) (secret.Text, err
 	return secret.New(string(text)), nil
 }
 
-// readAll returns when ctx ends; the read then lasts until the process ends.
-func (p *program) readAll(ctx context.Context) ([]byte, error) {
-	type input struct {
-		text []byte
-		err  error
-	}
-	read := make(chan input, 1)
+// orDone returns what read does, or the error of ctx when that ends: the read then
+// lasts until the process ends.
+func orDone(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+	var text []byte
+	done := make(chan error, 1)
 	go func() {
-		text, err := io.ReadAll(io.LimitReader(p.stdin, maxInput+1))
-		read <- input{text, err}
+		got, err := read()
+		text = got
+		done <- err
 	}()
 	select {
-	case in := <-read:
-		return in.text, in.err
+	case err := <-done:
+		return text, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -106,35 +105,25 @@ func (p *program) ask(ctx context.Context, fd int, what string) (secret.Text, er
 	return first, nil
 }
 
-// prompt reads a line without echo. When ctx ends it turns the echo on again; the
-// read then lasts until the process ends.
+// prompt reads a line without echo. When ctx ends it turns the echo on again.
 func (p *program) prompt(ctx context.Context, fd int, text string) (secret.Text, error) {
 	before, err := term.GetState(fd)
 	if err != nil {
 		return secret.Text{}, fmt.Errorf("look at the terminal: %w", err)
 	}
 	_, _ = io.WriteString(p.stderr, text)
-	type line struct {
-		text []byte
-		err  error
-	}
-	read := make(chan line, 1)
-	go func() {
-		text, err := term.ReadPassword(fd)
-		read <- line{text, err}
-	}()
-	select {
-	case l := <-read:
-		_, _ = io.WriteString(p.stderr, "\n")
-		if l.err != nil {
-			return secret.Text{}, fmt.Errorf("read from the terminal: %w", l.err)
-		}
-		return secret.New(string(l.text)), nil
-	case <-ctx.Done():
+	line, err := orDone(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	if ctx.Err() != nil {
 		_ = term.Restore(fd, before)
-		_, _ = io.WriteString(p.stderr, "\n")
-		return secret.Text{}, errInterrupted
 	}
+	_, _ = io.WriteString(p.stderr, "\n")
+	switch {
+	case errors.Is(err, context.Canceled):
+		return secret.Text{}, errInterrupted
+	case err != nil:
+		return secret.Text{}, fmt.Errorf("read from the terminal: %w", err)
+	}
+	return secret.New(string(line)), nil
 }
 
 // render is value as JSON with --json, and otherwise what people writes.

@@ -24,11 +24,11 @@ read from standard input, one line.`,
 				p.explain(err, sentences{invalid: "the user was not added"})
 		}),
 	}
-	p.tells(add, userView{})
+	printsJSON(add, userView{})
 	add.Flags().StringArrayVar(&roles, "role", nil, "`role` that the user has; repeat for more")
 	return group("user", "Add users, change and remove them", "Users log in with a name and a password.",
 		add,
-		p.tells(&cobra.Command{
+		printsJSON(&cobra.Command{
 			Use:   "passwd NAME",
 			Short: "Change a user's password and end all of the user's tokens",
 			Long: `Change a user's password. It is asked for at a terminal, and else read from
@@ -50,7 +50,7 @@ standard input, one line. All of the user's tokens end with it, on every device.
 		userEnableCommand(p),
 		userShowCommand(p),
 		userRemoveCommand(p),
-		p.tells(&cobra.Command{
+		printsJSON(&cobra.Command{
 			Use:     "list",
 			Short:   "List the users",
 			Long:    `List all users, by their names. It reads the whole table.`,

@@ -75,7 +75,7 @@ func userImportCommand(p *program) *cobra.Command {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.BoolVar(&o.dryRun, "dry-run", false, "check the file, ask no table and change nothing")
-	p.tells(cmd, importView{})
+	printsJSON(cmd, importView{})
 	flags.StringVar(&o.report, "report", "", "`file` for the refused lines, one JSON object each; it is written anew")
 	return cmd
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -48,7 +47,7 @@ func userRemoveCommand(p *program) *cobra.Command {
 		}),
 	}
 	cmd.Flags().Var(&wait, "wait", "how long to wait for logins that are under way")
-	return p.tells(cmd, []removedUser{})
+	return printsJSON(cmd, []removedUser{})
 }
 
 func removeUsers(ctx context.Context, p *program, r *oauth.Registrar, names []string, wait time.Duration) error {
@@ -140,7 +139,7 @@ func quoted(names []string) string {
 func forget(ctx context.Context, p *program, r *oauth.Registrar, users []oauth.User, wait time.Duration) error {
 	_, _ = fmt.Fprintf(p.stderr, "fob: waiting %s until no login is under way\n", wait)
 	if p.clock.sleep(ctx, wait) != nil {
-		return errors.New("interrupted")
+		return errInterrupted
 	}
 	for _, u := range users {
 		if err := r.ForgetUser(ctx, u); err != nil {

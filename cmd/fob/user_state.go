@@ -10,7 +10,7 @@ import (
 )
 
 func userDisableCommand(p *program) *cobra.Command {
-	return p.tells(&cobra.Command{
+	return printsJSON(&cobra.Command{
 		Use:   "disable NAME",
 		Short: "Refuse a user's logins and end all of the user's tokens",
 		Long: `Refuse a user's logins, and end all of the user's tokens on every device, at once
@@ -25,7 +25,7 @@ and for good: when the user is enabled again, every device logs in again.`,
 }
 
 func userEnableCommand(p *program) *cobra.Command {
-	return p.tells(&cobra.Command{
+	return printsJSON(&cobra.Command{
 		Use:     "enable NAME",
 		Short:   "Let a disabled user log in again",
 		Long:    `Let a user log in again who was disabled.`,
@@ -86,5 +86,5 @@ func userRolesCommand(p *program) *cobra.Command {
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringArrayVar(&roles, "role", nil, "`role` that the user has; repeat for more")
 	cmd.Flags().BoolVar(&none, "none", false, "the user has no role")
-	return p.tells(cmd, userView{})
+	return printsJSON(cmd, userView{})
 }

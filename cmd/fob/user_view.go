@@ -56,7 +56,7 @@ how many devices and scopes are signed in. fob device list tells which.
 	cmd.RunE = p.withStores(func(ctx context.Context, s stores, args []string) error {
 		return showUser(ctx, p, s, args[0], cmd.Flags())
 	})
-	return p.tells(cmd, userView{})
+	return printsJSON(cmd, userView{})
 }
 
 func showUser(ctx context.Context, p *program, s stores, name string, flags *pflag.FlagSet) error {
