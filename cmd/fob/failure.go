@@ -111,37 +111,34 @@ const (
 	unavailable
 )
 
-// kindOf also returns the words of AWS, if it answered.
-func kindOf(err error) (k kind, code, message string) {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		code, message = api.ErrorCode(), oneLine(api.ErrorMessage())
-	}
+// kindOf sorts an error. code is what AWS answered, if it did.
+func kindOf(err error, code string) kind {
 	_, unknownHost := errors.AsType[*net.DNSError](err)
 	switch {
 	case errors.Is(err, oauth.ErrConflict):
-		return conflict, code, message
+		return conflict
 	case errors.Is(err, context.Canceled):
-		return interrupted, code, message
+		return interrupted
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return nothingListens, code, message
+		return nothingListens
 	case unknownHost:
-		return noHost, code, message
+		return noHost
 	}
 	switch code { // the services do not agree on the spelling
 	case "ResourceNotFoundException":
-		return missing, code, message
+		return missing
 	case "ValidationException", "ValidationError":
-		return badRequest, code, message
+		return badRequest
 	case "AccessDeniedException", "AccessDenied":
-		return forbidden, code, message
+		return forbidden
 	case "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "MissingAuthenticationTokenException",
 		"InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken", "MissingAuthenticationToken":
-		return badCredentials, code, message
+		return badCredentials
 	}
 	if errors.Is(err, oauth.ErrUnavailable) {
-		return unavailable, code, message
+		return unavailable
 	}
-	return otherKind, code, message
+	return otherKind
 }
 
 // explainAs turns an error of a service into what to do about it. in has the words for
@@ -150,7 +147,11 @@ func explainAs(err error, service string, in func(k kind, code, message string) 
 	if _, ok := errors.AsType[*failure](err); ok || err == nil {
 		return err
 	}
-	k, code, message := kindOf(err)
+	code, message := "", ""
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		code, message = api.ErrorCode(), oneLine(api.ErrorMessage())
+	}
+	k := kindOf(err, code)
 	if k == interrupted {
 		return errInterrupted
 	}

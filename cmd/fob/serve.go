@@ -44,11 +44,7 @@ type serveOptions struct {
 	quiet          bool
 }
 
-// serving is fob serve.
-type serving struct{ *program }
-
-func serveCommand(program *program) *cobra.Command {
-	p := serving{program}
+func serveCommand(p *program) *cobra.Command {
 	var o serveOptions
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -57,7 +53,7 @@ func serveCommand(program *program) *cobra.Command {
 		Example: `  fob serve
   fob serve --dynamodb http://localhost:8000 --keys keys.json`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), p, o) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
@@ -79,7 +75,7 @@ const (
 	goodbye        = 5 * time.Second
 )
 
-func (p serving) serve(ctx context.Context, o serveOptions) error {
+func serve(ctx context.Context, p *program, o serveOptions) error {
 	if _, _, err := net.SplitHostPort(o.addr); err != nil {
 		return fail(exitUsage, "--addr wants host:port, such as 127.0.0.1:8080")
 	}
@@ -111,7 +107,7 @@ func (p serving) serve(ctx context.Context, o serveOptions) error {
 		}
 		about.demo = &d
 	}
-	p.warn(listener.Addr(), o, about)
+	warn(p, listener.Addr(), o, about)
 
 	events := slog.DiscardHandler
 	if !o.quiet {
@@ -132,7 +128,7 @@ func (p serving) serve(ctx context.Context, o serveOptions) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	if err := p.announce(about); err != nil {
+	if err := announce(p, about); err != nil {
 		return errors.Join(err, server.Close())
 	}
 	select {
@@ -170,7 +166,7 @@ type service struct {
 }
 
 // warn says what may surprise somebody.
-func (p serving) warn(addr net.Addr, o serveOptions, s service) {
+func warn(p *program, addr net.Addr, o serveOptions, s service) {
 	say := func(text string) { _, _ = io.WriteString(p.stderr, "fob: "+text+"\n") }
 	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		text := addr.String() + " can be reached from other machines, and fob serve speaks http without encryption"
@@ -197,7 +193,7 @@ func (s service) where() string {
 }
 
 // announce tells that requests are answered.
-func (p serving) announce(s service) error {
+func announce(p *program, s service) error {
 	var out bytes.Buffer
 	if p.json {
 		encoder := json.NewEncoder(&out)
@@ -238,4 +234,18 @@ func (s service) json() serviceJSON {
 		out.DemoJSON = s.demo.JSON()
 	}
 	return out
+}
+
+// baseURL is how a client on this machine reaches a listener.
+func baseURL(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return "http://" + addr.String()
+	}
+	host := tcp.IP.String()
+	if tcp.IP.Equal(net.IPv4(127, 0, 0, 1)) || tcp.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	_, port, _ := net.SplitHostPort(addr.String())
+	return "http://" + net.JoinHostPort(host, port)
 }

@@ -8,9 +8,9 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/fob-oauth/fob/internal/smoke"
-
 	"github.com/spf13/cobra"
+
+	"github.com/fob-oauth/fob/internal/smoke"
 )
 
 const smokeHelp = `Try a deployment from outside, as its users do, and clean up: for the end of a
@@ -27,11 +27,7 @@ interrupted, it removes the client, the user and their tokens.
 URL is the address before /token. With --stack it may be left out: then it is the
 stack's own. Secrets are sent to it, so it is https, but on this machine.`
 
-// smokeTest is fob smoke.
-type smokeTest struct{ *program }
-
-func smokeCommand(program *program) *cobra.Command {
-	p := smokeTest{program}
+func smokeCommand(p *program) *cobra.Command {
 	return printsJSON(&cobra.Command{
 		Use:   "smoke [URL]",
 		Short: "Issue, ask again, revoke and introspect against a deployment, then clean up",
@@ -69,7 +65,7 @@ func smokeCommand(program *program) *cobra.Command {
 			if base, err = parseBase(base); err != nil {
 				return err
 			}
-			return p.smoke(cmd.Context(), s, base)
+			return trySmoke(cmd.Context(), p, s, base)
 		},
 	}, smoke.View{})
 }
@@ -85,7 +81,7 @@ func parseBase(address string) (string, error) {
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
-func (p smokeTest) smoke(ctx context.Context, s stores, base string) error {
+func trySmoke(ctx context.Context, p *program, s stores, base string) error {
 	view, err := smoke.Try(ctx, smoke.Deployment{
 		Registrar: s.registrar(), SignIns: s.signIns(), Explain: p.cause,
 		Reached: func(err error) bool {

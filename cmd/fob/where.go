@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -356,18 +355,4 @@ func (r *ring) missing() error {
 		return fail(exitUsage, "the mint keys are missing: name their secret with --%s or %s", mintFlag, mintEnv)
 	}
 	return nil
-}
-
-// baseURL is how a client on this machine reaches a listener.
-func baseURL(addr net.Addr) string {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return "http://" + addr.String()
-	}
-	host := tcp.IP.String()
-	if tcp.IP.Equal(net.IPv4(127, 0, 0, 1)) || tcp.IP.IsUnspecified() {
-		host = "localhost"
-	}
-	_, port, _ := net.SplitHostPort(addr.String())
-	return "http://" + net.JoinHostPort(host, port)
 }
