@@ -61,7 +61,6 @@ type question struct {
 	grantType GrantType
 	grant     grant
 	scope     scope.Set
-	anyScope  bool // the request named none
 }
 
 // parse reads a request without asking any store. The grant type is set as soon
@@ -75,7 +74,7 @@ func (i *Issuer) parse(req TokenRequest) (q question, err error) {
 	if !slices.Contains(GrantTypes(), name) {
 		return q, errUnsupportedGrant()
 	}
-	q.grantType, q.anyScope = name, form[paramScope] == ""
+	q.grantType = name
 	if i.Grants != nil && !slices.Contains(i.Grants, name) {
 		return q, errUnsupportedGrant()
 	}
@@ -90,20 +89,16 @@ func (i *Issuer) parse(req TokenRequest) (q question, err error) {
 	if err != nil {
 		return q, err
 	}
-	if name == RefreshTokenGrant {
-		q.scope, err = parseScope(form) // without tokenBindingId: the device is in the token
-	} else {
-		q.scope, err = requestedScope(form)
-	}
+	q.scope, err = requestedScope(form)
 	return q, err
 }
 
 // requestedScope reads scope and tokenBindingId, WSO2's other spelling of the
 // device. Both are checked before any store is asked.
 func requestedScope(form Form) (scope.Set, error) {
-	set, err := parseScope(form)
+	set, err := scope.Parse(form[paramScope])
 	if err != nil {
-		return scope.Set{}, err
+		return scope.Set{}, refuse(InvalidScope, err.Error()) // which never repeats input
 	}
 	binding := form[paramTokenBindingID]
 	if binding == "" {
@@ -117,15 +112,6 @@ func requestedScope(form Form) (scope.Set, error) {
 		return scope.Set{}, refuse(InvalidRequest, "tokenBindingId and the device scope name different devices")
 	}
 	return set.WithDevice(device), nil
-}
-
-// parseScope reads scope alone. The errors of package scope never repeat input.
-func parseScope(form Form) (scope.Set, error) {
-	set, err := scope.Parse(form[paramScope])
-	if err != nil {
-		return scope.Set{}, refuse(InvalidScope, err.Error())
-	}
-	return set, nil
 }
 
 func errUnsupportedGrant() error {

@@ -159,8 +159,13 @@ func TestRefreshTokensStayOnTheirDevice(t *testing.T) {
 			for _, device := range []string{"a", "b", "c"} {
 				r := w.login(client, "alice", "device_"+device)
 				hold(device, r)
-				// Another spelling at refresh does not move it.
-				r, err := w.refresh(client, r.RefreshToken, "tokenBindingId", "b")
+				// Another device at refresh does not move it, and the device's own is as good
+				// as none.
+				if device != "b" {
+					_, err := w.refresh(client, r.RefreshToken, "tokenBindingId", "b")
+					wantCode(t, err, oauth.InvalidScope)
+				}
+				r, err := w.refresh(client, r.RefreshToken, "tokenBindingId", device)
 				w.must(err)
 				hold(device, r)
 				latest[device] = r

@@ -28,8 +28,18 @@ func TestTokenBindingID(t *testing.T) {
 		_, err := w.token("backend", form...)
 		wantCode(t, err, oauth.InvalidRequest)
 	}
-	_, err = w.refresh("backend", want.RefreshToken, "tokenBindingId", "iphone") // ignored at refresh
-	w.must(err)
+	// A refresh is read as a login is.
+	for _, form := range [][]string{
+		{"tokenBindingId", "ipad"}, {"scope", "device_ipad"}, {"scope", "device_ipad", "tokenBindingId", "ipad"},
+		{"scope", "read", "tokenBindingId", "ipad"}, {"scope", "read device_ipad"},
+	} {
+		_, err = w.refresh("backend", want.RefreshToken, form...)
+		w.must(err)
+	}
+	_, err = w.refresh("backend", want.RefreshToken, "tokenBindingId", "iphone")
+	wantCode(t, err, oauth.InvalidScope)
+	_, err = w.refresh("backend", want.RefreshToken, "scope", "device_iphone", "tokenBindingId", "ipad")
+	wantCode(t, err, oauth.InvalidRequest)
 }
 
 func TestGrantErrors(t *testing.T) {

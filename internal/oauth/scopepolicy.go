@@ -38,17 +38,20 @@ func (c Client) mayUse(name string, registered ResourceScopes) bool {
 	return exists && c.Scopes.Contains(name)
 }
 
-// checkRefreshScope refuses what a refresh token was decided to get if the
-// request names another set of scopes (a narrower token would be another
-// Authorization), or if the client may no longer use one of those granted.
+// checkRefreshScope refuses what a refresh token was decided to get if the request
+// names other scopes or another device than were granted, or fewer scopes (a narrower
+// token would be another Authorization), or if the client may no longer use one of
+// those granted. As at login, a request that names the device alone leaves the
+// scopes open: client libraries repeat the scope parameter of the login.
 func checkRefreshScope(c Client, registered ResourceScopes, q question, d ledger.Decision) error {
 	if d.Do != ledger.Return && d.Do != ledger.Save {
 		return nil
 	}
-	if !q.anyScope && q.scope != d.Answer.Scope {
+	granted := d.Answer.Scope
+	if q.scope.HasOrdinary() && q.scope != granted || q.scope.Device() != "" && q.scope.Device() != granted.Device() {
 		return refuse(InvalidScope, "scope must be absent or the same set as granted")
 	}
-	for _, name := range d.Answer.Scope.Ordinary() {
+	for _, name := range granted.Ordinary() {
 		if !c.mayUse(name, registered) {
 			return errInvalidRefresh()
 		}

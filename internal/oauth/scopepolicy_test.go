@@ -26,14 +26,15 @@ func TestRefreshScope(t *testing.T) {
 		decided := ledger.Decision{Do: do, Answer: granted}
 		for asked, want := range map[string]Code{
 			"": "", "read device_ipad": "", "device_ipad read": "", "read read device_ipad": "",
-			"read": InvalidScope, "device_ipad": InvalidScope, "read device_iphone": InvalidScope, "read write device_ipad": InvalidScope,
+			"device_ipad": "", // as at login, the scopes are left open
+			"read":        InvalidScope, "device_iphone": InvalidScope, "read device_iphone": InvalidScope, "read write device_ipad": InvalidScope,
 		} {
-			q := question{scope: parsedScope(t, asked), anyScope: asked == ""}
+			q := question{scope: parsedScope(t, asked)}
 			if got := codeOf(checkRefreshScope(client, registered, q, decided)); got != want {
 				t.Errorf("scope %q: %q, want %q", asked, got, want)
 			}
 		}
-		any := question{anyScope: true}
+		any := question{}
 		if got := codeOf(checkRefreshScope(client, ResourceScopes{}, any, decided)); got != InvalidGrant {
 			t.Errorf("a scope that no longer exists: %q", got)
 		}
