@@ -178,7 +178,5 @@ func dropSecret(ctx context.Context, p *program, r *oauth.Registrar, id ledger.C
 	if newer {
 		which = "newer"
 	}
-	return p.confirm(viewClient(saved), func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "The %s secret of %s is dropped. It is refused within 10 seconds.\n", which, shown(string(id)))
-	})
+	return p.confirmf(viewClient(saved), "The %s secret of %s is dropped. It is refused within 10 seconds.", which, shown(string(id)))
 }

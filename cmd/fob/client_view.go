@@ -76,18 +76,14 @@ func listClients(ctx context.Context, p *program, s stores) error {
 	if err != nil {
 		return err
 	}
-	views := make([]clientView, len(all))
-	rows := [][]string{{"CLIENT", "TYPE", "GRANTS", "SCOPES", "CREATED"}}
-	for i, c := range all {
+	return printTable(p, all, []string{"CLIENT", "TYPE", "GRANTS", "SCOPES", "CREATED"}, func(c oauth.Client) (clientView, []string) {
 		v := viewClient(c)
-		views[i] = v
 		kind := v.Type
 		if v.Disabled {
 			kind += ", disabled"
 		}
-		rows = append(rows, []string{v.ClientID, kind, list(v.Grants), list(v.Scopes), v.CreatedAt})
-	}
-	return p.print(views, func(w io.Writer) { columns(w, rows...) })
+		return v, []string{v.ClientID, kind, list(v.Grants), list(v.Scopes), v.CreatedAt}
+	})
 }
 
 func showClient(ctx context.Context, p *program, s stores, id string) error {

@@ -111,18 +111,14 @@ func listDevices(ctx context.Context, p *program, s stores, which selection, fla
 			return err
 		}
 	}
-	views := []deviceView{}
-	rows := [][]string{{"USER", "CLIENT", "DEVICE", "SCOPES", "ISSUED", "UNTIL"}}
-	for _, st := range standing {
+	return printTable(p, standing, []string{"USER", "CLIENT", "DEVICE", "SCOPES", "ISSUED", "UNTIL"}, func(st oauth.SignIn) (deviceView, []string) {
 		a := st.Authorization
 		v := deviceView{
 			Subject: a.Subject.ID, Username: a.Username, ClientID: string(a.Client), Device: string(a.Scope.Device()),
 			Scopes: orEmpty(a.Scope.Ordinary()), FirstIssued: timestamp(st.FirstIssued), LastIssued: timestamp(st.LastIssued), Expires: timestamp(st.Expiry),
 		}
-		views = append(views, v)
-		rows = append(rows, []string{cmp.Or(v.Username, "-"), v.ClientID, cmp.Or(v.Device, "-"), list(v.Scopes), v.LastIssued, v.Expires})
-	}
-	return p.print(views, func(w io.Writer) { columns(w, rows...) })
+		return v, []string{cmp.Or(v.Username, "-"), v.ClientID, cmp.Or(v.Device, "-"), list(v.Scopes), v.LastIssued, v.Expires}
+	})
 }
 
 func deviceEndCommand(p *program) *cobra.Command {

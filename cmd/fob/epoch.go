@@ -70,7 +70,5 @@ func raiseEpoch(ctx context.Context, p *program, v rotation.Vault) error {
 		return err
 	}
 	before, now := d.IssuerEpoch(), after.IssuerEpoch()
-	return p.confirm(epochView{now, &before}, func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "The issuer epoch is %d, and was %d. Within 60 seconds every token that was issued before is inactive.\n", now, before)
-	})
+	return p.confirmf(epochView{now, &before}, "The issuer epoch is %d, and was %d. Within 60 seconds every token that was issued before is inactive.", now, before)
 }

@@ -62,8 +62,8 @@ func inDoubt(err error, state string) error {
 	if err == nil {
 		return nil
 	}
-	if code := exitCode(err); code == exitUnavailable || isInterrupted(err) {
-		return fail(code, "%s: run the same command again. %v", state, err)
+	if unanswered(err) {
+		return fail(exitCode(err), "%s: run the same command again. %v", state, err)
 	}
 	return err
 }
@@ -77,7 +77,10 @@ func halfDone(err error, state string) error {
 	return fail(code, "%s: run the same command again. %v", state, err)
 }
 
-func isInterrupted(err error) bool { return errors.Is(err, errInterrupted) }
+// unanswered reports whether what was begun may have been done.
+func unanswered(err error) bool {
+	return exitCode(err) == exitUnavailable || errors.Is(err, errInterrupted)
+}
 
 // oneLine joins the lines of an error: scripts and logs take errors by the line.
 func oneLine(s string) string {

@@ -236,9 +236,7 @@ func addKey(ctx context.Context, p *program, v rotation.Vault) error {
 		return err
 	}
 	view := viewNext(k, 0)
-	return p.confirm(view, func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "Key %d is prepublished. It can be activated from %s on: fob key activate %d.\n", k.KID, view.NextFrom, k.KID)
-	})
+	return p.confirmf(view, "Key %d is prepublished. It can be activated from %s on: fob key activate %d.", k.KID, view.NextFrom, k.KID)
 }
 
 func activateKey(ctx context.Context, p *program, v rotation.Vault, arg string) error {
@@ -250,9 +248,7 @@ func activateKey(ctx context.Context, p *program, v rotation.Vault, arg string) 
 	if err != nil {
 		return err
 	}
-	return p.confirm(viewKey(after.Active()), func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "Key %d is active, and key %d verifies the tokens that there are. When it can be retired, fob key list says.\n", kid, before.Active().KID)
-	})
+	return p.confirmf(viewKey(after.Active()), "Key %d is active, and key %d verifies the tokens that there are. When it can be retired, fob key list says.", kid, before.Active().KID)
 }
 
 // retiredView is a key that was retired. Programs rely on the names.
@@ -290,7 +286,7 @@ func retireKey(ctx context.Context, p *program, v rotation.Vault, arg string, gi
 	k, _ := after.Key(kid)
 	view := retiredView{keyView: viewKey(k), ReplacedBy: replacement.KID}
 	if !now {
-		return p.confirm(view, func(w io.Writer) { _, _ = fmt.Fprintf(w, "Key %d is retired. No token under it was left.\n", kid) })
+		return p.confirmf(view, "Key %d is retired. No token under it was left.", kid)
 	}
 	for _, was := range before.Keys() {
 		is, _ := after.Key(was.KID)

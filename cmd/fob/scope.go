@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -83,12 +82,7 @@ func listScopes(ctx context.Context, p *program, st stores) error {
 	if err != nil {
 		return err
 	}
-	views := []scopeView{}
-	rows := [][]string{{"SCOPE", "ROLES"}}
-	for _, name := range slices.Sorted(maps.Keys(s.Roles)) {
-		roles := s.Roles[name]
-		views = append(views, scopeView{name, orEmpty(roles)})
-		rows = append(rows, []string{name, list(roles)})
-	}
-	return p.print(views, func(w io.Writer) { columns(w, rows...) })
+	return printTable(p, slices.Sorted(maps.Keys(s.Roles)), []string{"SCOPE", "ROLES"}, func(name string) (scopeView, []string) {
+		return scopeView{name, orEmpty(s.Roles[name])}, []string{name, list(s.Roles[name])}
+	})
 }

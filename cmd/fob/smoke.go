@@ -84,10 +84,7 @@ func parseBase(address string) (string, error) {
 func trySmoke(ctx context.Context, p *program, s stores, base string) error {
 	view, err := smoke.Try(ctx, smoke.Deployment{
 		Registrar: s.registrar(), SignIns: s.signIns(), Explain: p.cause,
-		Reached: func(err error) bool {
-			cause := p.cause(err)
-			return exitCode(cause) == exitUnavailable || isInterrupted(cause)
-		},
+		Reached: func(err error) bool { return unanswered(p.cause(err)) },
 	}, base)
 	if len(view.Steps) == 0 {
 		return err

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -112,6 +110,6 @@ func (p *program) changing(change func(ctx context.Context, r *oauth.Registrar, 
 		if err != nil {
 			return err
 		}
-		return p.confirm(view, func(w io.Writer) { _, _ = fmt.Fprintln(w, sentence) })
+		return p.confirmf(view, "%s", sentence)
 	})
 }

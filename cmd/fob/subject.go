@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 )
@@ -48,5 +46,5 @@ func signOutSubject(ctx context.Context, p *program, s stores, which selection) 
 	if err := s.signIns().SignOut(ctx, subject); err != nil {
 		return inDoubt(p.tables.explain(err), "it is not known whether that was done")
 	}
-	return p.confirm(signedOutView{subject.ID, true}, func(w io.Writer) { _, _ = fmt.Fprintf(w, "All tokens of %s are ended.\n", shown(subject.ID)) })
+	return p.confirmf(signedOutView{subject.ID, true}, "All tokens of %s are ended.", shown(subject.ID))
 }

@@ -149,7 +149,7 @@ func (p *program) print(value any, people func(w io.Writer)) error {
 		return err
 	}
 	if _, err = p.stdout.Write(text); errors.Is(err, syscall.EPIPE) {
-		return nil // whoever reads has seen enough
+		return nil // the reader has seen enough
 	}
 	return err
 }
@@ -165,6 +165,21 @@ func (p *program) confirm(value any, people func(w io.Writer)) error {
 		return fail(exitFailure, "it was done, but standard output does not take the answer: %v", err)
 	}
 	return nil
+}
+
+// confirmf is confirm with one sentence.
+func (p *program) confirmf(value any, sentence string, args ...any) error {
+	return p.confirm(value, func(w io.Writer) { _, _ = fmt.Fprintf(w, sentence+"\n", args...) })
+}
+
+// printTable is print for a list: row returns what --json shows of one, and its cells.
+func printTable[T, V any](p *program, all []T, header []string, row func(T) (V, []string)) error {
+	views, rows := make([]V, len(all)), [][]string{header}
+	for i, one := range all {
+		view, cells := row(one)
+		views[i], rows = view, append(rows, cells)
+	}
+	return p.print(views, func(w io.Writer) { columns(w, rows...) })
 }
 
 // columns writes rows with aligned columns. A cell cannot move the cursor or look

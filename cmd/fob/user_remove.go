@@ -112,7 +112,7 @@ func removalStopped(p *program, gone []oauth.User, itemsStay bool, left []string
 		state = append(state, fmt.Sprintf("%q is disabled and not removed, as far as can be seen", left[0]))
 	case len(gone) > 0:
 		state = append(state, "not yet the others")
-	case code == exitUnavailable || isInterrupted(cause):
+	case unanswered(cause):
 		state = append(state, "it is not known whether anything was done")
 	default:
 		return cause

@@ -32,14 +32,10 @@ func listUsers(ctx context.Context, p *program, s stores) error {
 	if err != nil {
 		return err
 	}
-	views := make([]userView, len(all))
-	rows := [][]string{{"USER", "ID", "ROLES", "CREATED"}}
-	for i, u := range all {
+	return printTable(p, all, []string{"USER", "ID", "ROLES", "CREATED"}, func(u oauth.User) (userView, []string) {
 		v := viewUser(u)
-		views[i] = v
-		rows = append(rows, []string{v.Username, v.UserID, list(v.Roles), v.CreatedAt})
-	}
-	return p.print(views, func(w io.Writer) { columns(w, rows...) })
+		return v, []string{v.Username, v.UserID, list(v.Roles), v.CreatedAt}
+	})
 }
 
 func userShowCommand(p *program) *cobra.Command {
