@@ -198,7 +198,8 @@ func (w *budgetWorld) endDevice(b bearer.Bearer, n int) func(context.Context) er
 	return w.devices(b, func(ctx context.Context, d *oauth.SignIns, me oauth.Introspection) error {
 		name, err := scope.ParseDevice(strings.TrimPrefix(device(n), scope.DevicePrefix))
 		w.must(err)
-		return d.EndDevice(ctx, me.Subject, name, me.Locator)
+		_, err = d.EndDevice(ctx, me.Subject, name, me.Locator)
+		return err
 	})
 }
 

@@ -82,14 +82,14 @@ func (d *SignIns) Places(ctx context.Context, subject ledger.Subject, after Plac
 // EndDevice ends all Authorizations of a subject under a device name, of every
 // client. It may be called again after an error, and when nothing is left. The
 // Authorization at own, whose token the request came with, ends last: until then
-// the same token can ask again.
-func (d *SignIns) EndDevice(ctx context.Context, subject ledger.Subject, device scope.Device, own bearer.Locator) error {
+// the same token can ask again. ended is how many there were.
+func (d *SignIns) EndDevice(ctx context.Context, subject ledger.Subject, device scope.Device, own bearer.Locator) (ended int, err error) {
 	if device == "" {
-		return errors.New("no device to end: the empty name would select them all")
+		return 0, errors.New("no device to end: the empty name would select them all")
 	}
 	records, err := d.Tokens.List(ctx, subject, "")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	records = slices.DeleteFunc(records, func(r ledger.Record) bool { return r.Authorization.Scope.Device() != device })
 	if i := slices.IndexFunc(records, func(r ledger.Record) bool { return r.Locator() == own }); i >= 0 {
@@ -97,10 +97,11 @@ func (d *SignIns) EndDevice(ctx context.Context, subject ledger.Subject, device 
 	}
 	for _, r := range records {
 		if err := d.end(ctx, r); err != nil {
-			return err
+			return ended, err
 		}
+		ended++
 	}
-	return nil
+	return ended, nil
 }
 
 // EndOthers ends the Authorizations of a subject at all places but keep. It may be

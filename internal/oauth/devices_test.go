@@ -49,7 +49,7 @@ func TestPlaces(t *testing.T) {
 	want(t, "behind the first", all[1:], page)
 
 	// Behind the place, whatever became of it since.
-	w.must(d.EndDevice(t.Context(), w.userSubject("alice"), "ipad", bearer.Locator{}))
+	w.endDevice(d, w.userSubject("alice"), "ipad", bearer.Locator{})
 	w.login("other", "alice", "device_ipad")
 	page, more = places(all[1].Place, 2)
 	want(t, "the last page", 1, len(page))
@@ -88,7 +88,7 @@ func TestPlacesByPages(t *testing.T) {
 		w.advance(1)
 		w.login("app-0", "alice", "device_00") // on the first page
 		w.login("app-9", "alice", "device_24") // on the last one
-		w.must(d.EndDevice(t.Context(), subject, page[0].Device, bearer.Locator{}))
+		w.endDevice(d, subject, page[0].Device, bearer.Locator{})
 	}
 	for place, n := range seen {
 		if n != 1 {
@@ -114,7 +114,7 @@ func TestEndDevice(t *testing.T) {
 		w.login("backend", "bob", "device_ipad").AccessToken,
 	}
 	for range 2 { // a request that is repeated finds nothing, and is no error
-		w.must(d.EndDevice(t.Context(), alice, "ipad", bearer.Locator{}))
+		w.endDevice(d, alice, "ipad", bearer.Locator{})
 	}
 	for _, token := range ended {
 		w.wantActive("backend", token, false)
@@ -123,7 +123,7 @@ func TestEndDevice(t *testing.T) {
 	for _, token := range others {
 		w.wantActive("backend", token, true)
 	}
-	if err := d.EndDevice(t.Context(), alice, "", bearer.Locator{}); err == nil {
+	if _, err := d.EndDevice(t.Context(), alice, "", bearer.Locator{}); err == nil {
 		t.Error("the empty name was taken for a device")
 	}
 	w.wantActive("backend", others[1], true)
@@ -156,12 +156,12 @@ func TestEndDeviceEndsItselfLast(t *testing.T) {
 			own := w.introspect("backend", tokens[mine]).Locator
 			d := w.signIns()
 			d.Tokens = &failsAfter{w.tokens, done}
-			if err := d.EndDevice(t.Context(), w.userSubject("alice"), "ipad", own); !errors.Is(err, oauth.ErrUnavailable) {
+			if _, err := d.EndDevice(t.Context(), w.userSubject("alice"), "ipad", own); !errors.Is(err, oauth.ErrUnavailable) {
 				t.Errorf("with %d of 3 ended: %v", done, err)
 			}
 			w.wantActive("backend", tokens[mine], true)
 			d.Tokens = w.tokens
-			w.must(d.EndDevice(t.Context(), w.userSubject("alice"), "ipad", own))
+			w.endDevice(d, w.userSubject("alice"), "ipad", own)
 			for _, token := range tokens {
 				w.wantActive("backend", token, false)
 			}
@@ -198,4 +198,10 @@ func TestEndOthers(t *testing.T) {
 		}
 		w.wantActive("other", other, false)
 	}
+}
+
+func (w *world) endDevice(d *oauth.SignIns, subject ledger.Subject, device scope.Device, own bearer.Locator) {
+	w.t.Helper()
+	_, err := d.EndDevice(w.t.Context(), subject, device, own)
+	w.must(err)
 }

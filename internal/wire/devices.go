@@ -191,12 +191,14 @@ func (d devices) list(r *http.Request, caller oauth.Introspection) (answer, erro
 	return jsonAnswer(out)
 }
 
-// end answers 204 also when there was nothing to end: a phone that lost the first
-// answer asks again.
 // end answers 204 also when nothing was to end: a phone that lost the first answer
-// asks again.
+// asks again. It does not where the scope of a device was sent in place of its name.
 func (d devices) end(ctx context.Context, caller oauth.Introspection, device scope.Device) (answer, error) {
-	return done(ctx, d.signIns.EndDevice(ctx, caller.Subject, device, caller.Locator))
+	ended, err := d.signIns.EndDevice(ctx, caller.Subject, device, caller.Locator)
+	if err == nil && ended == 0 && strings.HasPrefix(string(device), scope.DevicePrefix) {
+		return answer{}, refuseResource(oauth.InvalidRequest, "there is no such device: the name is the part behind device_")
+	}
+	return done(ctx, err)
 }
 
 func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.Introspection) (answer, error) {

@@ -64,6 +64,25 @@ func TestDevicesPaths(t *testing.T) {
 	})
 }
 
+// A client that sends the scope of a device in place of its name must not take the
+// answer for success.
+func TestEndDeviceByItsScope(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		mine := w.login(t, by, asApp, "devices device_mine").text("access_token")
+		ipad := w.login(t, by, asApp, "read device_ipad").text("access_token")
+		odd := w.login(t, by, asApp, "read device_device_odd").text("access_token")
+		w.expect(t, by, step{call: devices("DELETE", "/devices/device_ipad", mine), status: 400, error: "invalid_request"})
+		if !w.isActive(t, by, ipad) {
+			t.Error("the device was ended all the same")
+		}
+		w.expect(t, by, step{call: devices("DELETE", "/devices/device_odd", mine), status: 204})
+		if w.isActive(t, by, odd) {
+			t.Error("a device whose name begins like a scope was not ended")
+		}
+		w.expect(t, by, step{call: devices("DELETE", "/devices/nothing", mine), status: 204})
+	})
+}
+
 // Names of dots alone are lost in a path: clients resolve them.
 func TestSignOutByName(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
