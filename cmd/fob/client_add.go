@@ -80,7 +80,7 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, o clientOpti
 	if faults != nil {
 		return invalid("the client was not added", faults)
 	}
-	// From here on a Ctrl-C waits: the secret would be stored, and nobody have it.
+	// From here on a Ctrl-C waits: a secret must not be stored without being shown.
 	ctx = context.WithoutCancel(ctx)
 	saved, err := r.AddClient(ctx, c, text)
 	if oauth.IsChange(err, oauth.InDoubt) {

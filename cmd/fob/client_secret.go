@@ -76,7 +76,7 @@ func addSecret(ctx context.Context, p *program, r *oauth.Registrar, id ledger.Cl
 	if err != nil {
 		return err
 	}
-	// From here on a Ctrl-C waits: the secret would be stored, and nobody have it.
+	// From here on a Ctrl-C waits: a secret must not be stored without being shown.
 	ctx = context.WithoutCancel(ctx)
 	saved, err := r.AddSecret(ctx, id, text, o.now)
 	if oauth.IsChange(err, oauth.InDoubt) {
@@ -141,7 +141,7 @@ func writeSecret(w io.Writer, view clientView) {
 func afterDoubt(ctx context.Context, p *program, r *oauth.Registrar, sent oauth.Client, doubt error, otherwise string) (oauth.Client, error) {
 	explained := p.cause(doubt)
 	if exitCode(explained) != exitUnavailable || errors.Is(doubt, syscall.ECONNREFUSED) {
-		return oauth.Client{}, explained // an answer, and it was no; or nobody heard it
+		return oauth.Client{}, explained // it was refused, or it was not received
 	}
 	// A write can be under way for some time after its caller gave up.
 	for range doubtLooks {

@@ -34,8 +34,8 @@ func (p *program) run(ctx context.Context, args []string) int {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 
-	// Cobra does not tell its own complaints about flags and arguments from the
-	// errors of a command: those come before this.
+	// Cobra returns its own errors about flags and arguments like those of a command.
+	// Its own come before this runs.
 	started := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 
@@ -106,8 +106,8 @@ func group(use, short, long string, commands ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// noArgs also stands guard where cobra would show the help of a group, and
-// succeed, for a command that does not exist.
+// noArgs refuses arguments. It is for groups, too: for a command that does not exist
+// cobra would show the help of the group, and succeed.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -135,7 +135,7 @@ func oneArg(what string) cobra.PositionalArgs {
 	}
 }
 
-// oneOf refuses two of the flags beside each other.
+// oneOf refuses a command line with two of the flags.
 func oneOf(cmd *cobra.Command, flags ...string) error {
 	var given []string
 	for _, flag := range flags {

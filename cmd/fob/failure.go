@@ -18,7 +18,7 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// The exit codes. They are told in rootHelp, and scripts rely on them.
+// The exit codes. The help lists them (exitStatus), and scripts rely on them.
 const (
 	exitFailure     = 1
 	exitUsage       = 2
@@ -284,11 +284,11 @@ func explainStep(r *rotation.StepError) error {
 	return fail(exitConflict, "%v, and only a verify-only key can be retired; --now ends one that leaked", r)
 }
 
-// sentences say in the words of one command what is the matter with its change.
-// Those that are empty are said in words for all.
+// sentences describe a failed change in the words of one command. An empty one is
+// replaced by words for all commands.
 type sentences struct {
 	invalid  string // what did not happen because of faults
-	inDoubt  string // what nobody knows after a write that was not answered
+	inDoubt  string // what is not known after a write that was not answered
 	halfDone string // what holds after the first of two writes
 }
 

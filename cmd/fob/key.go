@@ -137,7 +137,7 @@ type keyView struct {
 	NextFrom string `json:"next_from,omitempty" is:"time"` // when that loses nothing
 }
 
-// ringView is all that may be told of the ring.
+// ringView is what may be shown of the ring.
 type ringView struct {
 	IssuerEpoch uint64    `json:"issuer_epoch"`
 	Keys        []keyView `json:"keys"`
@@ -164,7 +164,8 @@ func parseKID(text string) (uint8, error) {
 	return uint8(kid), nil
 }
 
-// longestLife is what the operator says, or what the registered clients do.
+// longestLife is the longest life of a token: what the operator gave, or the longest
+// of all clients.
 func longestLife(ctx context.Context, p *program, given seconds) (time.Duration, error) {
 	if given > 0 {
 		return time.Duration(given) * time.Second, nil
@@ -180,8 +181,7 @@ func longestLife(ctx context.Context, p *program, given seconds) (time.Duration,
 	return rotation.LongestLife(all), nil
 }
 
-// withoutClients says why the table of clients was asked, and what to do without
-// it.
+// withoutClients adds why the table of clients was read, and how to do without it.
 func withoutClients(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err

@@ -67,9 +67,9 @@ func (s selection) one(ctx context.Context, from stores) (subject ledger.Subject
 	return ledger.Subject{}, false, nil
 }
 
-// findSubject refuses a sub that nobody has: it may be a slip, or a user's name.
-// Everybody who was ever signed in or out has left something; the others are looked
-// for.
+// findSubject refuses a sub without a user or client: it may be a slip, or a user's
+// name. A subject that was ever signed in or out has a state or records; any other
+// is looked up in the registry.
 func findSubject(ctx context.Context, from stores, sub string) (ledger.Subject, error) {
 	subject := oauth.SubjectOf(sub)
 	state, err := from.subjects.State(ctx, subject)

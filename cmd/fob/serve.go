@@ -89,7 +89,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	}
 
 	// The port is taken first, so that a second instance fails before it has
-	// touched anything. Whoever connects early waits.
+	// touched anything. A client that connects early waits.
 	listener, err := net.Listen("tcp", o.addr)
 	if err != nil {
 		return fail(exitFailure, "cannot listen on %s, give another --addr (port 0 picks a free one): %v", o.addr, err)
@@ -158,14 +158,14 @@ func keySource(file string) (func(context.Context) (*bearer.MintRing, error), er
 	return keys.MintFromFile(file), nil
 }
 
-// service is what serve tells of itself when it is ready.
+// service is what serve prints when it is ready.
 type service struct {
 	base   string
 	tables *tables
 	demo   *laptop.Demo // nil if it was not added
 }
 
-// warn says what may surprise somebody.
+// warn prints what may surprise the operator.
 func warn(p *program, addr net.Addr, o serveOptions, s service) {
 	say := func(text string) { _, _ = io.WriteString(p.stderr, "fob: "+text+"\n") }
 	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
@@ -192,7 +192,7 @@ func (s service) where() string {
 	return "in the tables " + names.Tokens + ", " + names.Clients + " and " + names.Users + " " + s.tables.where()
 }
 
-// announce tells that requests are answered.
+// announce prints that requests are answered.
 func announce(p *program, s service) error {
 	var out bytes.Buffer
 	if p.json {

@@ -160,8 +160,8 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 	return u, nil
 }
 
-// isLoopback reports whether the endpoint is surely on this machine, where
-// nobody keeps real users.
+// isLoopback reports whether the endpoint is surely on this machine, which has no
+// real users.
 func isLoopback(u *url.URL) bool {
 	if strings.EqualFold(u.Hostname(), "localhost") {
 		return true
@@ -191,14 +191,13 @@ func (t *tables) awsConfig(ctx context.Context) (aws.Config, error) {
 	return awsConfig(ctx, t.areLocal(), "--dynamodb URL for a local endpoint")
 }
 
-// awsConfig is the SDK's configuration for AWS, or for an endpoint on this
-// machine. It finds out whether there is a region and are credentials. otherwise is
-// what to give where there is no AWS.
+// awsConfig is the SDK's configuration for AWS, or for an endpoint on this machine.
+// It fails without a region or credentials. otherwise is what to give without AWS.
 func awsConfig(ctx context.Context, local bool, otherwise string) (aws.Config, error) {
-	// The SDK would put warnings beside the one line that is ours.
+	// The SDK would write warnings to standard error, which has one line.
 	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if local {
-		// A laptop is no EC2 instance: nobody would answer, slowly.
+		// A laptop is not an EC2 instance: the request would only time out.
 		options = append(options, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
@@ -309,8 +308,8 @@ func changeRing(ctx context.Context, v rotation.Vault, change func(rotation.Docu
 }
 
 // checkKeys returns the keys that judge tokens, for commands that can do without
-// them: nil, and why, if they cannot be read. Who looks after users alone does not
-// need the secret.
+// them: nil, and why, if they cannot be read. Work on users alone does not need the
+// secret.
 func (p *program) checkKeys(ctx context.Context, flags *pflag.FlagSet) (oauth.Keys[*bearer.CheckRing], error) {
 	r := p.ring
 	file, check, _ := r.settings()
@@ -344,7 +343,7 @@ func (p *program) checkKeys(ctx context.Context, flags *pflag.FlagSet) (oauth.Ke
 	return cache, nil
 }
 
-// missing says which secret nobody named.
+// missing says which secret is not named.
 func (r *ring) missing() error {
 	switch {
 	case r.check == "" && r.mint == "":
