@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,7 +10,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -141,114 +138,6 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 
 }
 
-// A write whose reply was lost is looked at: what landed is shown after all, the
-// secret that it generated too, which nobody else has.
-func TestSecretsAreNotLostInDoubt(t *testing.T) {
-	engine := dynamotest.Engine(t)
-	f := dynamotest.New(t, engine)
-	lossy := refusing(t, engine, regexp.MustCompile(`PutItem$`), 500, "InternalServerError", "oops")
-	secretIn := regexp.MustCompile(`client_secret +[A-Za-z0-9_-]{43}\n`)
-	if code, out, said := fobAt(t, lossy, "", f, "client", "add", "--id", "lost", "--grant", "client_credentials"); code != 0 || !secretIn.MatchString(out) {
-		t.Errorf("add: exit code %d, %q, %q", code, out, said)
-	}
-	if code, out, said := fobAt(t, lossy, "", f, "client", "rotate-secret", "lost"); code != 0 || !secretIn.MatchString(out) {
-		t.Errorf("rotate: exit code %d, %q, %q", code, out, said)
-	}
-	// A write can land after its caller gave up, and after the first look.
-	late, release := slowPut(t, engine, 3)
-	if code, out, said := fobAt(t, late, "", f, "client", "rotate-secret", "lost", "--now"); code != 0 || !secretIn.MatchString(out) {
-		t.Errorf("late: exit code %d, %q, %q", code, out, said)
-	}
-	release()
-	// What nobody can tell is not called unchanged.
-	for _, args := range [][]string{
-		{"client", "add", "--id", "another", "--grant", "client_credentials"},
-		{"client", "rotate-secret", "lost", "--now"},
-	} {
-		never, release := slowPut(t, engine, 1000)
-		code, out, said := fobAt(t, never, "", f, args...)
-		if code != exitUnavailable || out != "" || !strings.HasPrefix(said, "fob: it is not known what became of the client ") || strings.Contains(said, "nothing was changed") {
-			t.Errorf("%q: exit code %d, %q, %q", args, code, out, said)
-		}
-		if strings.Contains(said, "--cancel") {
-			t.Errorf("%q: there is no older secret to go back to: %q", args, said)
-		}
-		release()
-	}
-}
-
-// slowPut is an engine that answers a PutItem with 500 at once and does it before
-// the n-th read that comes after it.
-func slowPut(t *testing.T, engine string, n int) (endpoint string, release func()) {
-	t.Helper()
-	target, err := url.Parse(engine)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	var mu sync.Mutex // guards what follows
-	var pending *http.Request
-	var body []byte
-	reads := 0
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		switch operation := r.Header.Get("X-Amz-Target"); {
-		case strings.HasSuffix(operation, "PutItem"):
-			pending, reads = r.Clone(context.WithoutCancel(r.Context())), 0
-			body, _ = io.ReadAll(r.Body)
-			w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-			w.WriteHeader(http.StatusInternalServerError)
-			_, _ = io.WriteString(w, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"oops"}`)
-			return
-		case strings.HasSuffix(operation, "GetItem") && pending != nil:
-			if reads++; reads == n {
-				pending.Body = io.NopCloser(bytes.NewReader(body))
-				proxy.ServeHTTP(httptest.NewRecorder(), pending)
-				pending = nil
-			}
-		}
-		proxy.ServeHTTP(w, r)
-	}))
-	return server.URL, server.Close
-}
-
-// fullDisk takes nothing.
-type fullDisk struct{}
-
-func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
-
-// What was done is told, also if standard output does not take it: the exit code
-// alone would say that nothing was.
-func TestStandardOutputTakesNothing(t *testing.T) {
-	s := newMemoryStores()
-	run := func(args ...string) (int, string) {
-		var stderr output
-		p := program{stdin: strings.NewReader("example-password"), stdout: fullDisk{}, stderr: &stderr, getenv: noEnv, inMemory: &s}
-		return p.run(t.Context(), args), stderr.String()
-	}
-	for _, test := range []struct {
-		args []string
-		says string
-	}{
-		{[]string{"scope", "add", "read"}, "fob: it was done, but standard output does not take the answer: no space left on device\n"},
-		{[]string{"client", "add", "--id", "nightly", "--grant", "client_credentials"}, `fob: the client "nightly" has a new secret, but standard output did not take it, and it is kept nowhere: give it another with fob client rotate-secret nightly --now`},
-		{[]string{"client", "rotate-secret", "nightly", "--json"}, `fob: the client "nightly" has a new secret, but standard output did not take it`},
-		{[]string{"client", "rotate-secret", "nightly", "--cancel"}, "fob: it was done"},
-		{[]string{"user", "add", "ann"}, "fob: it was done"},
-		{[]string{"user", "disable", "ann"}, "fob: it was done"},
-		{[]string{"client", "list"}, "fob: no space left on device\n"},
-	} {
-		if code, said := run(test.args...); code != exitFailure || !strings.HasPrefix(said, test.says) || strings.Count(said, "\n") != 1 {
-			t.Errorf("%q: exit code %d, %q", test.args, code, said)
-		}
-	}
-	c, _, err := s.clients.Client(t.Context(), "nightly")
-	if err != nil || len(c.Secrets) != 1 {
-		t.Errorf("%d secrets, %v; want the one that it was added with", len(c.Secrets), err)
-	}
-}
-
 // A Ctrl-C is no outage.
 func TestInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -258,23 +147,5 @@ func TestInterrupted(t *testing.T) {
 	code := p.run(ctx, []string{"--dynamodb", "http://127.0.0.1:1", "client", "list"})
 	if code != exitFailure || stdout.String() != "" || stderr.String() != "fob: interrupted\n" {
 		t.Errorf("exit code %d, standard output %q, standard error %q", code, &stdout, &stderr)
-	}
-}
-
-// A client that is removed and added again must not revive old tokens, so its
-// epoch begins at its creation.
-func TestClientBeginsWithAnEpoch(t *testing.T) {
-	endpoint := dynamotest.Engine(t)
-	f := dynamotest.New(t, endpoint)
-	before := time.Now().Unix()
-	if code, _, said := fobAt(t, endpoint, "", f, "client", "add", "--id", "shop", "--public", "--grant", "password"); code != 0 {
-		t.Fatal(said)
-	}
-	c, found, err := f.Clients.Client(t.Context(), "shop")
-	if err != nil || !found {
-		t.Fatalf("found %v, %v", found, err)
-	}
-	if c.Created < before || c.Epoch != uint64(c.Created) {
-		t.Errorf("created %d and epoch %d, now is %d or later", c.Created, c.Epoch, before)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -69,5 +70,41 @@ func TestShown(t *testing.T) {
 		if got := shown(name); got != want {
 			t.Errorf("%q is shown as %s, want %s", name, got, want)
 		}
+	}
+}
+
+// fullDisk takes nothing.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// What was done is told, also if standard output does not take it: the exit code
+// alone would say that nothing was.
+func TestStandardOutputTakesNothing(t *testing.T) {
+	s := newMemoryStores()
+	run := func(args ...string) (int, string) {
+		var stderr output
+		p := program{stdin: strings.NewReader("example-password"), stdout: fullDisk{}, stderr: &stderr, getenv: noEnv, inMemory: &s}
+		return p.run(t.Context(), args), stderr.String()
+	}
+	for _, test := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"scope", "add", "read"}, "fob: it was done, but standard output does not take the answer: no space left on device\n"},
+		{[]string{"client", "add", "--id", "nightly", "--grant", "client_credentials"}, `fob: the client "nightly" has a new secret, but standard output did not take it, and it is kept nowhere: give it another with fob client rotate-secret nightly --now`},
+		{[]string{"client", "rotate-secret", "nightly", "--json"}, `fob: the client "nightly" has a new secret, but standard output did not take it`},
+		{[]string{"client", "rotate-secret", "nightly", "--cancel"}, "fob: it was done"},
+		{[]string{"user", "add", "ann"}, "fob: it was done"},
+		{[]string{"user", "disable", "ann"}, "fob: it was done"},
+		{[]string{"client", "list"}, "fob: no space left on device\n"},
+	} {
+		if code, said := run(test.args...); code != exitFailure || !strings.HasPrefix(said, test.says) || strings.Count(said, "\n") != 1 {
+			t.Errorf("%q: exit code %d, %q", test.args, code, said)
+		}
+	}
+	c, _, err := s.clients.Client(t.Context(), "nightly")
+	if err != nil || len(c.Secrets) != 1 {
+		t.Errorf("%d secrets, %v; want the one that it was added with", len(c.Secrets), err)
 	}
 }
