@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/fob-oauth/fob/internal/ledger"
@@ -70,6 +71,17 @@ func ValidateNameAndRoles(username string, roles []string) error {
 		errs = append(errs, fmt.Errorf("a username has 1 to %d bytes", MaxUsername))
 	case !utf8.ValidString(username) || strings.ContainsFunc(username, isControl):
 		errs = append(errs, errors.New("a username is UTF-8 without control characters"))
+	case strings.TrimSpace(username) != username:
+		errs = append(errs, errors.New("a username does not begin or end with a space"))
+	default:
+		if i := strings.IndexFunc(username, isUnseen); i >= 0 {
+			c, _ := utf8.DecodeRuneInString(username[i:])
+			if c == utf8.RuneError {
+				errs = append(errs, errors.New("a character of the username is lost: it was written in another charset"))
+				break
+			}
+			errs = append(errs, fmt.Errorf("a username must not have %U, which people cannot see or tell apart", c))
+		}
 	}
 	if len(roles) > maxRoles {
 		errs = append(errs, fmt.Errorf("a user has at most %d roles", maxRoles))
@@ -100,6 +112,13 @@ func ValidatePassword(p secret.Text) error {
 		return errors.New("a password is UTF-8 without NUL")
 	}
 	return nil
+}
+
+// isUnseen reports a character that makes two names look alike: one without a shape,
+// such as U+FEFF or U+202E, a space other than the usual one, and U+FFFD, which takes
+// the place of a character that was lost.
+func isUnseen(c rune) bool {
+	return c == utf8.RuneError || c != ' ' && !unicode.IsPrint(c)
 }
 
 func isControl(c rune) bool { return c < ' ' || c == 0x7f }

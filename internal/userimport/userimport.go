@@ -18,7 +18,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"unicode/utf8"
 
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/password"
@@ -153,18 +152,9 @@ func (r *run) check(l line) (u newUser, name string, fault error) {
 	if fault == nil {
 		var ofHash error
 		u.hash, ofHash = e.hash.Check()
-		fault = errors.Join(oauth.ValidateNameAndRoles(e.username, e.roles), lostCharacter(e.username), ofHash)
+		fault = errors.Join(oauth.ValidateNameAndRoles(e.username, e.roles), ofHash)
 	}
 	return u, e.username[:min(len(e.username), oauth.MaxUsername)], errors.Join(r.alsoTwice(e.username, l.number), fault)
-}
-
-// lostCharacter finds names that were damaged before they came here: what could
-// not be read in the charset that somebody assumed has become U+FFFD.
-func lostCharacter(username string) error {
-	if strings.ContainsRune(username, utf8.RuneError) {
-		return errors.New("a character of the username is lost: the file was made in another charset")
-	}
-	return nil
 }
 
 // alsoTwice is the fault that a name was there before, refused or not: it is
