@@ -230,14 +230,20 @@ func (t *tables) connect(ctx context.Context) (*dynamodb.Client, error) {
 			return nil, err
 		}
 	}
-	cfg, err := t.awsConfig(ctx)
-	if err != nil {
-		return nil, err
-	}
 	names := []setting{
 		{&t.names.Tokens, tokensFlag, "TokensTable"},
 		{&t.names.Clients, clientsFlag, "ClientsTable"},
 		{&t.names.Users, usersFlag, "UsersTable"},
+	}
+	for _, s := range names {
+		// A variable of the shell that is not set must not select another table.
+		if t.flags.Changed(s.flag) && *s.value == "" {
+			return nil, fail(exitUsage, "--%s is empty: leave it out, or name the table", s.flag)
+		}
+	}
+	cfg, err := t.awsConfig(ctx)
+	if err != nil {
+		return nil, err
 	}
 	t.leaveToStack(t.flags, names...)
 	if err := t.fromStack(ctx, cfg, names...); err != nil {
