@@ -42,9 +42,10 @@ func (v View) Judge(r Record, loc bearer.Locator) Verdict {
 	}
 	e := r.Epochs
 	ahead := e.Subject > v.Epochs.Subject || e.Client > v.Epochs.Client || e.Issuer > v.Epochs.Issuer
+	seenBefore := v.Ahead != (Nonce{}) && v.Ahead == r.Nonce
 	// This comes first, even if another epoch says that the record is dead: its
 	// replacement must not be minted under the epoch that it is ahead of.
-	if (ahead || v.holdsUnknownKey(r)) && r.Nonce != v.Ahead {
+	if (ahead || v.holdsUnknownKey(r)) && !seenBefore {
 		return Behind
 	}
 	if e != v.Epochs {
