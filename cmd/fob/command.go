@@ -34,8 +34,8 @@ func (p *program) run(ctx context.Context, args []string) int {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 
-	// Cobra returns its own errors about flags and arguments like those of a command.
-	// Its own come before this runs.
+	// Cobra returns its own errors about flags and arguments as it returns a command's.
+	// If PersistentPreRun was not called, the error is cobra's.
 	started := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 
@@ -66,9 +66,9 @@ the region and the credentials are those of the usual AWS variables and files.
 
 Passwords and secrets are read from standard input and never from arguments, where
 other processes and the history of the shell would see them. The only secret that fob
-prints is one that it made, once. It never needs a token of anybody.
+prints is one that it made, once. It never needs anybody's token.
 
-What a command has to tell goes to standard output, with --json as JSON: members may
+The result of a command goes to standard output, with --json as JSON: members may
 be added in later releases, and none is renamed or removed. An error is one line on
 standard error that says what to do next, and changes nothing unless it says so.`
 

@@ -56,8 +56,8 @@ func exitCode(err error) int {
 	return exitFailure
 }
 
-// inDoubt adds what is not known to an outage or an interruption. What was refused
-// did not happen.
+// inDoubt adds to an outage or an interruption what may or may not have happened. A
+// refusal is returned as it is: nothing happened.
 func inDoubt(err error, state string) error {
 	if err == nil {
 		return nil
@@ -68,7 +68,7 @@ func inDoubt(err error, state string) error {
 	return err
 }
 
-// halfDone adds what was done before an error, whatever that was.
+// halfDone adds to any error what was already done.
 func halfDone(err error, state string) error {
 	code := exitCode(err)
 	if code == exitUsage {
@@ -77,7 +77,7 @@ func halfDone(err error, state string) error {
 	return fail(code, "%s: run the same command again. %v", state, err)
 }
 
-// unanswered reports whether what was begun may have been done.
+// unanswered reports whether a change may have been made although no answer came.
 func unanswered(err error) bool {
 	return exitCode(err) == exitUnavailable || errors.Is(err, errInterrupted)
 }
@@ -184,7 +184,7 @@ func (t table) explain(err error) error {
 		case noHost:
 			return fail(exitUnavailable, "the host of DynamoDB %s is not known here: check --dynamodb, or the AWS region", t.where)
 		case badRequest:
-			return fail(exitUsage, "%q %s is no table of fob's, or no table name at all: name it with --%s or %s (%s)",
+			return fail(exitUsage, "%q %s is not a table of fob, or not a table name: name it with --%s or %s (%s)",
 				t.name, t.where, t.flag, t.env, message)
 		case unavailable:
 			return fail(exitUnavailable, "the table %q %s gives no answer, try again: %v", t.name, t.where, err)

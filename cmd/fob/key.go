@@ -23,7 +23,7 @@ const keyHelp = `Tokens are made and verified under keys, each in one state:
   retired       its tokens have ended
 
 A key moves down this list and never up. Instances learn of a change within 60
-seconds, so a step has to stand for 90 seconds before the next one loses nothing,
+seconds, so only a step that is 90 seconds old can be followed by the next without loss,
 and a key can be retired when the last token under it has run out: 90 seconds
 and the longest life of a token of any client after it became verify-only.
 
@@ -43,8 +43,8 @@ func keyCommand(p *program) *cobra.Command {
 		Use:   "list",
 		Short: "List the keys, and what may be done with each",
 		Long: `List the keys with their states, since when they have them, and what may be done
-next. A time that nobody wrote down is the one at which the ring was last changed:
-it can only be too late.
+next. If a time was not recorded, that of the last change of the ring is shown: it is
+never earlier than the true one.
 
 When a key can be retired depends on the clients, so their table is read if a key
 is verify-only.`,
@@ -83,13 +83,13 @@ did not know it yet would refuse the tokens that others make under it.`,
 		Use:   "retire KID",
 		Short: "End a key, and every token under it",
 		Long: `End a verify-only key. It is refused as long as a token under it can be active. How
-long that is, the table of clients says.
+long that is depends on the lifetimes in the table of clients.
 
 With --now it ends a key that has leaked, whatever its state: within 60 seconds
 its tokens are inactive everywhere, and their users log in again. If it is the
 active one, a new key takes its place in the same write, and one that is prepublished
 ends with it. Keys lie side by side in their secret: if the secret leaked, end each of
-them, the active one last. What lies beside it is told.`,
+them, the active one last. The command lists the other keys.`,
 		Example: "  fob key retire 1\n  fob key retire 2 --now",
 		Args:    oneArg("the key's id"),
 		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, args []string) error {
@@ -101,12 +101,12 @@ them, the active one last. What lies beside it is told.`,
 		Short: "Turn the active key, with the waits, and lose no token",
 		Long: `Turn the active key: retire verify-only keys whose last token has run out, add a
 key, wait until every instance knows it, activate it, and wait until every instance
-does. It takes three minutes, and tells on standard error how far it is.
+does. It takes three minutes, and reports its progress on standard error.
 
 It can be stopped at any point, and run again: it goes on where it stopped. A key
 that was activated less than a day ago is not turned once more, unless with
---again, so that running it twice is one rotation. What it leaves behind to verify,
-a later run retires.`,
+--again, so that running it twice is one rotation. The key that it leaves as
+verify-only is retired by a later run.`,
 		Example: "  fob key rotate",
 		Args:    noArgs,
 		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error {
@@ -248,7 +248,7 @@ func activateKey(ctx context.Context, p *program, v rotation.Vault, arg string) 
 	if err != nil {
 		return err
 	}
-	return p.confirmf(viewKey(after.Active()), "Key %d is active, and key %d verifies the tokens that there are. When it can be retired, fob key list says.", kid, before.Active().KID)
+	return p.confirmf(viewKey(after.Active()), "Key %d is active, and key %d verifies the tokens that were made under it. fob key list says when it can be retired.", kid, before.Active().KID)
 }
 
 // retiredView is a key that was retired. Programs rely on the names.

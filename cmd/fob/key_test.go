@@ -222,7 +222,7 @@ func TestKeyRotate(t *testing.T) {
 	}
 	const progress = `fob: key 2 is added, prepublished
 fob: waiting until 2030-03-17T17:48:10Z, when every instance verifies tokens under it
-fob: key 2 is active, and key 1 verifies the tokens that there are
+fob: key 2 is active, and key 1 verifies the tokens that were made under it
 fob: waiting until 2030-03-17T17:49:40Z, when every instance makes tokens under it
 `
 	if out != "Key 2 is active at every instance, since 2030-03-17T17:48:10Z.\n" || said != progress {

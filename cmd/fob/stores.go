@@ -14,7 +14,7 @@ import (
 	"github.com/fob-oauth/fob/internal/password"
 )
 
-// stores are the same whatever they are kept in.
+// stores are those of one deployment, in memory or in DynamoDB.
 type stores struct {
 	tokens   oauth.Tokens
 	subjects oauth.Subjects

@@ -205,7 +205,7 @@ func reportImport(p *program, counts userimport.Counts, refused []userimport.Ref
 		}
 		columns(w, rows...)
 		if more := counts.Refused - int64(len(refused)); more > 0 {
-			_, _ = fmt.Fprintf(w, "and %d more: --report FILE and --json tell of all.\n", more)
+			_, _ = fmt.Fprintf(w, "and %d more: --report FILE and --json list them all.\n", more)
 		}
 	})
 	if err != nil || counts.Refused == 0 {

@@ -43,7 +43,7 @@ func userShowCommand(p *program) *cobra.Command {
 		Use:   "show NAME",
 		Short: "Show a user",
 		Long: `Show a user: the id that APIs know as sub, the roles, whether logins are refused, and
-how many devices and scopes are signed in. fob device list tells which.
+how many devices and scopes are signed in. fob device list shows them.
 ` + judgedHelp,
 		Example: "  fob user show ann@example.com",
 		Args:    oneArg("the user's name"),

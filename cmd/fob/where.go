@@ -121,7 +121,7 @@ func (t *tables) fromStack(ctx context.Context, cfg aws.Config, settings ...sett
 	}
 	for _, s := range settings {
 		if *s.value = outputs[s.output]; *s.value == "" {
-			return fail(exitFailure, "the stack %q has no output %s: it is no stack of fob's, or its deployment did not finish", t.stack, s.output)
+			return fail(exitFailure, "the stack %q has no output %s: it is not a fob stack, or its deployment did not finish", t.stack, s.output)
 		}
 	}
 	return nil
@@ -249,8 +249,8 @@ func (t *tables) connect(ctx context.Context) (*dynamodb.Client, error) {
 	if err := t.fromStack(ctx, cfg, names...); err != nil {
 		return nil, err
 	}
-	// Password hashes in the table of clients could be read by functions that must
-	// not.
+	// In one table with clients, password hashes could be read by every function that
+	// reads clients.
 	if n := t.names; n.Tokens == n.Clients || n.Tokens == n.Users || n.Clients == n.Users {
 		return nil, fail(exitUsage, "two tables have the same name: name them with --%s, --%s and --%s, or the environment", tokensFlag, clientsFlag, usersFlag)
 	}
@@ -261,7 +261,7 @@ func (t *tables) connect(ctx context.Context) (*dynamodb.Client, error) {
 	}), nil
 }
 
-// openRing returns the vault. Whether something is in it, the first call finds out.
+// openRing returns the vault. The first call finds out whether it holds a ring.
 func (p *program) openRing(ctx context.Context, flags *pflag.FlagSet) (rotation.Vault, error) {
 	r := &p.ring
 	file, check, mint := r.settings()

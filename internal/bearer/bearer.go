@@ -9,9 +9,10 @@
 // The locator (subject, client, authorization) is the whole key of the item in
 // the table, so that verifying needs no index. The secret is an HMAC over what
 // the bearer names and a random id that only the item knows: with the mint key
-// and the item the same string can be made again, and without either it cannot. The item keeps the secret's SHA-256 alone, so a copy of the tables
-// holds no usable token. The tag is an HMAC under a second key, the check key,
-// over all that precedes it: a string that fob did not make is refused before any read,
+// and the item the same string can be made again, and without either it cannot.
+// The item keeps only the secret's SHA-256, so a copy of the tables holds no
+// usable token. The tag is an HMAC under a second key, the check key, over all
+// that precedes it: a string that fob did not make is refused before any read,
 // and a function that only verifies never holds the mint key.
 //
 // The package is pure: no clock, no store, no randomness. It does not judge

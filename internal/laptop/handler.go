@@ -69,7 +69,7 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		wire.DevicesPath:    devices,
 		wire.DevicePath:     devices,
 		wire.SignOutPath:    devices,
-		// Here is no gateway whose authorizer could be believed.
+		// No gateway is in front, so /me verifies the token itself.
 		wire.MePath:       wire.Me(verifier, o),
 		wire.MetadataPath: wire.Metadata(oauth.GrantTypes(), o),
 	}

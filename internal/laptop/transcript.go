@@ -11,7 +11,7 @@ import (
 //
 //   - There are no comments behind commands, and comments have no characters that
 //     a shell knows: an interactive zsh takes them for commands.
-//   - Each line stands for itself but for the variables A and B.
+//   - Each line is complete, except that some need the variables A and B.
 
 const transcript = `# fob serves {base} and keeps everything {where}.
 # Paste these lines into another terminal, one after another.

@@ -5,7 +5,7 @@ import (
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
-// Rules are what a request for a token is decided by.
+// Rules are the inputs of every decision about a request for a token.
 type Rules struct {
 	View
 	Ring  *bearer.MintRing // whose states are those of the View
@@ -59,7 +59,7 @@ type Answer struct {
 // current is the record of a if it is alive, else nil. A record that is made
 // anew gets rid. Issue refuses only if the ring cannot mint.
 func (r Rules) Issue(current *Record, a Authorization, withRefresh bool, rid bearer.RID) Decision {
-	// The key is a hash of the Authorization; that they are equal is not left to it.
+	// The key is a cut hash: equal keys do not prove that the Authorizations are equal.
 	if current != nil && current.Authorization.Equal(a) {
 		if d := r.login(*current, withRefresh); !d.Tampered {
 			return d
@@ -86,13 +86,14 @@ func (r Rules) login(from Record, withRefresh bool) Decision {
 
 // sameTokenAgain is the promise: the same client, user and scopes get the same
 // token while it is valid, that is while at least enough seconds of it are left.
+// Issue has checked that they are the same.
 func (r Rules) sameTokenAgain(of Record, enough int64) bool {
 	if r.live(of.Access) && of.Access.Expiry-r.Now >= enough {
 		return true
 	}
 	// The current token runs out before the previous one only after the client's
-	// lifetime was shortened. Then it is returned to its end, since a third token
-	// would push out the previous one while that is live.
+	// lifetime was shortened. Then the current one is returned until it runs out: a
+	// third token would drop the previous one while it is live.
 	return r.live(of.Access) && r.live(of.AccessPrev)
 }
 

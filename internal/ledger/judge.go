@@ -10,9 +10,9 @@ type View struct {
 	Keys   KeyStates
 	Epochs Epochs
 
-	// Ahead is the nonce of a record that an older View of the same request was
-	// behind, if there was one. All of this View was read after that record, so
-	// that the record is now dead where it is still ahead.
+	// Ahead is the nonce of a record that was newer than the last View of the same
+	// request, if there was one. Everything in this View was read after that record,
+	// so what still seems newer in it is dead.
 	Ahead Nonce
 }
 
@@ -44,7 +44,7 @@ func (v View) Judge(r Record, loc bearer.Locator) Verdict {
 	ahead := e.Subject > v.Epochs.Subject || e.Client > v.Epochs.Client || e.Issuer > v.Epochs.Issuer
 	seenBefore := v.Ahead != (Nonce{}) && v.Ahead == r.Nonce
 	// This comes first, even if another epoch says that the record is dead: its
-	// replacement must not be minted under the epoch that it is ahead of.
+	// replacement would be minted under an epoch that is already too old.
 	if (ahead || v.holdsUnknownKey(r)) && !seenBefore {
 		return Behind
 	}

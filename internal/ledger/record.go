@@ -187,8 +187,8 @@ func ClientKey(id ClientID) (k [8]byte) {
 
 // Key fills dst with a cut SHA-256 over the name of the key and its fields, each
 // behind its length. All hashed keys are made by it: two different lists of
-// fields never meet, as glued strings would one day, and hand one user another's
-// token.
+// fields never become the same bytes. Joined strings could, and one user would get
+// another's token.
 func Key(dst []byte, name string, fields ...string) {
 	h := sha256.New()
 	bearer.WriteField(h, []byte(name))

@@ -26,7 +26,7 @@ type ClientCache struct {
 
 type cached[T any] struct {
 	value T
-	read  time.Time // taken before the read: age counts from when it was true
+	read  time.Time // the time before the read, so that age is never understated
 }
 
 // NewClientCache caches clients by the wall clock now.

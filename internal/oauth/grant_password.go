@@ -81,9 +81,9 @@ func (g passwordGrant) prove(ctx context.Context, _ Client, now int64) (proof, e
 	}, nil
 }
 
-// rehash stores the password under the parameters of today. A store that cannot
-// is no reason to refuse a login: the next one tries again. If the user was
-// changed meanwhile, the version that was read shows it.
+// rehash stores the password under the parameters of today. If that
+// fails, the login goes on, and the next one tries again. If the password
+// or the roles were changed meanwhile, Token sees it by the version that was read.
 func (g passwordGrant) rehash(ctx context.Context, u User) (User, error) {
 	hash, err := g.passwords.Hash(g.password)
 	if err != nil {

@@ -38,9 +38,9 @@ type TokenRequest struct {
 }
 
 const (
-	// maxStarts is how often a request is decided: with the caches, and again with
-	// everything read anew if the record is newer than that. The third start is for a
-	// kill switch that is thrown during the second.
+	// maxStarts is how often a request is decided: first with the caches, and again
+	// with everything read anew if the record is newer than they are. The third start
+	// is for a kill switch that is thrown during the second.
 	maxStarts = 3
 
 	// maxConflicts bounds how often one request loses to others. Losers adopt the
@@ -66,7 +66,7 @@ func (i *Issuer) Token(ctx context.Context, req TokenRequest) (ledger.Answer, er
 	}
 	now := i.Now().Unix()
 
-	var ahead ledger.Nonce // of the record that the start before was behind
+	var ahead ledger.Nonce // nonce of the record that was newer than the view of the last start
 starts:
 	for start := range maxStarts {
 		fresh := start > 0
@@ -108,7 +108,7 @@ starts:
 		}
 		rules := ledger.Rules{Ring: ring, Terms: client.terms()}
 		var reading Reading
-		unread, granted := true, false // granted: this request was, and lost a race
+		unread, granted := true, false // granted: this request was granted before, and lost a race
 		for range maxConflicts {
 			// 5. Read the record, or take the one that won, and judge it.
 			if unread {

@@ -140,8 +140,8 @@ func (d *SignIns) look(ctx context.Context, r ledger.Record, state SubjectState,
 	}, true, nil
 }
 
-// everyKey takes the place of a key ring that the operator may not read: least
-// privilege is worth a list that shows too much. It never decides whether a token
+// everyKey takes the place of a key ring that the operator may not read. The list
+// may then show tokens that have ended (SignIns.Keys). It never decides whether a token
 // is accepted, only what a SignIns lists.
 type everyKey struct{ issuerEpoch uint64 }
 

@@ -88,9 +88,9 @@ type TokenRegistry interface {
 	// fields do not give its key must be left out: somebody edited it.
 	Each(ctx context.Context, visit func(ledger.Record) error) error
 
-	// Forget deletes a subject's state, so that it is the zero value. Whatever its
-	// epoch killed would live again: it is for a subject that has no record and can
-	// get none any more, because it is gone and no request that knew it is left.
+	// Forget deletes a subject's state, so that it is the zero value. Tokens that its
+	// epoch ended would be active again, so it is only for a subject that was removed,
+	// has no record, and is known to no request that is still running.
 	Forget(ctx context.Context, subject ledger.Subject) error
 }
 

@@ -27,7 +27,7 @@ func refusalOf(err error) refusal {
 	resource, isResource := errors.AsType[*resourceError](err)
 	refused, isRefused := errors.AsType[*oauth.Error](err)
 	switch {
-	// Doubt first: an error around it or next to it must not make it an answer.
+	// Doubt comes first, also where it is wrapped in a refusal or joined with one.
 	case isDoubt(err):
 		return refusal{http.StatusServiceUnavailable, oauth.TemporarilyUnavailable,
 			"temporarily unavailable, try again", "Retry-After", "2"} // RFC 7009 §2.2.1

@@ -127,8 +127,8 @@ func (o Options) withDefaults(endpoint string) Options {
 	return o
 }
 
-// timeLeft is an error when nothing may be begun any more, since it could not be
-// finished.
+// timeLeft returns an error if ctx has ended: a request that cannot be finished must
+// not begin.
 func timeLeft(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("before the request was served: %w", err)
@@ -152,8 +152,8 @@ func (o Options) issuerOf(r *http.Request) string {
 }
 
 // sourceOf reduces the peer's address to what failed logins are counted by: an
-// IPv4 address, or the /64 of an IPv6 address, since a single line has all of
-// that. It is empty when there is no address.
+// IPv4 address, or the /64 of an IPv6 address, since one
+// subscriber has a whole /64. It is empty when there is no address.
 func sourceOf(remoteAddr string) string {
 	addr, err := netip.ParseAddr(remoteAddr)
 	if err != nil {

@@ -131,7 +131,7 @@ func (r Rotation) activate(ctx context.Context, k Key, from time.Time) (Key, tim
 	if d, err = r.Vault.Write(ctx, d); err != nil {
 		return Key{}, time.Time{}, err
 	}
-	r.Say(fmt.Sprintf("key %d is active, and key %d verifies the tokens that there are", k.KID, before.KID))
+	r.Say(fmt.Sprintf("key %d is active, and key %d verifies the tokens that were made under it", k.KID, before.KID))
 	return d.Active(), r.Now().Add(StepWait), nil
 }
 
