@@ -222,23 +222,23 @@ func awsConfig(ctx context.Context, local bool, otherwise string) (aws.Config, e
 // connect returns a client for the tables, after it has learned their names. It
 // leaves the rest to the first call.
 func (t *tables) connect(ctx context.Context) (*dynamodb.Client, error) {
+	names := []setting{
+		{&t.names.Tokens, tokensFlag, "TokensTable"},
+		{&t.names.Clients, clientsFlag, "ClientsTable"},
+		{&t.names.Users, usersFlag, "UsersTable"},
+	}
+	// A variable of the shell that is not set must not select other tables.
+	for _, s := range append(names, setting{&t.endpoint, endpointFlag, ""}, setting{&t.stack, stackFlag, ""}) {
+		if t.flags.Changed(s.flag) && *s.value == "" {
+			return nil, fail(exitUsage, "--%s is empty: leave it out, or give it a value", s.flag)
+		}
+	}
 	if t.endpoint != "" {
 		if t.stack != "" {
 			return nil, fail(exitUsage, "--%s and --%s exclude each other: the tables of a stack are in AWS", stackFlag, endpointFlag)
 		}
 		if _, err := parseEndpoint(t.endpoint); err != nil {
 			return nil, err
-		}
-	}
-	names := []setting{
-		{&t.names.Tokens, tokensFlag, "TokensTable"},
-		{&t.names.Clients, clientsFlag, "ClientsTable"},
-		{&t.names.Users, usersFlag, "UsersTable"},
-	}
-	for _, s := range names {
-		// A variable of the shell that is not set must not select another table.
-		if t.flags.Changed(s.flag) && *s.value == "" {
-			return nil, fail(exitUsage, "--%s is empty: leave it out, or name the table", s.flag)
 		}
 	}
 	cfg, err := t.awsConfig(ctx)
