@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -45,6 +44,7 @@ type authorizerEvent struct {
 	HTTPMethod         string              `json:"httpMethod"`         // 1.0
 	Resource           string              `json:"resource"`           // 1.0
 	Headers            map[string]string   `json:"headers"`
+	Cookies            []string            `json:"cookies"`                         // 2.0
 	MultiValueHeaders  map[string][]string `json:"multiValueHeaders"`               // 1.0
 	Query              map[string]string   `json:"queryStringParameters"`           // 1.0
 	MultiValueQuery    map[string][]string `json:"multiValueQueryStringParameters"` // 1.0
@@ -68,6 +68,13 @@ func Authorizer(a wire.Authorizer, o wire.Options) func(context.Context, json.Ra
 			logFailure(ctx, o, "event not judged", why)
 			return errNotJudged
 		}
+		// A client can write such a request, and shall not ring the alarm with it.
+		refusedQuietly := func(why error) error {
+			if o.Log != nil {
+				o.Log.WarnContext(ctx, "event not judged", "function", o.Function, "error", why.Error(), "request_id", requestID(ctx, ""))
+			}
+			return errNotJudged
+		}
 		defer func() {
 			if v := recover(); v != nil {
 				answer, err = nil, notJudged(wire.PanicError(v))
@@ -84,11 +91,10 @@ func Authorizer(a wire.Authorizer, o wire.Options) func(context.Context, json.Ra
 			return nil, notJudged(err)
 		}
 		if a.ByRoute && e.isPattern() {
-			// A client can write such a path, and shall not ring the alarm with it.
-			if o.Log != nil {
-				o.Log.WarnContext(ctx, "event not judged", "function", o.Function, "error", errPattern.Error(), "request_id", requestID(ctx, ""))
-			}
-			return nil, errNotJudged
+			return nil, refusedQuietly(errPattern)
+		}
+		if a.ByRoute && e.sendsSourceItself() {
+			return nil, refusedQuietly(errOwnSource)
 		}
 		if missing := e.missingSources(); a.ByRoute && len(missing) > 0 {
 			return nil, notJudged(fmt.Errorf("a judgement by route could be kept for another route: add %s to the authorizer's identity sources", strings.Join(missing, " and ")))
@@ -146,28 +152,6 @@ var errPattern = errors.New("the path has a wildcard of policies, which would be
 func (e authorizerEvent) isPattern() bool {
 	parts := strings.SplitN(e.MethodARN, "/", 4) // API, stage, method, path
 	return len(parts) == 4 && (strings.ContainsAny(parts[3], "*?") || strings.Contains(parts[3], "${"))
-}
-
-// missingSources are the identity sources without which the gateway would keep a
-// simple answer for one route and give it for another. Their values are the key of
-// its cache, and are in the event; without any, nothing is cached. A policy needs
-// none of them, since it names what was judged.
-func (e authorizerEvent) missingSources() (names []string) {
-	if e.Version != "2.0" {
-		return nil
-	}
-	var values []string
-	if len(e.IdentitySource) == 0 || json.Unmarshal(e.IdentitySource, &values) == nil && len(values) == 0 {
-		return nil
-	}
-	if !slices.Contains(values, e.RouteKey) {
-		names = append(names, "$context.routeKey")
-	}
-	hasMethod := e.RouteKey != defaultRoute && !strings.HasPrefix(e.RouteKey, "ANY ")
-	if !hasMethod && !slices.Contains(values, e.RequestContext.HTTP.Method) {
-		names = append(names, "$context.httpMethod")
-	}
-	return names
 }
 
 // answer is the yes or no, in the format of the question.

@@ -256,54 +256,6 @@ func TestAuthorizerJudgesNoPatterns(t *testing.T) {
 	}
 }
 
-// A simple answer is kept under the values of the identity sources. Where they do
-// not tell routes apart, a yes for one would open another.
-func TestAuthorizerLooksAtTheCachesKey(t *testing.T) {
-	access := known{token: "good", says: ada(t)}
-	byRoute := wire.NewAuthorizer(access, wire.Policy{Routes: map[string]scope.Set{"GET /orders/{id}": set(t, "read")}}, wire.Options{})
-	plain := wire.NewAuthorizer(access, wire.Policy{}, wire.Options{})
-	const route, method, both = "add $context.routeKey to", "add $context.httpMethod to", "add $context.routeKey and $context.httpMethod to"
-	for _, c := range []struct{ routeKey, sources, missing string }{
-		{"ANY /orders/{id}", `["TOKEN", "ANY /orders/{id}", "GET"]`, ""},
-		{"ANY /orders/{id}", `["GET", "x", "ANY /orders/{id}"]`, ""},
-		{"ANY /orders/{id}", `["TOKEN", "ANY /orders/{id}"]`, method},
-		{"ANY /orders/{id}", `["TOKEN", "GET"]`, route},
-		{"ANY /orders/{id}", `["TOKEN"]`, both},
-		{"ANY /orders/{id}", `["TOKEN", "ANY /orders", "get"]`, both},
-		{"GET /orders/{id}", `["TOKEN", "GET /orders/{id}"]`, ""},
-		{"GET /orders/{id}", `["TOKEN", "GET"]`, route},
-		{"$default", `["TOKEN", "$default", "GET"]`, ""},
-		{"$default", `["TOKEN", "$default"]`, method},
-		{"$default", `["TOKEN"]`, both},
-		// Nothing is kept.
-		{"ANY /orders/{id}", `[]`, ""},
-		{"ANY /orders/{id}", `null`, ""},
-		// What is no list tells nothing.
-		{"GET /orders/{id}", `"TOKEN"`, route},
-		{"GET /orders/{id}", `[1]`, route},
-	} {
-		question := strings.NewReplacer(`["TOKEN", "ANY /orders/{id}", "GET"]`, c.sources, `"routeKey": "ANY /orders/{id}"`, `"routeKey": "`+c.routeKey+`"`).Replace(question2)
-		text := json.RawMessage(strings.ReplaceAll(question, "TOKEN", "Bearer good"))
-		o, log := logged()
-		answer, err := Authorizer(byRoute, o)(t.Context(), text)
-		if (c.missing == "") != (err == nil) || err != nil && !errors.Is(err, errNotJudged) {
-			t.Errorf("%s, %s: %v, %v", c.routeKey, c.sources, answer, err)
-		}
-		if c.missing != "" {
-			if line := oneFault(t, log); !strings.Contains(line["error"].(string), c.missing) || strings.Contains(log.String(), "good") {
-				t.Errorf("%s, %s: logged %s", c.routeKey, c.sources, log)
-			}
-		}
-		if _, err := Authorizer(plain, wire.Options{})(t.Context(), text); err != nil {
-			t.Errorf("%s, %s: a judgement of the token alone: %v", c.routeKey, c.sources, err)
-		}
-	}
-	without := strings.Replace(question2, `"identitySource": ["TOKEN", "ANY /orders/{id}", "GET"],`, "", 1)
-	if _, err := answerOf(t, byRoute, without, "Bearer good"); err != nil || without == question2 {
-		t.Errorf("no identity source: %v", err)
-	}
-}
-
 func TestOtherQuestionsAreErrors(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": `{}`, "no object": `["CANARY"]`, "no JSON": `CANARY`, "another shape": `{"version": "2.0", "headers": ["CANARY"]}`,
