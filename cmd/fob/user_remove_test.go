@@ -21,7 +21,8 @@ type readBefore struct {
 	login oauth.Login
 }
 
-func (r readBefore) Login(context.Context, string, oauth.CounterKey, oauth.CounterKey) (oauth.Login, error) {
+func (r readBefore) Login(_ context.Context, _ string, counters ...oauth.CounterKey) (oauth.Login, error) {
+	r.login.Counters = make([]oauth.Counter, len(counters))
 	return r.login, nil
 }
 

@@ -76,6 +76,7 @@ const (
 	attrLongestLife       = "longest_life"
 	attrRoles             = "roles"
 	attrPasswordHash      = "ph"
+	attrKnown             = "known"
 
 	// A counter.
 	attrCount = "n"
@@ -91,7 +92,7 @@ func number[N int | int64 | uint64](n N) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: fmt.Sprint(n)}
 }
 
-func binary(b []byte) types.AttributeValue {
+func octets(b []byte) types.AttributeValue {
 	return &types.AttributeValueMemberB{Value: slices.Clone(b)}
 }
 
@@ -134,7 +135,7 @@ func (it item) setSlot(name string, s ledger.Slot) {
 		attrKID:        number(uint64(s.KID)),
 		attrIssued:     number(s.IssuedAt),
 		attrExpiry:     number(s.Expiry),
-		attrHash:       binary(s.Hash[:]),
+		attrHash:       octets(s.Hash[:]),
 	}}
 }
 
@@ -203,8 +204,8 @@ func (r *reader) unsigned(name string, bits int) (n uint64) {
 	return n
 }
 
-// binary fills dst, or leaves it alone if the value has another length.
-func (r *reader) binary(name string, dst []byte) {
+// octets fills dst, or leaves it alone if the value has another length.
+func (r *reader) octets(name string, dst []byte) {
 	v, found := attribute[*types.AttributeValueMemberB](r, name)
 	switch {
 	case found && len(v.Value) == len(dst):
@@ -267,6 +268,6 @@ func (r *reader) slot(name string) (s ledger.Slot) {
 	s.KID = uint8(in.unsigned(attrKID, 8))                 //nolint:gosec // 8 bits
 	s.IssuedAt = in.signed(attrIssued)
 	s.Expiry = in.signed(attrExpiry)
-	in.binary(attrHash, s.Hash[:])
+	in.octets(attrHash, s.Hash[:])
 	return s
 }

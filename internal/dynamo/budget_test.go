@@ -78,38 +78,59 @@ func testBudget(t *testing.T, endpoint string, absent float64) {
 		{"password, returned", func(w *budgetWorld) func(context.Context) error {
 			w.mustLogin("app", "")
 			return w.login("app", budgetPassword, "")
-		}, oauth.Returned, "", price{calls: map[string]int{read: 2}, found: 2, none: 3}},
+		}, oauth.Returned, "", price{calls: map[string]int{read: 2}, found: 2, none: 4}},
 		{"password, next generation", func(w *budgetWorld) func(context.Context) error {
 			w.mustLogin("app", device(1))
 			w.now.Add(lifetime - 60)
 			return w.login("app", budgetPassword, device(1))
-		}, oauth.Issued, "", price{calls: map[string]int{read: 2, put: 1}, found: 2, none: 3, write: 1}},
+		}, oauth.Issued, "", price{calls: map[string]int{read: 2, put: 1}, found: 2, none: 4, write: 1}},
 		{"password, no item yet", func(w *budgetWorld) func(context.Context) error {
 			return w.login("app", budgetPassword, device(1))
+		}, oauth.Issued, "", price{calls: map[string]int{read: 2, query: 1, put: 1}, found: 1, none: 6, write: 1}},
+		{"password, no item yet, confidential", func(w *budgetWorld) func(context.Context) error {
+			return w.login("backend", budgetPassword, device(1))
 		}, oauth.Issued, "", price{calls: map[string]int{read: 2, query: 1, put: 1}, found: 1, none: 5, write: 1}},
+		{"password, no item yet, from a new source", func(w *budgetWorld) func(context.Context) error {
+			w.source = "192.0.2.2"
+			return w.login("app", budgetPassword, device(1))
+		}, oauth.Issued, "", price{calls: map[string]int{read: 2, query: 1, put: 1, update: 1}, found: 1, none: 6, write: 2}},
 		{"password, no item yet and the cap is full", func(w *budgetWorld) func(context.Context) error {
 			for i := range cap25 {
 				w.mustLogin("app", device(i))
 			}
 			return w.login("app", budgetPassword, device(cap25))
-		}, oauth.Issued, "", price{calls: map[string]int{read: 2, query: 1, remove: 1, put: 1}, found: 1 + 3, none: 4, write: 2}},
+		}, oauth.Issued, "", price{calls: map[string]int{read: 2, query: 1, remove: 1, put: 1}, found: 1 + 3, none: 5, write: 2}},
 		{"wrong password", func(w *budgetWorld) func(context.Context) error {
 			return w.login("app", "another", "")
-		}, "", oauth.InvalidGrant, price{calls: map[string]int{read: 1, update: 2}, found: 1, none: 2, write: 2}},
+		}, "", oauth.InvalidGrant, price{calls: map[string]int{read: 1, update: 3}, found: 1, none: 3, write: 3}},
 		{"wrong password, delayed", func(w *budgetWorld) func(context.Context) error {
 			for range 10 {
 				w.refused(oauth.InvalidGrant, w.login("app", "another", ""))
 			}
 			return w.login("app", budgetPassword, "")
-		}, "", oauth.InvalidGrant, price{calls: map[string]int{read: 1}, found: 3}},
+		}, "", oauth.InvalidGrant, price{calls: map[string]int{read: 1}, found: 4}},
+		{"password, delayed, for a device where nobody is signed in", func(w *budgetWorld) func(context.Context) error {
+			w.mustLogin("app", device(2))
+			for range 10 {
+				w.refused(oauth.InvalidGrant, w.login("app", "another", ""))
+			}
+			return w.login("app", budgetPassword, device(1))
+		}, "", oauth.InvalidGrant, price{calls: map[string]int{read: 1, query: 1}, found: 5}},
+		{"password, delayed, for a device where the user is signed in", func(w *budgetWorld) func(context.Context) error {
+			w.mustLogin("app", device(1))
+			for range 10 {
+				w.refused(oauth.InvalidGrant, w.login("app", "another", ""))
+			}
+			return w.login("app", budgetPassword, device(1))
+		}, oauth.Returned, "", price{calls: map[string]int{read: 4, query: 1}, found: 8, none: 3}},
 		{"password, returned, after a wrong one", func(w *budgetWorld) func(context.Context) error {
 			w.mustLogin("app", "")
 			w.refused(oauth.InvalidGrant, w.login("app", "another", ""))
 			return w.login("app", budgetPassword, "")
-		}, oauth.Returned, "", price{calls: map[string]int{read: 2, remove: 1}, found: 4, none: 1, write: 1}},
+		}, oauth.Returned, "", price{calls: map[string]int{read: 2, remove: 1}, found: 5, none: 1, write: 1}},
 		{"password, a scope that the client may not have", func(w *budgetWorld) func(context.Context) error {
 			return w.login("app", budgetPassword, "other") // tells nothing about a disabled user
-		}, "", oauth.InvalidScope, price{calls: map[string]int{read: 2}, found: 1, none: 4}},
+		}, "", oauth.InvalidScope, price{calls: map[string]int{read: 2}, found: 1, none: 5}},
 
 		// Refresh.
 		{"refresh, confidential, returned", func(w *budgetWorld) func(context.Context) error {

@@ -31,13 +31,14 @@ type budgetWorld struct {
 	f        *dynamotest.Fixture
 	meter    *meter
 	now      oauthtest.Clock
+	source   string // where logins come from
 	issuer   *oauth.Issuer
 	verifier *oauth.Verifier
 }
 
 func newBudgetWorld(t *testing.T, endpoint string) *budgetWorld {
 	t.Helper()
-	w := &budgetWorld{t: t, f: dynamotest.New(t, endpoint), meter: &meter{}}
+	w := &budgetWorld{t: t, f: dynamotest.New(t, endpoint), meter: &meter{}, source: "192.0.2.1"}
 	w.now.Store(1_800_000_000)
 
 	both, err := scope.Of("calendar.read", "calendar.write", "contacts.read", "mail.read", "mail.send")
@@ -58,6 +59,8 @@ func newBudgetWorld(t *testing.T, endpoint string) *budgetWorld {
 	oauthtest.SaveUser(t, w.f.Users, oauth.User{Username: budgetUser, ID: "u_abcdefghijklmnopqrstuvwxyz", Created: w.now.Load()}, budgetPassword)
 
 	w.issuer, w.verifier = w.instance(endpoint)
+	// From now on the source is known. A login that is granted nothing leaves no token.
+	w.refused(oauth.InvalidScope, w.login("app", budgetPassword, "other"))
 	return w
 }
 
@@ -107,7 +110,7 @@ func (w *budgetWorld) refused(want oauth.Code, request func(context.Context) err
 
 func (w *budgetWorld) token(id ledger.ClientID, form oauth.Form) func(context.Context) error {
 	return func(ctx context.Context) error {
-		_, err := w.issuer.Token(ctx, oauth.TokenRequest{Credentials: oauthtest.Credentials(id), Form: form, Source: "192.0.2.1"})
+		_, err := w.issuer.Token(ctx, oauth.TokenRequest{Credentials: oauthtest.Credentials(id), Form: form, Source: w.source})
 		return err
 	}
 }
@@ -143,7 +146,7 @@ func (w *budgetWorld) login(id ledger.ClientID, password, device string) func(co
 
 func (w *budgetWorld) mustLogin(id ledger.ClientID, device string) ledger.Answer {
 	w.t.Helper()
-	r, err := w.issuer.Token(w.t.Context(), oauth.TokenRequest{Credentials: oauthtest.Credentials(id), Form: passwordForm(budgetPassword, device), Source: "192.0.2.1"})
+	r, err := w.issuer.Token(w.t.Context(), oauth.TokenRequest{Credentials: oauthtest.Credentials(id), Form: passwordForm(budgetPassword, device), Source: w.source})
 	w.must(err)
 	return r
 }

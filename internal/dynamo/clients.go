@@ -86,7 +86,7 @@ func encodeClient(c oauth.Client, key item) item {
 	if len(c.Secrets) > 0 {
 		secrets := make([]types.AttributeValue, len(c.Secrets))
 		for i, s := range c.Secrets {
-			secrets[i] = &types.AttributeValueMemberM{Value: item{attrHash: binary(s.Hash[:]), attrAdded: number(s.Created)}}
+			secrets[i] = &types.AttributeValueMemberM{Value: item{attrHash: octets(s.Hash[:]), attrAdded: number(s.Created)}}
 		}
 		it[attrSecrets] = &types.AttributeValueMemberL{Value: secrets}
 	}
@@ -139,7 +139,7 @@ func decodeClient(it item) (oauth.Client, error) {
 		entry := reader{item: m.Value}
 		entry.require(attrHash, attrAdded)
 		s := oauth.ClientSecret{Created: entry.signed(attrAdded)}
-		entry.binary(attrHash, s.Hash[:])
+		entry.octets(attrHash, s.Hash[:])
 		if entry.fault() != nil {
 			in.markDamaged(attrSecrets)
 		}

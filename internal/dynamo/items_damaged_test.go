@@ -24,12 +24,12 @@ func wrong() map[string]types.AttributeValue {
 		"a negative":     number(-1),
 		"a fraction":     &types.AttributeValueMemberN{Value: "1.5"},
 		"a huge number":  &types.AttributeValueMemberN{Value: "99999999999999999999999999999999999999"},
-		"short bytes":    binary([]byte{1}),
+		"short bytes":    octets([]byte{1}),
 		"a flag":         flag(true),
 		"an empty list":  texts(nil),
 		"an odd list":    &types.AttributeValueMemberL{Value: []types.AttributeValue{number(1)}},
 		"an empty map":   &types.AttributeValueMemberM{Value: item{}},
-		"an odd map":     &types.AttributeValueMemberM{Value: item{"g": text("x"), "k": number(-1), "i": flag(true), "e": binary(nil), "h": binary([]byte{1})}},
+		"an odd map":     &types.AttributeValueMemberM{Value: item{"g": text("x"), "k": number(-1), "i": flag(true), "e": octets(nil), "h": octets([]byte{1})}},
 		"a string set":   &types.AttributeValueMemberSS{Value: []string{"x"}},
 	}
 }
@@ -93,7 +93,7 @@ func TestDamagedSlotHoldsNoToken(t *testing.T) {
 func TestStrictDecoders(t *testing.T) {
 	versioned := func(it item) item {
 		it[attrVersion] = number(3)
-		it[attrNonce] = binary(slices.Repeat([]byte{9}, 16))
+		it[attrNonce] = octets(slices.Repeat([]byte{9}, 16))
 		return it
 	}
 	client, _ := clientKey("app")

@@ -198,7 +198,7 @@ func TestClientSecretsAreReadStrictly(t *testing.T) {
 			}
 			it := encodeClient(oauth.Client{ID: "app"}, maps.Clone(key))
 			it[attrVersion] = number(1)
-			s := item{attrHash: binary(make([]byte, 32)), attrAdded: number(1)}
+			s := item{attrHash: octets(make([]byte, 32)), attrAdded: number(1)}
 			spoil(s, field, value)
 			it[attrSecrets] = &types.AttributeValueMemberL{Value: []types.AttributeValue{&types.AttributeValueMemberM{Value: s}}}
 			if _, err := decodeClient(it); err == nil {

@@ -234,7 +234,7 @@ func readAll[T any](ctx context.Context, t table, doing, prefix string, decode f
 func (t table) putVersion(ctx context.Context, doing string, it item, seen uint64) (uint64, error) {
 	var nonce ledger.Nonce
 	_, _ = rand.Read(nonce[:]) // never fails; it ends the program instead
-	it[attrNonce] = binary(nonce[:])
+	it[attrNonce] = octets(nonce[:])
 	next := oauth.NextVersion(seen, time.Now())
 	it[attrVersion] = number(next)
 	in := &dynamodb.PutItemInput{
@@ -264,7 +264,7 @@ func (t table) putVersion(ctx context.Context, doing string, it item, seen uint6
 
 func nonceOf(it item) (n ledger.Nonce) {
 	in := reader{item: it}
-	in.binary(attrNonce, n[:])
+	in.octets(attrNonce, n[:])
 	return n
 }
 

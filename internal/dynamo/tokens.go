@@ -114,9 +114,9 @@ func (t *Tokens) putOnce(ctx context.Context, in *dynamodb.PutItemInput, options
 // ifSeen is the condition that the item has the nonce seen.
 func ifSeen(seen ledger.Nonce) (condition string, values item) {
 	if seen == damagedNonce {
-		return ifDamaged, item{":binary": text("B"), ":length": number(len(seen)), ":none": binary(make([]byte, len(seen))), ":seen": binary(seen[:])}
+		return ifDamaged, item{":binary": text("B"), ":length": number(len(seen)), ":none": octets(make([]byte, len(seen))), ":seen": octets(seen[:])}
 	}
-	return "#wn = :seen", item{":seen": binary(seen[:])}
+	return "#wn = :seen", item{":seen": octets(seen[:])}
 }
 
 // ifDamaged is the condition that the item has a nonce that decodes to damagedNonce.
@@ -138,7 +138,7 @@ func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when ledger.EndCon
 		if when.Kind == bearer.Refresh {
 			condition = ifRefreshHash
 		}
-		values = item{":client": text(string(when.Client)), ":zero": number(0), ":hash": binary(when.Hash[:])}
+		values = item{":client": text(string(when.Client)), ":zero": number(0), ":hash": octets(when.Hash[:])}
 	}
 	_, err = call(ctx, t.table.name, "end an authorization", t.table.db.DeleteItem, &dynamodb.DeleteItemInput{
 		TableName:                           &t.table.name,
@@ -223,7 +223,7 @@ func recordInPlace(it item) (ledger.Record, bool) {
 func encodeRecord(r ledger.Record) item {
 	it := recordKey(r.Locator())
 	a := r.Authorization
-	it[attrNonce] = binary(r.Nonce[:])
+	it[attrNonce] = octets(r.Nonce[:])
 	it[attrTTL] = number(r.TTL())
 	it[attrAdded] = number(r.Created)
 	it[attrKind] = text(string(a.Subject.Kind))
@@ -234,7 +234,7 @@ func encodeRecord(r ledger.Record) item {
 	it.setText(attrScope, a.Scope.WithDevice("").String())
 	it.setText(attrDevice, string(a.Scope.Device()))
 	it.setTexts(attrAudiences, a.Audiences)
-	it[attrRID] = binary(r.RID[:])
+	it[attrRID] = octets(r.RID[:])
 	it[attrSubjectEpoch] = number(r.Epochs.Subject)
 	it[attrClientEpoch] = number(r.Epochs.Client)
 	it[attrIssuerEpoch] = number(r.Epochs.Issuer)
@@ -254,7 +254,7 @@ var damagedNonce = ledger.Nonce(bytes.Repeat([]byte{0xff}, len(ledger.Nonce{})))
 // decodeRecord is lenient, see attributes.go.
 func decodeRecord(it item) (r ledger.Record) {
 	in := reader{item: it}
-	if in.binary(attrNonce, r.Nonce[:]); r.Nonce == (ledger.Nonce{}) {
+	if in.octets(attrNonce, r.Nonce[:]); r.Nonce == (ledger.Nonce{}) {
 		r.Nonce = damagedNonce
 	}
 	r.Created = in.signed(attrAdded)
@@ -272,7 +272,7 @@ func decodeRecord(it item) (r ledger.Record) {
 			r.Authorization.Scope = r.Authorization.Scope.WithDevice(d)
 		}
 	}
-	in.binary(attrRID, r.RID[:])
+	in.octets(attrRID, r.RID[:])
 	r.Epochs = ledger.Epochs{
 		Subject: in.unsigned(attrSubjectEpoch, 64),
 		Client:  in.unsigned(attrClientEpoch, 64),

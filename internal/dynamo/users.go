@@ -3,6 +3,8 @@ package dynamo
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -26,10 +28,15 @@ func NewUsers(db *dynamodb.Client, tableName string) *Users {
 	return &Users{table{db, tableName}}
 }
 
-// Login implements oauth.Users with one call that costs three read units.
-func (u *Users) Login(ctx context.Context, username string, pair, name oauth.CounterKey) (oauth.Login, error) {
+// Login implements oauth.Users with one call that costs a read unit for the user and
+// one for each counter.
+func (u *Users) Login(ctx context.Context, username string, counters ...oauth.CounterKey) (oauth.Login, error) {
 	const doing = "read a user for a login"
-	items, err := u.table.batchGet(ctx, doing, userKey(username), counterKey(pair), counterKey(name))
+	keys := []item{userKey(username)}
+	for _, c := range counters {
+		keys = append(keys, counterKey(c))
+	}
+	items, err := u.table.batchGet(ctx, doing, keys...)
 	if err != nil {
 		return oauth.Login{}, err
 	}
@@ -41,11 +48,12 @@ func (u *Users) Login(ctx context.Context, username string, pair, name oauth.Cou
 		}
 		login.Found = true
 	}
-	if login.Pair, err = decodeCounter(items[1]); err != nil {
-		return oauth.Login{}, oauth.Unavailable(doing, err)
-	}
-	if login.Name, err = decodeCounter(items[2]); err != nil {
-		return oauth.Login{}, oauth.Unavailable(doing, err)
+	for _, it := range items[1:] {
+		c, err := decodeCounter(it)
+		if err != nil {
+			return oauth.Login{}, oauth.Unavailable(doing, err)
+		}
+		login.Counters = append(login.Counters, c)
 	}
 	return login, nil
 }
@@ -83,6 +91,24 @@ func (u *Users) SaveUser(ctx context.Context, user oauth.User) (oauth.User, erro
 	}
 	user.Version = version
 	return user, nil
+}
+
+// SaveSources implements oauth.Users with one conditional write.
+func (u *Users) SaveSources(ctx context.Context, user oauth.User) error {
+	const update, condition = "SET #known = :known", "#id = :id AND #v = :v"
+	_, err := call(ctx, u.table.name, "save where a user signed in", u.table.db.UpdateItem, &dynamodb.UpdateItemInput{
+		TableName:                 &u.table.name,
+		Key:                       userKey(user.Username),
+		UpdateExpression:          aws.String(update),
+		ConditionExpression:       aws.String(condition),
+		ExpressionAttributeNames:  names(update, condition),
+		ExpressionAttributeValues: item{":known": sources(user.Sources), ":id": text(user.ID), ":v": number(user.Version)},
+		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
+	})
+	if _, failed := conflict(err); failed {
+		return nil
+	}
+	return err
 }
 
 // User implements oauth.UserRegistry.
@@ -125,6 +151,9 @@ func encodeUser(u oauth.User) item {
 	it[attrPasswordHash] = text(u.PasswordHash.Reveal())
 	it.setTexts(attrRoles, u.Roles)
 	it[attrAdded] = number(u.Created)
+	if len(u.Sources) > 0 {
+		it[attrKnown] = sources(u.Sources)
+	}
 	return it
 }
 
@@ -138,12 +167,37 @@ func decodeUser(it item) (oauth.User, error) {
 		PasswordHash: secret.New(in.text(attrPasswordHash)),
 		Roles:        in.texts(attrRoles),
 		Created:      in.signed(attrAdded),
+		Sources:      decodeSources(it),
 	}
 	// The key is a cut hash: the name itself decides, byte for byte.
 	if userKey(u.Username).identity() != it.identity() {
 		in.markDamaged(attrUsername)
 	}
 	return u, in.fault()
+}
+
+// Each source is 16 bytes of one attribute: its hash, and when the user was last there.
+func sources(list []oauth.KnownSource) types.AttributeValue {
+	b := []byte{}
+	for _, s := range list {
+		b = append(b, s.Hash[:]...)
+		b = binary.BigEndian.AppendUint64(b, uint64(s.Last)) //nolint:gosec // never negative
+	}
+	return &types.AttributeValueMemberB{Value: b}
+}
+
+// decodeSources leaves out what it cannot read: then that source is not known.
+func decodeSources(it item) (list []oauth.KnownSource) {
+	v, _ := it[attrKnown].(*types.AttributeValueMemberB)
+	if v == nil {
+		return nil
+	}
+	for b := range slices.Chunk(v.Value, 16) {
+		if len(b) == 16 {
+			list = append(list, oauth.KnownSource{Hash: [8]byte(b[:8]), Last: int64(binary.BigEndian.Uint64(b[8:]))}) //nolint:gosec // see above
+		}
+	}
+	return list
 }
 
 func decodeCounter(it item) (oauth.Counter, error) {

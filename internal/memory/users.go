@@ -29,14 +29,18 @@ func NewUsers() *Users {
 }
 
 // Login implements oauth.Users.
-func (u *Users) Login(ctx context.Context, username string, pair, name oauth.CounterKey) (oauth.Login, error) {
+func (u *Users) Login(ctx context.Context, username string, counters ...oauth.CounterKey) (oauth.Login, error) {
 	user, found, err := u.users.get(ctx, "read a user for a login", username)
 	if err != nil {
 		return oauth.Login{}, err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return oauth.Login{User: user, Found: found, Pair: u.counters[pair], Name: u.counters[name]}, nil
+	login := oauth.Login{User: user, Found: found}
+	for _, key := range counters {
+		login.Counters = append(login.Counters, u.counters[key])
+	}
+	return login, nil
 }
 
 // CountFailure implements oauth.Users.
@@ -58,6 +62,16 @@ func (u *Users) SaveUser(ctx context.Context, user oauth.User) (oauth.User, erro
 	return u.users.save(ctx, "save a user", user.Username, user)
 }
 
+// SaveSources implements oauth.Users.
+func (u *Users) SaveSources(ctx context.Context, user oauth.User) error {
+	return u.users.do(ctx, "save where a user signed in", func() {
+		if there, found := u.users.rows[user.Username]; found && there.ID == user.ID && there.Version == user.Version {
+			there.Sources = slices.Clone(user.Sources)
+			u.users.rows[user.Username] = there
+		}
+	})
+}
+
 // User implements oauth.UserRegistry.
 func (u *Users) User(ctx context.Context, username string) (oauth.User, bool, error) {
 	return u.users.get(ctx, "read a user", username)
@@ -75,5 +89,6 @@ func (u *Users) RemoveUser(ctx context.Context, user oauth.User) (existed bool, 
 
 func copyUser(u oauth.User) oauth.User {
 	u.Roles = slices.Clone(u.Roles)
+	u.Sources = slices.Clone(u.Sources)
 	return u
 }

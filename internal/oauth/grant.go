@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -78,19 +79,17 @@ func (i *Issuer) parse(req TokenRequest) (q question, err error) {
 	if i.Grants != nil && !slices.Contains(i.Grants, name) {
 		return q, errUnsupportedGrant()
 	}
+	asked, scopeErr := requestedScope(form)
+	q.scope = asked
 	switch name {
 	case PasswordGrant:
-		q.grant, err = parsePassword(i.Users, i.Passwords, req)
+		q.grant, err = i.parsePassword(req, asked.Device())
 	case ClientCredentialsGrant:
 		q.grant = clientCredentialsGrant{}
 	case RefreshTokenGrant:
 		q.grant, err = parseRefreshToken(i.open, form)
 	}
-	if err != nil {
-		return q, err
-	}
-	q.scope, err = requestedScope(form)
-	return q, err
+	return q, cmp.Or(err, scopeErr)
 }
 
 // requestedScope reads scope and tokenBindingId, WSO2's other spelling of the

@@ -3,8 +3,10 @@ package oauth
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 
 	"github.com/fob-oauth/fob/internal/ledger"
+	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
@@ -17,15 +19,18 @@ type passwordGrant struct {
 	username  string
 	password  secret.Text
 	source    string
+	device    scope.Device
+
+	signedIn func(ctx context.Context, subject ledger.Subject, client Client, device scope.Device) (bool, error)
 }
 
 // An unknown, wrong, disabled and throttled user get the same answer (RFC 6749
 // §4.3.2, RFC 9700 §4.3.2): it must not reveal which names exist.
 func errWrongPassword() error { return refuse(InvalidGrant, "the username or password is wrong") }
 
-func parsePassword(users Users, passwords Passwords, req TokenRequest) (grant, error) {
+func (i *Issuer) parsePassword(req TokenRequest, device scope.Device) (grant, error) {
 	g := passwordGrant{
-		users: users, passwords: passwords, source: req.Source,
+		users: i.Users, passwords: i.Passwords, signedIn: i.signedIn, source: req.Source, device: device,
 		username: req.Form[paramUsername], password: secret.New(req.Form[paramPassword]),
 	}
 	switch {
@@ -39,37 +44,41 @@ func parsePassword(users Users, passwords Passwords, req TokenRequest) (grant, e
 	return g, nil
 }
 
-func (g passwordGrant) prove(ctx context.Context, _ Client, now int64) (proof, error) {
-	pair, name := counters(g.username, g.source, now)
-	login, err := g.users.Login(ctx, g.username, pair.Key, name.Key)
+func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (proof, error) {
+	a, admitted, err := g.admit(ctx, client, now)
 	if err != nil {
 		return proof{}, err
 	}
-	if login.throttled(now) {
+	if !admitted {
 		return proof{}, errWrongPassword()
 	}
 	// For a name that does not exist the hash is empty, and Verify does the same
 	// work.
-	ok, outdated, err := g.passwords.Verify(g.password, login.User.PasswordHash)
+	user := a.login.User
+	ok, outdated, err := g.passwords.Verify(g.password, user.PasswordHash)
 	if err != nil {
 		return proof{}, err
 	}
-	if !ok || !login.Found {
-		if err := g.users.CountFailure(ctx, now, pair, name); err != nil {
+	if !ok || !a.login.Found {
+		if err := g.users.CountFailure(ctx, now, a.counters...); err != nil {
 			return proof{}, err
 		}
 		return proof{}, errWrongPassword()
 	}
-	if login.Pair.Count > 0 {
-		if err := g.users.ClearFailures(ctx, pair.Key); err != nil {
+	if a.counted > 0 {
+		if err := g.users.ClearFailures(ctx, a.counters[0].Key); err != nil {
 			return proof{}, err
 		}
 	}
-	user := login.User
-	if outdated {
+	user, unsaved := user.seenAt(g.source, now)
+	switch {
+	case outdated:
 		if user, err = g.rehash(ctx, user); err != nil {
 			return proof{}, err
 		}
+	case unsaved:
+		// If that fails, the login goes on, and the next one tries again.
+		_ = g.users.SaveSources(ctx, user)
 	}
 	return proof{
 		subject:     ledger.Subject{Kind: ledger.UserSubject, ID: user.ID},
@@ -97,56 +106,187 @@ func (g passwordGrant) rehash(ctx context.Context, u User) (User, error) {
 	return u, nil
 }
 
-// Guessing passwords. Wrong ones are counted for the pair of name and source
-// address and for the name alone, each within a fixed window whose number is in
-// the counter's key, so that a count never has to be reset. While a delay runs,
-// a login is refused without hashing and without counting. Nothing locks a name
-// for good (that would let anybody lock out anybody), and a name that does not
-// exist is counted like one that does.
+// Guessing passwords. Wrong ones are counted for the pair of name and source address,
+// for the name alone, and for the source alone if the client has no secret; a back
+// end with one has all its users at one source. Each counter has a fixed window whose
+// number is in its key, so that a count never has to be reset. While a delay runs, a
+// login is refused without hashing and without counting. Nothing locks a name for good,
+// and a name that does not exist is counted like one that does.
+//
+// Strangers can use up the tries on a name from many sources. So two kinds of logins
+// do not wait for them (docs/decisions/0037-strangers-lock-nobody-out.md): those from a
+// source where that user signed in before do not wait for the delays of the name and of the
+// source, and those for a device where that user is signed in wait for no delay but the
+// device's own.
 //
 // Counting needs a write, so it comes after a wrong password, not before each:
 // a burst of parallel guesses gets as many tries as run at once. The stage's
 // throttle and the function's concurrency bound the burst.
 
-const (
-	pairWindow = 24 * 3600 // seconds
-	nameWindow = 3600
-
-	// A client library may send each wrong password twice to probe how the server
-	// wants its credentials, so the pair has some patience.
-	pairPatience = 10
-	maxPairDelay = 15 * 60
-
-	namePatience = 100
-	nameDelay    = 30
-
-	counterGrace = 3600 // how much longer than its window a counter is kept
-)
-
-// counters are the two that count wrong passwords for a name at a source now.
-func counters(username, source string, now int64) (pair, name ExpiringCounter) {
-	counter := func(length int64, name string, fields ...string) (c ExpiringCounter) {
-		window := now / length
-		number := binary.BigEndian.AppendUint64(nil, uint64(window)) //nolint:gosec // never negative
-		ledger.Key(c.Key[:], name, append(fields, string(number))...)
-		c.TTL = (window+1)*length + counterGrace
-		return c
-	}
-	return counter(pairWindow, "fob pair counter 1", username, source), counter(nameWindow, "fob name counter 1", username)
+// delay is how long logins wait after wrong passwords.
+type delay struct {
+	window   int64 // seconds that a counter counts for
+	patience int   // wrong passwords until the first delay
+	first    int64 // seconds; it doubles with each wrong password
+	longest  int64 // seconds
 }
 
-// throttled reports whether a delay runs: 2^n seconds after the n-th wrong
-// password past the patience of the pair, up to 15 minutes, and 30 seconds
-// between tries on a name that was guessed at from everywhere.
-func (l Login) throttled(now int64) bool {
-	if n := l.Pair.Count - pairPatience; n >= 0 {
-		delay := int64(maxPairDelay)
-		if n < 10 {
-			delay = min(delay, 1<<n)
+var (
+	// A client library may send each wrong password twice to probe how the server
+	// wants its credentials, so the pair has some patience.
+	pairDelay   = delay{window: 24 * 3600, patience: 10, first: 1, longest: 15 * 60}
+	deviceDelay = pairDelay
+	nameDelay   = delay{window: 3600, patience: 100, first: 30, longest: 30}
+	sourceDelay = delay{window: 3600, patience: 100, first: 10, longest: 10}
+)
+
+const counterGrace = 3600 // seconds: how much longer than its window a counter is kept
+
+// counter is the one that counts for fields at now.
+func (d delay) counter(now int64, name string, fields ...string) (c ExpiringCounter) {
+	window := now / d.window
+	number := binary.BigEndian.AppendUint64(nil, uint64(window)) //nolint:gosec // never negative
+	ledger.Key(c.Key[:], name, append(fields, string(number))...)
+	c.TTL = (window+1)*d.window + counterGrace
+	return c
+}
+
+// runs reports whether a login has to wait.
+func (d delay) runs(c Counter, now int64) bool {
+	n := c.Count - d.patience
+	if n < 0 {
+		return false
+	}
+	wait := d.longest
+	if n < 16 {
+		wait = min(wait, d.first<<n)
+	}
+	return now < c.Last+wait
+}
+
+// attempt is a login with a password that need not wait.
+type attempt struct {
+	login Login
+	// counters are for a wrong password. A right one clears the first.
+	counters []ExpiringCounter
+	counted  int // what the first has counted
+}
+
+// admit reads the user and the counters, in one call to the store. ok is false while a
+// delay runs.
+func (g passwordGrant) admit(ctx context.Context, client Client, now int64) (a attempt, ok bool, err error) {
+	a.counters = []ExpiringCounter{
+		pairDelay.counter(now, "fob pair counter 1", g.username, g.source),
+		nameDelay.counter(now, "fob name counter 1", g.username),
+	}
+	delays := []delay{pairDelay, nameDelay}
+	if client.Public {
+		a.counters = append(a.counters, sourceDelay.counter(now, "fob source counter 1", g.source))
+		delays = append(delays, sourceDelay)
+	}
+	keys := make([]CounterKey, len(a.counters))
+	for i, c := range a.counters {
+		keys[i] = c.Key
+	}
+	if a.login, err = g.users.Login(ctx, g.username, keys...); err != nil {
+		return a, false, err
+	}
+	a.counted = a.login.Counters[0].Count
+	waits := func(i int) bool { return delays[i].runs(a.login.Counters[i], now) }
+	others := slices.ContainsFunc([]int{1, 2}, func(i int) bool { return i < len(delays) && waits(i) })
+	switch known := a.login.User.knows(g.source, now); {
+	case !waits(0) && (known || !others):
+		return a, true, nil
+	case g.device == "":
+		return a, false, nil
+	}
+	return g.admitDevice(ctx, client, a.login.User, now)
+}
+
+// admitDevice admits a login for a device where the user is signed in. It costs three
+// calls to the store, and one for any other device. A name that does not exist is
+// looked up like one that does.
+func (g passwordGrant) admitDevice(ctx context.Context, client Client, u User, now int64) (a attempt, ok bool, err error) {
+	if u.ID == "" {
+		u.ID = NewUserID()
+	}
+	signedIn, err := g.signedIn(ctx, SubjectOf(u.ID), client, g.device)
+	if err != nil || !signedIn {
+		return a, false, err
+	}
+	a.counters = []ExpiringCounter{deviceDelay.counter(now, "fob device counter 1", g.username, string(client.ID), string(g.device))}
+	if a.login, err = g.users.Login(ctx, g.username, a.counters[0].Key); err != nil {
+		return a, false, err
+	}
+	a.counted = a.login.Counters[0].Count
+	return a, !deviceDelay.runs(a.login.Counters[0], now), nil
+}
+
+// signedIn reports whether a subject has a live Authorization of a client under a
+// device name.
+func (i *Issuer) signedIn(ctx context.Context, subject ledger.Subject, client Client, device scope.Device) (bool, error) {
+	records, err := i.Tokens.List(ctx, subject, client.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, r := range records {
+		if r.Authorization.Scope.Device() != device {
+			continue
 		}
-		if now < l.Pair.Last+delay {
-			return true
+		reading, err := i.Tokens.Read(ctx, r.Locator())
+		if err != nil {
+			return false, err
+		}
+		ring, err := i.Keys.Ring(ctx)
+		if err != nil {
+			return false, err
+		}
+		view := viewOf(i.Now().Unix(), ring, reading.State, client, ledger.Nonce{})
+		if reading.Found && !reading.State.Disabled && view.Judge(reading.Record, r.Locator()) == ledger.Alive {
+			return true, nil
 		}
 	}
-	return l.Name.Count >= namePatience && now < l.Name.Last+nameDelay
+	return false, nil
+}
+
+// KnownSource is a source address where a user signed in.
+type KnownSource struct {
+	Hash [8]byte // of the user's id and the source
+	Last int64   // Unix seconds: when the user last signed in there, up to sourceRenewed too early
+}
+
+const (
+	maxSources     = 16
+	sourceLifetime = 90 * 24 * 3600 // seconds
+	sourceRenewed  = 30 * 24 * 3600 // seconds
+)
+
+func (u User) sourceHash(source string) (h [8]byte) {
+	ledger.Key(h[:], "fob known source 1", u.ID, source)
+	return h
+}
+
+// knows reports whether the user signed in at a source within the last 90 days.
+func (u User) knows(source string, now int64) bool {
+	hash := u.sourceHash(source)
+	return slices.ContainsFunc(u.Sources, func(s KnownSource) bool { return s.Hash == hash && now < s.Last+sourceLifetime })
+}
+
+// seenAt is the user with a source among the known ones, and whether that has to be
+// saved. A source that was noted within the last 30 days is not noted again, so that a
+// login from a usual place costs no write.
+func (u User) seenAt(source string, now int64) (seen User, changed bool) {
+	hash := u.sourceHash(source)
+	for _, s := range u.Sources {
+		if s.Hash == hash && now < s.Last+sourceRenewed {
+			return u, false
+		}
+	}
+	kept := slices.DeleteFunc(slices.Clone(u.Sources), func(s KnownSource) bool { return s.Hash == hash || now >= s.Last+sourceLifetime })
+	slices.SortStableFunc(kept, func(a, b KnownSource) int { return int(b.Last - a.Last) })
+	if source == "" {
+		return u, false
+	}
+	u.Sources = append([]KnownSource{{hash, now}}, kept[:min(len(kept), maxSources-1)]...)
+	return u, true
 }

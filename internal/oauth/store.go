@@ -127,9 +127,9 @@ type ClientRegistry interface {
 
 // Users is what a login needs. A team that has its own users implements this.
 type Users interface {
-	// Login returns the user of that name, compared byte for byte, and the two
-	// counters, in one call to the store.
-	Login(ctx context.Context, username string, pair, name CounterKey) (Login, error)
+	// Login returns the user of that name, compared byte for byte, and the counters in
+	// the order of their keys, in one call to the store.
+	Login(ctx context.Context, username string, counters ...CounterKey) (Login, error)
 
 	// CountFailure adds one to each counter and sets its Last to now; each may be
 	// swept from its ttl on. Times are Unix seconds.
@@ -142,6 +142,10 @@ type Users interface {
 	// replaces the user of that very Version. It returns u with its new Version,
 	// see NextVersion, or ErrConflict.
 	SaveUser(ctx context.Context, u User) (User, error)
+
+	// SaveSources replaces the Sources of the user of u's Username, ID and Version, which
+	// keeps that Version. If no such user exists it does nothing.
+	SaveSources(ctx context.Context, u User) error
 }
 
 // NextVersion is the Version after seen: higher, and no lower than the time, so
@@ -153,9 +157,9 @@ func NextVersion(seen uint64, now time.Time) uint64 {
 
 // Login is what Users.Login finds.
 type Login struct {
-	User       User
-	Found      bool
-	Pair, Name Counter
+	User     User
+	Found    bool
+	Counters []Counter
 }
 
 // Counter counts wrong passwords. The zero Counter has counted none.

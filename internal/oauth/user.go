@@ -33,7 +33,8 @@ type User struct {
 	Version      uint64      // grows with every write, see NextVersion; zero is a user not saved yet
 	PasswordHash secret.Text // as Passwords made it
 	Roles        []string
-	Created      int64 // Unix seconds
+	Created      int64         // Unix seconds
+	Sources      []KnownSource // where the user signed in lately; see KnownSource
 }
 
 // NewUserID draws the id of a new user.

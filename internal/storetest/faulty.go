@@ -196,9 +196,9 @@ func (f *Faulty) ResourceScopes(ctx context.Context) (scopes oauth.ResourceScope
 }
 
 // Login implements oauth.Users.
-func (f *Faulty) Login(ctx context.Context, username string, pair, name oauth.CounterKey) (login oauth.Login, err error) {
+func (f *Faulty) Login(ctx context.Context, username string, counters ...oauth.CounterKey) (login oauth.Login, err error) {
 	err = f.try(ctx, "read a user for a login", func() (err error) {
-		login, err = f.stores.Users.Login(ctx, username, pair, name)
+		login, err = f.stores.Users.Login(ctx, username, counters...)
 		return err
 	})
 	return unless(err, login), err
@@ -225,6 +225,11 @@ func (f *Faulty) SaveUser(ctx context.Context, u oauth.User) (saved oauth.User, 
 		return err
 	})
 	return unless(err, saved), err
+}
+
+// SaveSources implements oauth.Users.
+func (f *Faulty) SaveSources(ctx context.Context, u oauth.User) error {
+	return f.try(ctx, "save where a user signed in", func() error { return f.stores.Users.SaveSources(ctx, u) })
 }
 
 // unless gives nothing away beside an error.

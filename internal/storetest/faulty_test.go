@@ -65,7 +65,7 @@ func TestFaultyBreaksEachMethodUntilItIsRepaired(t *testing.T) {
 		broken := map[string]bool{
 			"Tokens.Read": true, "Tokens.Save": true, "Tokens.End": true, "Tokens.List": true,
 			"Subjects.State": true, "Subjects.Raise": true,
-			"Users.Login": true, "Users.CountFailure": true, "Users.ClearFailures": true, "Users.SaveUser": true,
+			"Users.Login": true, "Users.CountFailure": true, "Users.ClearFailures": true, "Users.SaveUser": true, "Users.SaveSources": true,
 		}
 		f.Break(how)
 		for _, m := range storetest.Methods(faulty) {

@@ -162,6 +162,7 @@ func Methods(s Stores) []Method {
 			_, err := s.Users.Login(ctx, user.Username, counter("pair"), counter("name"))
 			return err
 		}, true},
+		{"Users.SaveSources", func(ctx context.Context) error { return s.Users.SaveSources(ctx, user) }, true},
 		{"Users.CountFailure", func(ctx context.Context) error {
 			return s.Users.CountFailure(ctx, 1, oauth.ExpiringCounter{Key: counter("pair"), TTL: late})
 		}, false},

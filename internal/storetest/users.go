@@ -12,7 +12,7 @@ import (
 var usersTests = []test{
 	{"no user is absent and no error", func(t *testing.T, s Stores) {
 		for _, name := range []string{"nobody", "", "\xff\xfe", "user#nobody"} {
-			wantLogin(t, s, name, oauth.Login{})
+			wantLogin(t, s, name, login(zero, zero))
 			if got, found, err := s.UserRegistry.User(t.Context(), name); found || err != nil {
 				t.Errorf("User(%q) = %+v, %v, %v; want it absent", name, got, found, err)
 			}
@@ -40,8 +40,8 @@ var usersTests = []test{
 		for _, u := range []oauth.User{upper, lower, composed, decomposed} {
 			wantUser(t, s, u)
 		}
-		wantLogin(t, s, "ANN", oauth.Login{})
-		wantLogin(t, s, "ann ", oauth.Login{})
+		wantLogin(t, s, "ANN", login(zero, zero))
+		wantLogin(t, s, "ann ", login(zero, zero))
 	}},
 	{"a user is made only where there is none", func(t *testing.T, s Stores) {
 		first := saveUser(t, s, testUser("ann"))
@@ -99,7 +99,7 @@ var usersTests = []test{
 	{"users are copies", func(t *testing.T, s Stores) {
 		in, want := testUser("ann"), testUser("ann")
 		want.Version = saveUser(t, s, in).Version
-		spoil := func(u oauth.User) { u.Roles[0] = "spoiled" }
+		spoil := func(u oauth.User) { u.Roles[0], u.Sources[0].Last = "spoiled", 1 }
 		spoil(in)
 		wantUser(t, s, want)
 		got, _, err := s.UserRegistry.User(t.Context(), "ann")
@@ -107,11 +107,11 @@ var usersTests = []test{
 			t.Fatal(err)
 		}
 		spoil(got)
-		login, err := s.Users.Login(t.Context(), "ann", counter("pair"), counter("name"))
+		read, err := s.Users.Login(t.Context(), "ann", counter("pair"), counter("name"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		spoil(login.User)
+		spoil(read.User)
 		list, err := s.UserRegistry.ListUsers(t.Context())
 		if err != nil || len(list) != 1 {
 			t.Fatalf("ListUsers = %d users, %v", len(list), err)
@@ -122,22 +122,21 @@ var usersTests = []test{
 	{"failures are counted, each counter for itself", func(t *testing.T, s Stores) {
 		pair, name := oauth.ExpiringCounter{Key: counter("pair"), TTL: late}, oauth.ExpiringCounter{Key: counter("name"), TTL: late + 1}
 		countFailure(t, s, 100)
-		wantLogin(t, s, "nobody", oauth.Login{})
+		wantLogin(t, s, "nobody", login(zero, zero))
 		countFailure(t, s, 101, pair, name)
-		wantLogin(t, s, "nobody", oauth.Login{Pair: oauth.Counter{Count: 1, Last: 101}, Name: oauth.Counter{Count: 1, Last: 101}})
+		wantLogin(t, s, "nobody", login(oauth.Counter{Count: 1, Last: 101}, oauth.Counter{Count: 1, Last: 101}))
 		countFailure(t, s, 102, name)
-		wantLogin(t, s, "nobody", oauth.Login{Pair: oauth.Counter{Count: 1, Last: 101}, Name: oauth.Counter{Count: 2, Last: 102}})
+		wantLogin(t, s, "nobody", login(oauth.Counter{Count: 1, Last: 101}, oauth.Counter{Count: 2, Last: 102}))
 		countFailure(t, s, 103, pair, name)
 		user := saveUser(t, s, testUser("ann"))
 		wantLogin(t, s, "ann", oauth.Login{
-			User: user, Found: true,
-			Pair: oauth.Counter{Count: 2, Last: 103}, Name: oauth.Counter{Count: 3, Last: 103},
+			User: user, Found: true, Counters: []oauth.Counter{{Count: 2, Last: 103}, {Count: 3, Last: 103}},
 		})
 		clearFailures(t, s, pair.Key)
-		wantLogin(t, s, "nobody", oauth.Login{Name: oauth.Counter{Count: 3, Last: 103}})
+		wantLogin(t, s, "nobody", login(zero, oauth.Counter{Count: 3, Last: 103}))
 		clearFailures(t, s, pair.Key) // the first reply was lost
 		countFailure(t, s, 104, pair)
-		wantLogin(t, s, "nobody", oauth.Login{Pair: oauth.Counter{Count: 1, Last: 104}, Name: oauth.Counter{Count: 3, Last: 103}})
+		wantLogin(t, s, "nobody", login(oauth.Counter{Count: 1, Last: 104}, oauth.Counter{Count: 3, Last: 103}))
 	}},
 	{"one counter may serve as both", func(t *testing.T, s Stores) {
 		countFailure(t, s, 5, oauth.ExpiringCounter{Key: counter("both"), TTL: late})
@@ -146,9 +145,42 @@ var usersTests = []test{
 			t.Fatal(err)
 		}
 		one := oauth.Counter{Count: 1, Last: 5}
-		if d := diff(oauth.Login{Pair: one, Name: one}, got); d != "" {
+		if d := diff(login(one, one), got); d != "" {
 			t.Errorf("Login (-want +got):\n%s", d)
 		}
+	}},
+	{"of no counters none is returned", func(t *testing.T, s Stores) {
+		got, err := s.Users.Login(t.Context(), "nobody")
+		if err != nil || len(got.Counters) != 0 {
+			t.Errorf("Login = %+v, %v", got, err)
+		}
+	}},
+	{"sources are saved without a new version", func(t *testing.T, s Stores) {
+		user := saveUser(t, s, testUser("ann"))
+		stale := user
+		user.Sources = []oauth.KnownSource{{Hash: [8]byte{7}, Last: 1_700_000_007}}
+		saveSources := func(u oauth.User) {
+			t.Helper()
+			if err := s.Users.SaveSources(t.Context(), u); err != nil {
+				t.Fatalf("SaveSources: %v", err)
+			}
+		}
+		saveSources(user)
+		saveSources(user) // the first reply was lost
+		wantUser(t, s, user)
+
+		user = saveUser(t, s, user)
+		namesake := user
+		namesake.ID = "u_second"
+		for _, other := range []oauth.User{stale, namesake} {
+			other.Sources = nil
+			saveSources(other) // which is no longer there
+			wantUser(t, s, user)
+		}
+		nobody := testUser("nobody")
+		saveSources(nobody)
+		wantLogin(t, s, "nobody", login(zero, zero))
+		wantUsers(t, s, user)
 	}},
 	{"a user is removed once, and only that one", func(t *testing.T, s Stores) {
 		ann, bob := saveUser(t, s, testUser("ann")), saveUser(t, s, testUser("bob"))
@@ -167,7 +199,7 @@ var usersTests = []test{
 				t.Errorf("RemoveUser = %v, %v; want %v", existed, err, want)
 			}
 		}
-		wantLogin(t, s, "ann", oauth.Login{})
+		wantLogin(t, s, "ann", login(zero, zero))
 		wantUsers(t, s, bob)
 	}},
 	{"of many failures each counts", func(t *testing.T, s Stores) {
@@ -178,8 +210,15 @@ var usersTests = []test{
 		if err := errors.Join(errs...); err != nil {
 			t.Fatal(err)
 		}
-		wantLogin(t, s, "nobody", oauth.Login{Pair: oauth.Counter{Count: crowd, Last: 7}})
+		wantLogin(t, s, "nobody", login(oauth.Counter{Count: crowd, Last: 7}, zero))
 	}},
+}
+
+var zero oauth.Counter
+
+// login is what Login finds for a name that does not exist.
+func login(pair, name oauth.Counter) oauth.Login {
+	return oauth.Login{Counters: []oauth.Counter{pair, name}}
 }
 
 // late is when counters may be swept: not now, even by an engine that does.
@@ -193,6 +232,7 @@ func testUser(name string) oauth.User {
 		PasswordHash: secret.New("$fixture$of no password"),
 		Roles:        []string{"operator", "root"},
 		Created:      1_700_000_000,
+		Sources:      []oauth.KnownSource{{Hash: [8]byte{1, 2, 255}, Last: 1_700_000_001}, {Last: 1_700_000_000}},
 	}
 }
 
@@ -229,7 +269,7 @@ func wantUser(t *testing.T, s Stores, want oauth.User) {
 	if d := diff(want, got); d != "" {
 		t.Errorf("User(%q) (-want +got):\n%s", want.Username, d)
 	}
-	wantLogin(t, s, want.Username, oauth.Login{User: want, Found: true})
+	wantLogin(t, s, want.Username, oauth.Login{User: want, Found: true, Counters: []oauth.Counter{zero, zero}})
 }
 
 func wantLogin(t *testing.T, s Stores, name string, want oauth.Login) {
