@@ -79,7 +79,7 @@ func TestEventLine(t *testing.T) {
 	want(issued, map[string]any{
 		"level": "INFO", "msg": "request", "function": "token", "endpoint": "token",
 		"client": "shop", "older_secret": true, "grant": "password", "outcome": "issued", "status": 200.0, "locator": locator,
-		"store_calls": 6.0, "read_units": 0.0, "write_units": 0.0, "request_id": "gateway-request-1",
+		"store_calls": 7.0, "read_units": 0.0, "write_units": 0.0, "request_id": "gateway-request-1",
 		"issued": 1.0, "_aws": metrics("issued"),
 	})
 	want(w.login(t, by, asShop, "device_ipad"), map[string]any{
