@@ -35,15 +35,18 @@ What is listed is judged by the key ring, too, if it can be read: of --stack, or
 epoch has ended is listed as well, and standard error says so.`
 
 // judging returns sign-ins that are judged by the key ring, or says that they are not.
-func judging(ctx context.Context, p *program, s stores, flags *pflag.FlagSet) *oauth.SignIns {
+func judging(ctx context.Context, p *program, s stores, flags *pflag.FlagSet) (*oauth.SignIns, error) {
 	d := s.signIns()
 	known, err := p.checkKeys(ctx, flags)
+	if exitCode(err) == exitUsage {
+		return nil, err // flags that contradict each other
+	}
 	if err != nil {
 		_, _ = fmt.Fprintf(p.stderr, "fob: what a retired key or the issuer epoch ended counts as signed in, since the key ring was not read: %s\n", oneLine(err.Error()))
-		return d
+		return d, nil
 	}
 	d.Keys = known
-	return d
+	return d, nil
 }
 
 func deviceListCommand(p *program) *cobra.Command {
@@ -96,7 +99,10 @@ func listDevices(ctx context.Context, p *program, s stores, which selection, fla
 	if err != nil {
 		return err
 	}
-	d := judging(ctx, p, s, flags)
+	d, err := judging(ctx, p, s, flags)
+	if err != nil {
+		return err
+	}
 	var standing []oauth.SignIn
 	if one {
 		standing, err = d.List(ctx, subject, which.filter)

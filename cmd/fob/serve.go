@@ -53,12 +53,15 @@ func serveCommand(p *program) *cobra.Command {
 		Example: `  fob serve
   fob serve --dynamodb http://localhost:8000 --keys keys.json`,
 		Args: noArgs,
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			return notEmpty(cmd.Flags(), setting{value: &o.keysFile, flag: keysFlag})
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), p, o) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 picks a free one")
-	flags.StringVar(&o.keysFile, "keys", "", "`file` that keeps the key ring, made if it is missing; without it tokens end with the process")
+	flags.StringVar(&o.keysFile, keysFlag, p.getenv(keysEnv), "`file` that keeps the key ring, made if it is missing, or set "+keysEnv+"; without it tokens end with the process")
 	flags.Var(&o.accessLifetime, "access-lifetime", "how long the demo's access tokens live, such as 90s (default 1h)")
 	flags.BoolVar(&o.quiet, "quiet", false, "write no line for each request")
 	return printsJSON(cmd, serviceJSON{})

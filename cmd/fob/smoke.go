@@ -36,6 +36,9 @@ func smokeCommand(p *program) *cobra.Command {
   fob smoke --stack fob-prod https://login.example.com
   fob smoke --dynamodb http://localhost:8000 http://localhost:8080`,
 		Args: func(cmd *cobra.Command, args []string) error {
+			if err := p.tables.choose(); err != nil {
+				return err
+			}
 			switch {
 			case len(args) > 1:
 				return fmt.Errorf("%s takes one argument, the address before /token", cmd.CommandPath())

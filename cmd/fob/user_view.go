@@ -65,7 +65,11 @@ func showUser(ctx context.Context, p *program, s stores, name string, flags *pfl
 	if err != nil {
 		return err
 	}
-	standing, err := judging(ctx, p, s, flags).List(ctx, subject, oauth.Filter{})
+	d, err := judging(ctx, p, s, flags)
+	if err != nil {
+		return err
+	}
+	standing, err := d.List(ctx, subject, oauth.Filter{})
 	if err != nil {
 		return err
 	}

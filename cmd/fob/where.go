@@ -1,7 +1,7 @@
 package main
 
-// Where a command finds its tables and its key ring. A flag wins over the stack, and
-// the stack over the environment, which may be of another deployment.
+// Where a command finds its tables and its key ring. Of several settings, setting.go
+// says which counts.
 
 import (
 	"cmp"
@@ -9,14 +9,12 @@ import (
 	"errors"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
-	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go/logging"
 	"github.com/spf13/cobra"
@@ -83,46 +81,42 @@ func (r *ring) addCheckFlags(flags *pflag.FlagSet, getenv func(string) string) {
 	flags.StringVar(&r.check, checkFlag, getenv(checkEnv), "`ARN` of the secret with the check keys, or set "+checkEnv)
 }
 
-// setting is a value that a flag, an output of the stack or the environment names.
-type setting struct {
-	value        *string
-	flag, output string // no output: the stack does not name it
+func (t *tables) settings() (stack, endpoint setting, names []setting) {
+	return setting{&t.stack, stackFlag, stackEnv, ""}, setting{&t.endpoint, endpointFlag, endpointEnv, ""}, []setting{
+		{&t.names.Tokens, tokensFlag, tokensEnv, "TokensTable"},
+		{&t.names.Clients, clientsFlag, clientsEnv, "ClientsTable"},
+		{&t.names.Users, usersFlag, usersEnv, "UsersTable"},
+	}
 }
 
 func (r *ring) settings() (file, check, mint setting) {
-	return setting{&r.file, keysFlag, ""}, setting{&r.check, checkFlag, "CheckKeysArn"}, setting{&r.mint, mintFlag, "MintKeysArn"}
+	return setting{&r.file, keysFlag, keysEnv, ""}, setting{&r.check, checkFlag, checkEnv, "CheckKeysArn"}, setting{&r.mint, mintFlag, mintEnv, "MintKeysArn"}
 }
 
-// leaveToStack empties, where a stack is named, the settings that no flag gave.
-func (t *tables) leaveToStack(flags *pflag.FlagSet, settings ...setting) {
-	for _, s := range settings {
-		if t.stack != "" && !flags.Changed(s.flag) {
-			*s.value = ""
-		}
+// choose decides between a stack and an endpoint.
+func (t *tables) choose() error {
+	stack, endpoint, names := t.settings()
+	if err := notEmpty(t.flags, append(names, stack, endpoint)...); err != nil {
+		return err
 	}
+	if a, b := exclusive(t.flags, []setting{stack}, []setting{endpoint}); a != "" {
+		return fail(exitUsage, "%s and %s exclude each other: the tables of a stack are in AWS", a, b)
+	}
+	return nil
 }
 
-// fromStack fills the settings that are empty with the outputs of the stack, if one
-// is named.
-func (t *tables) fromStack(ctx context.Context, cfg aws.Config, settings ...setting) error {
-	settings = slices.DeleteFunc(settings, func(s setting) bool { return *s.value != "" })
-	if t.stack == "" || len(settings) == 0 {
-		return nil
+// choose decides between a file and two secrets. The secrets may be left to the stack.
+func (r *ring) choose(t *tables, flags *pflag.FlagSet) error {
+	if err := t.choose(); err != nil {
+		return err
 	}
-	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &t.stack})
-	if err != nil {
-		return explainStack(err, t.stack, cfg.Region)
+	file, check, mint := r.settings()
+	if err := notEmpty(flags, file, check, mint); err != nil {
+		return err
 	}
-	outputs := map[string]string{}
-	for _, s := range out.Stacks {
-		for _, output := range s.Outputs {
-			outputs[aws.ToString(output.OutputKey)] = aws.ToString(output.OutputValue)
-		}
-	}
-	for _, s := range settings {
-		if *s.value = outputs[s.output]; *s.value == "" {
-			return fail(exitFailure, "the stack %q has no output %s: it is not a fob stack, or its deployment did not finish", t.stack, s.output)
-		}
+	t.leaveToStack(flags, file, check, mint)
+	if a, b := exclusive(flags, []setting{file}, []setting{check, mint}); a != "" {
+		return fail(exitUsage, "is the key ring in a file or in Secrets Manager? %s and %s exclude each other", a, b)
 	}
 	return nil
 }
@@ -222,21 +216,10 @@ func awsConfig(ctx context.Context, local bool, otherwise string) (aws.Config, e
 // connect returns a client for the tables, after it has learned their names. It
 // leaves the rest to the first call.
 func (t *tables) connect(ctx context.Context) (*dynamodb.Client, error) {
-	names := []setting{
-		{&t.names.Tokens, tokensFlag, "TokensTable"},
-		{&t.names.Clients, clientsFlag, "ClientsTable"},
-		{&t.names.Users, usersFlag, "UsersTable"},
-	}
-	// A variable of the shell that is not set must not select other tables.
-	for _, s := range append(names, setting{&t.endpoint, endpointFlag, ""}, setting{&t.stack, stackFlag, ""}) {
-		if t.flags.Changed(s.flag) && *s.value == "" {
-			return nil, fail(exitUsage, "--%s is empty: leave it out, or give it a value", s.flag)
-		}
+	if err := t.choose(); err != nil {
+		return nil, err
 	}
 	if t.endpoint != "" {
-		if t.stack != "" {
-			return nil, fail(exitUsage, "--%s and --%s exclude each other: the tables of a stack are in AWS", stackFlag, endpointFlag)
-		}
 		if _, err := parseEndpoint(t.endpoint); err != nil {
 			return nil, err
 		}
@@ -245,6 +228,7 @@ func (t *tables) connect(ctx context.Context) (*dynamodb.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, _, names := t.settings()
 	t.leaveToStack(t.flags, names...)
 	if err := t.fromStack(ctx, cfg, names...); err != nil {
 		return nil, err
@@ -264,13 +248,10 @@ func (t *tables) connect(ctx context.Context) (*dynamodb.Client, error) {
 // openRing returns the vault. The first call finds out whether it holds a ring.
 func (p *program) openRing(ctx context.Context, flags *pflag.FlagSet) (rotation.Vault, error) {
 	r := &p.ring
-	file, check, mint := r.settings()
-	p.tables.leaveToStack(flags, file, check, mint)
+	if err := r.choose(&p.tables, flags); err != nil {
+		return nil, err
+	}
 	if r.file != "" {
-		if r.check != "" || r.mint != "" {
-			return nil, fail(exitUsage, "is the key ring in a file or in Secrets Manager? give --%s (%s), or --%s (%s) and --%s (%s), and not both",
-				keysFlag, keysEnv, checkFlag, checkEnv, mintFlag, mintEnv)
-		}
 		return rotation.NewFileVault(p.path(r.file)), nil
 	}
 	if p.tables.stack == "" {
@@ -282,6 +263,7 @@ func (p *program) openRing(ctx context.Context, flags *pflag.FlagSet) (rotation.
 	if err != nil {
 		return nil, err
 	}
+	_, check, mint := r.settings()
 	if err := p.tables.fromStack(ctx, cfg, check, mint); err != nil {
 		return nil, err
 	}
@@ -315,19 +297,11 @@ func changeRing(ctx context.Context, v rotation.Vault, change func(rotation.Docu
 
 // checkKeys returns the keys that judge tokens, for commands that can do without
 // them: nil, and why, if they cannot be read. Work on users alone does not need the
-// secret.
+// secret. An error with exitUsage is for all commands.
 func (p *program) checkKeys(ctx context.Context, flags *pflag.FlagSet) (oauth.Keys[*bearer.CheckRing], error) {
-	r := p.ring
-	file, check, _ := r.settings()
-	p.tables.leaveToStack(flags, file, check)
-	switch given := flags.Changed; { // a flag wins over the environment
-	case given(checkFlag) && !given(keysFlag):
-		r.file = ""
-	case given(keysFlag) && !given(checkFlag):
-		r.check = ""
-	}
-	if r.file != "" && r.check != "" {
-		return nil, fail(exitUsage, "--%s (%s) and --%s (%s) exclude each other", keysFlag, keysEnv, checkFlag, checkEnv)
+	r := &p.ring
+	if err := r.choose(&p.tables, flags); err != nil {
+		return nil, err
 	}
 	var cfg aws.Config
 	if r.file == "" {
@@ -338,6 +312,7 @@ func (p *program) checkKeys(ctx context.Context, flags *pflag.FlagSet) (oauth.Ke
 		if cfg, err = awsConfig(ctx, false, "--keys FILE for a ring on this machine"); err != nil {
 			return nil, err
 		}
+		_, check, _ := r.settings()
 		if err := p.tables.fromStack(ctx, cfg, check); err != nil {
 			return nil, err
 		}
