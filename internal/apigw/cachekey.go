@@ -22,11 +22,20 @@ func (e authorizerEvent) neededSources() map[string]string {
 	return needed
 }
 
-// missingSources are the needed sources whose values are not in the event. Those
-// that are there make the key of the gateway's cache; without any, it keeps nothing.
+// keyValues are the values of the identity sources: the key of the gateway's cache.
+// none says that there are no sources, and so no cache. What is no list says nothing.
+func (e authorizerEvent) keyValues() (values []string, none bool) {
+	if len(e.IdentitySource) == 0 {
+		return nil, true
+	}
+	err := json.Unmarshal(e.IdentitySource, &values)
+	return values, err == nil && len(values) == 0
+}
+
+// missingSources are the needed sources whose values are not in the cache's key.
 func (e authorizerEvent) missingSources() (names []string) {
-	var values []string
-	if len(e.IdentitySource) == 0 || json.Unmarshal(e.IdentitySource, &values) == nil && len(values) == 0 {
+	values, none := e.keyValues()
+	if none {
 		return nil
 	}
 	for name, value := range e.neededSources() {
@@ -47,7 +56,7 @@ var errOwnSource = errors.New("the client sent the name of the route or the meth
 // so a header could then take the place of a source that is not configured, and a yes
 // would be kept for all routes.
 func (e authorizerEvent) sendsSourceItself() bool {
-	if len(e.IdentitySource) == 0 {
+	if _, none := e.keyValues(); none {
 		return false
 	}
 	for _, value := range e.neededSources() {

@@ -85,6 +85,10 @@ func TestAuthorizerIsNotToldTheCachesKey(t *testing.T) {
 		}
 	}
 	o, _ := logged()
+	uncached := strings.NewReplacer(`["TOKEN", "ANY /orders/{id}", "GET"]`, "[]", `"accept": "*/*"`, `"x": "GET"`, "TOKEN", "Bearer good").Replace(question2)
+	if _, err := Authorizer(byRoute, o)(t.Context(), json.RawMessage(uncached)); err != nil {
+		t.Errorf("without a cache: %v", err)
+	}
 	for _, header := range []string{"ANY /orders", "GETS", "FORGET", "ANY /orders/{id}/x"} {
 		question := strings.NewReplacer(`"accept": "*/*"`, `"x": "`+header+`"`, "TOKEN", "Bearer good").Replace(question2)
 		if _, err := Authorizer(byRoute, o)(t.Context(), json.RawMessage(question)); err != nil {
