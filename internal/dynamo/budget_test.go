@@ -153,7 +153,7 @@ func testBudget(t *testing.T, endpoint string, absent float64) {
 			first := w.mustLogin("app", device(1))
 			w.must(w.refresh("app", first.RefreshToken)(w.t.Context()))
 			return w.refresh("app", first.RefreshToken)
-		}, oauth.Refreshed, "", price{calls: map[string]int{read: 1}, found: 1, none: 1}},
+		}, oauth.Repeated, "", price{calls: map[string]int{read: 1}, found: 1, none: 1}},
 		{"refresh, public, replay", func(w *budgetWorld) func(context.Context) error {
 			first := w.mustLogin("app", device(1))
 			w.must(w.refresh("app", first.RefreshToken)(w.t.Context()))

@@ -29,6 +29,10 @@ type Decision struct {
 	Answer Answer
 	Issued bool // an access token was made
 
+	// Repeated says that the refresh token was exchanged before, not longer than Grace
+	// ago: by a phone that lost the reply, or by somebody who has a copy.
+	Repeated bool
+
 	// Tampered says that the record that was read holds something that fob did not
 	// put there.
 	Tampered bool

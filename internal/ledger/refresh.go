@@ -50,6 +50,8 @@ func (r Rules) Refresh(current *Record, t bearer.Token, shown bearer.Bearer, gra
 	default:
 		// The successor in force, without a write as long as the access token lives.
 		access := d.access(1)
-		return d.decision(access, d.again(bearer.Refresh, rec.Refresh))
+		decided := d.decision(access, d.again(bearer.Refresh, rec.Refresh))
+		decided.Repeated = decided.Do != Refuse
+		return decided
 	}
 }

@@ -15,6 +15,7 @@ const (
 	Issued    Outcome = "issued"    // a new access token
 	Returned  Outcome = "returned"  // the current access token once more
 	Refreshed Outcome = "refreshed" // by a refresh token
+	Repeated  Outcome = "repeated"  // refreshed, by a rotated refresh token within its grace
 	Replayed  Outcome = "replayed"  // a rotated refresh token came back: Authorization ended
 	Revoked   Outcome = "revoked"   // also when there was nothing to revoke
 	Active    Outcome = "active"
@@ -47,6 +48,7 @@ type Event struct {
 
 	Raced    int // writes lost to another request for the same Authorization
 	Tampered int // items that were edited from outside
+	Evicted  int // Authorizations that the cap ended, to make room for another
 }
 
 func (e *Event) at(loc bearer.Locator) {

@@ -215,6 +215,8 @@ var (
 
 func outcomeOf(p proof, d ledger.Decision) Outcome {
 	switch {
+	case d.Repeated:
+		return Repeated
 	case !p.isLogin():
 		return Refreshed
 	case d.Issued:
@@ -283,8 +285,12 @@ func (i *Issuer) makeRoom(ctx context.Context, v ledger.View, client Client, com
 	})
 	for _, r := range records[:excess] {
 		// One that was used since we listed it stays: it is no longer the oldest.
-		if _, _, err := i.Tokens.End(ctx, r.Locator(), ledger.EndCondition{Nonce: r.Nonce}); err != nil {
+		_, ended, err := i.Tokens.End(ctx, r.Locator(), ledger.EndCondition{Nonce: r.Nonce})
+		if err != nil {
 			return err
+		}
+		if ended {
+			EventOf(ctx).Evicted++
 		}
 	}
 	return nil

@@ -267,6 +267,9 @@ func TestCap(t *testing.T) {
 	w.editClient("backend", func(c *oauth.Client) { c.MaxAuthorizations = 2 })
 	w.advance(10)
 	w.login("backend", "alice", "device_new")
+	if w.event.Evicted != 4 {
+		t.Errorf("the event counts %d, not 4", w.event.Evicted)
+	}
 	for i, want := range []bool{false, false, false, false, false, true} {
 		w.wantActive("backend", all[i].AccessToken, want)
 	}

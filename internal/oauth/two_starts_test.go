@@ -230,7 +230,7 @@ func TestOwnRetryIsNoReplay(t *testing.T) {
 	}}
 	got, err := w.refresh("app", first.RefreshToken)
 	w.must(err)
-	if w.event.Outcome != oauth.Refreshed || !same(got.RefreshToken, last.RefreshToken) || !same(got.AccessToken, last.AccessToken) {
+	if w.event.Outcome != oauth.Repeated || !same(got.RefreshToken, last.RefreshToken) || !same(got.AccessToken, last.AccessToken) {
 		t.Errorf("outcome %s, the tokens in force: %v and %v", w.event.Outcome, same(got.AccessToken, last.AccessToken), same(got.RefreshToken, last.RefreshToken))
 	}
 	w.wantActive("api", last.AccessToken, true)

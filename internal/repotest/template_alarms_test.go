@@ -49,7 +49,8 @@ func (c *checker) alarms(t *testing.T) {
 			return
 		}
 		counters++
-		if name := at(v, "MetricName"); name != "tampered" && name != string(oauth.Replayed) && name != string(oauth.Failed) {
+		known := []any{"tampered", "evicted", string(oauth.Refreshed), string(oauth.Repeated), string(oauth.Replayed), string(oauth.Failed)}
+		if name := at(v, "MetricName"); !slices.Contains(known, name) {
 			inner.fault("fob counts no %v", name)
 		}
 		dimensions, _ := at(v, "Dimensions").([]any)

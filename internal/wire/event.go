@@ -60,9 +60,9 @@ func (o Options) record(ctx context.Context, endpoint string, event *oauth.Event
 		optional("error", err.Error())
 		attrs = append(attrs, stackOf(err)...)
 	}
-	counters := []counter{{"raced", event.Raced}, {"tampered", event.Tampered}}
+	counters := []counter{{"raced", event.Raced}, {"tampered", event.Tampered}, {"evicted", event.Evicted}}
 	switch event.Outcome {
-	case oauth.Issued, oauth.Returned, oauth.Refreshed, oauth.Replayed, oauth.Revoked, oauth.Denied, oauth.Failed:
+	case oauth.Issued, oauth.Returned, oauth.Refreshed, oauth.Repeated, oauth.Replayed, oauth.Revoked, oauth.Denied, oauth.Failed:
 		counters = append(counters, counter{string(event.Outcome), 1})
 	}
 	o.Log.LogAttrs(ctx, level, "request", withMetrics(attrs, counters, now)...)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http/httptest"
@@ -130,6 +131,25 @@ func TestEventCountsRacesAndEdits(t *testing.T) {
 		t.Errorf("%s, line %v", a.body, a.line)
 	}
 	if diff := cmp.Diff(a.line["_aws"], any(metrics("raced", "returned"))); diff != "" {
+		t.Errorf("got -, want +:\n%s", diff)
+	}
+}
+
+// The cap ends logins without a word to their users. An operator who looks for the reason
+// finds it here.
+func TestEventCountsEvictions(t *testing.T) {
+	w, by := newWorld(t), transports[1]
+	for n := range oauth.DefaultMaxAuthorizations {
+		if a := w.login(t, by, asApp, fmt.Sprintf("device_%d", n)); a.line["evicted"] != nil {
+			t.Fatalf("line %v", a.line)
+		}
+		w.now.Add(1)
+	}
+	a := w.login(t, by, asApp, "device_another")
+	if a.line["evicted"] != 1.0 || a.line["issued"] != 1.0 {
+		t.Errorf("line %v", a.line)
+	}
+	if diff := cmp.Diff(a.line["_aws"], any(metrics("evicted", "issued"))); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
 	}
 }

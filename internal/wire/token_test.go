@@ -212,6 +212,10 @@ func TestRotationAndReplay(t *testing.T) {
 		if next := first.text("refresh_token"); next == old || next != retried.text("refresh_token") {
 			t.Error("not one successor")
 		}
+		// A copy of the token looks like this as well, so the operator can count them.
+		if first.line["outcome"] != "refreshed" || retried.line["outcome"] != "repeated" || retried.line["repeated"] != 1.0 || retried.line["refreshed"] != nil {
+			t.Errorf("line %v, then %v", first.line, retried.line)
+		}
 		w.now.Add(1)
 		replayed := w.expect(t, by, step{call: use, status: 400, error: "invalid_grant"})
 		if replayed.line["outcome"] != "replayed" || replayed.line["level"] != "WARN" || replayed.line["replayed"] != 1.0 || replayed.line["denied"] != nil {
