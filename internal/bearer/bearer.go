@@ -24,6 +24,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/fob-oauth/fob/internal/secret"
@@ -100,6 +101,10 @@ var (
 	// ErrInvalid: the string is not a bearer of this ring. It is malformed, altered,
 	// of another kind than its prefix says, or under a retired key.
 	ErrInvalid = errors.New("bearer: not a token of this ring")
+
+	// ErrRetiredKey is the [ErrInvalid] of a token whose tag is right and whose key is
+	// retired.
+	ErrRetiredKey = fmt.Errorf("%w: its key is retired", ErrInvalid)
 
 	// ErrUnknownKey: the string is well formed but names a key id that the ring does
 	// not have. A newer ring may have it.

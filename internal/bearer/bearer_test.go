@@ -185,7 +185,7 @@ func TestStates(t *testing.T) {
 	for _, tt := range []struct {
 		state State
 		want  error
-	}{{Prepublished, nil}, {VerifyOnly, nil}, {Retired, ErrInvalid}} {
+	}{{Prepublished, nil}, {VerifyOnly, nil}, {Retired, ErrInvalid}, {Retired, ErrRetiredKey}} {
 		r := ring2(t, tt.state, Active)
 		if _, err := r.Open(b); !errors.Is(err, tt.want) {
 			t.Errorf("under a %s key: Open = %v, want %v", tt.state, err, tt.want)

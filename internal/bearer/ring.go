@@ -158,8 +158,8 @@ func (r *CheckRing) Verifies(kid uint8) bool {
 }
 
 // Open verifies form and tag of a bearer in constant time. Its errors are
-// ErrInvalid and ErrUnknownKey; both return the zero Token. Expiry is left to
-// the caller.
+// ErrInvalid, ErrRetiredKey and ErrUnknownKey; all return the zero Token. Expiry is
+// left to the caller.
 func (r *CheckRing) Open(b Bearer) (Token, error) {
 	t, raw, ok := parse(b.Reveal())
 	if !ok {
@@ -169,8 +169,11 @@ func (r *CheckRing) Open(b Bearer) (Token, error) {
 		return Token{}, ErrUnknownKey
 	}
 	tag := r.tag(t.Kind, t.KID, raw[:rawLen-tagLen])
-	if subtle.ConstantTimeCompare(tag, raw[rawLen-tagLen:]) != 1 || !r.Verifies(t.KID) {
+	if subtle.ConstantTimeCompare(tag, raw[rawLen-tagLen:]) != 1 {
 		return Token{}, ErrInvalid
+	}
+	if !r.Verifies(t.KID) {
+		return Token{}, ErrRetiredKey
 	}
 	t.Hash = sha256.Sum256(t.secret[:])
 	return t, nil

@@ -38,6 +38,7 @@ type Event struct {
 	Grant   GrantType
 	Outcome Outcome
 	Code    Code
+	Reason  Reason // why the token is inactive or the request was refused, if it is known
 	// Locator is the beginning of the subject's and the client's key: enough to
 	// find the item, not enough to be a token.
 	Locator string

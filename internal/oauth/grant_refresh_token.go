@@ -29,13 +29,21 @@ func parseRefreshToken(open func(context.Context, bearer.Bearer) (bearer.Token, 
 
 func (g refreshTokenGrant) prove(ctx context.Context, client Client, now int64) (proof, error) {
 	t, err := g.open(ctx, g.token)
-	if errors.Is(err, bearer.ErrInvalid) {
-		return proof{}, errInvalidRefresh()
-	}
-	if err != nil {
+	var why Reason
+	switch {
+	case errors.Is(err, bearer.ErrInvalid):
+		why = reasonOfOpening(err)
+	case err != nil:
 		return proof{}, err
+	case t.Kind != bearer.Refresh:
+		why = ReasonKind
+	case t.Locator.Client != ledger.ClientKey(client.ID):
+		why = ReasonClient
+	case t.Expiry <= now:
+		why = ReasonExpired
 	}
-	if t.Kind != bearer.Refresh || t.Locator.Client != ledger.ClientKey(client.ID) || t.Expiry <= now {
+	if why != "" {
+		EventOf(ctx).Reason = why
 		return proof{}, errInvalidRefresh()
 	}
 	return proof{

@@ -60,15 +60,18 @@ func (v *Verifier) Introspect(ctx context.Context, req IntrospectRequest) (Intro
 		return Introspection{}, err
 	}
 	own := t.Locator.Client == ledger.ClientKey(caller.ID)
-	if !own && (t.Kind == bearer.Refresh || len(caller.Introspects) == 0) {
-		return Introspection{}, nil
+	if !own && t.Kind == bearer.Refresh {
+		return inactive(event, ReasonClient)
+	}
+	if !own && len(caller.Introspects) == 0 {
+		return inactive(event, ReasonAudience)
 	}
 	found, err := v.find(ctx, t, now)
 	if err != nil || !found.Active {
 		return Introspection{}, err
 	}
 	if found.ClientID != caller.ID && (t.Kind == bearer.Refresh || !found.isFor(caller.Introspects)) {
-		return Introspection{}, nil
+		return inactive(event, ReasonAudience)
 	}
 	event.Outcome = Active
 	return found, nil
@@ -83,12 +86,18 @@ func (v *Verifier) Caller(ctx context.Context, token bearer.Bearer, audiences ..
 	event.Outcome = Inactive
 	now := v.Now().Unix()
 	t, ok, err := v.open(ctx, token)
-	if err != nil || !ok || t.Kind != bearer.Access {
+	if err != nil || !ok {
 		return Introspection{}, err
 	}
+	if t.Kind != bearer.Access {
+		return inactive(event, ReasonKind)
+	}
 	found, err := v.find(ctx, t, now)
-	if err != nil || !found.Active || len(audiences) > 0 && !found.isFor(audiences) {
+	if err != nil || !found.Active {
 		return Introspection{}, err
+	}
+	if len(audiences) > 0 && !found.isFor(audiences) {
+		return inactive(event, ReasonAudience)
 	}
 	event.Client, event.Outcome = found.ClientID, Active
 	return found, nil
@@ -102,9 +111,9 @@ func (i Introspection) isFor(audiences []string) bool {
 // find returns what a token asserts that was opened, or the zero Introspection if
 // it is not active. The caller decides who may know.
 func (v *Verifier) find(ctx context.Context, t bearer.Token, now int64) (Introspection, error) {
-	none := Introspection{}
+	event, none := EventOf(ctx), Introspection{}
 	if t.Expiry <= now {
-		return none, nil
+		return inactive(event, ReasonExpired)
 	}
 	var ahead ledger.Nonce // of the record that the start before was behind
 	for start := range maxStarts {
@@ -114,17 +123,25 @@ func (v *Verifier) find(ctx context.Context, t bearer.Token, now int64) (Introsp
 			return none, err
 		}
 		reading, err := v.Tokens.Read(ctx, t.Locator)
-		if err != nil || !reading.Found || reading.State.Disabled {
+		switch {
+		case err != nil:
 			return none, err
+		case reading.State.Disabled:
+			return inactive(event, ReasonDisabled)
+		case !reading.Found:
+			return inactive(event, ReasonEnded)
 		}
 		r := reading.Record
 		if r.Locator() != t.Locator { // before its client is believed
-			EventOf(ctx).Tampered++
-			return none, nil
+			event.Tampered++
+			return inactive(event, ReasonTampered)
 		}
 		client, exists, err := v.Clients.read(ctx, r.Authorization.Client, fresh)
-		if err != nil || !exists || client.Disabled {
+		if err != nil {
 			return none, err
+		}
+		if !exists || client.Disabled {
+			return inactive(event, ReasonDisabled)
 		}
 		view := viewOf(now, ring, reading.State, client, ahead)
 		switch view.Judge(r, t.Locator) {
@@ -136,7 +153,7 @@ func (v *Verifier) find(ctx context.Context, t bearer.Token, now int64) (Introsp
 				return describe(r.Authorization, t, slot, expiry), nil
 			}
 		}
-		return none, nil
+		return inactive(event, reasonOf(view, reading, t))
 	}
 	return none, Unavailable("judge a token", errOutdated)
 }

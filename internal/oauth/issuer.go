@@ -119,7 +119,7 @@ starts:
 				// not outlive them.
 				outdated := proved.userVersion < reading.State.UserVersion
 				if reading.State.Disabled || outdated && fresh {
-					return none, proved.denied()
+					return none, deny(event, proved, reading.State)
 				}
 				if outdated {
 					continue starts
@@ -148,7 +148,7 @@ starts:
 				withRefresh := mayHaveRefreshToken(client, proved, authorization)
 				decided = rules.Issue(current, authorization, withRefresh, newRID())
 			} else {
-				decided, refusal = rules.Refresh(current, proved.refresh, proved.shown, granted), proved.denied
+				decided, refusal = rules.Refresh(current, proved.refresh, proved.shown, granted), errInvalidRefresh
 				if err := checkRefreshScope(client, registered, asked, decided); err != nil {
 					return none, err
 				}
@@ -161,6 +161,9 @@ starts:
 			// record that won.
 			switch decided.Do {
 			case ledger.Refuse:
+				if !proved.isLogin() {
+					event.Reason = reasonOf(rules.View, reading, proved.refresh)
+				}
 				return none, refusal()
 
 			case ledger.Return:
@@ -253,9 +256,19 @@ func (i *Issuer) authorize(ctx context.Context, client Client, registered Resour
 	case err != nil:
 		return a, err
 	case reading.State.Disabled:
-		return a, p.denied()
+		return a, deny(EventOf(ctx), p, reading.State)
 	}
 	return a, refusal
+}
+
+// deny is the answer for a subject that is disabled, or that was changed since the
+// proof was made.
+func deny(e *Event, p proof, state SubjectState) error {
+	e.Reason = ReasonEpoch
+	if state.Disabled {
+		e.Reason = ReasonDisabled
+	}
+	return p.denied()
 }
 
 // maxEvictions bounds the deletes of one request after a cap was lowered; the

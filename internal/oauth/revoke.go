@@ -41,6 +41,7 @@ func (v *Verifier) Revoke(ctx context.Context, req RevokeRequest) error {
 	// The tag proves for whom the token was made, so this needs no read, and does
 	// not tell whether that token is alive.
 	if t.Locator.Client != ledger.ClientKey(client.ID) {
+		event.Reason = ReasonClient
 		return refuseForeign(client)
 	}
 	left, ended, err := v.Tokens.End(ctx, t.Locator, ledger.EndCondition{Client: client.ID, Kind: t.Kind, Hash: t.Hash})
@@ -50,8 +51,10 @@ func (v *Verifier) Revoke(ctx context.Context, req RevokeRequest) error {
 	// The record that is left does not hold this token: it is of a later generation,
 	// which lives on. Or the hashed keys of two client ids are equal.
 	if left.Authorization.Client != client.ID {
+		event.Reason = ReasonClient
 		return refuseForeign(client)
 	}
+	event.Reason = ReasonEnded
 	return nil
 }
 

@@ -22,6 +22,7 @@ type Verifier struct {
 func (v *Verifier) open(ctx context.Context, b bearer.Bearer) (t bearer.Token, ok bool, err error) {
 	t, err = openBearer(ctx, v.Keys, b)
 	if errors.Is(err, bearer.ErrInvalid) {
+		EventOf(ctx).Reason = reasonOfOpening(err)
 		return bearer.Token{}, false, nil
 	}
 	if err != nil {

@@ -47,6 +47,7 @@ func (o Options) record(ctx context.Context, endpoint string, event *oauth.Event
 	optional("grant", string(event.Grant))
 	optional("outcome", string(event.Outcome))
 	optional("code", string(event.Code))
+	optional("reason", string(event.Reason))
 	attrs = append(attrs, slog.Int("status", status))
 	optional("locator", event.Locator)
 	attrs = append(attrs,

@@ -24,7 +24,7 @@ func isInactive(t *testing.T, a answer) {
 	if a.body != inactive { // A32: exactly this
 		t.Errorf("got %s", a.body)
 	}
-	if a.line["outcome"] != "inactive" || a.line["_aws"] != nil {
+	if a.line["outcome"] != "inactive" || a.line["_aws"] != nil || a.line["reason"] == nil {
 		t.Errorf("line %v", a.line)
 	}
 }

@@ -1,0 +1,63 @@
+package oauth
+
+import (
+	"errors"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
+)
+
+// Reason is why a token is inactive or a request was refused, in one word. It is for
+// the log alone: an answer that distinguished the causes would show strangers which
+// tokens and users exist. docs/runbook.md explains each word.
+type Reason string
+
+// Why a token is inactive, or does not serve here.
+const (
+	ReasonUnknown  Reason = "unknown"  // fob did not make it
+	ReasonExpired  Reason = "expired"  // its time or its idle time has passed
+	ReasonEnded    Reason = "ended"    // revoked, ended by the cap or a replay, or replaced by later tokens
+	ReasonDisabled Reason = "disabled" // its user or its client is disabled or was removed
+	ReasonEpoch    Reason = "epoch"    // signed out everywhere, password or roles changed, client or issuer epoch raised
+	ReasonKey      Reason = "key"      // the key that it was made under is retired
+	ReasonTampered Reason = "tampered" // somebody edited its item
+	ReasonAudience Reason = "audience" // it is for another audience than this caller or API
+	ReasonClient   Reason = "client"   // it is another client's
+	ReasonKind     Reason = "kind"     // a refresh token in the place of an access token, or the reverse
+)
+
+// inactive is the answer for a token that says nothing here, with the reason for the
+// log.
+func inactive(e *Event, why Reason) (Introspection, error) {
+	e.Reason = why
+	return Introspection{}, nil
+}
+
+// reasonOfOpening says why a bearer could not be opened: err is a bearer.ErrInvalid.
+func reasonOfOpening(err error) Reason {
+	if errors.Is(err, bearer.ErrRetiredKey) {
+		return ReasonKey
+	}
+	return ReasonUnknown
+}
+
+// reasonOf says why t is not active by this view of what was read from its locator.
+func reasonOf(v ledger.View, reading Reading, t bearer.Token) Reason {
+	r := reading.Record
+	slot, expiry, _ := v.Active(r, t)
+	switch {
+	case !reading.Found:
+		return ReasonEnded
+	case r.Locator() != t.Locator:
+		return ReasonTampered
+	case r.Epochs != v.Epochs:
+		return ReasonEpoch
+	case slot.Generation != t.Generation:
+		return ReasonEnded
+	case !v.Keys.Verifies(slot.KID):
+		return ReasonKey
+	case expiry <= v.Now:
+		return ReasonExpired
+	}
+	return ReasonEnded // the generation of another record, which this one replaced
+}
