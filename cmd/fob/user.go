@@ -11,6 +11,7 @@ import (
 
 func userCommand(p *program) *cobra.Command {
 	var roles []string
+	var policy oauth.PasswordPolicy
 	add := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Add a user",
@@ -19,6 +20,7 @@ read from standard input, one line.`,
 		Example: "  fob user add ann@example.com --role editor < password.txt",
 		Args:    oneArg("the user's name"),
 		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
+			r.Policy = policy
 			u, err := addUser(ctx, p, r, args[0], roles)
 			return viewUser(u), fmt.Sprintf("The user %s is added, with the id %s.", shown(args[0]), u.ID),
 				p.explain(err, sentences{invalid: "the user was not added"})
@@ -26,25 +28,14 @@ read from standard input, one line.`,
 	}
 	printsJSON(add, userView{})
 	add.Flags().StringArrayVar(&roles, "role", nil, "`role` that the user has; repeat for more")
+	passwd := userPasswdCommand(p, &policy)
+	for _, cmd := range []*cobra.Command{add, passwd} {
+		cmd.Flags().IntVar(&policy.MinLength, "min-length", oauth.DefaultMinPassword, "how many `characters` the password must have at least")
+		cmd.Flags().BoolVar(&policy.AllowCommon, "allow-common", false, "take one of the thousand commonest passwords, or the username, as well")
+	}
 	return group("user", "Add users, change and remove them", "Users log in with a name and a password.",
 		add,
-		printsJSON(&cobra.Command{
-			Use:   "passwd NAME",
-			Short: "Change a user's password and end all of the user's tokens",
-			Long: `Change a user's password. It is asked for at a terminal, and else read from
-standard input, one line. All of the user's tokens end with it, on every device.`,
-			Example: "  fob user passwd ann@example.com < password.txt",
-			Args:    oneArg("the user's name"),
-			RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-				u, err := changePassword(ctx, p, r, args[0])
-				return viewUser(u), fmt.Sprintf("The password of %s is changed, and all tokens issued before are ended.", shown(args[0])),
-					p.explain(err, sentences{
-						invalid:  "the password was not changed",
-						inDoubt:  "it is not known whether the new password is stored",
-						halfDone: "the new password is stored, but tokens issued before may still be active",
-					})
-			}),
-		}, userView{}),
+		passwd,
 		userRolesCommand(p),
 		userDisableCommand(p),
 		userEnableCommand(p),
@@ -60,6 +51,27 @@ standard input, one line. All of the user's tokens end with it, on every device.
 		}, []userView{}),
 		userImportCommand(p),
 	)
+}
+
+func userPasswdCommand(p *program, policy *oauth.PasswordPolicy) *cobra.Command {
+	return printsJSON(&cobra.Command{
+		Use:   "passwd NAME",
+		Short: "Change a user's password and end all of the user's tokens",
+		Long: `Change a user's password. It is asked for at a terminal, and else read from
+standard input, one line. All of the user's tokens end with it, on every device.`,
+		Example: "  fob user passwd ann@example.com < password.txt",
+		Args:    oneArg("the user's name"),
+		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
+			r.Policy = *policy
+			u, err := changePassword(ctx, p, r, args[0])
+			return viewUser(u), fmt.Sprintf("The password of %s is changed, and all tokens issued before are ended.", shown(args[0])),
+				p.explain(err, sentences{
+					invalid:  "the password was not changed",
+					inDoubt:  "it is not known whether the new password is stored",
+					halfDone: "the new password is stored, but tokens issued before may still be active",
+				})
+		}),
+	}, userView{})
 }
 
 func addUser(ctx context.Context, p *program, r *oauth.Registrar, name string, roles []string) (oauth.User, error) {

@@ -23,7 +23,8 @@ type Registrar struct {
 	Subjects  Subjects
 	Tokens    Tokens
 	Registry  TokenRegistry
-	Passwords Passwords // for AddUser with a password, and SetPassword
+	Passwords Passwords      // for AddUser with a password, and SetPassword
+	Policy    PasswordPolicy // for the same two
 	Now       func() time.Time
 }
 

@@ -28,7 +28,7 @@ type snapshot struct {
 	records int // of ann
 }
 
-const annPassword, newPassword = "hash of old", "hash of new"
+const annPassword, newPassword = "hash of an older one", "hash of a newer one"
 
 var registrarChanges = []registrarChange{
 	{"add a client", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
@@ -59,11 +59,11 @@ var registrarChanges = []registrarChange{
 		return r.RemoveClient(t.Context(), "backend")
 	}, func(now snapshot) bool { return now.client.ID == "" }},
 	{"add a user who is disabled", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
-		_, err := r.AddUser(t.Context(), oauth.NewUser{Username: "bob", Password: secret.New("old"), Disabled: true})
+		_, err := r.AddUser(t.Context(), oauth.NewUser{Username: "bob", Password: secret.New("an older one"), Disabled: true})
 		return err
 	}, func(now snapshot) bool { return now.others == 1 }},
 	{"set a password", func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
-		_, err := r.SetPassword(t.Context(), u, secret.New("new"))
+		_, err := r.SetPassword(t.Context(), u, secret.New("a newer one"))
 		return err
 	}, func(now snapshot) bool { return now.user.PasswordHash.Reveal() == newPassword && now.ended() }},
 	{"set roles", func(t *testing.T, r *oauth.Registrar, u oauth.User) error {

@@ -53,7 +53,7 @@ func addClient(t *testing.T, r *oauth.Registrar, c oauth.Client, s secret.Text) 
 
 func addUser(t *testing.T, r *oauth.Registrar, name string) (oauth.User, ledger.Subject) {
 	t.Helper()
-	u, err := r.AddUser(t.Context(), oauth.NewUser{Username: name, Password: secret.New("old")})
+	u, err := r.AddUser(t.Context(), oauth.NewUser{Username: name, Password: secret.New("an older one")})
 	if err != nil {
 		t.Fatal(err)
 	}

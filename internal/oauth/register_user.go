@@ -37,7 +37,7 @@ type NewUser struct {
 	Roles    []string
 	Disabled bool
 
-	Password     secret.Text // hashed by Passwords
+	Password     secret.Text // which Policy allows, and Passwords hashes
 	PasswordHash secret.Text // instead of Password, one that Passwords verifies
 }
 
@@ -46,7 +46,7 @@ type NewUser struct {
 func (r *Registrar) AddUser(ctx context.Context, n NewUser) (User, error) {
 	u := User{Username: n.Username, ID: NewUserID(), Roles: n.Roles, Created: r.Now().Unix(), PasswordHash: n.PasswordHash}
 	if u.PasswordHash.Len() == 0 {
-		err := invalidEntry(UserEntry, n.Username, ValidateNameAndRoles(n.Username, n.Roles), ValidatePassword(n.Password))
+		err := invalidEntry(UserEntry, n.Username, ValidateNameAndRoles(n.Username, n.Roles), r.Policy.Check(n.Username, n.Password))
 		if err != nil {
 			return User{}, err
 		}
@@ -78,7 +78,7 @@ func subjectOfUser(u User) ledger.Subject { return ledger.Subject{Kind: ledger.U
 
 // SetPassword gives a user another password and ends all tokens issued before.
 func (r *Registrar) SetPassword(ctx context.Context, u User, password secret.Text) (User, error) {
-	if err := invalidEntry(UserEntry, u.Username, ValidatePassword(password)); err != nil {
+	if err := invalidEntry(UserEntry, u.Username, r.Policy.Check(u.Username, password)); err != nil {
 		return User{}, err
 	}
 	hash, err := r.Passwords.Hash(password)

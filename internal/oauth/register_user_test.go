@@ -15,7 +15,7 @@ func TestRegistrarUsers(t *testing.T) {
 			r := newRegistrar(s)
 			u, subject := addUser(t, r, "ann")
 			for i, change := range []func() (oauth.User, error){
-				func() (oauth.User, error) { return r.SetPassword(t.Context(), u, secret.New("new")) },
+				func() (oauth.User, error) { return r.SetPassword(t.Context(), u, secret.New("a newer one")) },
 				func() (oauth.User, error) { return r.SetRoles(t.Context(), u, []string{"editor"}) },
 			} {
 				saved, err := change()
@@ -26,7 +26,7 @@ func TestRegistrarUsers(t *testing.T) {
 				wantState(t, s, subject, oauth.SubjectState{Epoch: uint64(i) + 1, UserVersion: saved.Version})
 			}
 			saved, err := r.User(t.Context(), "ann")
-			if err != nil || saved.PasswordHash.Reveal() != "hash of new" || len(saved.Roles) != 1 {
+			if err != nil || saved.PasswordHash.Reveal() != "hash of a newer one" || len(saved.Roles) != 1 {
 				t.Errorf("%+v, %v", saved, err)
 			}
 		}},
@@ -50,7 +50,7 @@ func TestRegistrarUsers(t *testing.T) {
 			if now.ID == before.ID {
 				t.Error("an id was given twice")
 			}
-			_, err := r.SetPassword(t.Context(), before, secret.New("new"))
+			_, err := r.SetPassword(t.Context(), before, secret.New("a newer one"))
 			wantChange(t, "set the password", err, oauth.NoSuchEntry)
 			if err := r.RemoveUser(t.Context(), before); err != nil {
 				t.Errorf("remove who is gone: %v", err)
@@ -66,7 +66,7 @@ func TestRegistrarUsers(t *testing.T) {
 		{"what is wrong with a user is refused", func(t *testing.T, s storetest.Stores) {
 			r := newRegistrar(s)
 			u, subject := addUser(t, r, "ann")
-			_, err := r.AddUser(t.Context(), oauth.NewUser{Username: "ann", Password: secret.New("other")})
+			_, err := r.AddUser(t.Context(), oauth.NewUser{Username: "ann", Password: secret.New("another one")})
 			wantChange(t, "add ann twice", err, oauth.EntryExists)
 			_, err = r.AddUser(t.Context(), oauth.NewUser{Username: "\n", Roles: []string{" "}})
 			wantChange(t, "add", err, oauth.InvalidEntry)
