@@ -49,7 +49,9 @@ func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (pro
 	if err != nil {
 		return proof{}, err
 	}
+	event := EventOf(ctx)
 	if !admitted {
+		event.Reason = ReasonThrottled
 		return proof{}, errWrongPassword()
 	}
 	// For a name that does not exist the hash is empty, and Verify does the same
@@ -60,6 +62,7 @@ func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (pro
 		return proof{}, err
 	}
 	if !ok || !a.login.Found {
+		event.Reason = ReasonPassword
 		if err := g.users.CountFailure(ctx, now, a.counters...); err != nil {
 			return proof{}, err
 		}

@@ -86,10 +86,18 @@ func (w *world) attempt(user, password, source, scope string) (ok, ran bool) {
 		Form:        oauth.Form{"grant_type": "password", "username": user, "password": password, "scope": scope},
 		Source:      source,
 	})
+	ran = w.hasher.Runs.Load() > before
+	why := oauth.ReasonThrottled
+	if ran {
+		why = oauth.ReasonPassword
+	}
 	if err != nil {
 		wantCode(w.t, err, oauth.InvalidGrant)
+		if w.event.Reason != why {
+			w.t.Errorf("the log says %q, want %q", w.event.Reason, why)
+		}
 	}
-	return err == nil, w.hasher.Runs.Load() > before
+	return err == nil, ran
 }
 
 // strangersGuess sends wrong passwords for alice from a number of sources through a day,

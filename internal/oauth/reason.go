@@ -26,6 +26,12 @@ const (
 	ReasonKind     Reason = "kind"     // a refresh token in the place of an access token, or the reverse
 )
 
+// Why a login with a password was refused.
+const (
+	ReasonPassword  Reason = "password"  // the name or the password is wrong
+	ReasonThrottled Reason = "throttled" // too many wrong ones before; the password was not looked at
+)
+
 // inactive is the answer for a token that says nothing here, with the reason for the
 // log.
 func inactive(e *Event, why Reason) (Introspection, error) {
