@@ -31,6 +31,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/text"
 )
 
 // maxInput bounds what is read for one secret. The caller checks what may be in it.
@@ -50,23 +51,25 @@ func (p *program) readSecret(ctx context.Context, what string) (secret.Text, err
 	if f, ok := p.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return p.ask(ctx, int(f.Fd()), what)
 	}
-	text, err := orDone(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(p.stdin, maxInput+1)) })
+	input, err := orDone(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(p.stdin, maxInput+1)) })
 	if err != nil {
 		if ctx.Err() != nil {
 			return secret.Text{}, errInterrupted
 		}
 		return secret.Text{}, fail(exitFailure, "the %s could not be read from standard input: %v", what, err)
 	}
-	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+	line, err := text.Line(input)
 	switch {
-	case len(text) == 0:
+	case err != nil:
+		return secret.Text{}, fail(exitUsage, "the %s on standard input is %v", what, err)
+	case len(line) == 0:
 		return secret.Text{}, fail(exitUsage, "standard input has no %s", what)
-	case len(text) > maxInput:
+	case len(line) > maxInput:
 		return secret.Text{}, fail(exitUsage, "the %s on standard input is too long", what)
-	case bytes.ContainsAny(text, "\r\n"):
+	case bytes.ContainsAny(line, "\r\n"):
 		return secret.Text{}, fail(exitUsage, "standard input has more than one line; the %s is one", what)
 	}
-	return secret.New(string(text)), nil
+	return secret.New(string(line)), nil
 }
 
 // orDone returns what read does, or the error of ctx when that ends: the read then

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/text"
 	"github.com/fob-oauth/fob/internal/userimport"
 )
 
@@ -127,8 +128,8 @@ func importUsers(ctx context.Context, p *program, r *oauth.Registrar, file strin
 }
 
 func importFault(p *program, err error) error {
-	if errors.Is(err, userimport.ErrUTF16) {
-		return fail(exitUsage, "%v", err)
+	if errors.Is(err, text.ErrUTF16) {
+		return fail(exitUsage, "the users cannot be read: %v", err)
 	}
 	return p.cause(err)
 }

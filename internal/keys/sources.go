@@ -17,6 +17,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/text"
 )
 
 // CheckSource fetches the check ring: from a key file if there is one, else from
@@ -100,17 +101,21 @@ func MintFromFile(path string) func(context.Context) (*bearer.MintRing, error) {
 }
 
 func readFile(path string) (File, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the operator names it
+	content, err := os.ReadFile(path) //nolint:gosec // the operator names it
 	if err != nil {
 		return File{}, fmt.Errorf("read key file: %w", err)
 	}
-	return ParseFile(path, text)
+	return ParseFile(path, content)
 }
 
-// ParseFile reads the text of the file at path. Its errors do not quote the text.
-func ParseFile(path string, text []byte) (File, error) {
+// ParseFile reads the content of the file at path. Its errors do not quote the content.
+func ParseFile(path string, content []byte) (File, error) {
+	content, err := text.UTF8(content)
+	if err != nil {
+		return File{}, fmt.Errorf("read key file: %s is %w", path, err)
+	}
 	var f File
-	if json.Unmarshal(text, &f) != nil { // its error would quote the text
+	if json.Unmarshal(content, &f) != nil { // its error would quote the content
 		return File{}, fmt.Errorf("read key file %s: not a JSON object with mint and check", path)
 	}
 	return f, nil

@@ -22,6 +22,7 @@ const module = "github.com/fob-oauth/fob/"
 var arrows = map[string][]string{
 	"internal/scope":  {},
 	"internal/secret": {},
+	"internal/text":   {},
 	"internal/bearer": {"internal/secret"},
 	"internal/config": {"internal/scope"},
 	"internal/ledger": {"internal/bearer", "internal/scope"},
@@ -31,7 +32,7 @@ var arrows = map[string][]string{
 	"internal/wire":          {"internal/bearer", "internal/ledger", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/dynamo":        {"internal/bearer", "internal/ledger", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/memory":        {"internal/bearer", "internal/ledger", "internal/oauth"},
-	"internal/keys":          {"internal/bearer", "internal/oauth", "internal/secret"},
+	"internal/keys":          {"internal/bearer", "internal/oauth", "internal/secret", "internal/text"},
 	"internal/keys/rotation": {"internal/bearer", "internal/keys", "internal/oauth", "internal/secret"},
 	"internal/apigw":         {"internal/wire"},
 
@@ -39,7 +40,7 @@ var arrows = map[string][]string{
 
 	"internal/laptop":     {"internal/bearer", "internal/keys", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/wire"},
 	"internal/smoke":      {"internal/ledger", "internal/oauth", "internal/secret", "internal/wire"},
-	"internal/userimport": {"internal/oauth", "internal/password", "internal/secret"},
+	"internal/userimport": {"internal/oauth", "internal/password", "internal/secret", "internal/text"},
 
 	"internal/storetest":         {"internal/bearer", "internal/ledger", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/proof/faults":      {}, // tests alone, which may join everything; so the next three
@@ -52,7 +53,7 @@ var arrows = map[string][]string{
 }
 
 // pure packages may not come near HTTP and AWS, not even through others.
-var pure = []string{"internal/scope", "internal/secret", "internal/bearer", "internal/ledger", "internal/oauth"}
+var pure = []string{"internal/scope", "internal/secret", "internal/text", "internal/bearer", "internal/ledger", "internal/oauth"}
 
 // unimported is what a package must not import itself. The state machine has no
 // clock, no randomness, and nothing to wait for or to log.

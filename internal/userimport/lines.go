@@ -6,14 +6,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
+
+	"github.com/fob-oauth/fob/internal/text"
 )
 
 // maxLine is the most bytes of a line. A user with a hundred roles has 13 KiB.
 const maxLine = 64 << 10
-
-// ErrUTF16 is the error of a file that begins as one in UTF-16.
-var ErrUTF16 = errors.New("the file is UTF-16, as PowerShell writes it: it must be UTF-8")
 
 // ReadError is an error of the file, and not of the stores.
 type ReadError struct{ err error }
@@ -30,8 +30,6 @@ type line struct {
 	err     error
 }
 
-const byteOrderMark = "\xef\xbb\xbf"
-
 // readLines sends the lines of a file, one that could not be read last. It gives
 // up when ctx ends; a read that is under way then it leaves to the end of the
 // process, since nobody can end one of standard input.
@@ -45,11 +43,9 @@ func readLines(ctx context.Context, in io.Reader) <-chan line {
 			l, err := readLine(r)
 			l.number, l.size = number, l.size+blank
 			blank = 0
-			if number == 1 {
-				l.text = bytes.TrimPrefix(l.text, []byte(byteOrderMark))
-				if bytes.HasPrefix(l.text, []byte("\xff\xfe")) || bytes.HasPrefix(l.text, []byte("\xfe\xff")) {
-					l.err = ErrUTF16
-				}
+			// Of every line: where files were joined, each began with its own mark.
+			if l.text, l.err = text.UTF8(l.text); l.err != nil {
+				l.err = fmt.Errorf("line %d is %w", number, l.err)
 			}
 			if err != nil && !errors.Is(err, io.EOF) {
 				l.err = &ReadError{err}
@@ -73,15 +69,15 @@ func readLines(ctx context.Context, in io.Reader) <-chan line {
 
 // readLine reads to the end of a line and keeps no more than maxLine of it.
 func readLine(r *bufio.Reader) (line, error) {
-	text, err := r.ReadSlice('\n')
-	l := line{size: len(text)}
+	part, err := r.ReadSlice('\n')
+	l := line{size: len(part)}
 	for errors.Is(err, bufio.ErrBufferFull) {
 		l.tooLong = true
-		text, err = r.ReadSlice('\n')
-		l.size += len(text)
+		part, err = r.ReadSlice('\n')
+		l.size += len(part)
 	}
 	if !l.tooLong {
-		l.text = bytes.Clone(text)
+		l.text = bytes.Clone(part)
 	}
 	return l, err
 }

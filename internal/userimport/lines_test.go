@@ -8,6 +8,7 @@ import (
 )
 
 func TestReadLines(t *testing.T) {
+	const mark = "\xef\xbb\xbf"
 	full := strings.Repeat("x", maxLine-1)
 	for _, tt := range []struct {
 		name, in string
@@ -19,9 +20,10 @@ func TestReadLines(t *testing.T) {
 		{name: "no end", in: "a\nb", want: "1:a 2:b"},
 		{name: "Windows", in: "a\r\nb\r\n", want: "1:a 2:b"},
 		{name: "blank ones between", in: "\na\n\n\nb\n\n", want: "2:a 5:b"},
-		{name: "byte order mark", in: byteOrderMark + "a\nb\n", want: "1:a 2:b"},
-		{name: "byte order mark alone", in: byteOrderMark},
-		{name: "UTF-16", in: "\xff\xfea\x00\n\x00", fails: "the file is UTF-16"},
+		{name: "byte order mark", in: mark + "a\nb\n", want: "1:a 2:b"},
+		{name: "byte order mark alone", in: mark},
+		{name: "files joined", in: mark + "a\n" + mark + "b\n", want: "1:a 2:b"},
+		{name: "UTF-16", in: "\xff\xfea\x00\n\x00", fails: "line 1 is UTF-16"},
 		{name: "as long as can be", in: full + "\na\n", want: "1:" + full + " 2:a"},
 		{name: "too long", in: full + "x\na\n", want: "1! 2:a"},
 		{name: "far too long", in: strings.Repeat(full, 5) + "\na\n", want: "1! 2:a"},
