@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -97,9 +98,13 @@ func serveHere(t *testing.T, args ...string) ready {
 	return readReady(t, out)
 }
 
-// serveProcess runs fob serve --json as a process of its own until the test ends.
+// serveProcess runs fob serve --json as a process of its own until the test ends. With
+// a database it gets a key file.
 func serveProcess(t *testing.T, env []string, args ...string) ready {
 	t.Helper()
+	if slices.Contains(args, "--dynamodb") && !slices.Contains(args, "--keys") {
+		args = append(args, "--keys", filepath.Join(t.TempDir(), "keys.json"))
+	}
 	f := startFob(t, env, append([]string{"serve", "--json", "--addr", "127.0.0.1:0"}, args...)...)
 	return readReady(t, f.stdout)
 }

@@ -35,9 +35,10 @@ import (
 //	                             one line on standard error
 //	exits CODE partly fob args.. the same, but it prints what it did, as it always
 //	                             does with code 6
-//	serve args...                starts fob serve --json args...; what its first
-//	                             line says is in the environment from then on, as
-//	                             $ISSUER, $CLIENT_ID and so on
+//	serve args...                starts fob serve --json args..., with --keys keys.json
+//	                             where $FOB_DYNAMODB is set; what its first line says
+//	                             is in the environment from then on, as $ISSUER,
+//	                             $CLIENT_ID and so on
 //	sameas FILE MEMBER           standard output is what is in the file, but for the
 //	                             value of that member, which is ... there
 //	member NAME MEMBER           $NAME becomes that member of the JSON object on
@@ -273,6 +274,9 @@ func (w scriptWorlds) serve(ts *testscript.TestScript, neg bool, args []string) 
 		ts.Fatalf("serve cannot be negated")
 	}
 	args = append([]string{"serve", "--json", "--quiet", "--addr", "127.0.0.1:0"}, args...)
+	if ts.Getenv(endpointEnv) != "" && !slices.Contains(args, "--keys") && ts.Getenv(keysEnv) == "" {
+		args = append(args, "--keys", "keys.json")
+	}
 	start := w.serveProcess
 	if w.endpoint == "" {
 		start = w.serveInProcess

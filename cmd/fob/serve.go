@@ -12,12 +12,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fob-oauth/fob/internal/laptop"
-
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/keys"
+	"github.com/fob-oauth/fob/internal/laptop"
+	"github.com/fob-oauth/fob/internal/secret"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
@@ -27,10 +27,16 @@ where they are (RFC 8414) on one address of this machine.
 Without flags it keeps everything in memory, adds a demo client, app, API and
 user, and prints curl lines that show on them what fob does.
 
+No other command of fob reaches what is in memory. To add clients and users, to look
+at devices and to turn keys, run a DynamoDB engine, and fob with
+
+  export FOB_DYNAMODB=http://localhost:8000 FOB_KEYS_FILE=keys.json
+
 With --dynamodb it keeps everything there, in tables that it makes if they are
-missing. Several instances at one endpoint that share the file of --keys are one
-service. The demo is added only in memory and at an endpoint on this machine;
-its secrets come from the key ring, so that instances that share it agree.
+missing, and --keys names the file of the key ring, which it makes as well. Several
+instances with the same two are one service. The demo is added only in memory and at
+an endpoint on this machine. Its secrets come from the key file, and stay as they are
+when keys are turned.
 
 With --json the first line on standard output is one JSON object, printed when
 requests are answered. Its last members are there if the demo is.
@@ -61,7 +67,7 @@ func serveCommand(p *program) *cobra.Command {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 picks a free one")
-	flags.StringVar(&o.keysFile, keysFlag, p.getenv(keysEnv), "`file` that keeps the key ring, made if it is missing, or set "+keysEnv+"; without it tokens end with the process")
+	flags.StringVar(&o.keysFile, keysFlag, p.getenv(keysEnv), "`file` that keeps the key ring, made if it is missing, or set "+keysEnv+"; in memory it may be left out")
 	flags.Var(&o.accessLifetime, "access-lifetime", "how long the demo's access tokens live, such as 90s (default 1h)")
 	flags.BoolVar(&o.quiet, "quiet", false, "write no line for each request")
 	return printsJSON(cmd, serviceJSON{})
@@ -82,13 +88,22 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	if _, _, err := net.SplitHostPort(o.addr); err != nil {
 		return fail(exitUsage, "--addr wants host:port, such as 127.0.0.1:8080")
 	}
-	fetch, err := keySource(p.path(o.keysFile))
+	if err := p.tables.choose(); err != nil {
+		return err
+	}
+	inMemory := p.tables.endpoint == ""
+	if !inMemory && o.keysFile == "" && p.tables.stack == "" {
+		return fail(exitUsage, "the tables %s outlive this process, and so must the key ring: give --%s FILE, which is made if it is missing", p.tables.where(), keysFlag)
+	}
+	fetch, seed, err := keySource(p.path(o.keysFile))
 	if err != nil {
 		return err
 	}
-	ring, err := fetch(ctx)
-	if err != nil {
+	if _, err := fetch(ctx); err != nil {
 		return fail(exitFailure, "--keys %s: %v", o.keysFile, err)
+	}
+	if inMemory && seed.Len() == 0 {
+		seed = keys.NewText()
 	}
 
 	// The port is taken first, so that a second instance fails before it has
@@ -103,9 +118,11 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		return err
 	}
 	about := service{base: baseURL(listener.Addr()), tables: &p.tables}
-	if p.tables.endpoint == "" || p.tables.areLocal() {
-		d := laptop.DeriveDemo(ring, int64(o.accessLifetime))
-		if err := d.Seed(ctx, s.registrar()); err != nil {
+	if seed.Len() > 0 && (inMemory || p.tables.areLocal()) {
+		d := laptop.NewDemo(seed, int64(o.accessLifetime))
+		if err := d.Seed(ctx, s.registrar()); errors.Is(err, laptop.ErrOtherDemo) {
+			return p.otherDemo(o.keysFile)
+		} else if err != nil {
 			return p.explain(err, sentences{invalid: "the demo cannot be like that"})
 		}
 		about.demo = &d
@@ -148,17 +165,27 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	return nil
 }
 
-// keySource returns what fetches the key ring: from a file, or the one ring that
-// lives as long as the process.
-func keySource(file string) (func(context.Context) (*bearer.MintRing, error), error) {
+// otherDemo says what to do about a demo that this instance cannot show.
+func (p *program) otherDemo(keysFile string) error {
+	return fail(exitConflict, "the demo %s has other secrets than those of %s, and somebody may be using them: start with the key file that it was added with, "+
+		"or give other names with --%s, --%s and --%s. fob client remove %s, fob client remove %s and fob user remove %s make room for a new demo",
+		p.tables.where(), keysFile, tokensFlag, clientsFlag, usersFlag, laptop.DemoClient, laptop.DemoAPI, laptop.DemoUsername)
+}
+
+// keySource returns what fetches the key ring, and the seed of the demo's secrets, which
+// may be empty: from a file, or those that live as long as the process.
+func keySource(file string) (fetch func(context.Context) (*bearer.MintRing, error), seed secret.Text, err error) {
 	if file == "" {
 		ring, err := keys.Generate()
-		return func(context.Context) (*bearer.MintRing, error) { return ring, nil }, err
+		return func(context.Context) (*bearer.MintRing, error) { return ring, nil }, seed, err
 	}
 	if err := keys.NewFile(file); err != nil {
-		return nil, fail(exitFailure, "--keys %s: %v", file, err)
+		return nil, seed, fail(exitFailure, "--keys %s: %v", file, err)
 	}
-	return keys.MintFromFile(file), nil
+	if seed, err = keys.DemoSeed(file); err != nil {
+		return nil, seed, fail(exitFailure, "--keys %s: %v", file, err)
+	}
+	return keys.MintFromFile(file), seed, nil
 }
 
 // service is what serve prints when it is ready.
@@ -178,10 +205,10 @@ func warn(p *program, addr net.Addr, o serveOptions, s service) {
 		}
 		say("warning: " + text)
 	}
-	if p.tables.endpoint != "" && o.keysFile == "" {
-		say("without --keys the key ring ends with this process, and with it every token that it issues; other instances do not know them")
-	}
-	if s.demo == nil {
+	switch {
+	case s.demo == nil && p.tables.areLocal():
+		say("no demo was added: the key file " + o.keysFile + ` has no member "demo", of which its secrets are made. A new key file has one`)
+	case s.demo == nil:
 		say("no demo was added: " + strings.TrimPrefix(p.tables.where(), "at ") + " is not on this machine. Use fob scope add, fob client add and fob user add")
 	}
 }

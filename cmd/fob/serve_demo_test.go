@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -75,14 +76,7 @@ func readSeeded(t *testing.T, s stores) seeded {
 	return got
 }
 
-func newDemo(t *testing.T, accessLifetime int64) laptop.Demo {
-	t.Helper()
-	ring, err := keys.Generate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return laptop.DeriveDemo(ring, accessLifetime)
-}
+func newDemo(accessLifetime int64) laptop.Demo { return laptop.NewDemo(keys.NewText(), accessLifetime) }
 
 func knows(t *testing.T, s seeded, d laptop.Demo) bool {
 	t.Helper()
@@ -95,9 +89,18 @@ func knows(t *testing.T, s seeded, d laptop.Demo) bool {
 		s.clients[laptop.DemoAPI].Secrets[0].Hash == oauth.HashClientSecret(secret.New(d.JSON().ResourceClientSecret))
 }
 
+func sameSeeded(t *testing.T, a, b seeded) bool {
+	t.Helper()
+	diff := cmp.Diff(a, b, cmp.AllowUnexported(seeded{}), cmp.Transformer("scope", scope.Set.String), cmp.Comparer(secret.Text.Equal))
+	if diff != "" {
+		t.Logf("-before +after:\n%s", diff)
+	}
+	return diff == ""
+}
+
 func TestDemoIsSeededOnce(t *testing.T) {
 	onEachSeed(t, func(t *testing.T, s stores) {
-		d := newDemo(t, 0)
+		d := newDemo(0)
 		first := seed(t, d, s, seedTime)
 		if !knows(t, first, d) {
 			t.Error("the demo's secrets are not in the stores")
@@ -109,44 +112,39 @@ func TestDemoIsSeededOnce(t *testing.T) {
 			}
 		}
 		again := seed(t, d, s, seedTime.Add(time.Hour))
-		if diff := cmp.Diff(first, again, cmp.AllowUnexported(seeded{}),
-			cmp.Transformer("scope", scope.Set.String),
-			cmp.Comparer(secret.Text.Equal)); diff != "" {
-			t.Errorf("seeding a second time wrote (-first +second):\n%s", diff)
+		if !sameSeeded(t, first, again) {
+			t.Error("seeding a second time wrote")
 		}
 	})
 }
 
-// Another key ring has other secrets, and knows none of the tokens before.
-func TestDemoFollowsTheKeyRing(t *testing.T) {
+// Somebody may be using the secrets that are there: another start does not end them.
+func TestDemoKeepsItsSecrets(t *testing.T) {
 	onEachSeed(t, func(t *testing.T, s stores) {
-		before := newDemo(t, 0)
-		old := seed(t, before, s, seedTime)
-		after := newDemo(t, 90)
-		renewed := seed(t, after, s, seedTime.Add(-time.Hour)) // a clock that is behind
-		if knows(t, renewed, before) || !knows(t, renewed, after) {
-			t.Error("the secrets are not those of the second ring")
+		first := newDemo(0)
+		before := seed(t, first, s, seedTime)
+		if err := newDemo(90).Seed(t.Context(), s.registrar()); !errors.Is(err, laptop.ErrOtherDemo) {
+			t.Errorf("a demo with other secrets: %v", err)
 		}
-		if renewed.user.ID != old.user.ID {
-			t.Error("the user became another one")
+		if after := readSeeded(t, s); !knows(t, after, first) || !sameSeeded(t, before, after) {
+			t.Error("it changed what was there")
 		}
-		if renewed.state.Epoch <= old.state.Epoch || renewed.state.UserVersion != renewed.user.Version {
-			t.Errorf("the user's state is %+v after a new password of version %d", renewed.state, renewed.user.Version)
-		}
+
+		// Also where the clients were removed and the user was not.
 		for _, id := range []ledger.ClientID{laptop.DemoClient, laptop.DemoAPI} {
-			if renewed.clients[id].Epoch <= old.clients[id].Epoch {
-				t.Errorf("the epoch of %s was not raised", id)
+			if err := s.registrar().RemoveClient(t.Context(), id); err != nil {
+				t.Fatal(err)
 			}
 		}
-		if got := renewed.clients[laptop.DemoClient].AccessLifetime; got != 90 {
-			t.Errorf("access lifetime %d", got)
+		if err := newDemo(0).Seed(t.Context(), s.registrar()); !errors.Is(err, laptop.ErrOtherDemo) {
+			t.Errorf("a user with another password: %v", err)
 		}
 	})
 }
 
 func TestDemoLifetimeChanges(t *testing.T) {
 	onEachSeed(t, func(t *testing.T, s stores) {
-		d := newDemo(t, 60)
+		d := newDemo(60)
 		old := seed(t, d, s, seedTime)
 		d.AccessLifetime = 120
 		renewed := seed(t, d, s, seedTime)
@@ -167,7 +165,7 @@ func TestDemoLeavesOtherScopes(t *testing.T) {
 		if err := s.clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: roles}); err != nil {
 			t.Fatal(err)
 		}
-		got := seed(t, newDemo(t, 0), s, seedTime).scopes.Roles
+		got := seed(t, newDemo(0), s, seedTime).scopes.Roles
 		roles["write"] = nil
 		for name, want := range roles {
 			if have, ok := got[name]; !ok || len(have) != len(want) {
@@ -182,7 +180,7 @@ func TestDemosSeededTogether(t *testing.T) {
 		var writes atomic.Int32
 		s.clients = countingClients{s.clients, &writes}
 		s.users = countingUsers{s.users, &writes}
-		d := newDemo(t, 0)
+		d := newDemo(0)
 		errs := make([]error, 8)
 		var all sync.WaitGroup
 		for i := range errs {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -47,7 +48,7 @@ func TestPrintedLinesOnDynamoDBLocal(t *testing.T) { printedLinesOnDynamoDB(t, d
 func printedLinesOnDynamoDB(t *testing.T, endpoint string) {
 	// Nothing there yet: fob serve makes the tables.
 	f := &dynamotest.Fixture{DB: dynamo.NewClient(dynamotest.Config(endpoint)), Tables: newTableNames()}
-	printed, process := printedBy(t, fixtureEnv(t, f), "--dynamodb", endpoint)
+	printed, process := printedBy(t, fixtureEnv(t, f), "--dynamodb", endpoint, "--keys", filepath.Join(t.TempDir(), "keys.json"))
 	transcriptHolds(t, "sh", printed)
 	noSecretsIn(t, "standard error", process.said(t), printed)
 

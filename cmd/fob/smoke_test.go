@@ -27,7 +27,7 @@ import (
 func smokeAgainst(t *testing.T, broken func(next http.Handler) http.Handler) (code int, view smoke.View, said string) {
 	t.Helper()
 	s := newMemoryStores()
-	fetch, err := keySource("")
+	fetch, _, err := keySource("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestSmokeNamesWhatIsLeft(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newMemoryStores()
-			fetch, err := keySource("")
+			fetch, _, err := keySource("")
 			if err != nil {
 				t.Fatal(err)
 			}

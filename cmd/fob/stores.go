@@ -55,9 +55,6 @@ func (p *program) openForServe(ctx context.Context) (stores, error) {
 	if p.inMemory != nil {
 		return *p.inMemory, nil
 	}
-	if err := p.tables.choose(); err != nil {
-		return stores{}, err
-	}
 	if p.tables.stack != "" {
 		stack, _, _ := p.tables.settings()
 		return stores{}, fail(exitUsage, "fob serve is for this machine: deploy a stack with sam deploy, and leave out %s", stack.source(p.tables.flags))

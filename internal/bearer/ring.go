@@ -331,15 +331,3 @@ func parseKeys(label string, members map[string]json.RawMessage) (map[uint8]key,
 	}
 	return keys, errors.Join(errs...)
 }
-
-// Derive makes 32 bytes from the active mint key for a use other than tokens,
-// named by label. The laptop's demo clients and user get their secrets this way,
-// so that instances that share a ring agree on them.
-func (r *MintRing) Derive(label string) (out [32]byte) {
-	k := r.mint[r.active]
-	h := hmac.New(sha256.New, k[:])
-	WriteField(h, []byte("fob derive 1"))
-	WriteField(h, []byte(label))
-	h.Sum(out[:0])
-	return out
-}

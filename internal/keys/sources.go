@@ -83,10 +83,18 @@ func fetchSecret(ctx context.Context, sm *secretsmanager.Client, arn string) ([]
 }
 
 // File is the content of a key file, which is the key ring on a laptop: the two
-// secrets as they are in Secrets Manager.
+// secrets as they are in Secrets Manager, and what the secrets of the demo are made of.
 type File struct {
 	Mint  json.RawMessage `json:"mint"`
 	Check json.RawMessage `json:"check"`
+	Demo  string          `json:"demo,omitempty"`
+}
+
+// DemoSeed reads the seed of the demo's secrets from a key file. It is empty in a file
+// that was made without one.
+func DemoSeed(path string) (secret.Text, error) {
+	f, err := readFile(path)
+	return secret.New(f.Demo), err
 }
 
 // MintFromFile reads the whole ring of a key file.
@@ -173,7 +181,7 @@ func generate() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.MarshalIndent(File{mint, check}, "", "  ")
+	return json.MarshalIndent(File{mint, check, NewText().Reveal()}, "", "  ")
 }
 
 // NewText draws a key text of 260 bits.

@@ -2,10 +2,12 @@ package laptop
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 
-	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -25,25 +27,31 @@ type Demo struct {
 	AccessLifetime                    int64 // seconds; zero is the default
 }
 
-// DeriveDemo makes the demo's secrets from the key ring, so that instances that share
-// the ring agree on them. They are stored nowhere else. accessLifetime is in seconds;
-// zero is the default.
-func DeriveDemo(ring *bearer.MintRing, accessLifetime int64) Demo {
+// ErrOtherDemo is returned by [Demo.Seed] where the demo was added with other secrets,
+// which somebody may be using.
+var ErrOtherDemo = errors.New("the demo is there already, with other secrets")
+
+// NewDemo makes the demo's secrets from a random seed, such as [keys.DemoSeed] reads.
+// The key ring would not do, because its keys come and go. accessLifetime is in
+// seconds; zero is the default.
+func NewDemo(seed secret.Text, accessLifetime int64) Demo {
 	derive := func(label string) secret.Text {
-		b := ring.Derive(label)
-		return secret.New(base64.RawURLEncoding.EncodeToString(b[:12])) // short enough for a line of curl
+		h := hmac.New(sha256.New, []byte(seed.Reveal()))
+		h.Write([]byte(label))
+		return secret.New(base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:12])) // short enough for a line of curl
 	}
 	return Demo{
-		clientSecret:   derive("demo client secret 1"),
-		apiSecret:      derive("demo api secret 1"),
-		password:       derive("demo password 1"),
+		clientSecret:   derive("demo client secret"),
+		apiSecret:      derive("demo api secret"),
+		password:       derive("demo password"),
 		AccessLifetime: accessLifetime,
 	}
 }
 
-// Seed adds the demo's scopes, clients and user, or brings them up to date. Instances
-// that start together may all do it: one that loses a write reads again, and finds
-// what it was about to write.
+// Seed adds the demo's scopes, clients and user, or brings their settings up to date.
+// Secrets that are there stay: where they are others, it returns [ErrOtherDemo].
+// Instances that start together may all do it: one that loses a write reads again, and
+// finds what it was about to write.
 func (d Demo) Seed(ctx context.Context, r *oauth.Registrar) error {
 	scopes := []string{"read", "write", oauth.DevicesScope}
 	err := r.EditScopes(ctx, func(roles map[string][]string) error {
@@ -94,49 +102,37 @@ func (d Demo) Seed(ctx context.Context, r *oauth.Registrar) error {
 	return nil
 }
 
-// seedClient adds a client, or gives it these settings and this secret. Another
-// secret is from another key ring, whose tokens nobody knows any more.
+// seedClient adds a client, or gives it these settings.
 func seedClient(ctx context.Context, r *oauth.Registrar, want oauth.Client, s secret.Text) error {
 	_, err := r.AddClient(ctx, want, s)
 	if !oauth.IsChange(err, oauth.EntryExists) {
 		return err
 	}
-	c, err := r.EditClient(ctx, want.ID, func(c *oauth.Client) error {
+	_, err = r.EditClient(ctx, want.ID, func(c *oauth.Client) error {
+		if !want.Public && !c.HasSecret(s) {
+			return ErrOtherDemo
+		}
 		settings := want
 		settings.Version, settings.Created, settings.Epoch, settings.Secrets = c.Version, c.Created, c.Epoch, c.Secrets
 		*c = settings
 		return nil
 	})
-	if err != nil || c.Public || c.HasSecret(s) {
-		return err
-	}
-	// The epoch first: after a fault in between, both are done again.
-	if _, err = r.EndClientTokens(ctx, want.ID); err != nil {
-		return err
-	}
-	_, err = r.AddSecret(ctx, want.ID, s, true)
-	if oauth.IsChange(err, oauth.SecretKnown) {
-		return nil // from an instance that was faster
-	}
 	return err
 }
 
 func (d Demo) seedUser(ctx context.Context, r *oauth.Registrar) error {
-	u, err := r.User(ctx, DemoUsername)
-	if oauth.IsChange(err, oauth.NoSuchEntry) {
-		_, err = r.AddUser(ctx, oauth.NewUser{Username: DemoUsername, Password: d.password})
-		if !oauth.IsChange(err, oauth.EntryExists) {
-			return err
-		}
-		u, err = r.User(ctx, DemoUsername) // from an instance that was faster
+	_, err := r.AddUser(ctx, oauth.NewUser{Username: DemoUsername, Password: d.password})
+	if !oauth.IsChange(err, oauth.EntryExists) {
+		return err
 	}
+	u, err := r.User(ctx, DemoUsername)
 	if err != nil {
 		return err
 	}
-	if ok, outdated, err := r.Passwords.Verify(d.password, u.PasswordHash); err == nil && ok && !outdated {
-		return nil
+	ok, _, err := r.Passwords.Verify(d.password, u.PasswordHash)
+	if err == nil && !ok {
+		err = ErrOtherDemo
 	}
-	_, err = r.SetPassword(ctx, u, d.password)
 	return err
 }
 

@@ -1,7 +1,7 @@
 // Package laptop is fob on one machine: all endpoints in one handler, and a demo to
 // try them on.
 //
-//	demo := laptop.DeriveDemo(ring, 0)
+//	demo := laptop.NewDemo(keys.NewText(), 0)
 //	err := demo.Seed(ctx, registrar)
 //	server := &http.Server{Handler: laptop.Handler(stores, fetch, wire.Options{})}
 package laptop

@@ -55,7 +55,12 @@ func (v fileVault) Write(ctx context.Context, d Document) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	text, err := json.MarshalIndent(keys.File{Mint: mint, Check: check}, "", "  ")
+	f, err := keys.ParseFile(v.path, from) // whose other members stay
+	if err != nil {
+		return Document{}, err
+	}
+	f.Mint, f.Check = mint, check
+	text, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
 		return Document{}, err
 	}

@@ -28,6 +28,10 @@ func TestFileVault(t *testing.T) {
 	if err := os.Chtimes(path, written, written); err != nil {
 		t.Fatal(err)
 	}
+	seed, err := keys.DemoSeed(path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	d := read(t, v)
 	if since := d.Active().Since; !since.Equal(written) {
 		t.Errorf("active since %v, want the file's time %v", since, written)
@@ -51,6 +55,9 @@ func TestFileVault(t *testing.T) {
 	}
 	if _, err := v.Write(t.Context(), raised(t, d)); err != nil {
 		t.Fatal(err)
+	}
+	if after, err := keys.DemoSeed(path); err != nil || after.Len() == 0 || !after.Equal(seed) {
+		t.Errorf("the seed of the demo is another, or gone, %v", err)
 	}
 	if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v; want 0600", info.Mode(), err)
