@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"strconv"
-	"time"
 
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -96,7 +95,6 @@ func showClient(ctx context.Context, p *program, s stores, id string) error {
 	for _, s := range v.Secrets {
 		secrets = append(secrets, s.CreatedAt)
 	}
-	span := func(n int64) string { return (time.Duration(n) * time.Second).String() }
 	return p.print(v, func(w io.Writer) {
 		columns(w,
 			[]string{"client_id", v.ClientID},
@@ -109,13 +107,13 @@ func showClient(ctx context.Context, p *program, s stores, id string) error {
 			[]string{"default scopes", list(v.DefaultScopes)},
 			[]string{"audiences", list(v.Audiences)},
 			[]string{"introspects", list(v.Introspects)},
-			[]string{"access lifetime", span(v.AccessLifetime)},
-			[]string{"refresh idle", span(v.RefreshIdle)},
-			[]string{"refresh absolute", span(v.RefreshAbsolute)},
+			[]string{"access lifetime", oauth.FormatLifetime(v.AccessLifetime)},
+			[]string{"refresh idle", oauth.FormatLifetime(v.RefreshIdle)},
+			[]string{"refresh absolute", oauth.FormatLifetime(v.RefreshAbsolute)},
 			[]string{"max authorizations", strconv.Itoa(v.MaxAuthorizations)},
 		)
 		if v.LongestLife > 0 {
-			columns(w, []string{"longest life", span(v.LongestLife) + ", of tokens from before a lifetime was shortened"})
+			columns(w, []string{"longest life", oauth.FormatLifetime(v.LongestLife) + ", of tokens from before a lifetime was shortened"})
 		}
 	})
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/secret"
 	"github.com/fob-oauth/fob/internal/text"
 )
@@ -268,25 +269,20 @@ func (p progress) end() {
 // seconds is a flag for a span of whole seconds. Zero is not given.
 type seconds int64
 
-// Set takes what time.ParseDuration takes, and days, since lifetimes are long.
+// Set takes what [oauth.ParseLifetime] takes.
 func (s *seconds) Set(text string) error {
-	d, err := time.ParseDuration(text)
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, notDays := strconv.ParseUint(days, 10, 16)
-		d, err = time.Duration(n)*24*time.Hour, notDays
+	n, err := oauth.ParseLifetime(text)
+	if err == nil {
+		*s = seconds(n)
 	}
-	if err != nil || d < time.Second || d%time.Second != 0 {
-		return errors.New("want a time of whole seconds, such as 90s, 20m, 12h or 30d")
-	}
-	*s = seconds(d / time.Second)
-	return nil
+	return err
 }
 
 func (s *seconds) String() string {
 	if *s == 0 {
 		return ""
 	}
-	return (time.Duration(*s) * time.Second).String()
+	return oauth.FormatLifetime(int64(*s))
 }
 
 // Type names the value in the help.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 )
 
 // The bar says how many users are done and how much is left, and leaves nothing
@@ -23,38 +22,6 @@ func TestProgress(t *testing.T) {
 	}
 	progress{}.add(1, 1)
 	progress{}.end()
-}
-
-func TestSeconds(t *testing.T) {
-	for text, want := range map[string]time.Duration{
-		"1s":       time.Second,
-		"90s":      90 * time.Second,
-		"1h30m":    90 * time.Minute,
-		"1000ms":   time.Second,
-		"30d":      30 * 24 * time.Hour,
-		"0s":       0,
-		"0d":       0,
-		"":         0,
-		"90":       0,
-		"-1h":      0,
-		"1500ms":   0,
-		"1d12h":    0,
-		"-1d":      0,
-		"99999d9":  0,
-		"9999999d": 0,
-	} {
-		var s seconds
-		err := s.Set(text)
-		if time.Duration(s)*time.Second != want || (err == nil) != (want > 0) {
-			t.Errorf("%q: %d s and %v, want %v", text, s, err, want)
-		}
-		if err == nil {
-			var again seconds
-			if again.Set(s.String()) != nil || again != s {
-				t.Errorf("%q prints as %q", text, s.String())
-			}
-		}
-	}
 }
 
 func TestShown(t *testing.T) {

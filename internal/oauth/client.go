@@ -202,16 +202,18 @@ func (c Client) Validate() error {
 			fault("audience %q: 1 to 256 printable ASCII characters without spaces", a)
 		}
 	}
-	inRange := func(what string, n, most int64) {
-		if n < 0 || n > most {
-			fault("%s: 1 to %d", what, most)
+	inRange := func(what string, seconds, most int64) {
+		if seconds < 0 || seconds > most {
+			fault("%s: 1s to %s", what, FormatLifetime(most))
 		}
 	}
-	inRange("access token lifetime in seconds", c.AccessLifetime, maxAccessLifetime)
-	inRange("refresh token idle time in seconds", c.RefreshIdle, maxRefreshAbsolute)
-	inRange("refresh token lifetime in seconds", c.RefreshAbsolute, maxRefreshAbsolute)
-	inRange("live authorizations of a subject", int64(c.MaxAuthorizations), maxMaxAuthorizations)
-	inRange("longest life of a token in seconds", c.LongestLife, maxRefreshAbsolute)
+	inRange("access token lifetime", c.AccessLifetime, maxAccessLifetime)
+	inRange("refresh token idle time", c.RefreshIdle, maxRefreshAbsolute)
+	inRange("refresh token lifetime", c.RefreshAbsolute, maxRefreshAbsolute)
+	inRange("longest life of a token", c.LongestLife, maxRefreshAbsolute)
+	if c.MaxAuthorizations < 0 || c.MaxAuthorizations > maxMaxAuthorizations {
+		fault("live authorizations of a subject: 1 to %d", maxMaxAuthorizations)
+	}
 	if c.refreshIdle() < c.accessLifetime() {
 		// It would be idle while its user still works with an access token.
 		fault("the refresh token idle time must not be shorter than the access token lifetime")
