@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // program is fob with its surroundings.
@@ -87,8 +90,10 @@ func (p *program) command() *cobra.Command {
 	p.tables.addFlags(flags, p.getenv)
 	flags.BoolVar(&p.json, "json", false, "print JSON, for programs")
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { manual(cmd.OutOrStdout(), cmd) })
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(serveCommand(p), clientCommand(p), userCommand(p), scopeCommand(p), deviceCommand(p), subjectCommand(p),
 		keyCommand(p), epochCommand(p), smokeCommand(p))
+	ofLibrary(root)
 	return root
 }
 
@@ -115,14 +120,71 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if !cmd.HasSubCommands() {
 		return fmt.Errorf("%s takes no arguments", cmd.CommandPath())
 	}
-	hint := ""
-	if cmd.SuggestionsMinimumDistance <= 0 {
-		cmd.SuggestionsMinimumDistance = 2
+	return fmt.Errorf("%s has no command %q%s", cmd.CommandPath(), args[0], didYouMean(cmd, args[0], ""))
+}
+
+// didYouMean completes an error about a name that does not exist with the commands of
+// cmd whose names are near.
+func didYouMean(cmd *cobra.Command, name, prefix string) string {
+	cmd.SuggestionsMinimumDistance = 2
+	near := cmd.SuggestionsFor(name)
+	if len(near) == 0 {
+		return ""
 	}
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = ", did you mean " + strings.Join(near, " or ") + "?"
+	return ", did you mean " + prefix + strings.Join(near, " or "+prefix) + "?"
+}
+
+// flagError adds the flags whose names are near to an error about one that does not
+// exist.
+func flagError(cmd *cobra.Command, err error) error {
+	// A group has hardly a flag: the slip is in the command's name before it.
+	if args := cmd.Flags().Args(); cmd.HasSubCommands() && len(args) > 0 {
+		return noArgs(cmd, args)
 	}
-	return fmt.Errorf("%s has no command %q%s", cmd.CommandPath(), args[0], hint)
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return err
+	}
+	name := cmp.Or(unknown.GetSpecifiedShortnames(), unknown.GetSpecifiedName()) // -scope is one letter to the library
+	if cmd.Flags().Lookup(name) != nil {
+		return fmt.Errorf("%s has no flag -%s, did you mean --%s?", cmd.CommandPath(), name, name)
+	}
+	// The library measures the distance of commands alone.
+	flags := &cobra.Command{}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		flags.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
+	})
+	dashes := "--"
+	if unknown.GetSpecifiedShortnames() != "" {
+		dashes = "-"
+	}
+	return fmt.Errorf("%s has no flag %s%s%s", cmd.CommandPath(), dashes, name, didYouMean(flags, name, "--"))
+}
+
+// ofLibrary makes the commands of the library refuse slips as all others do: they would
+// show a page, and succeed.
+func ofLibrary(root *cobra.Command) {
+	root.SetHelpCommand(&cobra.Command{
+		Use:   "help [COMMAND ...]",
+		Short: "Show the page of a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err == nil {
+				err = noArgs(cmd, rest)
+			}
+			if err != nil {
+				return fail(exitUsage, "%v", err)
+			}
+			return cmd.Help()
+		},
+	})
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.Args = noArgs
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 }
 
 // oneArg wants exactly one argument and calls it what it is.
