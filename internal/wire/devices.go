@@ -71,10 +71,10 @@ func partOf(r *http.Request) (part, scope.Device, error) {
 		part = partOfPath(r.Method, r.URL.Path)
 	}
 	switch {
-	case part == listPart && r.Method == http.MethodGet:
+	case part == listPart && isRead(r.Method):
 		return listPart, "", nil
 	case part == listPart:
-		return noPart, "", errMethodNotIn(http.MethodGet)
+		return noPart, "", errMethodNotIn(reads...)
 	case part == noPart:
 		return noPart, "", refuseResource(oauth.InvalidRequest, "there is nothing at this path")
 	case r.Method == http.MethodDelete:
@@ -120,7 +120,7 @@ func partOfRoute(route string) part {
 func partOfPath(method, path string) part {
 	parent, last := lastSegments(path)
 	switch within := parent == devicesSegment; {
-	case last == devicesSegment && (!within || method == http.MethodGet):
+	case last == devicesSegment && (!within || isRead(method)):
 		return listPart
 	case within && last == signOutSegment:
 		return signOutPart

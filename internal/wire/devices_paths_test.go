@@ -151,7 +151,7 @@ func TestDevicesMethods(t *testing.T) {
 		allow   string
 		methods string
 	}{
-		"/devices":          {"GET", "POST PUT HEAD DELETE OPTIONS"},
+		"/devices":          {"GET, HEAD", "POST PUT DELETE OPTIONS"},
 		"/devices/ipad":     {"DELETE", "GET POST PUT HEAD OPTIONS"},
 		"/devices/sign-out": {"DELETE, POST", "GET PUT HEAD OPTIONS"},
 	} {

@@ -32,10 +32,9 @@ const metadataAge = 3600
 // The endpoints are below the issuer, so Options.Issuer must be an address under
 // which they answer.
 func Metadata(grants []oauth.GrantType, o Options) http.Handler {
-	methods := []string{http.MethodGet, http.MethodHead}
 	return newHandler("metadata", o, func(_ http.ResponseWriter, r *http.Request) (answer, error) {
-		if !slices.Contains(methods, r.Method) {
-			return answer{}, errMethodNotIn(methods...)
+		if !isRead(r.Method) {
+			return answer{}, errMethodNotIn(reads...)
 		}
 		issuer := o.issuerOf(r)
 		if issuer == "" {

@@ -24,8 +24,8 @@ type CallerSource interface {
 // device.
 func Me(source CallerSource, o Options) http.Handler {
 	return newHandler("me", o, func(w http.ResponseWriter, r *http.Request) (answer, error) {
-		if r.Method != http.MethodGet {
-			return answer{}, errMethodNotIn(http.MethodGet)
+		if !isRead(r.Method) {
+			return answer{}, errMethodNotIn(reads...)
 		}
 		caller, err := callerOf(w, r, source, isSecretName)
 		if err != nil {

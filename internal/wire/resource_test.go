@@ -178,16 +178,51 @@ func TestOnePlaceForTheToken(t *testing.T) {
 
 func TestMethodsOfAResource(t *testing.T) {
 	var steps []step
-	for _, method := range []string{"POST", "PUT", "HEAD", "DELETE", "OPTIONS", "get"} {
+	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "get", "head"} {
 		c := me("Bearer CANARY")
 		c.method, c.query = method, "access_token=CANARY"
 		steps = append(steps, step{name: method, call: c, status: 405, error: "invalid_request", idle: true, and: func(t *testing.T, a answer) {
-			if got := a.header.Get("Allow"); got != "GET" || a.header.Get("WWW-Authenticate") != "" {
+			if got := a.header.Get("Allow"); got != "GET, HEAD" || a.header.Get("WWW-Authenticate") != "" {
 				t.Errorf("Allow is %q, challenge %q", got, a.header.Get("WWW-Authenticate"))
 			}
 		}})
 	}
 	run(t, steps)
+}
+
+// HEAD is answered wherever GET is, with the same status and headers, and without a
+// body (RFC 9110 §9.3.2).
+func TestHead(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		login := "Bearer " + w.login(t, by, asApp, "devices device_ipad").text("access_token")
+		for _, c := range []struct {
+			name   string
+			call   call
+			status int
+		}{
+			{"me", me(login), 200},
+			{"me with a dead token", me("Bearer CANARY"), 401},
+			{"devices", call{endpoint: "devices", path: "/devices", header: authorization(login)}, 200},
+			{"devices behind a stage of that name", call{endpoint: "devices", path: "/devices/devices", route: "/devices", header: authorization(login)}, 200},
+			{"devices without a token", call{endpoint: "devices", path: "/devices"}, 401},
+			{"metadata", call{endpoint: "metadata"}, 200},
+		} {
+			c.call.method = http.MethodGet
+			got := w.expect(t, by, step{name: c.name, call: c.call, status: c.status, error: map[int]string{401: "invalid_token"}[c.status]})
+			c.call.method = http.MethodHead
+			head := w.expect(t, by, step{name: c.name, call: c.call, status: c.status})
+			for _, h := range []http.Header{got.header, head.header} {
+				h.Del("Date")
+				h.Del("Content-Length") // may be left out
+			}
+			if diff := cmp.Diff(head.header, got.header); diff != "" || head.body != "" {
+				t.Errorf("%s: body %q, headers (HEAD -, GET +):\n%s", c.name, head.body, diff)
+			}
+		}
+		for _, path := range []string{"/devices/ipad", "/devices/sign-out"} {
+			w.expect(t, by, step{name: path, call: call{endpoint: "devices", method: http.MethodHead, path: path, header: authorization(login)}, status: 405})
+		}
+	})
 }
 
 // An outage says nothing about the token: an app that took it for a 401 would log

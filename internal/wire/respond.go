@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -66,6 +67,12 @@ func (e *methodError) Error() string { return e.description }
 func errMethodNotIn(methods ...string) error {
 	return &methodError{"the method is not one of this resource", strings.Join(methods, ", ")}
 }
+
+// reads are the methods of what can be read. HEAD is GET without a body (RFC 9110
+// §9.3.2), which net/http and package apigw leave out.
+var reads = []string{http.MethodGet, http.MethodHead}
+
+func isRead(method string) bool { return slices.Contains(reads, method) }
 
 func isDoubt(err error) bool {
 	return errors.Is(err, oauth.ErrUnavailable) ||
