@@ -49,9 +49,8 @@ func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (pro
 	if err != nil {
 		return proof{}, err
 	}
-	event := EventOf(ctx)
 	if !admitted {
-		event.Reason = ReasonThrottled
+		EventOf(ctx).Reason = ReasonThrottled
 		return proof{}, errWrongPassword()
 	}
 	// For a name that does not exist the hash is empty, and Verify does the same
@@ -61,52 +60,50 @@ func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (pro
 	if err != nil {
 		return proof{}, err
 	}
-	if !ok || !a.login.Found {
-		event.Reason = ReasonPassword
-		if err := g.users.CountFailure(ctx, now, a.counters...); err != nil {
-			return proof{}, err
-		}
-		return proof{}, errWrongPassword()
-	}
-	if a.counted > 0 {
-		if err := g.users.ClearFailures(ctx, a.counters[0].Key); err != nil {
-			return proof{}, err
-		}
-	}
-	user, unsaved := user.seenAt(g.source, now)
-	switch {
-	case outdated:
-		if user, err = g.rehash(ctx, user); err != nil {
-			return proof{}, err
-		}
-	case unsaved:
-		// If that fails, the login goes on, and the next one tries again.
-		_ = g.users.SaveSources(ctx, user)
+	if !a.login.Found {
+		user.ID = NewUserID()
 	}
 	return proof{
 		subject:     ledger.Subject{Kind: ledger.UserSubject, ID: user.ID},
-		username:    user.Username,
+		username:    g.username,
 		roles:       user.Roles,
 		userVersion: user.Version,
 		mayRefresh:  true,
-		denied:      errWrongPassword,
+		wrong:       !ok || !a.login.Found,
+		settle:      func(ctx context.Context) error { return g.settle(ctx, a, outdated, now) },
+		denied: func(ctx context.Context) error {
+			if err := g.users.CountFailure(ctx, now, a.counters...); err != nil {
+				return err
+			}
+			return errWrongPassword()
+		},
 	}, nil
 }
 
-// rehash stores the password under the parameters of today. If that
-// fails, the login goes on, and the next one tries again. If the password
-// or the roles were changed meanwhile, Token sees it by the version that was read.
-func (g passwordGrant) rehash(ctx context.Context, u User) (User, error) {
-	hash, err := g.passwords.Hash(g.password)
-	if err != nil {
-		return User{}, err
+// settle does what a right password changes. A login of a disabled user never comes
+// here: it leaves the traces of a wrong password.
+func (g passwordGrant) settle(ctx context.Context, a attempt, outdated bool, now int64) error {
+	if a.counted > 0 {
+		if err := g.users.ClearFailures(ctx, a.counters[0].Key); err != nil {
+			return err
+		}
 	}
-	renewed := u
-	renewed.PasswordHash = hash
-	if saved, err := g.users.SaveUser(ctx, renewed); err == nil {
-		return saved, nil
+	// If one of the writes below fails, the login goes on, and the next one tries again.
+	user, unsaved := a.login.User.seenAt(g.source, now)
+	switch {
+	case outdated:
+		// Under the parameters of today. If the user was changed meanwhile, the change
+		// stays: SaveUser compares the version.
+		hash, err := g.passwords.Hash(g.password)
+		if err != nil {
+			return err
+		}
+		user.PasswordHash = hash
+		_, _ = g.users.SaveUser(ctx, user)
+	case unsaved:
+		_ = g.users.SaveSources(ctx, user)
 	}
-	return u, nil
+	return nil
 }
 
 // Guessing passwords. Wrong ones are counted for the pair of name and source address,

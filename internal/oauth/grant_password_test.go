@@ -44,8 +44,31 @@ func TestUnknownAndWrongAreTheSame(t *testing.T) {
 	if wrong != unknown || wrong.runs != 1 {
 		t.Errorf("wrong %+v, unknown %+v", wrong, unknown)
 	}
-	if disabled := look("bob", oauthtest.Password("bob")); disabled.text != wrong.text {
-		t.Errorf("a disabled user reads %q", disabled.text)
+	if disabled := look("bob", oauthtest.Password("bob")); disabled != wrong {
+		t.Errorf("wrong %+v, disabled %+v", wrong, disabled)
+	}
+}
+
+// A62: neither a counter nor the user's item shows that the password of a disabled user
+// was right.
+func TestDisabledUsersPasswordIsNotConfirmed(t *testing.T) {
+	for _, scope := range []string{"read", "unknown"} {
+		w := newWorld(t)
+		bob := w.user("bob")
+		bob.PasswordHash = oauthtest.OutdatedHash(oauthtest.Password("bob"))
+		bob, err := w.users.SaveUser(t.Context(), bob)
+		w.must(err)
+		w.must(w.tokens.Raise(t.Context(), w.userSubject("bob"), oauth.StateChange{Disabled: new(true)}))
+		for n := range 11 {
+			_, err := w.token("backend", w.passwordForm("bob", scope)...)
+			wantCode(t, err, oauth.InvalidGrant)
+			if throttled := w.event.Reason == oauth.ReasonThrottled; throttled != (n == 10) {
+				t.Errorf("scope %s, try %d: reason %s", scope, n, w.event.Reason)
+			}
+		}
+		if got := w.user("bob"); got.Version != bob.Version || len(got.Sources) > 0 || !got.PasswordHash.Equal(bob.PasswordHash) {
+			t.Errorf("scope %s: the item changed from %+v to %+v", scope, bob, got)
+		}
 	}
 }
 

@@ -158,6 +158,8 @@ func TestDisabledUserAndBadScope(t *testing.T) {
 	}
 	_, err := w.token("backend", w.passwordForm("bob", "admin")...)
 	wantCode(t, err, oauth.InvalidScope)
+	_, err = w.token("backend", "grant_type", "password", "username", "bob", "password", "wrong", "scope", "admin")
+	wantCode(t, err, oauth.InvalidGrant)
 }
 
 // A race in the last start is no proof either: what won was written after we
