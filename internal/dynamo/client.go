@@ -38,7 +38,8 @@ const (
 )
 
 // NewClient returns a client for the stores: three attempts with short pauses,
-// and timeouts for a caller who waits. An HTTP client in cfg that the SDK did not
+// timeouts for a caller who waits, and [*ForeignError] for what DynamoDB did not
+// answer. An HTTP client in cfg that the SDK did not
 // build is left as it is.
 func NewClient(cfg aws.Config, options ...func(*dynamodb.Options)) *dynamodb.Client {
 	build, ok := cfg.HTTPClient.(*awshttp.BuildableClient)
@@ -56,7 +57,10 @@ func NewClient(cfg aws.Config, options ...func(*dynamodb.Options)) *dynamodb.Cli
 	// The token bucket of the retryer is the client's: an outage is not made worse
 	// by tripling the load.
 	retryer := newRetryer(retry.DefaultRetryables...)
-	defaults := func(o *dynamodb.Options) { o.Retryer = retryer }
+	defaults := func(o *dynamodb.Options) {
+		o.Retryer = retryer
+		o.APIOptions = append(o.APIOptions, refuseForeign)
+	}
 	return dynamodb.NewFromConfig(cfg, append([]func(*dynamodb.Options){defaults}, options...)...)
 }
 
