@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -126,6 +125,28 @@ verify-only is retired by a later run.`,
 	cmd := group("key", "List and turn the keys that tokens are made under", keyHelp, list, add, activate, retire, rotate)
 	p.ring.addFlags(cmd.PersistentFlags(), p.getenv)
 	return cmd
+}
+
+// withRing runs a command on the key ring.
+func (p *program) withRing(run func(ctx context.Context, v rotation.Vault, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		v, err := p.openRing(cmd.Context(), cmd.Flags())
+		if err != nil {
+			return err
+		}
+		return p.ring.explain(run(cmd.Context(), v, args))
+	}
+}
+
+// changeRing writes the ring that change makes of the one that is stored.
+func changeRing(ctx context.Context, v rotation.Vault, change func(rotation.Document) (rotation.Document, error)) (before, after rotation.Document, err error) {
+	if before, err = v.Read(ctx); err != nil {
+		return before, before, err
+	}
+	if after, err = change(before); err == nil {
+		after, err = v.Write(ctx, after)
+	}
+	return before, after, err
 }
 
 // keyView is a key as --json shows it. Programs rely on the names.
@@ -309,41 +330,5 @@ func retireKey(ctx context.Context, p *program, v rotation.Vault, arg string, gi
 		for _, other := range view.Beside {
 			_, _ = fmt.Fprintf(w, "Key %d lies beside it: if it leaked with it, fob key retire %d --now ends it too.\n", other, other)
 		}
-	})
-}
-
-// rotationView is what a rotation came to. Programs rely on the names.
-type rotationView struct {
-	Active  keyView `json:"active"`
-	Turned  bool    `json:"turned"`  // by this run
-	Retired []int   `json:"retired"` // by this run
-}
-
-func rotateKeys(ctx context.Context, p *program, v rotation.Vault, given seconds, again bool) error {
-	done, err := rotation.Rotation{
-		Vault:   v,
-		Now:     p.clock.now,
-		Sleep:   p.clock.sleep,
-		Longest: func(ctx context.Context) (time.Duration, error) { return longestLife(ctx, p, given) },
-		Say:     func(line string) { _, _ = io.WriteString(p.stderr, "fob: "+line+"\n") },
-		Again:   again,
-	}.Run(ctx)
-	if errors.Is(err, context.Canceled) {
-		return fail(exitFailure, "interrupted: run fob key rotate again, and it goes on from here")
-	}
-	if err != nil {
-		return err
-	}
-	view := rotationView{viewKey(done.Active), done.Turned, []int{}}
-	var retired []string
-	for _, kid := range done.Retired {
-		view.Retired = append(view.Retired, int(kid))
-		retired = append(retired, strconv.Itoa(int(kid)))
-	}
-	return p.confirm(view, func(w io.Writer) {
-		if len(retired) > 0 {
-			_, _ = fmt.Fprintf(w, "Retired: %s.\n", strings.Join(retired, ", "))
-		}
-		_, _ = fmt.Fprintf(w, "Key %d is active at every instance, since %s.\n", done.Active.KID, view.Active.Since)
 	})
 }

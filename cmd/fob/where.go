@@ -17,7 +17,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go/logging"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/fob-oauth/fob/internal/bearer"
@@ -271,28 +270,6 @@ func (p *program) openRing(ctx context.Context, flags *pflag.FlagSet) (rotation.
 		return nil, fail(exitUsage, "the check keys and the mint keys are two secrets, and --%s and --%s name one", checkFlag, mintFlag)
 	}
 	return rotation.NewVault(cfg, r.mint, r.check), nil
-}
-
-// withRing runs a command on the key ring.
-func (p *program) withRing(run func(ctx context.Context, v rotation.Vault, args []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		v, err := p.openRing(cmd.Context(), cmd.Flags())
-		if err != nil {
-			return err
-		}
-		return p.ring.explain(run(cmd.Context(), v, args))
-	}
-}
-
-// changeRing writes the ring that change makes of the one that is stored.
-func changeRing(ctx context.Context, v rotation.Vault, change func(rotation.Document) (rotation.Document, error)) (before, after rotation.Document, err error) {
-	if before, err = v.Read(ctx); err != nil {
-		return before, before, err
-	}
-	if after, err = change(before); err == nil {
-		after, err = v.Write(ctx, after)
-	}
-	return before, after, err
 }
 
 // checkKeys returns the keys that judge tokens, for commands that can do without

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/keys/rotation"
+)
+
+// rotationView is what a rotation came to. Programs rely on the names.
+type rotationView struct {
+	Active  keyView `json:"active"`
+	Turned  bool    `json:"turned"`  // by this run
+	Retired []int   `json:"retired"` // by this run
+}
+
+func rotateKeys(ctx context.Context, p *program, v rotation.Vault, given seconds, again bool) error {
+	done, err := rotation.Rotation{
+		Vault:   v,
+		Now:     p.clock.now,
+		Sleep:   p.clock.sleep,
+		Longest: func(ctx context.Context) (time.Duration, error) { return longestLife(ctx, p, given) },
+		Say:     func(line string) { _, _ = io.WriteString(p.stderr, "fob: "+line+"\n") },
+		Again:   again,
+	}.Run(ctx)
+	if errors.Is(err, context.Canceled) {
+		return fail(exitFailure, "interrupted: run fob key rotate again, and it goes on from here")
+	}
+	if err != nil {
+		return err
+	}
+	view := rotationView{viewKey(done.Active), done.Turned, []int{}}
+	var retired []string
+	for _, kid := range done.Retired {
+		view.Retired = append(view.Retired, int(kid))
+		retired = append(retired, strconv.Itoa(int(kid)))
+	}
+	return p.confirm(view, func(w io.Writer) {
+		if len(retired) > 0 {
+			_, _ = fmt.Fprintf(w, "Retired: %s.\n", strings.Join(retired, ", "))
+		}
+		_, _ = fmt.Fprintf(w, "Key %d is active at every instance, since %s.\n", done.Active.KID, view.Active.Since)
+	})
+}
