@@ -41,7 +41,7 @@ func refuseResource(code oauth.Code, description string) *resourceError {
 
 // ofResource makes an error of a form one of a resource.
 func ofResource(err error) error {
-	if e, ok := errors.AsType[*oauth.Error](err); ok && e != errTooLarge {
+	if e, ok := errors.AsType[*oauth.Error](err); ok && e != errTooLarge && e != errCoding {
 		return &resourceError{refused: e}
 	}
 	return err

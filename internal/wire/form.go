@@ -65,6 +65,8 @@ var (
 	errMethod error = &methodError{"the method must be POST", http.MethodPost}
 	// errTooLarge has a status of its own, so refusalOf knows it by identity.
 	errTooLarge = invalidRequest("the body has more than 16 KiB")
+	// errCoding has a status of its own too.
+	errCoding = invalidRequest("the body must have no content coding such as gzip")
 )
 
 // readRequest reads what a client asks with a form and its own credentials.
@@ -106,6 +108,10 @@ func readForm(w http.ResponseWriter, r *http.Request, known func(name string) bo
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) (string, error) {
+	coding := strings.Join(r.Header.Values("Content-Encoding"), ",")
+	if coding != "" && !strings.EqualFold(coding, "identity") {
+		return "", errCoding
+	}
 	if r.ContentLength > maxBody {
 		return "", errTooLarge
 	}

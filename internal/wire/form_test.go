@@ -71,6 +71,45 @@ func TestFormContentType(t *testing.T) {
 	run(t, steps)
 }
 
+// N01: A body is read as it is. One that is coded would else be a broken form, and the
+// client would look for the fault in its parameters.
+func TestContentEncoding(t *testing.T) {
+	with := func(values ...string) func(call) call {
+		return func(c call) call {
+			c.header = map[string][]string{"Authorization": c.header["Authorization"], "Content-Encoding": values}
+			return c
+		}
+	}
+	var steps []step
+	for _, good := range []string{"", "identity", "Identity"} {
+		steps = append(steps, forEach("coding "+good, with(good), step{status: 200})...)
+	}
+	for _, bad := range [][]string{{"gzip"}, {"GZIP"}, {"br"}, {"deflate"}, {"identity, gzip"}, {"identity", "gzip"}, {"CANARY"}} {
+		steps = append(steps, forEach(bad[0], with(bad...), step{status: 415, error: "invalid_request", idle: true, and: wantsIdentity})...)
+	}
+	steps = append(steps, forEach("gzip without a token's name", func(c call) call {
+		c = with("gzip")(c)
+		c.body = "\x1f\x8b\x08"
+		return c
+	}, step{status: 415, error: "invalid_request", idle: true, and: wantsIdentity})...)
+	for _, c := range []call{
+		{endpoint: "devices", path: "/devices/sign-out", body: "which=all"},
+		{endpoint: "me", method: "GET", body: "\x1f\x8b\x08"},
+	} {
+		c.header = map[string][]string{"Authorization": {"Bearer CANARY"}, "Content-Encoding": {"gzip"}}
+		steps = append(steps, step{name: c.endpoint, call: c, status: 415, error: "invalid_request", idle: true, and: wantsIdentity})
+	}
+	run(t, steps)
+}
+
+// wantsIdentity: the answer says what is taken (RFC 9110 §12.5.3).
+func wantsIdentity(t *testing.T, a answer) {
+	t.Helper()
+	if got := a.header.Get("Accept-Encoding"); got != "identity" || a.header.Get("WWW-Authenticate") != "" {
+		t.Errorf("Accept-Encoding %q, challenge %q", got, a.header.Get("WWW-Authenticate"))
+	}
+}
+
 // N02
 func TestMethod(t *testing.T) {
 	var steps []step

@@ -39,6 +39,9 @@ func refusalOf(err error) refusal {
 	case !isRefused:
 	case error(refused) == errTooLarge:
 		return refusal{status: http.StatusRequestEntityTooLarge, code: refused.Code, description: refused.Description}
+	case error(refused) == errCoding:
+		// RFC 9110 §15.5.16, and §12.5.3 for the header.
+		return refusal{http.StatusUnsupportedMediaType, refused.Code, refused.Description, "Accept-Encoding", "identity"}
 	case refused.Code == oauth.InvalidClient:
 		// RFC 9110 §15.5.2 wants a challenge with each 401, and RFC 6749 §5.2 this one,
 		// however the credentials came. The text is fixed: all causes must read alike.

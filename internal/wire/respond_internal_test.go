@@ -40,6 +40,7 @@ func TestRefusalOf(t *testing.T) {
 		"wrapped":                {fmt.Errorf("prove: %w", known(oauth.InvalidGrant)), row{400, "invalid_grant", "", ""}},
 		"method":                 {errMethod, row{405, "invalid_request", "Allow", "POST"}},
 		"too large":              {errTooLarge, row{413, "invalid_request", "", ""}},
+		"a coded body":           {errCoding, row{415, "invalid_request", "Accept-Encoding", "identity"}},
 		"unavailable":            {oauth.Unavailable("read", errors.New("reset")), row{503, "temporarily_unavailable", "Retry-After", "2"}},
 		"deadline":               {fmt.Errorf("read: %w", context.DeadlineExceeded), row{503, "temporarily_unavailable", "Retry-After", "2"}},
 		"cancelled":              {context.Canceled, row{503, "temporarily_unavailable", "Retry-After", "2"}},
