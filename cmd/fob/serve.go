@@ -143,9 +143,12 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 
+		Protocols:                    new(http.Protocols),
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(events, slog.LevelWarn),
 	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true) // for a proxy in front that speaks nothing else
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	if err := announce(p, about); err != nil {

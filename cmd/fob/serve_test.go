@@ -54,6 +54,22 @@ func TestServeAnswersWhatIsUnderWay(t *testing.T) {
 	}
 }
 
+// A proxy in front may speak HTTP/2, without TLS and without asking.
+func TestServeSpeaksHTTP2(t *testing.T) {
+	fob := serveHere(t)
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: transport}).Get(fob.MetadataEndpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, err := io.ReadAll(resp.Body); err != nil || resp.ProtoMajor != 2 || resp.StatusCode != http.StatusOK || !strings.Contains(string(text), fob.TokenEndpoint) {
+		t.Errorf("%s, %s, %v: %s", resp.Proto, resp.Status, err, text)
+	}
+}
+
 func TestServeNeedsAFreePort(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -8,6 +8,7 @@ package laptop
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -79,12 +80,21 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		route := routeOf(r.URL.Path)
 		endpoint, ok := endpoints[route]
 		if !ok {
-			w.Header().Set("Cache-Control", "no-store")
-			http.Error(w, "fob serves "+strings.Join(slices.Sorted(maps.Keys(endpoints)), ", "), http.StatusNotFound)
+			notFound(w, "fob serves "+strings.Join(slices.Sorted(maps.Keys(endpoints)), ", "))
 			return
 		}
 		endpoint.ServeHTTP(w, r.WithContext(wire.WithGateway(ctx, wire.Gateway{Route: r.Method + " " + route})))
 	})
+}
+
+// notFound answers in the form of every other error (RFC 6749 §5.2), because clients
+// read every answer as JSON.
+func notFound(w http.ResponseWriter, description string) {
+	body, _ := json.Marshal(map[string]string{"error": string(oauth.InvalidRequest), "error_description": description}) // two strings
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = w.Write(body) // the client is gone if this fails
 }
 
 // routeOf is the route of a path, as a gateway would match it: the one with a
