@@ -38,7 +38,7 @@ func (i *Issuer) parsePassword(req TokenRequest, device scope.Device) (grant, er
 		return nil, refuse(InvalidRequest, "username or password is missing")
 	case len(g.username) > MaxUsername:
 		return nil, refuse(InvalidRequest, "username has more than 256 bytes")
-	case g.password.Len() > MaxPassword:
+	case g.password.Prepared().Len() > MaxPassword:
 		return nil, refuse(InvalidRequest, "password has more than 1024 bytes")
 	}
 	return g, nil

@@ -84,6 +84,24 @@ func TestPasswordLengths(t *testing.T) {
 	}
 }
 
+// A63, A68: what is counted is what is hashed.
+func TestLengthsOfForms(t *testing.T) {
+	w := newWorld(t)
+	for name, tt := range map[string]struct {
+		password string
+		want     oauth.Code
+	}{
+		"1026 bytes that compose to 684":  {strings.Repeat("e\u0301", 342), oauth.InvalidGrant},
+		"3078 bytes that compose to 1026": {strings.Repeat("\u1112\u1161\u11ab", 342), oauth.InvalidRequest},
+		"1023 bytes that compose to 2046": {strings.Repeat("\u0958", 341), oauth.InvalidRequest},
+	} {
+		wantCode(t, w.tryPassword("alice", tt.password, "s"), tt.want)
+		if err := oauth.ValidatePassword(secret.New(tt.password)); (err == nil) != (tt.want == oauth.InvalidGrant) {
+			t.Errorf("%s: ValidatePassword: %v", name, err)
+		}
+	}
+}
+
 // A65
 func TestRehash(t *testing.T) {
 	w := newWorld(t)

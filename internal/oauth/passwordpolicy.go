@@ -47,7 +47,7 @@ func (p PasswordPolicy) Check(username string, password secret.Text) error {
 	if least == 0 {
 		least = DefaultMinPassword
 	}
-	text := password.Reveal()
+	text := password.Prepared().Reveal()
 	lower := strings.ToLower(text)
 	switch {
 	case utf8.RuneCountInString(text) < least:

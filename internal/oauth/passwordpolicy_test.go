@@ -18,6 +18,7 @@ func TestPasswordPolicy(t *testing.T) {
 		{"seven characters", "q7#vLm2", oauth.PasswordPolicy{}, "at least 8 characters"},
 		{"eight", "q7#vLm2x", oauth.PasswordPolicy{}, ""},
 		{"characters, not bytes", "ééééééé", oauth.PasswordPolicy{}, "at least 8 characters"},
+		{"however they are written", strings.Repeat("e\u0301", 7), oauth.PasswordPolicy{}, "at least 8 characters"},
 		{"eight of two bytes", "éàéüéöéä", oauth.PasswordPolicy{}, ""},
 		{"by setting", "q7#vLm2x", oauth.PasswordPolicy{MinLength: 15}, "at least 15 characters"},
 		{"fewer by setting", "q7#v", oauth.PasswordPolicy{MinLength: 4}, ""},

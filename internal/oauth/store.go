@@ -192,6 +192,7 @@ type UserRegistry interface {
 // Passwords hashes passwords slowly. Its errors are faults of the hash or of the
 // machine, never a wrong password.
 type Passwords interface {
+	// Hash must take the password as [secret.Text.Prepared] returns it.
 	Hash(password secret.Text) (secret.Text, error)
 
 	// Verify compares a password with a hash. outdated asks for a new Hash of that

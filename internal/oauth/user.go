@@ -17,7 +17,8 @@ import (
 const (
 	// MaxUsername is the most bytes of a username.
 	MaxUsername = 256
-	// MaxPassword is the most bytes of a password, so that hashing one is bounded.
+	// MaxPassword is the most bytes of a password as it is hashed, so that hashing one
+	// is bounded.
 	MaxPassword = 1024
 	maxRoles    = 100
 )
@@ -104,9 +105,9 @@ func validateRole(role string) error {
 }
 
 // ValidatePassword holds a password to what a login can send: 1 to MaxPassword
-// bytes of UTF-8 without NUL.
+// bytes of UTF-8 without NUL, counted as [secret.Text.Prepared] returns it.
 func ValidatePassword(p secret.Text) error {
-	switch s := p.Reveal(); {
+	switch s := p.Prepared().Reveal(); {
 	case s == "" || len(s) > MaxPassword:
 		return fmt.Errorf("a password has 1 to %d bytes", MaxPassword)
 	case !utf8.ValidString(s) || strings.ContainsRune(s, 0):

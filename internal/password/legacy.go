@@ -78,7 +78,7 @@ func (l legacy) sum(password secret.Text) ([]byte, error) {
 
 // wrap returns what is stored for a digest. It does the work of one Hash.
 func (l legacy) wrap(digest secret.Text) (secret.Text, error) {
-	over, err := Hasher{}.Hash(digest)
+	over, err := hashArgon2id(digest)
 	if err != nil {
 		return secret.Text{}, err
 	}
@@ -174,20 +174,25 @@ func notBcryptBase64(c rune) bool {
 
 func bcryptCost(hash string) int { return int(hash[4]-'0')*10 + int(hash[5]-'0') }
 
-// How many bytes of a password the hashes of other systems compare.
-const (
-	maxBcrypt  = 72
-	maxWrapped = 1 << 20 // all
-)
+// maxBcrypt is how many bytes of a password bcrypt compares.
+const maxBcrypt = 72
 
 // isWhole reports whether a comparison that took the password proved all of it, so
 // that it may be stored under another hash. bcrypt compares 72 bytes. HMAC, and so
 // PBKDF2, pads with NUL, and so does bcrypt in effect: with it, two passwords have one
 // hash. HMAC also takes a long password for its digest, which is not UTF-8.
-func isWhole(password secret.Text, most int) bool {
+func isWhole(password secret.Text, hash string) bool {
 	s := password.Reveal()
-	return len(s) <= most && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
+	switch {
+	case isBcrypt(hash):
+		return len(s) <= maxBcrypt && isText(s)
+	case strings.HasPrefix(hash, wrappedPrefix):
+		return isText(s)
+	}
+	return true // argon2id
 }
+
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 // verifyBcrypt compares the first 72 bytes of a password, as every bcrypt does: users
 // whose system took longer ones keep their passwords.

@@ -37,9 +37,14 @@ const (
 // can take longer until its user has logged in once, see docs/decisions/0014.
 const nobody = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-// Hash makes a new hash with a random salt.
+// Hash makes a new hash with a random salt, of the password as [secret.Text.Prepared]
+// returns it.
 func (Hasher) Hash(password secret.Text) (secret.Text, error) {
-	h, err := argon2id.CreateHash(password.Reveal(), &params)
+	return hashArgon2id(password.Prepared())
+}
+
+func hashArgon2id(text secret.Text) (secret.Text, error) {
+	h, err := argon2id.CreateHash(text.Reveal(), &params)
 	if err != nil {
 		return secret.Text{}, errors.New("hash a password") // the cause could quote it
 	}
@@ -49,23 +54,41 @@ func (Hasher) Hash(password secret.Text) (secret.Text, error) {
 // errNotOurs does not quote the hash.
 var errNotOurs = errors.New("read a password hash: of no kind we know, or beyond the parameters we run")
 
-// Verify compares a password with a hash in constant time. For the empty hash it
-// reports false after the same work. A hash of another system is outdated, unless
-// it proved less than the whole password (see isWhole). An error means that the hash is none that Hash or
-// Foreign makes.
+// Verify compares a password with a hash in constant time: first as Hash takes it and
+// then, if that is another text, as it was sent, because other systems hash that. It
+// always does both, so that its time depends on the password that was sent alone. For
+// the empty hash it reports false after the same work.
+//
+// A hash of another system, and one of a password as it was sent, is outdated, unless it
+// proved less than the whole password (see isWhole). An error means that the hash is none
+// that Hash or Foreign makes.
 func (Hasher) Verify(password, hash secret.Text) (ok, outdated bool, err error) {
-	switch h := hash.Reveal(); {
-	case h == "":
+	prepared := password.Prepared()
+	ok, outdated, err = compare(prepared, hash.Reveal())
+	if err != nil || prepared.Equal(password) {
+		return ok, outdated, err
+	}
+	okAsSent, _, err := compare(password, hash.Reveal())
+	if okAsSent && !ok {
+		return true, isWhole(password, hash.Reveal()), err
+	}
+	return ok, outdated, err
+}
+
+// compare takes a password as it is.
+func compare(password secret.Text, hash string) (ok, outdated bool, err error) {
+	switch {
+	case hash == "":
 		_, _, err := verifyArgon2id(password, nobody)
 		return false, false, err
-	case strings.HasPrefix(h, wrappedPrefix):
-		ok, err := verifyWrapped(password, h)
-		return ok, isWhole(password, maxWrapped), err
-	case isBcrypt(h):
-		ok, err := verifyBcrypt(password, h)
-		return ok, isWhole(password, maxBcrypt), err
+	case strings.HasPrefix(hash, wrappedPrefix):
+		ok, err := verifyWrapped(password, hash)
+		return ok, isWhole(password, hash), err
+	case isBcrypt(hash):
+		ok, err := verifyBcrypt(password, hash)
+		return ok, isWhole(password, hash), err
 	default:
-		return verifyArgon2id(password, h)
+		return verifyArgon2id(password, hash)
 	}
 }
 

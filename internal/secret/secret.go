@@ -11,6 +11,11 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"log/slog"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Redacted is what a Text prints as.
@@ -43,6 +48,25 @@ func (t Text) Len() int { return len(t.Reveal()) }
 // Equal compares in time that depends on the lengths alone.
 func (t Text) Equal(u Text) bool {
 	return subtle.ConstantTimeCompare([]byte(t.Reveal()), []byte(u.Reveal())) == 1
+}
+
+// Prepared returns the form in which a password is hashed and compared: each space is
+// U+0020, and the text is in NFC (RFC 8265 §4.2.2). So it does not matter which keyboard
+// the password was typed on. Unlike RFC 8265 it refuses no character. Text that is not
+// UTF-8 stays as it is.
+func (t Text) Prepared() Text {
+	s := t.Reveal()
+	if !utf8.ValidString(s) {
+		return t
+	}
+	return New(norm.NFC.String(strings.Map(toSpace, s)))
+}
+
+func toSpace(c rune) rune {
+	if unicode.Is(unicode.Zs, c) {
+		return ' '
+	}
+	return c
 }
 
 // Format writes [redacted] for every verb. Without it %d would walk the struct

@@ -58,3 +58,28 @@ func TestEqual(t *testing.T) {
 		t.Error("Equal is wrong")
 	}
 }
+
+// The form in which passwords are compared is that of RFC 8265's OpaqueString.
+func TestPrepared(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"nothing", "", ""},
+		{"ASCII", "Correct horse~", "Correct horse~"},
+		{"composed", "p\u00e4ss", "p\u00e4ss"},
+		{"decomposed", "pa\u0308ss", "p\u00e4ss"},
+		{"Hangul", "\u1112\u1161\u11ab", "\ud55c"},
+		{"marks in another order", "a\u0323\u0307", "\u1ea1\u0307"},
+		{"other spaces", "a\u00a0b\u3000c\u2009d", "a b c d"},
+		{"case and width stay", "\uff21\u00c4", "\uff21\u00c4"},
+		{"compatible letters stay", "\ufb01", "\ufb01"},
+		{"what nobody sees stays", "a\u200bb\ufeff", "a\u200bb\ufeff"},
+		{"not UTF-8", "pa\u0308\xe4\u00a0", "pa\u0308\xe4\u00a0"},
+	} {
+		got := New(tt.in).Prepared()
+		if got.Reveal() != tt.want {
+			t.Errorf("%s: %+q became %+q, want %+q", tt.name, tt.in, got.Reveal(), tt.want)
+		}
+		if again := got.Prepared(); !again.Equal(got) {
+			t.Errorf("%s: once more it is %+q", tt.name, again.Reveal())
+		}
+	}
+}
