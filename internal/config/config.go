@@ -40,15 +40,17 @@ type Authorizer struct {
 	// which is right while there is one API.
 	Audience string `env:"FOB_AUDIENCE"`
 	// RouteScopes are the scopes that a route asks for. Empty means that an active
-	// token is enough everywhere.
+	// token is enough everywhere. If one route is named, the others are closed.
 	RouteScopes RouteScopes `env:"FOB_ROUTE_SCOPES"`
 }
 
 // RouteScopes are scopes by route; see wire.Policy. They are written
 //
-//	GET /orders=orders:read; ANY /orders/{id}=orders:read orders:write; *=api
+//	GET /orders=orders:read; ANY /orders/{id}=orders:read orders:write; GET /ping
 //
-// with the path as the API spells it, variables and all.
+// with the path as the API spells it, variables and all. An entry without = asks for an
+// active token and no scope. With nothing behind the = it is refused: the value of a
+// variable that somebody left empty must not open a route.
 type RouteScopes map[string]scope.Set
 
 // methods are those of API Gateway.
@@ -68,14 +70,10 @@ func (r *RouteScopes) UnmarshalText(text []byte) error {
 		fault := func(what string) {
 			faults = append(faults, fmt.Errorf("FOB_ROUTE_SCOPES: entry %d: %s", n, what))
 		}
-		route, names, found := strings.Cut(line, "=")
+		route, names, asks := strings.Cut(line, "=")
 		route = strings.TrimSpace(route)
-		if !found {
-			fault("has no = between a route and its scopes")
-			continue
-		}
 		if !isRoute(route) {
-			fault("the route must be a method and a path, such as GET /orders, or *")
+			fault("the route must be a method and a path, such as GET /orders, or *, with = between it and its scopes")
 		}
 		if _, twice := (*r)[route]; twice {
 			fault("the route is there twice")
@@ -84,8 +82,8 @@ func (r *RouteScopes) UnmarshalText(text []byte) error {
 		switch {
 		case err != nil:
 			fault(err.Error())
-		case set.IsEmpty():
-			fault("names no scope; a route that is left out needs none")
+		case asks && set.IsEmpty():
+			fault("names no scope behind the =; without the = the route asks for none")
 		case set.Device() != "":
 			fault("a device is no scope to ask for")
 		}

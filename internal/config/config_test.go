@@ -77,6 +77,12 @@ func TestReadRouteScopes(t *testing.T) {
 	if !maps.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	c, err = read[Authorizer](with(map[string]string{"FOB_ROUTE_SCOPES": "GET /ping; *"}))
+	for _, route := range []string{"GET /ping", "*"} {
+		if set, named := c.RouteScopes[route]; err != nil || !named || !set.IsEmpty() {
+			t.Errorf("%s: %v, %v, %v", route, set, named, err)
+		}
+	}
 	for _, empty := range []string{"", " ", ";", " ; "} {
 		c, err := read[Authorizer](with(map[string]string{"FOB_ROUTE_SCOPES": empty}))
 		if err != nil || len(c.RouteScopes) > 0 {
@@ -118,7 +124,7 @@ func TestReadRouteScopesReportsEveryFault(t *testing.T) {
 	}
 	for _, want := range []string{
 		"FOB_TOKENS_TABLE", "FOB_CLIENTS_TABLE", "FOB_CHECK_SECRET",
-		"entry 2: has no =", "entry 3: the route", "entry 4: the route", "entry 5: the route", "entry 6: the route", "entry 7: the route", "entry 8: the route", "entry 9: the route",
+		"entry 2: the route", "entry 3: the route", "entry 4: the route", "entry 5: the route", "entry 6: the route", "entry 7: the route", "entry 8: the route", "entry 9: the route",
 		"entry 10: names no scope", "entry 11: invalid scope", "entry 12: a device", "entry 13: invalid scope", "entry 14: the route is there twice",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -26,6 +26,11 @@ const (
 	ReasonKind     Reason = "kind"     // a refresh token in the place of an access token, or the reverse
 )
 
+// Why the authorizer refused a token that is active.
+const (
+	ReasonRoute Reason = "route" // the policy has scopes by route, and no line for this one
+)
+
 // Why a login with a password was refused.
 const (
 	ReasonPassword  Reason = "password"  // the name or the password is wrong

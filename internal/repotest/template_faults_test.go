@@ -55,7 +55,7 @@ func TestTemplateFaults(t *testing.T) {
 		{"scopes that the authorizer does not hear of", "          FOB_ROUTE_SCOPES: !Ref RouteScopes\n", "", "Authorizer: environment"},
 		{"scopes for a method that there is not", "(ANY|DELETE|", "([A-Z]+|", "RouteScopes"},
 		{"scopes for a path with a query", "<>@-~]*)", "<>?@-~]*)", "RouteScopes"},
-		{"scopes that no token can have", "=\\s*[!#-:", "=\\s*[!-:", "RouteScopes"},
+		{"scopes that no token can have", "(\\s*=\\s*[!#-:", "(\\s*=\\s*[!-:", "RouteScopes"},
 		{"an audience by default", "  Audience:\n    Type: String\n    Default: \"\"\n", "  Audience:\n    Type: String\n    Default: demo\n", "Audience"},
 		{"only POST", "Method: ANY", "Method: POST", "events"},
 		{"payload format 1.0", `PayloadFormatVersion: "2.0"`, `PayloadFormatVersion: "1.0"`, "events"},

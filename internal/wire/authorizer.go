@@ -37,8 +37,9 @@ type Policy struct {
 	// Routes are the scopes that a route asks for, all of them: by method and path
 	// as in Gateway.Route, by ANY and a path for methods without a line of their
 	// own, and by * for all other routes. HEAD without a line of its own asks for what
-	// GET does, whose answer it is without the body. A route that is not named asks for
-	// none.
+	// GET does, whose answer it is without the body. An empty set asks for an active
+	// token alone. A route without any of these lines is closed; if there is no line at
+	// all, an active token opens every route.
 	Routes map[string]scope.Set
 }
 
@@ -74,7 +75,7 @@ func (p Policy) judge(r *http.Request, source CallerSource) (caller oauth.Intros
 			caller, err = oauth.Introspection{}, PanicError(v)
 		}
 	}()
-	needed, err := p.scopesOf(r.Context())
+	needed, open, err := p.scopesOf(r.Context())
 	if err != nil {
 		return oauth.Introspection{}, err
 	}
@@ -86,24 +87,33 @@ func (p Policy) judge(r *http.Request, source CallerSource) (caller oauth.Intros
 	if err != nil {
 		return oauth.Introspection{}, err
 	}
+	if !open {
+		oauth.EventOf(r.Context()).Reason = oauth.ReasonRoute
+		return caller, errClosed()
+	}
 	return caller, needs(caller, needed)
 }
 
-// errNoRoute is a defect of the deployment. If an unknown route counted as one that
-// asks for nothing, it would be open.
+// errClosed is for a route without a line. Asking for another scope would not help, so
+// none is named.
+func errClosed() error {
+	return refuseResource(oauth.InsufficientScope, "no token opens this route")
+}
+
+// errNoRoute is a defect of the deployment.
 var errNoRoute = errors.New("the gateway does not say which route it guards: scopes by route need an authorizer of type REQUEST")
 
 // anyRoute means the routes that no line names.
 const anyRoute = "*"
 
-// scopesOf are the scopes that the route of ctx asks for.
-func (p Policy) scopesOf(ctx context.Context) (scope.Set, error) {
+// scopesOf are the scopes that the route of ctx asks for, if any token opens it.
+func (p Policy) scopesOf(ctx context.Context) (scopes scope.Set, open bool, err error) {
 	if len(p.Routes) == 0 {
-		return scope.Set{}, nil
+		return scope.Set{}, true, nil
 	}
 	g := GatewayOf(ctx)
 	if g.Route == "" {
-		return scope.Set{}, errNoRoute
+		return scope.Set{}, false, errNoRoute
 	}
 	method, path, _ := strings.Cut(g.Route, " ")
 	names := []string{g.Route, "ANY " + path, anyRoute}
@@ -112,8 +122,8 @@ func (p Policy) scopesOf(ctx context.Context) (scope.Set, error) {
 	}
 	for _, name := range names {
 		if set, listed := p.Routes[name]; listed {
-			return set, nil
+			return set, true, nil
 		}
 	}
-	return scope.Set{}, nil
+	return scope.Set{}, false, nil
 }

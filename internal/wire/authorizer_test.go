@@ -61,12 +61,14 @@ func TestScopesByRoute(t *testing.T) {
 		"HEAD /items":      oauthtest.Scopes(t, "write"),
 		"GET /items":       oauthtest.Scopes(t, "read"),
 		"ANY /things":      oauthtest.Scopes(t, "write"),
+		"GET /ping":        {},
 	}})
 	if !g.ByRoute {
 		t.Error("a judgement by route is called one of the token")
 	}
 	strict := w.authorizer(wire.Policy{Routes: map[string]scope.Set{"*": oauthtest.Scopes(t, "write"), "GET /orders": oauthtest.Scopes(t, "read")}})
-	const readAndWrite, write = `read write`, `write`
+	others := w.authorizer(wire.Policy{Routes: map[string]scope.Set{"GET /orders": oauthtest.Scopes(t, "write"), "*": {}}})
+	const readAndWrite, write, closed = `read write`, `write`, "closed"
 	for _, c := range []struct {
 		by           wire.Authorizer
 		route, token string
@@ -89,11 +91,17 @@ func TestScopesByRoute(t *testing.T) {
 		{strict, "HEAD /orders", login, ""},
 		{strict, "HEAD /others", login, write},
 		{g, "DELETE /orders/{id}", both, ""},
-		// What is not listed needs an active token, and a route is what the gateway
-		// calls it.
-		{g, "DELETE /orders", login, ""},
-		{g, "GET /orders/", login, ""},
-		{g, "$default", login, ""},
+		// What is not listed is closed, unless there is a line for it, and a route is what
+		// the gateway calls it.
+		{g, "DELETE /orders", both, closed},
+		{g, "GET /orders/", both, closed},
+		{g, "POST /ping", both, closed},
+		{g, "$default", both, closed},
+		{g, "GET /ping", login, ""},
+		{g, "HEAD /ping", login, ""},
+		{others, "GET /orders", login, write},
+		{others, "GET /Orders", login, ""},
+		{others, "$default", login, ""},
 		{strict, "GET /orders", login, ""},
 		{strict, "GET /Orders", login, write},
 		{strict, "$default", login, write},
@@ -109,8 +117,12 @@ func TestScopesByRoute(t *testing.T) {
 		if a.Status != 403 || a.line["code"] != "insufficient_scope" || a.line["outcome"] != "denied" {
 			t.Errorf("%s: %+v", c.route, a)
 		}
-		if want := `Bearer realm="fob", error="insufficient_scope", scope="` + c.lacks + `"`; a.Challenge != want {
-			t.Errorf("%s: challenge %s, want %s", c.route, a.Challenge, want)
+		want := `Bearer realm="fob", error="insufficient_scope", scope="` + c.lacks + `"`
+		if c.lacks == closed { // another scope would not help
+			want = `Bearer realm="fob", error="insufficient_scope"`
+		}
+		if reason := a.line["reason"]; a.Challenge != want || (reason == "route") != (c.lacks == closed) {
+			t.Errorf("%s: challenge %s, want %s; reason %v", c.route, a.Challenge, want, reason)
 		}
 	}
 	// Not the scope but its absence: the default scopes are read.
@@ -123,7 +135,7 @@ func TestScopesByRoute(t *testing.T) {
 	}
 	// A dead token is dead whatever the route asks for.
 	for _, token := range []string{"CANARY", login + "A"} {
-		if a := w.judge(t, g, "POST /orders", "Bearer "+token); a.Status != 401 || a.line["store_calls"] != 0.0 {
+		if a := w.judge(t, g, "DELETE /orders", "Bearer "+token); a.Status != 401 || a.line["store_calls"] != 0.0 {
 			t.Errorf("%+v", a)
 		}
 	}
