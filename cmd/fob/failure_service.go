@@ -4,9 +4,14 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
+	"net/url"
+	"strings"
 	"syscall"
 
 	"github.com/aws/smithy-go"
@@ -27,6 +32,7 @@ const (
 	missing
 	nothingListens
 	noHost
+	foreign
 	badRequest
 	forbidden
 	badCredentials
@@ -45,6 +51,8 @@ func kindOf(err error, code string) kind {
 		return nothingListens
 	case unknownHost:
 		return noHost
+	case foreignAnswer(err) != nil:
+		return foreign
 	}
 	switch code { // the services do not agree on the spelling
 	case "ResourceNotFoundException":
@@ -61,6 +69,27 @@ func kindOf(err error, code string) kind {
 		return unavailable
 	}
 	return otherKind
+}
+
+// foreignAnswer returns what a server said that is not of AWS, if it was one: another
+// HTTP server, TLS without TLS or the other way round, or another protocol.
+func foreignAnswer(err error) error {
+	if e, ok := errors.AsType[*dynamo.ForeignError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return e
+	}
+	sent, ok := errors.AsType[*url.Error](err)
+	switch {
+	case !ok:
+		return nil
+	case errors.Is(err, http.ErrSchemeMismatch), strings.Contains(sent.Err.Error(), "malformed HTTP"): // which has no type
+		return sent.Err
+	case strings.HasPrefix(sent.URL, "http:") && errors.Is(err, syscall.ECONNRESET):
+		return errors.New("it closes the connection; is it https?")
+	}
+	return nil
 }
 
 // explainAs turns an error of a service into what to do about it. in has the words for
@@ -96,15 +125,15 @@ func (t table) explain(err error) error {
 		case conflict:
 			return fail(exitConflict, "somebody else changed it meanwhile: look at it, and run the command again")
 		case missing:
-			return fail(exitFailure, "there is no table %q %s: name it with --%s or %s (fob serve --dynamodb makes missing tables)",
-				t.name, t.where, t.flag, t.env)
+			return fail(exitFailure, "there is no table %q %s: %s (fob serve --dynamodb makes missing tables)", t.name, t.where, t.naming)
 		case nothingListens:
-			return fail(exitUnavailable, "nothing answers %s: start it, or give another --dynamodb", t.where)
+			return fail(exitUnavailable, "nothing answers %s: start it, or change %s", t.where, t.endpoint)
 		case noHost:
-			return fail(exitUnavailable, "the host of DynamoDB %s is not known here: check --dynamodb, or the AWS region", t.where)
+			return fail(exitUnavailable, "the host of DynamoDB %s is not known here: check %s, and the AWS region", t.where, t.endpoint)
 		case badRequest:
-			return fail(exitUsage, "%q %s is not a table of fob, or not a table name: name it with --%s or %s (%s)",
-				t.name, t.where, t.flag, t.env, message)
+			return fail(exitUsage, "%q %s is not a table of fob, or not a table name: %s (%s)", t.name, t.where, t.naming, message)
+		case foreign:
+			return fail(exitUnavailable, "a server that is not DynamoDB answers %s: check %s (%v)", t.where, t.endpoint, foreignAnswer(err))
 		case unavailable:
 			return fail(exitUnavailable, "the table %q %s gives no answer, try again: %v", t.name, t.where, err)
 		}
@@ -125,11 +154,11 @@ func (t *tables) explain(err error) error {
 	return asked.explain(err)
 }
 
-func explainStack(err error, stack, region string) error {
+func explainStack(err error, stack, source, region string) error {
 	return explainAs(err, "CloudFormation in "+region, func(k kind, _, message string) error {
 		switch k {
 		case badRequest:
-			return fail(exitNotFound, "there is no stack %q in %s: see --%s, AWS_REGION and AWS_PROFILE (%s)", stack, region, stackFlag, message)
+			return fail(exitNotFound, "there is no stack %q in %s: see %s, AWS_REGION and AWS_PROFILE (%s)", stack, region, source, message)
 		case forbidden:
 			return fail(exitFailure, "AWS forbids to look at the stack %q: %s", stack, message)
 		case badCredentials:
@@ -146,9 +175,15 @@ func (r *ring) explain(err error) error {
 	if step, ok := errors.AsType[*rotation.StepError](err); ok {
 		return explainStep(step)
 	}
-	about := "the key ring"
+	file, check, mint := r.settings()
+	about, naming := "the key ring", fmt.Sprintf("name it with --%s, or --%s and --%s", stackFlag, checkFlag, mintFlag)
 	if s, ok := errors.AsType[*rotation.SecretError](err); ok {
 		about = "the secret " + s.Secret
+		for _, named := range []setting{check, mint} {
+			if *named.value == s.Secret {
+				naming = r.tables.naming(named, r.flags)
+			}
+		}
 	}
 	return explainAs(err, "Secrets Manager", func(k kind, code, message string) error {
 		switch {
@@ -157,9 +192,9 @@ func (r *ring) explain(err error) error {
 		case k == conflict:
 			return fail(exitConflict, "somebody else changed the key ring meanwhile: look at fob key list, and run the command again")
 		case r.file != "" && errors.Is(err, fs.ErrNotExist):
-			return fail(exitFailure, "there is no key file %s: fob serve --%s makes one", r.file, keysFlag)
+			return fail(exitFailure, "there is no key file %s: %s, and fob serve --%s makes one", r.file, r.tables.naming(file, r.flags), keysFlag)
 		case k == missing:
-			return fail(exitFailure, "%s is not there, in the account and region of this environment: name it with --%s, or --%s and --%s", about, stackFlag, checkFlag, mintFlag)
+			return fail(exitFailure, "%s is not there, in the account and region of this environment: %s", about, naming)
 		case k == forbidden, k == badCredentials:
 			return nil
 		case k == nothingListens:

@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,6 +27,20 @@ func (s setting) source(flags *pflag.FlagSet) string {
 		return "--" + s.flag
 	}
 	return s.env
+}
+
+// naming says, for an error about the value, what gave it, or how to give it where it
+// is the default.
+func (t *tables) naming(s setting, flags *pflag.FlagSet) string {
+	switch {
+	case flags.Changed(s.flag):
+		return "--" + s.flag + " names it"
+	case t.stack != "" && s.output != "":
+		return fmt.Sprintf("the stack %q names it", t.stack)
+	case t.getenv(s.env) != "":
+		return s.env + " names it"
+	}
+	return "name it with --" + s.flag + " or " + s.env
 }
 
 // notEmpty refuses a flag that was given without a value: a variable of the shell
@@ -78,13 +93,14 @@ func (t *tables) leaveToStack(flags *pflag.FlagSet, settings ...setting) {
 // fromStack fills the settings that are empty with the outputs of the stack, if one
 // is named.
 func (t *tables) fromStack(ctx context.Context, cfg aws.Config, settings ...setting) error {
-	settings = slices.DeleteFunc(settings, func(s setting) bool { return *s.value != "" })
+	settings = slices.DeleteFunc(slices.Clone(settings), func(s setting) bool { return *s.value != "" })
 	if t.stack == "" || len(settings) == 0 {
 		return nil
 	}
 	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &t.stack})
 	if err != nil {
-		return explainStack(err, t.stack, cfg.Region)
+		stack, _, _ := t.settings()
+		return explainStack(err, t.stack, stack.source(t.flags), cfg.Region)
 	}
 	outputs := map[string]string{}
 	for _, s := range out.Stacks {

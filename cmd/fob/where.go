@@ -32,16 +32,24 @@ type tables struct {
 	stack    string // of CloudFormation, whose outputs name what no flag names
 	names    dynamo.Tables
 
-	flags *pflag.FlagSet
+	flags  *pflag.FlagSet
+	getenv func(string) string
 }
 
 // table is one of them, for errors.
-type table struct{ name, flag, env, where string }
+type table struct {
+	name, naming, where string
+	endpoint            string // what gave the endpoint
+}
 
 // ring says where the key ring is: in a file, or in two secrets.
 type ring struct {
 	file        string
 	check, mint string // ARNs or names
+
+	// What choose was called with, for errors.
+	tables *tables
+	flags  *pflag.FlagSet
 }
 
 const (
@@ -58,7 +66,7 @@ const (
 )
 
 func (t *tables) addFlags(flags *pflag.FlagSet, getenv func(string) string) {
-	t.flags = flags
+	t.flags, t.getenv = flags, getenv
 	flags.StringVar(&t.stack, stackFlag, getenv(stackEnv), "`name` of the stack in AWS whose outputs name the tables and keys, or set "+stackEnv)
 	flags.StringVar(&t.endpoint, endpointFlag, getenv(endpointEnv), "`URL` of DynamoDB, such as http://localhost:8000 for DynamoDB Local, or set "+endpointEnv)
 	add := func(name *string, flag, env, otherwise, holds string) {
@@ -106,6 +114,7 @@ func (t *tables) choose() error {
 
 // choose decides between a file and two secrets. The secrets may be left to the stack.
 func (r *ring) choose(t *tables, flags *pflag.FlagSet) error {
+	r.tables, r.flags = t, flags
 	if err := t.choose(); err != nil {
 		return err
 	}
@@ -129,9 +138,24 @@ func (t *tables) stackOutput(ctx context.Context, name string) (value string, er
 	return value, t.fromStack(ctx, cfg, setting{value: &value, output: name})
 }
 
-func (t *tables) tokens() table  { return table{t.names.Tokens, tokensFlag, tokensEnv, t.where()} }
-func (t *tables) clients() table { return table{t.names.Clients, clientsFlag, clientsEnv, t.where()} }
-func (t *tables) users() table   { return table{t.names.Users, usersFlag, usersEnv, t.where()} }
+// tokens, clients and users are the tables for errors.
+func (t *tables) tokens() table  { return t.table(0) }
+func (t *tables) clients() table { return t.table(1) }
+func (t *tables) users() table   { return t.table(2) }
+
+func (t *tables) table(i int) table {
+	_, _, names := t.settings()
+	return table{*names[i].value, t.naming(names[i], t.flags), t.where(), t.endpointSource()}
+}
+
+// endpointSource is what gave the endpoint, or what may have led the SDK elsewhere.
+func (t *tables) endpointSource() string {
+	if t.endpoint == "" {
+		return "AWS_ENDPOINT_URL_DYNAMODB"
+	}
+	_, endpoint, _ := t.settings()
+	return endpoint.source(t.flags)
+}
 
 // where completes a sentence. It shows the host alone: a URL can hold a password.
 func (t *tables) where() string {
@@ -140,7 +164,7 @@ func (t *tables) where() string {
 	}
 	u, err := parseEndpoint(t.endpoint)
 	if err != nil {
-		return "at --dynamodb"
+		return "at the endpoint"
 	}
 	return "at " + u.Scheme + "://" + u.Host
 }
@@ -148,7 +172,7 @@ func (t *tables) where() string {
 func parseEndpoint(endpoint string) (*url.URL, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" {
-		return nil, fail(exitUsage, "--dynamodb wants a URL such as http://localhost:8000")
+		return nil, errors.New("a URL such as http://localhost:8000")
 	}
 	return u, nil
 }
@@ -220,7 +244,7 @@ func (t *tables) connect(ctx context.Context) (*dynamodb.Client, error) {
 	}
 	if t.endpoint != "" {
 		if _, err := parseEndpoint(t.endpoint); err != nil {
-			return nil, err
+			return nil, fail(exitUsage, "%s wants %v", t.endpointSource(), err)
 		}
 	}
 	cfg, err := t.awsConfig(ctx)
@@ -234,8 +258,12 @@ func (t *tables) connect(ctx context.Context) (*dynamodb.Client, error) {
 	}
 	// In one table with clients, password hashes could be read by every function that
 	// reads clients.
-	if n := t.names; n.Tokens == n.Clients || n.Tokens == n.Users || n.Clients == n.Users {
-		return nil, fail(exitUsage, "two tables have the same name: name them with --%s, --%s and --%s, or the environment", tokensFlag, clientsFlag, usersFlag)
+	for i, s := range names {
+		for _, other := range names[:i] {
+			if *s.value == *other.value {
+				return nil, fail(exitUsage, "two tables are called %q, by %s and %s: each has a name of its own", *s.value, other.source(t.flags), s.source(t.flags))
+			}
+		}
 	}
 	return dynamo.NewClient(cfg, func(o *dynamodb.Options) {
 		if t.endpoint != "" {
@@ -267,7 +295,7 @@ func (p *program) openRing(ctx context.Context, flags *pflag.FlagSet) (rotation.
 		return nil, err
 	}
 	if r.check == r.mint {
-		return nil, fail(exitUsage, "the check keys and the mint keys are two secrets, and --%s and --%s name one", checkFlag, mintFlag)
+		return nil, fail(exitUsage, "the check keys and the mint keys are two secrets, and %s and %s name one", check.source(flags), mint.source(flags))
 	}
 	return rotation.NewVault(cfg, r.mint, r.check), nil
 }
