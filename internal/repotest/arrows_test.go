@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 	"internal/keys":          {"internal/bearer", "internal/oauth", "internal/secret", "internal/text"},
 	"internal/keys/rotation": {"internal/bearer", "internal/keys", "internal/oauth", "internal/secret"},
 	"internal/apigw":         {"internal/wire"},
+	"internal/assertion":     {"internal/oauth"},
 
 	"internal/compose": {"internal/bearer", "internal/config", "internal/dynamo", "internal/keys", "internal/oauth"},
 
@@ -50,6 +51,8 @@ var arrows = map[string][]string{
 	"internal/oauth/oauthtest":   {"internal/bearer", "internal/ledger", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/dynamo/dynamotest": {"internal/bearer", "internal/dynamo", "internal/storetest"},
 	"internal/keys/keystest":     {},
+
+	"internal/assertion/assertiontest": {},
 }
 
 // unicodeTables are pure too.
@@ -79,14 +82,16 @@ var importers = map[string][]string{
 // unlinked is what a program must not link, by the beginning of its path. The
 // storage that forgets, rotation and tests have no business in a function.
 var unlinked = map[string][]string{
-	"functions/":         {module + "internal/memory", module + "internal/keys/rotation", module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", "testing"},
+	"functions/":         {module + "internal/memory", module + "internal/keys/rotation", module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", module + "internal/assertion/assertiontest", "testing"},
 	"functions/me":       {module + "internal/dynamo", module + "internal/keys"},
 	"functions/metadata": {module + "internal/dynamo", module + "internal/keys", awsSDK + "aws"},
-	"cmd/":               {module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", "testing"},
+	"cmd/":               {module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", module + "internal/assertion/assertiontest", "testing"},
 }
 
-// hashing is what no function but token may link.
-var hashing = []string{module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id"}
+// proving is what no function but token may link: what hashes passwords, and what
+// fetches keys of others and believes their JWTs.
+var proving = []string{module + "internal/password", "golang.org/x/crypto/argon2", "github.com/alexedwards/argon2id",
+	module + "internal/assertion", "github.com/go-jose/go-jose/v4"}
 
 // goPackage is what `go list -json` prints about a package.
 type goPackage struct {
@@ -162,7 +167,7 @@ func TestArrows(t *testing.T) {
 				}
 			}
 		}
-		for _, dep := range hashing {
+		for _, dep := range proving {
 			if strings.HasPrefix(path, "functions/") && path != "functions/token" && slices.Contains(p.Deps, dep) {
 				t.Errorf("%s links %s", path, dep)
 			}

@@ -1,0 +1,215 @@
+// Package assertiontest is an issuer of JWTs on loopback for tests: with https, a
+// discovery document, a key set that turns, and outages. It signs with package crypto
+// alone, so it can also make tokens that a JOSE library would refuse to make.
+package assertiontest
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// Key signs JWTs.
+type Key struct {
+	ID        string
+	Algorithm string // RS256, ES256 or EdDSA
+	Signer    crypto.Signer
+}
+
+var (
+	rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+	number atomic.Int64
+)
+
+// NewKey makes a key of an algorithm with an id of its own. Those for RS256 are one
+// key under several ids, since a new one takes long.
+func NewKey(t testing.TB, algorithm string) Key {
+	t.Helper()
+	k := Key{ID: fmt.Sprintf("key-%d", number.Add(1)), Algorithm: algorithm}
+	var err error
+	switch algorithm {
+	case "RS256":
+		k.Signer, err = rsaKey()
+	case "ES256":
+		k.Signer, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "EdDSA":
+		_, k.Signer, err = ed25519.GenerateKey(rand.Reader)
+	default:
+		t.Fatalf("no algorithm %q", algorithm)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// Members is a JSON object.
+type Members map[string]any
+
+// Sign signs these claims. header is added to alg, kid and typ, and wins.
+func (k Key) Sign(t testing.TB, header, claims Members) string {
+	t.Helper()
+	all := Members{"alg": k.Algorithm, "kid": k.ID, "typ": "JWT"}
+	for name, value := range header {
+		if all[name] = value; value == nil {
+			delete(all, name)
+		}
+	}
+	return k.SignRaw(t, text(t, all), text(t, claims))
+}
+
+// SignRaw signs a header and a payload as they are.
+func (k Key) SignRaw(t testing.TB, header, payload string) string {
+	t.Helper()
+	input := base64url([]byte(header)) + "." + base64url([]byte(payload))
+	digest := sha256.Sum256([]byte(input))
+	var signature []byte
+	var err error
+	switch key := k.Signer.(type) {
+	case ed25519.PrivateKey:
+		signature = ed25519.Sign(key, []byte(input))
+	case *ecdsa.PrivateKey:
+		var r, s *big.Int
+		if r, s, err = ecdsa.Sign(rand.Reader, key, digest[:]); err == nil {
+			signature = make([]byte, 64) // RFC 7518 §3.4
+			r.FillBytes(signature[:32])
+			s.FillBytes(signature[32:])
+		}
+	case *rsa.PrivateKey:
+		signature, err = rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return input + "." + base64url(signature)
+}
+
+// JWK is the public key as RFC 7517 writes it.
+func (k Key) JWK() Members {
+	m := Members{"kid": k.ID, "alg": k.Algorithm, "use": "sig"}
+	switch key := k.Signer.Public().(type) {
+	case ed25519.PublicKey:
+		m["kty"], m["crv"], m["x"] = "OKP", "Ed25519", base64url(key)
+	case *ecdsa.PublicKey:
+		point, _ := key.Bytes() // of a key that was made here
+		m["kty"], m["crv"], m["x"], m["y"] = "EC", "P-256", base64url(point[1:33]), base64url(point[33:])
+	case *rsa.PublicKey:
+		m["kty"], m["n"], m["e"] = "RSA", base64url(key.N.Bytes()), base64url(big.NewInt(int64(key.E)).Bytes())
+	}
+	return m
+}
+
+// JWKS is a set of these public keys.
+func JWKS(t testing.TB, keys ...Key) string {
+	t.Helper()
+	list := []Members{}
+	for _, k := range keys {
+		list = append(list, k.JWK())
+	}
+	return text(t, Members{"keys": list})
+}
+
+// Issuer is the server.
+type Issuer struct {
+	URL   string
+	Roots *x509.CertPool // what vouches for URL
+
+	discoveries, sets atomic.Int64
+
+	mu     sync.Mutex // guards what follows
+	keys   []Key
+	before func(http.ResponseWriter, *http.Request) bool
+}
+
+// New starts a server that ends with the test. It signs with one key for ES256.
+func New(t testing.TB) *Issuer {
+	t.Helper()
+	i := &Issuer{keys: []Key{NewKey(t, "ES256")}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		i.discoveries.Add(1)
+		// Members that a client does not know are part of every real document.
+		write(t, w, Members{
+			"issuer": i.URL, "jwks_uri": i.URL + "/keys", "authorization_endpoint": i.URL + "/authorize",
+			"response_types_supported": []string{"code"}, "subject_types_supported": []string{"pairwise"},
+			"id_token_signing_alg_values_supported": []string{"RS256"}, "claims_supported": []string{"aud", "sub"},
+		})
+	})
+	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
+		i.sets.Add(1)
+		i.mu.Lock()
+		keys := i.keys
+		i.mu.Unlock()
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(JWKS(t, keys...))) // the client may have gone
+	})
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		i.mu.Lock()
+		before := i.before
+		i.mu.Unlock()
+		if before == nil || !before(w, r) {
+			mux.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(server.Close)
+	i.URL = server.URL
+	i.Roots = x509.NewCertPool()
+	i.Roots.AddCert(server.Certificate())
+	return i
+}
+
+// Publish replaces the keys that the set shows.
+func (i *Issuer) Publish(keys ...Key) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.keys = keys
+}
+
+// Key is the last key that the set shows.
+func (i *Issuer) Key() Key {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.keys[len(i.keys)-1]
+}
+
+// Before is called ahead of each answer. It returns true if it has answered; nil
+// ends that.
+func (i *Issuer) Before(answer func(http.ResponseWriter, *http.Request) bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.before = answer
+}
+
+// Fetches is how often the discovery document and the key set were asked for.
+func (i *Issuer) Fetches() (discoveries, sets int64) {
+	return i.discoveries.Load(), i.sets.Load()
+}
+
+func write(t testing.TB, w http.ResponseWriter, m Members) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write([]byte(text(t, m))) // the client may have gone
+}
+
+func text(t testing.TB, m Members) string {
+	b, err := json.Marshal(m)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(b)
+}
+
+func base64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
