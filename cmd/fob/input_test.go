@@ -14,7 +14,7 @@ import (
 
 const (
 	byteOrderMark = "\xef\xbb\xbf"
-	utf16         = "\xff\xfee\x00x\x00"
+	utf16Text     = "\xff\xfee\x00x\x00"
 )
 
 // Text that Windows wrote begins with a byte order mark and ends in CRLF. Stored as it
@@ -81,7 +81,7 @@ func TestTextFromWindows(t *testing.T) {
 	}
 
 	// UTF-16 is refused by its name.
-	write("utf16", utf16)
+	write("utf16", utf16Text)
 	for _, args := range [][]string{
 		{"user", "passwd", "ann"},
 		{"client", "rotate-secret", "nightly", "--now", "--secret-stdin"},
@@ -89,7 +89,7 @@ func TestTextFromWindows(t *testing.T) {
 		{"user", "import", "utf16"},
 		{"user", "import", "-"},
 	} {
-		code, out, said := fob(utf16, args...)
+		code, out, said := fob(utf16Text, args...)
 		if code == 0 || out != "" || !strings.Contains(said, " UTF-16, as PowerShell writes it: it must be UTF-8") {
 			t.Errorf("%q with UTF-16: exit code %d, %q, %q", args, code, out, said)
 		}

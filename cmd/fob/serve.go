@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -133,7 +132,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	if !o.quiet {
 		log := laptop.NewEventLog(p.stderr)
 		defer log.Close()
-		events = slog.NewJSONHandler(log, &slog.HandlerOptions{ReplaceAttr: laptop.DropMetrics})
+		events = slog.NewJSONHandler(visible{log}, &slog.HandlerOptions{ReplaceAttr: laptop.DropMetrics})
 	}
 	server := &http.Server{
 		Handler:           laptop.Handler(s.ofLaptop(), fetch, wire.Options{Issuer: about.base, Log: slog.New(events)}),
@@ -229,9 +228,7 @@ func (s service) where() string {
 func announce(p *program, s service) error {
 	var out bytes.Buffer
 	if p.json {
-		encoder := json.NewEncoder(&out)
-		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode(s.json()); err != nil {
+		if err := newEncoder(&out).Encode(s.json()); err != nil {
 			return err
 		}
 	} else {

@@ -6,7 +6,8 @@ package main
 //     whose members are added to and never renamed or removed; else text for people.
 //   - Standard error has everything else. An error is one line that starts with fob:
 //     and says what to do next.
-//   - Names that came from outside are quoted, so that they cannot move the cursor.
+//   - Names that came from outside are quoted, and escaped in JSON (json.go), so that
+//     they cannot move the cursor.
 //   - Passwords and secrets come from standard input, never from arguments, and are
 //     not echoed. The only secret that is printed is one that fob made, once.
 //   - Progress is shown only where standard error is a terminal.
@@ -14,7 +15,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -134,8 +134,7 @@ func (p *program) prompt(ctx context.Context, fd int, text string) (secret.Text,
 func (p *program) render(value any, people func(w io.Writer)) ([]byte, error) {
 	var out bytes.Buffer
 	if p.json {
-		encoder := json.NewEncoder(&out)
-		encoder.SetEscapeHTML(false)
+		encoder := newEncoder(&out)
 		encoder.SetIndent("", "  ")
 		if err := encoder.Encode(value); err != nil {
 			return nil, err

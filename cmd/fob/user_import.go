@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -95,8 +94,7 @@ func importUsers(ctx context.Context, p *program, r *oauth.Registrar, file strin
 			return err
 		}
 	}
-	lines := json.NewEncoder(report)
-	lines.SetEscapeHTML(false)
+	lines := newEncoder(report)
 	refused := []userimport.Refusal{}
 	bar := p.newProgress(size)
 	counts, err := userimport.Importer{

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"unicode"
+	"unicode/utf16"
+)
+
+// newEncoder writes JSON as fob shows it.
+func newEncoder(w io.Writer) *json.Encoder {
+	e := json.NewEncoder(visible{w})
+	e.SetEscapeHTML(false)
+	return e
+}
+
+// visible takes JSON and writes each character that has no shape as \u and its code:
+// at a terminal, U+009B would begin a command and U+202E turn the line round.
+type visible struct{ to io.Writer }
+
+func (v visible) Write(text []byte) (int, error) {
+	out := make([]byte, 0, len(text))
+	for _, c := range string(text) {
+		switch {
+		case c == '\n' || unicode.IsPrint(c): // a line end is outside of texts
+			out = append(out, string(c)...)
+		case c > 0xffff:
+			high, low := utf16.EncodeRune(c)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, c)
+		}
+	}
+	if _, err := v.to.Write(out); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
