@@ -52,7 +52,7 @@ func clientAddCommand(p *program) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.id, "id", "", "client `id` (default: a generated one)")
 	f.BoolVar(&o.public, "public", false, "it cannot keep a secret, as a mobile app")
-	f.BoolVar(&o.secretStdin, "secret-stdin", false, "read its secret from standard input, one line")
+	f.BoolVar(&o.secretStdin, "secret-stdin", false, "read its secret from standard input, one line of at least 20 characters")
 	o.settings = addClientSettings(cmd)
 	return printsJSON(cmd, clientView{})
 }

@@ -60,7 +60,7 @@ func clientRotateSecretCommand(p *program) *cobra.Command {
 	f.BoolVar(&o.finish, "finish", false, "drop the older of two secrets")
 	f.BoolVar(&o.cancel, "cancel", false, "drop the newer of two secrets")
 	f.BoolVar(&o.now, "now", false, "drop all secrets that it has, at once")
-	f.BoolVar(&o.stdin, "secret-stdin", false, "read the new secret from standard input, one line, instead of generating it")
+	f.BoolVar(&o.stdin, "secret-stdin", false, "read the new secret from standard input, one line of at least 20 characters, instead of generating it")
 	return printsJSON(cmd, clientView{})
 }
 
@@ -101,10 +101,6 @@ func addSecret(ctx context.Context, p *program, r *oauth.Registrar, id ledger.Cl
 	})
 }
 
-// weakSecret is where a secret that was brought along is too short for one round
-// of SHA-256.
-const weakSecret = 16
-
 // newClientSecret draws a secret, or reads the one that an operator brings along and
 // warns of what its owner may not be able to change. A secret that was read is not
 // shown: then generated is empty.
@@ -116,9 +112,6 @@ func newClientSecret(ctx context.Context, p *program, stdin bool) (text, generat
 	text, err = p.readSecret(ctx, "client secret")
 	if err != nil || oauth.ValidateClientSecret(text) != nil {
 		return text, secret.Text{}, err
-	}
-	if text.Len() < weakSecret {
-		_, _ = fmt.Fprintf(p.stderr, "fob: warning: a secret of fewer than %d characters can be guessed from a copy of the table\n", weakSecret)
 	}
 	if decoded, err := url.QueryUnescape(text.Reveal()); err != nil || decoded != text.Reveal() {
 		_, _ = io.WriteString(p.stderr, "fob: warning: the secret has a % or +, so the client must form-encode it in its Basic header (RFC 6749 section 2.3.1); curl -u does not\n")

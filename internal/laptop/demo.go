@@ -38,7 +38,7 @@ func NewDemo(seed secret.Text, accessLifetime int64) Demo {
 	derive := func(label string) secret.Text {
 		h := hmac.New(sha256.New, []byte(seed.Reveal()))
 		h.Write([]byte(label))
-		return secret.New(base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:12])) // short enough for a line of curl
+		return secret.New(base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:15])) // 20 characters, which a line of curl has room for
 	}
 	return Demo{
 		clientSecret:   derive("demo client secret"),

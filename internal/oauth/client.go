@@ -113,8 +113,17 @@ func NewClientSecret() secret.Text {
 // random bits.
 func HashClientSecret(s secret.Text) [32]byte { return sha256.Sum256([]byte(s.Reveal())) }
 
-// ValidateClientSecret holds a secret to RFC 6749 appendix A.2.
+// minClientSecret is how many printable ASCII characters 128 bits take at least, which
+// is what RFC 6749 §10.10 asks of a secret that no person has to remember.
+const minClientSecret = 20
+
+// ValidateClientSecret holds a new secret to RFC 6749 appendix A.2, and to 20 characters:
+// one that an operator brings along may be guessed, from a copy of the table without any
+// brake. A secret that a client has already is not held to it.
 func ValidateClientSecret(s secret.Text) error {
+	if s.Len() < minClientSecret {
+		return fmt.Errorf("a client secret has at least %d characters: fewer cannot hold 128 bits", minClientSecret)
+	}
 	if strings.ContainsFunc(s.Reveal(), func(c rune) bool { return c < ' ' || c > '~' }) {
 		return errors.New("a client secret has printable ASCII characters only")
 	}

@@ -114,7 +114,7 @@ func TestRegistrarClients(t *testing.T) {
 		}},
 		{"a secret is the second, then the only one", func(t *testing.T, s storetest.Stores) {
 			r := newRegistrar(s)
-			one, two, three := secret.New("one"), secret.New("two"), secret.New("three")
+			one, two, three := secret.New("example-secret-of-one"), secret.New("example-secret-of-two"), secret.New("example-secret-of-three")
 			addClient(t, r, backend, one)
 			want := func(c oauth.Client, err error, has ...secret.Text) {
 				t.Helper()
@@ -154,8 +154,16 @@ func TestRegistrarClients(t *testing.T) {
 			want(c, err, two, one)
 			c, err = add(three, true)
 			want(c, err, three)
-			c, err = add(secret.New("\t"), true)
+			c, err = add(secret.New("example-secret-of\tone"), true)
 			refused(oauth.InvalidEntry, c, err)
+			c, err = add(secret.New("example-secret-long"), true)
+			refused(oauth.InvalidEntry, c, err)
+			other := backend
+			other.ID = "other"
+			_, err = r.AddClient(t.Context(), other, secret.New("example-secret-long"))
+			wantChange(t, "a client with a short secret", err, oauth.InvalidEntry)
+			c, err = add(secret.New("example-secret-longr"), true)
+			want(c, err, secret.New("example-secret-longr"))
 
 			addClient(t, r, publicApp, secret.Text{})
 			_, err = r.AddSecret(t.Context(), "app", one, true)

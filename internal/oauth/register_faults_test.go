@@ -44,10 +44,10 @@ var registrarChanges = []registrarChange{
 		return err
 	}, func(now snapshot) bool { return now.client.Epoch > uint64(registrarNow.Unix()) }},
 	{"add a secret", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
-		_, err := r.AddSecret(t.Context(), "backend", secret.New("two"), false)
+		_, err := r.AddSecret(t.Context(), "backend", secret.New("example-secret-of-two"), false)
 		return err
 	}, func(now snapshot) bool {
-		return now.client.HasSecret(secret.New("two")) && now.client.HasSecret(secret.New("one"))
+		return now.client.HasSecret(secret.New("example-secret-of-two")) && now.client.HasSecret(secret.New("example-secret-of-one"))
 	}},
 	{"add a scope", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
 		return r.AddScope(t.Context(), "write", nil, false)
@@ -88,7 +88,7 @@ func prepare(t *testing.T, s storetest.Stores) oauth.User {
 	if err := r.AddScope(t.Context(), "read", nil, false); err != nil {
 		t.Fatal(err)
 	}
-	addClient(t, r, backend, secret.New("one"))
+	addClient(t, r, backend, secret.New("example-secret-of-one"))
 	u, subject := addUser(t, r, "ann")
 	signIn(t, s, subject, 1)
 	return u
