@@ -101,6 +101,9 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	if _, err := fetch(ctx); err != nil {
 		return fail(exitFailure, "--keys %s: %v", o.keysFile, err)
 	}
+	if o.keysFile != "" {
+		warnOfKeyFile(p, o.keysFile)
+	}
 	if inMemory && seed.Len() == 0 {
 		seed = keys.NewText()
 	}

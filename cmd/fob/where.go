@@ -279,6 +279,7 @@ func (p *program) openRing(ctx context.Context, flags *pflag.FlagSet) (rotation.
 		return nil, err
 	}
 	if r.file != "" {
+		warnOfKeyFile(p, r.file)
 		return rotation.NewFileVault(p.path(r.file)), nil
 	}
 	if p.tables.stack == "" {
@@ -309,7 +310,9 @@ func (p *program) checkKeys(ctx context.Context, flags *pflag.FlagSet) (oauth.Ke
 		return nil, err
 	}
 	var cfg aws.Config
-	if r.file == "" {
+	if r.file != "" {
+		warnOfKeyFile(p, r.file)
+	} else {
 		if r.check == "" && p.tables.stack == "" {
 			return nil, errors.New("no key ring is named")
 		}

@@ -1,0 +1,19 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+)
+
+// warnOfKeyFile says that others on this machine may get at the key ring. It does not
+// refuse, as ssh would: the mode may come from a volume that cannot change it. On Windows
+// the mode says nothing about who may read.
+func warnOfKeyFile(p *program, name string) {
+	info, err := os.Stat(p.path(name))
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 || runtime.GOOS == "windows" {
+		return // an error is the reader's to report
+	}
+	_, _ = fmt.Fprintf(p.stderr, "fob: warning: others on this machine may read or change %s (its mode is %04o), and make tokens with its keys: chmod 600 %s\n",
+		shown(name), info.Mode().Perm(), shown(name))
+}
