@@ -30,12 +30,15 @@ one of them get it. Device scopes need no entry.`,
 	}
 	printsJSON(add, scopeView{})
 	add.Flags().StringArrayVar(&roles, "role", nil, "`role` that may have it; repeat for more (default: everybody)")
-	add.Flags().BoolVar(&replace, "replace", false, "change the roles of a scope that is there; they count from the next login on")
+	add.Flags().BoolVar(&replace, "replace", false, "change the roles of a scope that is there; if that takes it from somebody, all tokens with it end within 10 seconds")
 	remove := &cobra.Command{
 		Use:   "remove NAME",
 		Short: "Remove a scope",
 		Long: `Remove a scope. It is refused while a client is registered for the scope: that client
-could no longer ask for it, nor refresh a token that has it.`,
+could no longer ask for it, nor refresh a token that has it.
+
+Within 10 seconds the scope is in no answer about a token and opens no route. If it is
+added again, tokens that had it before end: their users log in again.`,
 		Example: "  fob scope remove publish",
 		Args:    oneArg("the scope's name"),
 		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {

@@ -47,6 +47,7 @@ const (
 	attrRefreshPrev   = "rt_prev"
 	attrRefreshRotate = "rt_rotated"
 	attrRefreshIdle   = "rt_idle"
+	attrScopesVersion = "sv" // of the resource scopes
 
 	// A slot of a record.
 	attrGeneration = "g"
@@ -76,6 +77,7 @@ const (
 	attrLongestLife       = "longest_life"
 	attrRoles             = "roles"
 	attrPasswordHash      = "ph"
+	attrSince             = "since" // of resource scopes
 	attrKnown             = "known"
 
 	// A counter.
@@ -120,7 +122,7 @@ func (it item) setTexts(name string, list []string) {
 	}
 }
 
-func setNumber[N int | int64](it item, name string, n N) {
+func setNumber[N int | int64 | uint64](it item, name string, n N) {
 	if n != 0 {
 		it[name] = number(n)
 	}

@@ -158,6 +158,13 @@ func encodeResourceScopes(s oauth.ResourceScopes) item {
 	}
 	it := resourceScopesKey()
 	it[attrScopes] = &types.AttributeValueMemberM{Value: scopes}
+	if len(s.Since) > 0 {
+		since := item{}
+		for name, version := range s.Since {
+			since[name] = number(version)
+		}
+		it[attrSince] = &types.AttributeValueMemberM{Value: since}
+	}
 	return it
 }
 
@@ -172,6 +179,17 @@ func decodeResourceScopes(it item) (oauth.ResourceScopes, error) {
 	}
 	if names.fault() != nil {
 		in.markDamaged(attrScopes)
+	}
+	// A version that got lost would bring tokens back to life.
+	versions := reader{item: in.fields(attrSince)}
+	for name := range versions.item {
+		if s.Since == nil {
+			s.Since = map[string]uint64{}
+		}
+		s.Since[name] = versions.unsigned(name, 64)
+	}
+	if versions.fault() != nil {
+		in.markDamaged(attrSince)
 	}
 	return s, in.fault()
 }

@@ -40,7 +40,7 @@ func wrong() map[string]types.AttributeValue {
 func TestDamagedRecordKeepsItsNonce(t *testing.T) {
 	r := fixtureRecord(t)
 	// Not part of the key; hashes, epochs and deadlines are for the domain to judge.
-	outside := []string{"pk", "sk", "ttl", "cr", "rid", "es", "ec", "ei", "at", "at_prev", "rt", "rt_prev", "rt_rotated", "rt_idle"}
+	outside := []string{"pk", "sk", "ttl", "cr", "rid", "es", "ec", "ei", "at", "at_prev", "rt", "rt_prev", "rt_rotated", "rt_idle", "sv"}
 	noticed := 0
 	for name := range encodeRecord(r) {
 		for how, value := range wrong() {
@@ -146,11 +146,12 @@ func TestStrictDecoders(t *testing.T) {
 		{
 			name: "resource scopes",
 			make: func() item {
-				return versioned(encodeResourceScopes(oauth.ResourceScopes{Roles: map[string][]string{"admin": {"root"}}}))
+				return versioned(encodeResourceScopes(oauth.ResourceScopes{Roles: map[string][]string{"admin": {"root"}}, Since: map[string]uint64{"admin": 7}}))
 			},
-			decode:  func(it item) error { _, err := decodeResourceScopes(it); return err },
-			ignored: []string{partitionKey, attrNonce},
-			fine:    map[string][]string{attrVersion: {"a small number"}, attrScopes: {"an empty map"}},
+			decode:   func(it item) error { _, err := decodeResourceScopes(it); return err },
+			optional: []string{attrSince},
+			ignored:  []string{partitionKey, attrNonce},
+			fine:     map[string][]string{attrVersion: {"a small number"}, attrScopes: {"an empty map"}, attrSince: {"an empty map"}},
 		},
 		{
 			name: "user",

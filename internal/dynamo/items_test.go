@@ -54,6 +54,7 @@ func fixtureRecord(t *testing.T) ledger.Record {
 		RefreshPrev:    slot(40),
 		RefreshRotated: 50,
 		RefreshIdle:    60,
+		ScopesVersion:  70,
 	}
 }
 
@@ -85,6 +86,7 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 			"sb S u_x",
 			"sc S admin mail",
 			"sk S A#7T_OyxJLtO0#NN3P9yVx740gDJ7VGar6Yw",
+			"sv N 70",
 			"ttl N 86443",
 			"un S ann",
 			"wn B AQEBAQEBAQEBAQEBAQEBAQ==",
@@ -114,9 +116,10 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 			"scopes S admin mail",
 			"secrets [{cr N 3, h B AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=}]",
 		}},
-		{"resource scopes", encodeResourceScopes(oauth.ResourceScopes{Roles: map[string][]string{"mail": nil, "admin": {"root"}}}), []string{
+		{"resource scopes", encodeResourceScopes(oauth.ResourceScopes{Roles: map[string][]string{"mail": nil, "admin": {"root"}}, Since: map[string]uint64{"admin": 80}}), []string{
 			"pk S scopes",
 			"scopes {admin [S root], mail []}",
+			"since {admin N 80}",
 		}},
 		{"user", encodeUser(oauth.User{
 			Username: "ann", ID: "u_x", PasswordHash: secret.New("$fixture$"), Roles: []string{"root"}, Created: 1,

@@ -244,6 +244,7 @@ func encodeRecord(r ledger.Record) item {
 	it.setSlot(attrRefreshPrev, r.RefreshPrev)
 	setNumber(it, attrRefreshRotate, r.RefreshRotated)
 	setNumber(it, attrRefreshIdle, r.RefreshIdle)
+	setNumber(it, attrScopesVersion, r.ScopesVersion)
 	return it
 }
 
@@ -278,6 +279,7 @@ func decodeRecord(it item) (r ledger.Record) {
 		Client:  in.unsigned(attrClientEpoch, 64),
 		Issuer:  in.unsigned(attrIssuerEpoch, 64),
 	}
+	r.ScopesVersion = in.unsigned(attrScopesVersion, 64)
 	r.Access = in.slot(attrAccess)
 	r.AccessPrev = in.slot(attrAccessPrev)
 	r.Refresh = in.slot(attrRefresh)

@@ -70,7 +70,11 @@ func (r Rules) Issue(current *Record, a Authorization, withRefresh bool, rid bea
 		}
 	}
 	// Replaced whole: a new rid, generations from 1, nothing carried over.
-	d := r.login(Record{Created: r.Now, Authorization: a, RID: rid, Epochs: r.Epochs}, withRefresh)
+	made := Record{Created: r.Now, Authorization: a, RID: rid, Epochs: r.Epochs}
+	if a.Scope.HasOrdinary() {
+		made.ScopesVersion = r.Scopes.Current
+	}
+	d := r.login(made, withRefresh)
 	if d.Tampered { // cannot be: a ring holds its active key, and expiries fit
 		return Decision{}
 	}

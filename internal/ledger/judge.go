@@ -2,13 +2,14 @@ package ledger
 
 import "github.com/fob-oauth/fob/internal/bearer"
 
-// View is what a record is judged by. Parts of it may be old: the client comes
-// from a cache of ten seconds, the key ring from one of a minute, the subject's
+// View is what a record is judged by. Parts of it may be old: the client and the
+// versions of the scopes come from a cache of ten seconds, the key ring from one of a minute, the subject's
 // state from a batch read that is not a snapshot.
 type View struct {
 	Now    int64 // Unix seconds, one reading for the whole request
 	Keys   KeyStates
 	Epochs Epochs
+	Scopes ScopeVersions
 
 	// Ahead is the nonce of a record that was newer than the last View of the same
 	// request, if there was one. Everything in this View was read after that record,
@@ -20,6 +21,26 @@ type View struct {
 type KeyStates interface {
 	Knows(kid uint8) bool
 	Verifies(kid uint8) bool
+}
+
+// ScopeVersions is what judging asks of the registry of resource scopes.
+type ScopeVersions struct {
+	// Current is the version of the registry. It grows with each change.
+	Current uint64
+	// Since is, for a scope, the version from which on a grant of it counts: that with
+	// which the scope was added, or taken from somebody. Absent means all versions.
+	Since map[string]uint64
+}
+
+// GrantCounts reports whether all scopes of r were granted by a version that counts.
+func (v View) GrantCounts(r Record) bool {
+	for _, name := range r.Authorization.Scope.Ordinary() {
+		// Never above Current: what the registry in force grants counts.
+		if r.ScopesVersion < min(v.Scopes.Since[name], v.Scopes.Current) {
+			return false
+		}
+	}
+	return r.ScopesVersion <= v.Scopes.Current
 }
 
 // Verdict is what a View says of a record.
@@ -41,14 +62,15 @@ func (v View) Judge(r Record, loc bearer.Locator) Verdict {
 		return Tampered
 	}
 	e := r.Epochs
-	ahead := e.Subject > v.Epochs.Subject || e.Client > v.Epochs.Client || e.Issuer > v.Epochs.Issuer
+	ahead := e.Subject > v.Epochs.Subject || e.Client > v.Epochs.Client || e.Issuer > v.Epochs.Issuer ||
+		r.ScopesVersion > v.Scopes.Current
 	seenBefore := v.Ahead != (Nonce{}) && v.Ahead == r.Nonce
 	// This comes first, even if another epoch says that the record is dead: its
 	// replacement would be minted under an epoch that is already too old.
 	if (ahead || v.holdsUnknownKey(r)) && !seenBefore {
 		return Behind
 	}
-	if e != v.Epochs {
+	if e != v.Epochs || !v.GrantCounts(r) {
 		return Dead
 	}
 	if !v.live(r.Access) && !v.live(r.AccessPrev) && !v.refreshLive(r, r.Refresh) && !v.refreshLive(r, r.RefreshPrev) {

@@ -65,6 +65,57 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// The scopes of a record, granted by version 5 of the registry.
+func TestJudgeScopes(t *testing.T) {
+	b := newBench(t, false)
+	b.login()
+	r := b.record
+	r.Nonce, r.ScopesVersion = Nonce{1}, 5
+	name := r.Authorization.Scope.Ordinary()[0]
+	for _, tt := range []struct {
+		what           string
+		current, since uint64
+		other          uint64 // Since of a scope that is not in the record
+		want           Verdict
+	}{
+		{"the registry that granted it", 5, 0, 0, Alive},
+		{"a later one", 9, 0, 0, Alive},
+		{"another scope was bound", 9, 0, 9, Alive},
+		{"bound before", 9, 4, 0, Alive},
+		{"bound with that version", 9, 5, 0, Alive},
+		{"bound since", 9, 6, 0, Dead},
+		{"bound by a clock ahead of the registry's", 5, 7, 0, Alive},
+		{"bound by a clock ahead of the registry's, since", 6, 7, 0, Dead},
+		{"we are behind", 4, 0, 0, Behind},
+		{"we are behind, and it was bound", 4, 9, 0, Behind},
+	} {
+		v := View{Now: b.now, Keys: b.ring.CheckRing, Epochs: r.Epochs,
+			Scopes: ScopeVersions{Current: tt.current, Since: map[string]uint64{name: tt.since, "another": tt.other}}}
+		if got := v.Judge(r, b.auth.Locator()); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.what, got, tt.want)
+		}
+		v.Ahead = r.Nonce
+		want := tt.want
+		if want == Behind {
+			want = Dead
+		}
+		if got := v.Judge(r, b.auth.Locator()); got != want {
+			t.Errorf("%s, read anew: %v, want %v", tt.what, got, want)
+		}
+	}
+	// A record says by which registry its scopes were granted, unless it has none.
+	v := View{Now: b.now, Keys: b.ring.CheckRing, Scopes: ScopeVersions{Current: 8}}
+	rules := Rules{View: v, Ring: b.ring, Terms: b.terms}
+	if got := rules.Issue(nil, b.auth, true, r.RID).Record.ScopesVersion; got != 8 {
+		t.Errorf("granted by version %d", got)
+	}
+	none := b.auth
+	none.Scope = mustScope(t, "device_ipad")
+	if got := rules.Issue(nil, none, true, r.RID).Record.ScopesVersion; got != 0 {
+		t.Errorf("a device alone: granted by version %d", got)
+	}
+}
+
 // Keys are injective where glued ones are not (cases A05, A16).
 func TestLocatorsDoNotMeet(t *testing.T) {
 	a := newBench(t, false).auth

@@ -72,6 +72,9 @@ type Record struct {
 	Authorization Authorization
 	RID           bearer.RID
 	Epochs        Epochs // under which the record was made or last written
+	// ScopesVersion is the version of the registry that granted the scopes when the
+	// record was made. It is zero if there are none but the device.
+	ScopesVersion uint64
 
 	Access, AccessPrev   Slot
 	Refresh, RefreshPrev Slot

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/fob-oauth/fob/internal/ledger"
@@ -71,6 +72,6 @@ func copyResourceScopes(s oauth.ResourceScopes) oauth.ResourceScopes {
 	for name, r := range s.Roles {
 		roles[name] = slices.Clone(r)
 	}
-	s.Roles = roles
+	s.Roles, s.Since = roles, maps.Clone(s.Since)
 	return s
 }

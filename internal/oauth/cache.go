@@ -72,10 +72,15 @@ func (c *ClientCache) FreshClient(ctx context.Context, id ledger.ClientID) (Clie
 
 // ResourceScopes returns scopes that are at most ten seconds old.
 func (c *ClientCache) ResourceScopes(ctx context.Context) (ResourceScopes, error) {
+	return c.readScopes(ctx, false)
+}
+
+// readScopes is ResourceScopes, or past the cache with fresh.
+func (c *ClientCache) readScopes(ctx context.Context, fresh bool) (ResourceScopes, error) {
 	c.mu.Lock()
 	entry := c.scopes
 	c.mu.Unlock()
-	if Recent(entry.read, c.now(), cacheLife) {
+	if !fresh && Recent(entry.read, c.now(), cacheLife) {
 		return entry.value, nil
 	}
 	read := c.now()

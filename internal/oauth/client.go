@@ -235,6 +235,25 @@ func (c Client) Validate() error {
 type ResourceScopes struct {
 	Version uint64 // grows with every write; zero if none were ever saved
 	Roles   map[string][]string
+	// Since is the Version with which a scope was added or taken from somebody, by
+	// name. Tokens with the scope that an older Version granted have ended. A scope
+	// without an entry has been there for as long as tokens can live.
+	Since map[string]uint64
+}
+
+// versions are what package ledger needs of the scopes.
+func (s ResourceScopes) versions() ledger.ScopeVersions {
+	return ledger.ScopeVersions{Current: s.Version, Since: s.Since}
+}
+
+// only is set without the scopes that do not exist. The device stays.
+func (s ResourceScopes) only(set scope.Set) (scope.Set, error) {
+	names := slices.DeleteFunc(set.Ordinary(), func(name string) bool {
+		_, exists := s.Roles[name]
+		return !exists
+	})
+	left, err := scope.Of(names...)
+	return left.WithDevice(set.Device()), err
 }
 
 // Validate reports every fault of scopes that are about to be saved.

@@ -37,7 +37,7 @@ func (p Place) Compare(q Place) int {
 // in for several sets of scopes.
 type SignedIn struct {
 	Place
-	Scopes      []string // of all of them, without the device, sorted and distinct
+	Scopes      []string // of all of them that exist, without the device, sorted and distinct
 	FirstIssued int64    // Unix seconds: when the oldest was made
 	LastIssued  int64    // Unix seconds: when one of the tokens was last made
 	Expiry      int64    // Unix seconds: when the last token ends, if nothing is done
@@ -48,6 +48,10 @@ type SignedIn struct {
 // much as List: all records are read, and those of other pages are dropped.
 func (d *SignIns) Places(ctx context.Context, subject ledger.Subject, after Place, limit int) (page []SignedIn, more bool, err error) {
 	found, err := d.List(ctx, subject, Filter{})
+	if err != nil {
+		return nil, false, err
+	}
+	registered, err := d.Clients.ResourceScopes(ctx)
 	if err != nil {
 		return nil, false, err
 	}
@@ -62,7 +66,11 @@ func (d *SignIns) Places(ctx context.Context, subject ledger.Subject, after Plac
 			in = &SignedIn{Place: place, FirstIssued: s.FirstIssued}
 			at[place] = in
 		}
-		in.Scopes = append(in.Scopes, s.Authorization.Scope.Ordinary()...)
+		scopes, err := registered.only(s.Authorization.Scope)
+		if err != nil {
+			return nil, false, err
+		}
+		in.Scopes = append(in.Scopes, scopes.Ordinary()...)
 		in.FirstIssued = min(in.FirstIssued, s.FirstIssued)
 		in.LastIssued = max(in.LastIssued, s.LastIssued)
 		in.Expiry = max(in.Expiry, s.Expiry)

@@ -241,7 +241,11 @@ func (i *Issuer) signedIn(ctx context.Context, subject ledger.Subject, client Cl
 		if err != nil {
 			return false, err
 		}
-		view := viewOf(i.Now().Unix(), ring, reading.State, client, ledger.Nonce{})
+		registered, err := i.Clients.ResourceScopes(ctx)
+		if err != nil {
+			return false, err
+		}
+		view := viewOf(i.Now().Unix(), ring, reading.State, client, registered, ledger.Nonce{})
 		if reading.Found && !reading.State.Disabled && view.Judge(reading.Record, r.Locator()) == ledger.Alive {
 			return true, nil
 		}

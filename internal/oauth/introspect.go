@@ -23,7 +23,7 @@ type IntrospectRequest struct {
 type Introspection struct {
 	Active    bool
 	Kind      bearer.Kind
-	Scope     scope.Set // with the device
+	Scope     scope.Set // what of the granted exists, with the device
 	ClientID  ledger.ClientID
 	Username  string // empty for a client's own tokens
 	Subject   ledger.Subject
@@ -143,13 +143,21 @@ func (v *Verifier) find(ctx context.Context, t bearer.Token, now int64) (Introsp
 		if !exists || client.Disabled {
 			return inactive(event, ReasonDisabled)
 		}
-		view := viewOf(now, ring, reading.State, client, ahead)
+		registered, err := v.Clients.readScopes(ctx, fresh)
+		if err != nil {
+			return none, err
+		}
+		view := viewOf(now, ring, reading.State, client, registered, ahead)
 		switch view.Judge(r, t.Locator) {
 		case ledger.Behind:
 			ahead = r.Nonce
 			continue
 		case ledger.Alive:
 			if slot, expiry, active := view.Active(r, t); active {
+				// A scope that was removed from the registry is gone, also from tokens.
+				if r.Authorization.Scope, err = registered.only(r.Authorization.Scope); err != nil {
+					return none, err
+				}
 				return describe(r.Authorization, t, slot, expiry), nil
 			}
 		}

@@ -87,7 +87,7 @@ starts:
 		}
 
 		// 4. The scope policy says for which Authorization.
-		registered, err := i.Clients.ResourceScopes(ctx)
+		registered, err := i.Clients.readScopes(ctx, fresh)
 		if err != nil {
 			return none, err
 		}
@@ -132,7 +132,7 @@ starts:
 					}
 					proved.settle = nil
 				}
-				rules.View, unread = viewOf(now, ring, reading.State, client, ahead), false
+				rules.View, unread = viewOf(now, ring, reading.State, client, registered, ahead), false
 			}
 			var current *ledger.Record
 			var seen ledger.Nonce
@@ -337,11 +337,12 @@ func ringOf[R any](ctx context.Context, keys Keys[R], fresh bool) (R, error) {
 func viewOf(now int64, ring interface {
 	ledger.KeyStates
 	IssuerEpoch() uint64
-}, state SubjectState, client Client, ahead ledger.Nonce) ledger.View {
+}, state SubjectState, client Client, registered ResourceScopes, ahead ledger.Nonce) ledger.View {
 	return ledger.View{
 		Now:    now,
 		Keys:   ring,
 		Epochs: ledger.Epochs{Subject: state.Epoch, Client: client.Epoch, Issuer: ring.IssuerEpoch()},
+		Scopes: registered.versions(),
 		Ahead:  ahead,
 	}
 }

@@ -20,6 +20,7 @@ const (
 	ReasonDisabled Reason = "disabled" // its user or its client is disabled or was removed
 	ReasonEpoch    Reason = "epoch"    // signed out everywhere, password or roles changed, client or issuer epoch raised
 	ReasonKey      Reason = "key"      // the key that it was made under is retired
+	ReasonScope    Reason = "scope"    // a scope of it was taken from somebody, or removed and added again, since the login
 	ReasonTampered Reason = "tampered" // somebody edited its item
 	ReasonAudience Reason = "audience" // it is for another audience than this caller or API
 	ReasonClient   Reason = "client"   // it is another client's
@@ -63,6 +64,8 @@ func reasonOf(v ledger.View, reading Reading, t bearer.Token) Reason {
 		return ReasonTampered
 	case r.Epochs != v.Epochs:
 		return ReasonEpoch
+	case !v.GrantCounts(r):
+		return ReasonScope
 	case slot.Generation != t.Generation:
 		return ReasonEnded
 	case !v.Keys.Verifies(slot.KID):

@@ -4,11 +4,12 @@ import (
 	"context"
 	"maps"
 	"reflect"
+	"slices"
 )
 
 // AddScope adds a scope that clients can be registered for. With roles only users
-// who have one of them get it. With replace it may exist, and gets these roles, which
-// count from the next login on.
+// who have one of them get it. With replace it may exist, and gets these roles. If that
+// takes the scope from somebody, all tokens with the scope end within ten seconds.
 func (r *Registrar) AddScope(ctx context.Context, name string, roles []string, replace bool) error {
 	return r.EditScopes(ctx, func(all map[string][]string) error {
 		if _, exists := all[name]; exists && !replace {
@@ -21,7 +22,8 @@ func (r *Registrar) AddScope(ctx context.Context, name string, roles []string, r
 
 // RemoveScope removes a scope, unless a client is registered for it: that client
 // could no longer ask for it, nor refresh a token that has it. force removes it even
-// then.
+// then. Within ten seconds no token has the scope. If it is added again, the tokens that
+// had it before end.
 func (r *Registrar) RemoveScope(ctx context.Context, name string, force bool) error {
 	return r.EditScopes(ctx, func(all map[string][]string) error {
 		if _, exists := all[name]; !exists {
@@ -57,7 +59,7 @@ func (r *Registrar) EditScopes(ctx context.Context, edit func(roles map[string][
 		if err != nil {
 			return err
 		}
-		after := ResourceScopes{Version: before.Version, Roles: map[string][]string{}}
+		after := ResourceScopes{Version: before.Version, Roles: map[string][]string{}, Since: map[string]uint64{}}
 		maps.Copy(after.Roles, before.Roles)
 		if err := edit(after.Roles); err != nil {
 			return err
@@ -68,6 +70,23 @@ func (r *Registrar) EditScopes(ctx context.Context, edit func(roles map[string][
 		if len(before.Roles) == len(after.Roles) && reflect.DeepEqual(before.Roles, after.Roles) {
 			return nil
 		}
+		coming := NextVersion(before.Version, r.Now())
+		for name, roles := range after.Roles {
+			had, existed := before.Roles[name]
+			switch since := before.Since[name]; {
+			case !existed, takesAway(had, roles):
+				after.Since[name] = coming
+			case since > 0:
+				after.Since[name] = since
+			}
+		}
 		return unanswered(InDoubt, ScopeEntry, "", r.Clients.SaveResourceScopes(ctx, after))
 	})
+}
+
+// takesAway reports whether somebody who may have a scope of these roles may not have it
+// with other roles. No roles mean everybody.
+func takesAway(roles, others []string) bool {
+	lost := func(role string) bool { return !slices.Contains(others, role) }
+	return len(others) > 0 && (len(roles) == 0 || slices.ContainsFunc(roles, lost))
 }

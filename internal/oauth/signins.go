@@ -45,7 +45,7 @@ func (f Filter) selects(a ledger.Authorization) bool {
 
 // List returns the active Authorizations of a subject, the one issued last first.
 // It costs one query for all clients, one read of the subject's state, and one for
-// each client that is not cached.
+// each client, and for the resource scopes, if they are not cached.
 func (d *SignIns) List(ctx context.Context, subject ledger.Subject, f Filter) ([]SignIn, error) {
 	// The state comes first: a record that is made meanwhile is then ahead of it, and
 	// not dead.
@@ -120,13 +120,17 @@ func (d *SignIns) look(ctx context.Context, r ledger.Record, state SubjectState,
 	if err != nil || !exists || client.Disabled || state.Disabled {
 		return SignIn{}, false, err
 	}
-	view := viewOf(now, everyKey{r.Epochs.Issuer}, state, client, ledger.Nonce{})
+	registered, err := d.Clients.ResourceScopes(ctx)
+	if err != nil {
+		return SignIn{}, false, err
+	}
+	view := viewOf(now, everyKey{r.Epochs.Issuer}, state, client, registered, ledger.Nonce{})
 	if d.Keys != nil {
 		ring, err := d.Keys.Ring(ctx)
 		if err != nil {
 			return SignIn{}, false, err
 		}
-		view = viewOf(now, ring, state, client, ledger.Nonce{})
+		view = viewOf(now, ring, state, client, registered, ledger.Nonce{})
 	}
 	// A record that the view is behind was written a moment ago: it is listed.
 	if v := view.Judge(r, r.Locator()); v != ledger.Alive && v != ledger.Behind {

@@ -145,9 +145,15 @@ var clientsTests = []test{
 		}
 	}},
 	{"resource scopes are replaced in the very version that was read", func(t *testing.T, s Stores) {
-		first := oauth.ResourceScopes{Roles: map[string][]string{"mail": nil, "admin": {"root", "operator"}, "a.b:c/d#e": {"x"}}}
+		first := oauth.ResourceScopes{
+			Roles: map[string][]string{"mail": nil, "admin": {"root", "operator"}, "a.b:c/d#e": {"x"}},
+			Since: map[string]uint64{"admin": 1, "a.b:c/d#e": 1<<64 - 1},
+		}
 		saveResourceScopes(t, s, first)
 		got := wantResourceScopes(t, s, first.Roles)
+		if d := diff(first.Since, got.Since); d != "" {
+			t.Errorf("Since (-want +got):\n%s", d)
+		}
 		if got.Version == 0 {
 			t.Error("version 0 after the first save")
 		}
@@ -164,14 +170,17 @@ var clientsTests = []test{
 		wantResourceScopes(t, s, map[string][]string{})
 	}},
 	{"resource scopes are copies", func(t *testing.T, s Stores) {
-		in := oauth.ResourceScopes{Roles: map[string][]string{"admin": {"root"}}}
+		in := oauth.ResourceScopes{Roles: map[string][]string{"admin": {"root"}}, Since: map[string]uint64{"admin": 1}}
 		want := map[string][]string{"admin": {"root"}}
 		saveResourceScopes(t, s, in)
-		in.Roles["admin"][0] = "spoiled"
+		in.Roles["admin"][0], in.Since["admin"] = "spoiled", 2
 		got := wantResourceScopes(t, s, want)
 		got.Roles["admin"][0] = "spoiled"
 		got.Roles["more"] = nil
-		wantResourceScopes(t, s, want)
+		got.Since["admin"]++
+		if again := wantResourceScopes(t, s, want); got.Since["admin"] != 2 || again.Since["admin"] != 1 {
+			t.Errorf("Since was spoiled: %v", again.Since)
+		}
 	}},
 }
 

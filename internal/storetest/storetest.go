@@ -227,6 +227,7 @@ func Record(device scope.Device) ledger.Record {
 		RefreshPrev:    slot("rt_prev", 1, now-2*day, 90*day),
 		RefreshRotated: now - day,
 		RefreshIdle:    now + 30*day,
+		ScopesVersion:  1<<64 - 2,
 	}
 }
 
