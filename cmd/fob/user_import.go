@@ -45,6 +45,12 @@ the table already is left alone: after an outage, or a Ctrl-C, the same command
 goes on where it was. If a line was refused the exit code is 6. What --dry-run
 prints with --json has "valid" in the place of "imported" and "existing".
 
+WSO2 prints a user ann of its own user store as PRIMARY/ann, as ann@carbon.super or
+with both. fob compares names byte for byte, so a login has to send the name that was
+imported. Lines with such a name are refused, unless --strip-domain and --strip-tenant
+cut it down, or --keep-names takes it as it is. Other domains and tenants are a part of
+the name, unless these flags name them.
+
 Passwords are hashed anew when their users log in for the first time.`
 
 const importExample = `  fob user import users.jsonl --dry-run
@@ -53,6 +59,7 @@ const importExample = `  fob user import users.jsonl --dry-run
 type importOptions struct {
 	dryRun bool
 	report string
+	names  userimport.Names
 }
 
 func userImportCommand(p *program) *cobra.Command {
@@ -76,6 +83,9 @@ func userImportCommand(p *program) *cobra.Command {
 	flags.SortFlags = false
 	flags.BoolVar(&o.dryRun, "dry-run", false, "check the file, ask no table and change nothing")
 	printsJSON(cmd, importView{})
+	flags.StringArrayVar(&o.names.Domains, "strip-domain", nil, "cut this `domain` of a user store and the slash off: PRIMARY/ann becomes ann; repeat for more")
+	flags.StringArrayVar(&o.names.Tenants, "strip-tenant", nil, "cut the @ and this `tenant` off: ann@carbon.super becomes ann; repeat for more")
+	flags.BoolVar(&o.names.Keep, "keep-names", false, "import also names with PRIMARY/ or @carbon.super as they are")
 	flags.StringVar(&o.report, "report", "", "`file` for the refused lines, one JSON object each; it is written anew")
 	return cmd
 }
@@ -99,6 +109,7 @@ func importUsers(ctx context.Context, p *program, r *oauth.Registrar, file strin
 	bar := p.newProgress(size)
 	counts, err := userimport.Importer{
 		Registrar: r,
+		Names:     o.names,
 		Refused: func(line userimport.Refusal) error {
 			if p.json || len(refused) < refusedShown {
 				refused = append(refused, line)

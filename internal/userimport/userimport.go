@@ -30,6 +30,7 @@ const Workers = 16
 // Importer is one import.
 type Importer struct {
 	Registrar *oauth.Registrar // nil checks the file and adds nobody
+	Names     Names
 
 	// Refused is called for each line that is refused, in their order. Its error ends
 	// the import.
@@ -42,7 +43,7 @@ type Importer struct {
 // Refusal is a line that was refused.
 type Refusal struct {
 	Line     int    `json:"line"`     // the first is 1
-	Username string `json:"username"` // empty if the line does not give one
+	Username string `json:"username"` // as the line has it; empty if it does not give one
 	Reason   string `json:"reason"`   // quotes no hash
 }
 
@@ -148,13 +149,14 @@ func (r *run) check(l line) (u newUser, name string, fault error) {
 		return newUser{}, "", fmt.Errorf("the line has more than %d KiB", maxLine>>10)
 	}
 	e, fault := parseEntry(l.text)
-	u = newUser{NewUser: oauth.NewUser{Username: e.username, Roles: e.roles, Disabled: e.disabled}, size: l.size}
+	username, ofName := r.Names.of(e.username)
+	u = newUser{NewUser: oauth.NewUser{Username: username, Roles: e.roles, Disabled: e.disabled}, size: l.size}
 	if fault == nil {
 		var ofHash error
 		u.hash, ofHash = e.hash.Check()
-		fault = errors.Join(oauth.ValidateNameAndRoles(e.username, e.roles), ofHash)
+		fault = errors.Join(ofName, oauth.ValidateNameAndRoles(username, e.roles), ofHash)
 	}
-	return u, e.username[:min(len(e.username), oauth.MaxUsername)], errors.Join(r.alsoTwice(e.username, l.number), fault)
+	return u, e.username[:min(len(e.username), oauth.MaxUsername)], errors.Join(r.alsoTwice(username, l.number), fault)
 }
 
 // alsoTwice is the fault that a name was there before, refused or not: it is
