@@ -204,7 +204,7 @@ var lineMembers = map[string]bool{
 	"time": true, "level": true, "msg": true,
 	"function": true, "endpoint": true, "outcome": true, "status": true,
 	"store_calls": true, "read_units": true, "write_units": true, "duration_ms": true, "request_id": true,
-	"client": false, "grant": false, "code": false, "reason": false, "locator": false, "error": false, "_aws": false,
+	"client": false, "grant": false, "code": false, "reason": false, "scope": false, "locator": false, "error": false, "_aws": false,
 	"issued": false, "returned": false, "refreshed": false, "replayed": false, "revoked": false,
 	"denied": false, "failed": false, "repeated": false, "evicted": false, "raced": false, "tampered": false,
 }

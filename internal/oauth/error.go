@@ -26,8 +26,9 @@ const (
 	ServerError Code = "server_error"
 )
 
-// Error is a refusal that the client may see. Description is fixed text within
-// the characters of RFC 6749 §5.2 and never repeats input.
+// Error is a refusal that the client may see. Description is text within the
+// characters of RFC 6749 §5.2. It repeats no input but the name of a scope, and that
+// only to a client that authenticated.
 type Error struct {
 	Code        Code
 	Description string

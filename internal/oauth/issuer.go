@@ -157,7 +157,7 @@ starts:
 				decided = rules.Issue(current, authorization, withRefresh, newRID())
 			} else {
 				decided, refusal = rules.Refresh(current, proved.refresh, proved.shown, granted), errInvalidRefresh
-				if err := checkRefreshScope(client, registered, asked, decided); err != nil {
+				if err := checkRefreshScope(event, client, registered, asked, decided); err != nil {
 					return none, err
 				}
 			}
@@ -253,7 +253,7 @@ func (i *Issuer) authorize(ctx context.Context, client Client, registered Resour
 		Audiences: client.audiences(),
 	}
 	var refusal error
-	a.Scope, refusal = grantScope(client, registered, requested, p.roles)
+	a.Scope, refusal = grantScope(EventOf(ctx), client, registered, requested, p.roles)
 	if refusal == nil || p.subject.Kind != ledger.UserSubject {
 		return a, refusal
 	}
@@ -276,6 +276,7 @@ func (i *Issuer) authorize(ctx context.Context, client Client, registered Resour
 // one that was changed since the proof was made.
 func deny(ctx context.Context, p proof, state SubjectState) error {
 	event := EventOf(ctx)
+	event.Scope = ""
 	switch {
 	case p.wrong:
 		event.Reason = ReasonPassword

@@ -27,6 +27,14 @@ const (
 	ReasonKind     Reason = "kind"     // a refresh token in the place of an access token, or the reverse
 )
 
+// Why a scope was refused. Event.Scope names it.
+const (
+	ReasonScopeUnknown Reason = "scope_unknown" // the registry does not have it
+	ReasonScopeClient  Reason = "scope_client"  // the client is not registered for it
+	ReasonScopeRole    Reason = "scope_role"    // the user has none of its roles
+	ReasonScopeOther   Reason = "scope_other"   // a refresh asks for another set or device than was granted
+)
+
 // Why the authorizer refused a token that is active.
 const (
 	ReasonRoute Reason = "route" // the policy has scopes by route, and no line for this one

@@ -1,11 +1,13 @@
 package oauth_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
 
 // The line of a token that is inactive says why, with the word of the cause that
@@ -112,4 +114,51 @@ func (w *world) tamper() {
 func (w *world) retireKey() {
 	w.ring.set(w.t, func(r *ring) { r.states["1"], r.states["2"] = bearer.Retired, bearer.Active })
 	w.ring.publish()
+}
+
+// The log names the scope that was refused, and why. The answer names it to a client that
+// authenticated, and reads alike for all causes.
+func TestReasonOfARefusedScope(t *testing.T) {
+	w := newWorld(t)
+	w.editClient("app", func(c *oauth.Client) { c.Scopes = oauthtest.Scopes(t, "admin read write") })
+	long := strings.Repeat("x", 300)
+	for _, tt := range []struct {
+		client      ledger.ClientID
+		user, scope string
+		why         oauth.Reason
+		logged      string
+		named       string
+	}{
+		{"backend", "alice", "read none", oauth.ReasonScopeUnknown, "none", "the scope none"},
+		{"other", "alice", "admin read", oauth.ReasonScopeClient, "admin", "the scope admin"},
+		{"backend", "bob", "admin", oauth.ReasonScopeRole, "admin", "the scope admin"},
+		{"app", "bob", "admin", oauth.ReasonScopeRole, "admin", "a requested scope"},
+		{"app", "bob", "none", oauth.ReasonScopeUnknown, "none", "a requested scope"},
+		{"backend", "bob", long, oauth.ReasonScopeUnknown, long[:64] + "...", "the scope " + long[:64] + "..."},
+	} {
+		_, err := w.token(tt.client, w.passwordForm(tt.user, tt.scope)...)
+		want := "invalid_scope: " + tt.named + " is unknown or not allowed for this client or user"
+		if err == nil || err.Error() != want || w.event.Reason != tt.why || w.event.Scope != tt.logged {
+			t.Errorf("%s, %.20s: %v, want %s; logged %q %q", tt.client, tt.scope, err, want, w.event.Reason, w.event.Scope)
+		}
+		_, err = w.token(tt.client, "grant_type", "password", "username", tt.user, "password", "wrong", "scope", tt.scope)
+		wantCode(t, err, oauth.InvalidGrant)
+		if w.event.Reason != oauth.ReasonPassword || w.event.Scope != "" {
+			t.Errorf("a wrong password: logged %q %q", w.event.Reason, w.event.Scope)
+		}
+	}
+
+	r := w.login("backend", "alice", "admin device_a")
+	_, err := w.refresh("backend", r.RefreshToken, "scope", "read")
+	wantCode(t, err, oauth.InvalidScope)
+	if w.event.Reason != oauth.ReasonScopeOther {
+		t.Errorf("another scope at refresh: reason %q", w.event.Reason)
+	}
+	w.editClient("backend", func(c *oauth.Client) { c.Scopes = oauthtest.Scopes(t, "read") })
+	w.advance(10)
+	_, err = w.refresh("backend", r.RefreshToken)
+	wantCode(t, err, oauth.InvalidGrant)
+	if w.event.Reason != oauth.ReasonScopeClient || w.event.Scope != "admin" {
+		t.Errorf("a scope that the client lost: logged %q %q", w.event.Reason, w.event.Scope)
+	}
 }

@@ -12,17 +12,22 @@ import (
 // shared token. The device escapes validation, and only the device. Without any
 // ordinary scope in the request the client's default scopes are granted, less
 // those that this subject may not have: nobody asked for them.
-func grantScope(c Client, registered ResourceScopes, requested scope.Set, roles []string) (scope.Set, error) {
+func grantScope(e *Event, c Client, registered ResourceScopes, requested scope.Set, roles []string) (scope.Set, error) {
 	if requested.HasOrdinary() {
 		for _, name := range requested.Ordinary() {
-			if !c.mayUse(name, registered) || !holdsRoleFor(name, registered, roles) {
-				return scope.Set{}, refuse(InvalidScope, "a requested scope is unknown or not allowed for this client or user")
+			why := c.mayNotUse(name, registered)
+			if why == "" && !holdsRoleFor(name, registered, roles) {
+				why = ReasonScopeRole
+			}
+			if why != "" {
+				e.Reason, e.Scope = why, shortened(name)
+				return scope.Set{}, errScope(c, e.Scope)
 			}
 		}
 		return requested, nil
 	}
 	granted := slices.DeleteFunc(c.DefaultScopes.Ordinary(), func(name string) bool {
-		return !c.mayUse(name, registered) || !holdsRoleFor(name, registered, roles)
+		return c.mayNotUse(name, registered) != "" || !holdsRoleFor(name, registered, roles)
 	})
 	set, err := scope.Of(granted...)
 	if err != nil {
@@ -31,11 +36,37 @@ func grantScope(c Client, registered ResourceScopes, requested scope.Set, roles 
 	return set.WithDevice(requested.Device()), nil
 }
 
-// mayUse reports whether the client is registered for a scope that exists. A
-// scope that was removed is not one without roles: it is gone.
-func (c Client) mayUse(name string, registered ResourceScopes) bool {
-	_, exists := registered.Roles[name]
-	return exists && c.Scopes.Contains(name)
+// errScope names the scope to a client that has authenticated, and not what is wrong
+// with it: the names of scopes are for those who may have them.
+func errScope(c Client, name string) error {
+	if c.Public {
+		name = "a requested scope"
+	} else {
+		name = "the scope " + name // NQCHAR, which a description may have
+	}
+	return refuse(InvalidScope, name+" is unknown or not allowed for this client or user")
+}
+
+// shortened is a scope that somebody asked for, for the log and for a description.
+func shortened(name string) string {
+	const most = 64
+	if len(name) > most {
+		return name[:most] + "..."
+	}
+	return name
+}
+
+// mayNotUse says why the client may not have a scope, or "" if it is registered for the
+// scope and the scope exists. A scope that was removed is not one without roles: it is
+// gone.
+func (c Client) mayNotUse(name string, registered ResourceScopes) Reason {
+	if _, exists := registered.Roles[name]; !exists {
+		return ReasonScopeUnknown
+	}
+	if !c.Scopes.Contains(name) {
+		return ReasonScopeClient
+	}
+	return ""
 }
 
 // checkRefreshScope refuses what a refresh token was decided to get if the request
@@ -43,16 +74,18 @@ func (c Client) mayUse(name string, registered ResourceScopes) bool {
 // token would be another Authorization), or if the client may no longer use one of
 // those granted. As at login, a request that names the device alone leaves the
 // scopes open: client libraries repeat the scope parameter of the login.
-func checkRefreshScope(c Client, registered ResourceScopes, q question, d ledger.Decision) error {
+func checkRefreshScope(e *Event, c Client, registered ResourceScopes, q question, d ledger.Decision) error {
 	if d.Do != ledger.Return && d.Do != ledger.Save {
 		return nil
 	}
 	granted := d.Answer.Scope
 	if q.scope.HasOrdinary() && q.scope != granted || q.scope.Device() != "" && q.scope.Device() != granted.Device() {
+		e.Reason = ReasonScopeOther
 		return refuse(InvalidScope, "scope must be absent or the same set as granted")
 	}
 	for _, name := range granted.Ordinary() {
-		if !c.mayUse(name, registered) {
+		if why := c.mayNotUse(name, registered); why != "" {
+			e.Reason, e.Scope = why, shortened(name)
 			return errInvalidRefresh()
 		}
 	}

@@ -121,8 +121,9 @@ func TestScopesByRoute(t *testing.T) {
 		if c.lacks == closed { // another scope would not help
 			want = `Bearer realm="fob", error="insufficient_scope"`
 		}
-		if reason := a.line["reason"]; a.Challenge != want || (reason == "route") != (c.lacks == closed) {
-			t.Errorf("%s: challenge %s, want %s; reason %v", c.route, a.Challenge, want, reason)
+		reason, lacks := a.line["reason"], a.line["scope"]
+		if a.Challenge != want || (reason == "route") != (c.lacks == closed) || (lacks == "write") != (c.lacks != closed) {
+			t.Errorf("%s: challenge %s, want %s; reason %v, scope %v", c.route, a.Challenge, want, reason, lacks)
 		}
 	}
 	// Not the scope but its absence: the default scopes are read.

@@ -59,7 +59,7 @@ func TestNeeds(t *testing.T) {
 		{"", "read", false},
 		{"reader", "read", false},
 	} {
-		err := needs(oauth.Introspection{Scope: set(c.has)}, set(c.needs))
+		err := needs(t.Context(), oauth.Introspection{Scope: set(c.has)}, set(c.needs))
 		if (err == nil) != c.ok {
 			t.Errorf("%q for %q: %v", c.has, c.needs, err)
 		}

@@ -31,7 +31,7 @@ func Devices(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) http.H
 		if err != nil {
 			return answer{}, err
 		}
-		if err := needs(caller, devicesScope); err != nil {
+		if err := needs(r.Context(), caller, devicesScope); err != nil {
 			return answer{}, err
 		}
 		if caller.Subject.Kind != ledger.UserSubject {

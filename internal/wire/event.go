@@ -48,6 +48,7 @@ func (o Options) record(ctx context.Context, endpoint string, event *oauth.Event
 	optional("outcome", string(event.Outcome))
 	optional("code", string(event.Code))
 	optional("reason", string(event.Reason))
+	optional("scope", event.Scope)
 	attrs = append(attrs, slog.Int("status", status))
 	optional("locator", event.Locator)
 	attrs = append(attrs,

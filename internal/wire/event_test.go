@@ -111,6 +111,25 @@ func TestEventLine(t *testing.T) {
 	})
 }
 
+// The log says which scope was refused, and why; the answer says which to a client that
+// authenticated.
+func TestRefusedScopeIsNamed(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		ask := func(as func(string, ...string) call) call {
+			return as("token", "grant_type", "password", "username", username, "password", password, "scope", "read a+b:c/d")
+		}
+		for name, c := range map[string]call{"the scope a+b:c/d": ask(asShop), "a requested scope": ask(asApp)} {
+			a := w.expect(t, by, step{name: name, call: c, status: 400, error: "invalid_scope"})
+			if want := name + " is unknown or not allowed for this client or user"; a.text("error_description") != want {
+				t.Errorf("%s, want %s", a.body, want)
+			}
+			if a.line["reason"] != "scope_unknown" || a.line["scope"] != "a+b:c/d" || a.line["outcome"] != "denied" {
+				t.Errorf("line %v", a.line)
+			}
+		}
+	})
+}
+
 // A35 as the operator sees it: the counter that the alarm watches.
 func TestEventCountsRacesAndEdits(t *testing.T) {
 	w, by := newWorld(t), transports[1]

@@ -59,9 +59,10 @@ func callerOf(w http.ResponseWriter, r *http.Request, source CallerSource, isSec
 }
 
 // needs refuses a token that lacks one of the scopes.
-func needs(caller oauth.Introspection, scopes scope.Set) error {
+func needs(ctx context.Context, caller oauth.Introspection, scopes scope.Set) error {
 	for _, name := range scopes.Ordinary() {
 		if !caller.Scope.Contains(name) {
+			oauth.EventOf(ctx).Scope = name
 			return errInsufficientScope(scopes.String())
 		}
 	}
