@@ -61,7 +61,7 @@ const (
 	attrDisabled    = "disabled"
 	attrUserVersion = "user_version"
 
-	// A client, the resource scopes, a user.
+	// A client, the resource scopes, an issuer, a user.
 	attrVersion           = "v"
 	attrID                = "id"
 	attrPublic            = "public"
@@ -79,6 +79,17 @@ const (
 	attrPasswordHash      = "ph"
 	attrSince             = "since" // of resource scopes
 	attrKnown             = "known"
+
+	// An issuer.
+	attrAlgorithms       = "algorithms"
+	attrJWKS             = "jwks"
+	attrJWKSURL          = "jwks_url"
+	attrMaxAge           = "max_age"
+	attrNonceRequired    = "nonce_required"
+	attrPrivateAddresses = "private_addresses"
+	attrSubjects         = "subjects"
+	attrUsernameClaim    = "username_claim"
+	attrRolesClaim       = "roles_claim"
 
 	// A counter.
 	attrCount = "n"

@@ -97,6 +97,7 @@ func TestStrictDecoders(t *testing.T) {
 		return it
 	}
 	client, _ := clientKey("app")
+	issuer, _ := issuerKey("backend")
 	full := oauth.Client{
 		ID: "app", Version: 3, Created: 1, Epoch: 2,
 		Secrets: []oauth.ClientSecret{{Hash: bytes32(1), Created: 3}},
@@ -141,6 +142,27 @@ func TestStrictDecoders(t *testing.T) {
 				attrSecrets: {"an empty list"}, attrGrants: {"an empty list"}, attrAudiences: {"an empty list"}, attrIntrospects: {"an empty list"},
 				attrAccessLifetime: {"a small number", "a negative"}, attrIdleLifetime: {"a small number", "a negative"},
 				attrRefreshLifetime: {"a small number", "a negative"}, attrMaxAuthorizations: {"a small number"},
+			},
+		},
+		{
+			name: "issuer",
+			make: func() item {
+				return versioned(encodeIssuer(oauth.TrustedIssuer{
+					Signer: oauth.Signer{
+						Name: "backend", Audiences: []string{"app"}, Algorithms: []string{"RS256"}, JWKS: "{}", JWKSURL: "https://b", MaxAge: 2,
+					},
+					Subjects: oauth.HashedSubjects, UsernameClaim: "email", RolesClaim: "groups",
+				}, maps.Clone(issuer)))
+			},
+			decode:   func(it item) error { _, err := decodeIssuer(it); return err },
+			optional: []string{attrJWKS, attrJWKSURL, attrMaxAge, attrSubjects, attrUsernameClaim, attrRolesClaim},
+			ignored:  []string{attrNonce},
+			fine: map[string][]string{
+				attrVersion: {"a small number"}, attrAdded: {"a small number", "a negative"}, attrMaxAge: {"a small number", "a negative"},
+				attrAudiences: {"an empty list"}, attrAlgorithms: {"an empty list"},
+				attrNonceRequired: {"a flag"}, attrPrivateAddresses: {"a flag"},
+				attrJWKS: {"another text"}, attrJWKSURL: {"another text"}, attrSubjects: {"another text"},
+				attrUsernameClaim: {"another text"}, attrRolesClaim: {"another text"},
 			},
 		},
 		{

@@ -62,6 +62,7 @@ func fixtureRecord(t *testing.T) ledger.Record {
 // what that writes by the one before it. Change these lines only by adding.
 func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 	client, _ := clientKey("app")
+	issuer, _ := issuerKey("backend")
 	for _, c := range []struct {
 		name string
 		item item
@@ -115,6 +116,27 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 			"refresh_lifetime N 6",
 			"scopes S admin mail",
 			"secrets [{cr N 3, h B AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=}]",
+		}},
+		{"issuer", encodeIssuer(oauth.TrustedIssuer{
+			Signer: oauth.Signer{
+				Name: "backend", Audiences: []string{"app"}, Algorithms: []string{"RS256"}, JWKS: "{}", JWKSURL: "https://b",
+				MaxAge: 2, NonceRequired: true,
+			},
+			Created: 1, Subjects: oauth.HashedSubjects, UsernameClaim: "email", RolesClaim: "groups",
+		}, issuer), []string{
+			"algorithms [S RS256]",
+			"au [S app]",
+			"cr N 1",
+			"id S backend",
+			"jwks S {}",
+			"jwks_url S https://b",
+			"max_age N 2",
+			"nonce_required BOOL true",
+			"pk S issuer#backend",
+			"private_addresses BOOL false",
+			"roles_claim S groups",
+			"subjects S hashed",
+			"username_claim S email",
 		}},
 		{"resource scopes", encodeResourceScopes(oauth.ResourceScopes{Roles: map[string][]string{"mail": nil, "admin": {"root"}}, Since: map[string]uint64{"admin": 80}}), []string{
 			"pk S scopes",

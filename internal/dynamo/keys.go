@@ -16,13 +16,14 @@ import (
 //	tokens   pk = base64url(subject)   sk = A#base64url(client)#base64url(authorization)
 //	         pk = base64url(subject)   sk = S
 //	clients  pk = client#<client id>
+//	         pk = issuer#<name of the issuer>
 //	         pk = scopes
 //	users    pk = user#base64url(user key)
 //	         pk = count#base64url(counter key)
 //
 // The binary parts are hashes of one length each, made by ledger.Key, and #
-// is not in the alphabet of base64url, so no two keys meet. A client id is the
-// last part of its key and needs no frame.
+// is not in the alphabet of base64url, so no two keys meet. A client id or the name
+// of an issuer is the last part of its key and needs no frame.
 
 const (
 	partitionKey = "pk"
@@ -31,6 +32,7 @@ const (
 	recordPrefix  = "A#"
 	stateSort     = "S"
 	clientPrefix  = "client#"
+	issuerPrefix  = "issuer#"
 	scopesKey     = "scopes"
 	userPrefix    = "user#"
 	counterPrefix = "count#"
@@ -59,8 +61,13 @@ func listPrefix(client *[8]byte) string {
 
 // clientKey reports false for an id that cannot be a key. No client has such an
 // id, but anybody can send one, and DynamoDB would call that our fault.
-func clientKey(id ledger.ClientID) (item, bool) {
-	key := clientPrefix + string(id)
+func clientKey(id ledger.ClientID) (item, bool) { return nameKey(clientPrefix, string(id)) }
+
+// issuerKey reports false as clientKey does, for what a token may claim as iss.
+func issuerKey(name string) (item, bool) { return nameKey(issuerPrefix, name) }
+
+func nameKey(prefix, name string) (item, bool) {
+	key := prefix + name
 	if len(key) > maxPartitionKey || !utf8.ValidString(key) {
 		return nil, false
 	}

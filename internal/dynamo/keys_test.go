@@ -19,6 +19,7 @@ func TestKeysAreThoseOfDeployedTables(t *testing.T) {
 		Authorization: [16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0xff},
 	}
 	client, _ := clientKey("a#b")
+	issuer, _ := issuerKey("https://issuer.example/a#b")
 	for _, c := range []struct {
 		name string
 		key  item
@@ -27,6 +28,7 @@ func TestKeysAreThoseOfDeployedTables(t *testing.T) {
 		{"record", recordKey(loc), [2]string{"-_8CAwQFBgcICQoLDA0ODw", "A#__4CAwQFBgc#AQIDBAUGBwgJCgsMDQ4P_w"}},
 		{"state", stateKey(loc.Subject), [2]string{"-_8CAwQFBgcICQoLDA0ODw", "S"}},
 		{"client", client, [2]string{"client#a#b", ""}},
+		{"issuer", issuer, [2]string{"issuer#https://issuer.example/a#b", ""}},
 		{"resource scopes", resourceScopesKey(), [2]string{"scopes", ""}},
 		{"user", userKey("ann@example.com"), [2]string{"user#0eRHYQWXt-Smd7utwMOmrg", ""}},
 		{"counter", counterKey(oauth.CounterKey(loc.Authorization)), [2]string{"count#AQIDBAUGBwgJCgsMDQ4P_w", ""}},
@@ -59,6 +61,9 @@ func TestClientKeyRefusesWhatIsNoKey(t *testing.T) {
 	} {
 		if _, ok := clientKey(id); ok != want {
 			t.Errorf("clientKey(%.20q) = %v, want %v", id, ok, want)
+		}
+		if _, ok := issuerKey(string(id)); ok != want {
+			t.Errorf("issuerKey(%.20q) = %v, want %v", id, ok, want)
 		}
 	}
 }

@@ -83,6 +83,10 @@ func TestLostRepliesAreFoundOut(t *testing.T) {
 				client, err = stores.Clients.SaveClient(ctx, client)
 				return should("be a later version", client.Version > made, err)
 			}},
+			{"make an issuer", "PutItem", func() error {
+				_, err := stores.Issuers.SaveIssuer(ctx, oauth.TrustedIssuer{Signer: oauth.Signer{Name: "backend"}})
+				return err
+			}},
 			{"make resource scopes", "PutItem", func() error { return stores.Clients.SaveResourceScopes(ctx, oauth.ResourceScopes{}) }},
 			{"make a user", "PutItem", func() (err error) {
 				user, err = stores.Users.SaveUser(ctx, user)

@@ -98,7 +98,8 @@ func scripted(answers ...answer) (*script, storetest.Stores) {
 func storesOn(db *dynamodb.Client, names dynamo.Tables) storetest.Stores {
 	tokens, users := dynamo.NewTokens(db, names.Tokens), dynamo.NewUsers(db, names.Users)
 	return storetest.Stores{
-		Tokens: tokens, Subjects: tokens, Registry: tokens, Clients: dynamo.NewClients(db, names.Clients), Users: users, UserRegistry: users,
+		Tokens: tokens, Subjects: tokens, Registry: tokens, Clients: dynamo.NewClients(db, names.Clients), Issuers: dynamo.NewIssuers(db, names.Clients),
+		Users: users, UserRegistry: users,
 	}
 }
 

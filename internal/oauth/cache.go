@@ -16,58 +16,34 @@ const cacheLife = 10 * time.Second
 // seconds. It does not remember misses: a client works at once after it was added.
 // Its memory is bounded by the number of registered clients.
 type ClientCache struct {
-	clients Clients
-	now     func() time.Time
-
-	mu      sync.Mutex // guards what follows; never held during a read
-	entries map[ledger.ClientID]cached[Client]
-	scopes  cached[ResourceScopes]
-}
-
-type cached[T any] struct {
-	value T
-	read  time.Time // the time before the read, so that age is never understated
+	clients *entryCache[ledger.ClientID, Client]
+	scopes  *entryCache[struct{}, ResourceScopes]
 }
 
 // NewClientCache caches clients by the wall clock now.
 func NewClientCache(clients Clients, now func() time.Time) *ClientCache {
-	return &ClientCache{clients: clients, now: now, entries: map[ledger.ClientID]cached[Client]{}}
+	return &ClientCache{
+		clients: newEntryCache(clients.Client, now),
+		scopes: newEntryCache(func(ctx context.Context, _ struct{}) (ResourceScopes, bool, error) {
+			scopes, err := clients.ResourceScopes(ctx)
+			return scopes, true, err
+		}, now),
+	}
 }
 
 // Client returns a registration that is at most ten seconds old.
 func (c *ClientCache) Client(ctx context.Context, id ledger.ClientID) (Client, bool, error) {
-	c.mu.Lock()
-	entry, ok := c.entries[id]
-	c.mu.Unlock()
-	if ok && Recent(entry.read, c.now(), cacheLife) {
-		return entry.value, true, nil
-	}
-	return c.FreshClient(ctx, id)
+	return c.read(ctx, id, false)
 }
 
 // read is Client, or FreshClient with fresh.
 func (c *ClientCache) read(ctx context.Context, id ledger.ClientID, fresh bool) (Client, bool, error) {
-	if fresh {
-		return c.FreshClient(ctx, id)
-	}
-	return c.Client(ctx, id)
+	return c.clients.get(ctx, id, fresh)
 }
 
 // FreshClient reads past the cache.
 func (c *ClientCache) FreshClient(ctx context.Context, id ledger.ClientID) (Client, bool, error) {
-	read := c.now()
-	client, found, err := c.clients.Client(ctx, id)
-	if err != nil {
-		return Client{}, false, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !found {
-		delete(c.entries, id)
-		return Client{}, false, nil
-	}
-	c.entries[id] = cached[Client]{client, read}
-	return client, true, nil
+	return c.read(ctx, id, true)
 }
 
 // ResourceScopes returns scopes that are at most ten seconds old.
@@ -77,21 +53,66 @@ func (c *ClientCache) ResourceScopes(ctx context.Context) (ResourceScopes, error
 
 // readScopes is ResourceScopes, or past the cache with fresh.
 func (c *ClientCache) readScopes(ctx context.Context, fresh bool) (ResourceScopes, error) {
+	scopes, _, err := c.scopes.get(ctx, struct{}{}, fresh)
+	return scopes, err
+}
+
+// IssuerCache keeps the issuers that a warm function read in the last ten seconds. It
+// does not remember misses, so its memory is bounded by the number of registered
+// issuers.
+type IssuerCache struct {
+	issuers *entryCache[string, TrustedIssuer]
+}
+
+// NewIssuerCache caches issuers by the wall clock now.
+func NewIssuerCache(issuers Issuers, now func() time.Time) *IssuerCache {
+	return &IssuerCache{newEntryCache(issuers.TrustedIssuer, now)}
+}
+
+// TrustedIssuer returns a registration that is at most ten seconds old.
+func (c *IssuerCache) TrustedIssuer(ctx context.Context, name string) (TrustedIssuer, bool, error) {
+	return c.issuers.get(ctx, name, false)
+}
+
+// entryCache keeps what read found in the last ten seconds.
+type entryCache[K comparable, V any] struct {
+	read func(context.Context, K) (V, bool, error)
+	now  func() time.Time
+
+	mu      sync.Mutex // guards what follows; never held during a read
+	entries map[K]cached[V]
+}
+
+type cached[V any] struct {
+	value V
+	read  time.Time // the time before the read, so that age is never understated
+}
+
+func newEntryCache[K comparable, V any](read func(context.Context, K) (V, bool, error), now func() time.Time) *entryCache[K, V] {
+	return &entryCache[K, V]{read: read, now: now, entries: map[K]cached[V]{}}
+}
+
+// get reads past the cache with fresh.
+func (c *entryCache[K, V]) get(ctx context.Context, key K, fresh bool) (V, bool, error) {
 	c.mu.Lock()
-	entry := c.scopes
+	entry, ok := c.entries[key]
 	c.mu.Unlock()
-	if !fresh && Recent(entry.read, c.now(), cacheLife) {
-		return entry.value, nil
+	if ok && !fresh && Recent(entry.read, c.now(), cacheLife) {
+		return entry.value, true, nil
 	}
 	read := c.now()
-	scopes, err := c.clients.ResourceScopes(ctx)
+	value, found, err := c.read(ctx, key)
 	if err != nil {
-		return ResourceScopes{}, err
+		return *new(V), false, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.scopes = cached[ResourceScopes]{scopes, read}
-	return scopes, nil
+	if !found {
+		delete(c.entries, key)
+		return *new(V), false, nil
+	}
+	c.entries[key] = cached[V]{value, read}
+	return value, true, nil
 }
 
 // Recent reports whether then lies less than d before now, by the wall clock. The

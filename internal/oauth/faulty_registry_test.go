@@ -43,6 +43,18 @@ func (f faultyRegistry) SaveResourceScopes(ctx context.Context, s oauth.Resource
 	return f.Try(ctx, "save the resource scopes", func() error { return f.stores.Clients.SaveResourceScopes(ctx, s) })
 }
 
+func (f faultyRegistry) SaveIssuer(ctx context.Context, i oauth.TrustedIssuer) (oauth.TrustedIssuer, error) {
+	return tried(ctx, f.Faulty, "save an issuer", func() (oauth.TrustedIssuer, error) { return f.stores.Issuers.SaveIssuer(ctx, i) })
+}
+
+func (f faultyRegistry) RemoveIssuer(ctx context.Context, name string) (bool, error) {
+	return tried(ctx, f.Faulty, "remove an issuer", func() (bool, error) { return f.stores.Issuers.RemoveIssuer(ctx, name) })
+}
+
+func (f faultyRegistry) ListIssuers(ctx context.Context) ([]oauth.TrustedIssuer, error) {
+	return tried(ctx, f.Faulty, "list the issuers", func() ([]oauth.TrustedIssuer, error) { return f.stores.Issuers.ListIssuers(ctx) })
+}
+
 func (f faultyRegistry) User(ctx context.Context, username string) (oauth.User, bool, error) {
 	found := false
 	u, err := tried(ctx, f.Faulty, "read a user", func() (u oauth.User, err error) {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Registrar adds, changes and removes clients, users and scopes, so that no token
+// Registrar adds, changes and removes clients, issuers, users and scopes, so that no token
 // outlives what it was issued for:
 //
 //	r.AddUser(ctx, oauth.NewUser{Username: "ann", Password: password})
@@ -18,14 +18,16 @@ import (
 // [ErrUnavailable], and nothing was changed; or are [ErrConflict], when others
 // changed the entry again and again.
 type Registrar struct {
-	Clients   ClientRegistry
-	Users     UserRegistry
-	Subjects  Subjects
-	Tokens    Tokens
-	Registry  TokenRegistry
-	Passwords Passwords      // for AddUser with a password, and SetPassword
-	Policy    PasswordPolicy // for the same two
-	Now       func() time.Time
+	Clients    ClientRegistry
+	Issuers    IssuerRegistry
+	Assertions Assertions // for AddIssuer and EditIssuer with inline keys
+	Users      UserRegistry
+	Subjects   Subjects
+	Tokens     Tokens
+	Registry   TokenRegistry
+	Passwords  Passwords      // for AddUser with a password, and SetPassword
+	Policy     PasswordPolicy // for the same two
+	Now        func() time.Time
 }
 
 // maxLostWrites bounds how often one change loses to others. Programs that start

@@ -11,7 +11,7 @@ import (
 type ChangeError struct {
 	Kind   ChangeKind
 	Entry  EntryKind
-	Name   string   // of the entry: a client's id, a username or a scope
+	Name   string   // of the entry: a client's id, the name of an issuer or a user, or a scope
 	UsedBy []string // of ScopeInUse: the ids of the clients that are registered for the scope
 	Err    error    // of InvalidEntry all faults, joined; of InDoubt and HalfDone the store's error
 }
@@ -23,6 +23,7 @@ const (
 	ClientEntry EntryKind = "client"
 	UserEntry   EntryKind = "user"
 	ScopeEntry  EntryKind = "scope"
+	IssuerEntry EntryKind = "issuer"
 )
 
 // ChangeKind says what is the matter with a change.

@@ -11,7 +11,7 @@ import (
 )
 
 // registrarChange is a change of what prepare makes: the client "app" with one
-// secret, the scope "read", and the user ann, who is signed in.
+// secret, an issuer, the scope "read", and the user ann, who is signed in.
 type registrarChange struct {
 	name string
 	make func(t *testing.T, r *oauth.Registrar, u oauth.User) error
@@ -22,6 +22,7 @@ type registrarChange struct {
 type snapshot struct {
 	client  oauth.Client
 	scopes  int
+	issuers []oauth.TrustedIssuer
 	user    oauth.User
 	others  int // users with another name than ann
 	state   oauth.SubjectState
@@ -58,6 +59,19 @@ var registrarChanges = []registrarChange{
 	{"remove a client", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
 		return r.RemoveClient(t.Context(), "backend")
 	}, func(now snapshot) bool { return now.client.ID == "" }},
+	{"add an issuer", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+		i := someIssuer()
+		i.Name += "/new"
+		_, err := r.AddIssuer(t.Context(), i)
+		return err
+	}, func(now snapshot) bool { return len(now.issuers) == 2 }},
+	{"edit an issuer", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+		_, err := r.EditIssuer(t.Context(), issuerName, func(i *oauth.TrustedIssuer) error { i.MaxAge = 60; return nil })
+		return err
+	}, func(now snapshot) bool { return len(now.issuers) == 1 && now.issuers[0].MaxAge == 60 }},
+	{"remove an issuer", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+		return r.RemoveIssuer(t.Context(), issuerName)
+	}, func(now snapshot) bool { return len(now.issuers) == 0 }},
 	{"add a user who is disabled", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
 		_, err := r.AddUser(t.Context(), oauth.NewUser{Username: "bob", Password: secret.New("an older one"), Disabled: true})
 		return err
@@ -89,6 +103,7 @@ func prepare(t *testing.T, s storetest.Stores) oauth.User {
 		t.Fatal(err)
 	}
 	addClient(t, r, backend, secret.New("example-secret-of-one"))
+	addIssuer(t, r, someIssuer())
 	u, subject := addUser(t, r, "ann")
 	signIn(t, s, subject, 1)
 	return u
@@ -100,8 +115,9 @@ func lookAt(t *testing.T, s storetest.Stores, ann oauth.User) (now snapshot) {
 	scopes, err2 := s.Clients.ResourceScopes(t.Context())
 	users, err3 := s.UserRegistry.ListUsers(t.Context())
 	state, err4 := s.Subjects.State(t.Context(), oauth.SubjectOf(ann.ID))
+	issuers, err6 := s.Issuers.ListIssuers(t.Context())
 	records, err5 := s.Tokens.List(t.Context(), oauth.SubjectOf(ann.ID), "")
-	if err := errors.Join(err, err2, err3, err4, err5); err != nil {
+	if err := errors.Join(err, err2, err3, err4, err5, err6); err != nil {
 		t.Fatal(err)
 	}
 	if len(clients) > 0 {
@@ -114,7 +130,7 @@ func lookAt(t *testing.T, s storetest.Stores, ann oauth.User) (now snapshot) {
 			now.others++
 		}
 	}
-	now.scopes, now.state, now.records = len(scopes.Roles), state, len(records)
+	now.scopes, now.issuers, now.state, now.records = len(scopes.Roles), issuers, state, len(records)
 	return now
 }
 
@@ -169,7 +185,7 @@ func (c registrarChange) underFaults(t *testing.T, s storetest.Stores) {
 }
 
 func diffSnapshots(a, b snapshot) string {
-	return diffStored([]any{a.client, a.scopes, a.user, a.others, a.state, a.records}, []any{b.client, b.scopes, b.user, b.others, b.state, b.records})
+	return diffStored([]any{a.client, a.scopes, a.issuers, a.user, a.others, a.state, a.records}, []any{b.client, b.scopes, b.issuers, b.user, b.others, b.state, b.records})
 }
 
 // clean removes everything that a change may have left.
@@ -187,6 +203,11 @@ func clean(t *testing.T, s storetest.Stores, ann oauth.User) {
 	}
 	for _, id := range []ledger.ClientID{"app", "backend"} {
 		if err := r.RemoveClient(t.Context(), id); err != nil && !oauth.IsChange(err, oauth.NoSuchEntry) {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{issuerName, issuerName + "/new"} {
+		if err := r.RemoveIssuer(t.Context(), name); err != nil && !oauth.IsChange(err, oauth.NoSuchEntry) {
 			t.Fatal(err)
 		}
 	}

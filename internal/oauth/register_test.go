@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/fob-oauth/fob/internal/assertion"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/memory"
@@ -23,8 +24,9 @@ var registrarNow = time.Unix(4_000_000_000, 0)
 
 func newRegistrar(s storetest.Stores) *oauth.Registrar {
 	return &oauth.Registrar{
-		Clients: s.Clients, Users: s.UserRegistry, Subjects: s.Subjects, Tokens: s.Tokens, Registry: s.Registry,
+		Clients: s.Clients, Issuers: s.Issuers, Users: s.UserRegistry, Subjects: s.Subjects, Tokens: s.Tokens, Registry: s.Registry,
 		Passwords: new(oauthtest.Passwords), Now: func() time.Time { return registrarNow },
+		Assertions: assertion.New(time.Now, nil),
 	}
 }
 
@@ -32,7 +34,7 @@ func newRegistrar(s storetest.Stores) *oauth.Registrar {
 func faultyRegistrar(s storetest.Stores) (*oauth.Registrar, *storetest.Faulty) {
 	f := storetest.NewFaulty(s)
 	all := faultyRegistry{f, s}
-	return newRegistrar(storetest.Stores{Tokens: f, Subjects: f, Registry: all, Clients: all, UserRegistry: all}), f
+	return newRegistrar(storetest.Stores{Tokens: f, Subjects: f, Registry: all, Clients: all, Issuers: all, UserRegistry: all}), f
 }
 
 func wantChange(t *testing.T, doing string, err error, kind oauth.ChangeKind) {
@@ -91,7 +93,8 @@ func onEveryStore(t *testing.T, tests []storeTest) {
 			t.Run(test.name, func(t *testing.T) {
 				tokens, users := memory.NewTokens(), memory.NewUsers()
 				test.run(t, storetest.Stores{
-					Tokens: tokens, Subjects: tokens, Registry: tokens, Clients: memory.NewClients(), Users: users, UserRegistry: users,
+					Tokens: tokens, Subjects: tokens, Registry: tokens, Clients: memory.NewClients(), Issuers: memory.NewIssuers(),
+					Users: users, UserRegistry: users,
 				})
 			})
 		}

@@ -125,6 +125,25 @@ type ClientRegistry interface {
 	SaveResourceScopes(ctx context.Context, s ResourceScopes) error
 }
 
+// Issuers reads registrations of issuers. See IssuerCache for the one that requests
+// use.
+type Issuers interface {
+	TrustedIssuer(ctx context.Context, name string) (i TrustedIssuer, found bool, err error)
+}
+
+// IssuerRegistry is what an operator does with issuers.
+type IssuerRegistry interface {
+	Issuers
+
+	// SaveIssuer creates i if i.Version is zero and no issuer of that Name exists, or
+	// replaces the one of that very Version. It returns i with its new Version, see
+	// NextVersion, or ErrConflict.
+	SaveIssuer(ctx context.Context, i TrustedIssuer) (TrustedIssuer, error)
+	RemoveIssuer(ctx context.Context, name string) (existed bool, err error)
+	// ListIssuers returns all, sorted by Name.
+	ListIssuers(ctx context.Context) ([]TrustedIssuer, error)
+}
+
 // Users is what a login needs. A team that has its own users implements this.
 type Users interface {
 	// Login returns the user of that name, compared byte for byte, and the counters in

@@ -195,6 +195,15 @@ func (f *Faulty) ResourceScopes(ctx context.Context) (scopes oauth.ResourceScope
 	return unless(err, scopes), err
 }
 
+// TrustedIssuer implements oauth.Issuers.
+func (f *Faulty) TrustedIssuer(ctx context.Context, name string) (i oauth.TrustedIssuer, found bool, err error) {
+	err = f.try(ctx, "read an issuer", func() (err error) {
+		i, found, err = f.stores.Issuers.TrustedIssuer(ctx, name)
+		return err
+	})
+	return unless(err, i), unless(err, found), err
+}
+
 // Login implements oauth.Users.
 func (f *Faulty) Login(ctx context.Context, username string, counters ...oauth.CounterKey) (login oauth.Login, err error) {
 	err = f.try(ctx, "read a user for a login", func() (err error) {

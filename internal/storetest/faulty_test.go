@@ -12,7 +12,7 @@ import (
 
 func newStores() storetest.Stores {
 	tokens, users := memory.NewTokens(), memory.NewUsers()
-	return storetest.Stores{Tokens: tokens, Subjects: tokens, Registry: tokens, Clients: memory.NewClients(), Users: users, UserRegistry: users}
+	return storetest.Stores{Tokens: tokens, Subjects: tokens, Registry: tokens, Clients: memory.NewClients(), Issuers: memory.NewIssuers(), Users: users, UserRegistry: users}
 }
 
 func wantInjected(t *testing.T, err error) {

@@ -26,6 +26,7 @@ type Stores struct {
 	Subjects     oauth.Subjects      // of the same state that Tokens.Read returns
 	Registry     oauth.TokenRegistry // of the same records and states
 	Clients      oauth.ClientRegistry
+	Issuers      oauth.IssuerRegistry
 	Users        oauth.Users
 	UserRegistry oauth.UserRegistry // of the same users
 
@@ -45,6 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"Subjects", subjectsTests},
 		{"Registry", registryTests},
 		{"Clients", clientsTests},
+		{"Issuers", issuersTests},
 		{"Users", usersTests},
 		{"All", allTests},
 	}
@@ -157,6 +159,22 @@ func Methods(s Stores) []Method {
 		}, true},
 		{"Clients.SaveResourceScopes", func(ctx context.Context) error {
 			return s.Clients.SaveResourceScopes(ctx, oauth.ResourceScopes{Roles: map[string][]string{"mail": nil}})
+		}, true},
+		{"Issuers.TrustedIssuer", func(ctx context.Context) error {
+			_, _, err := s.Issuers.TrustedIssuer(ctx, "everywhere")
+			return err
+		}, true},
+		{"IssuerRegistry.SaveIssuer", func(ctx context.Context) error {
+			_, err := s.Issuers.SaveIssuer(ctx, testIssuer("everywhere"))
+			return err
+		}, true},
+		{"IssuerRegistry.ListIssuers", func(ctx context.Context) error {
+			_, err := s.Issuers.ListIssuers(ctx)
+			return err
+		}, false},
+		{"IssuerRegistry.RemoveIssuer", func(ctx context.Context) error {
+			_, err := s.Issuers.RemoveIssuer(ctx, "everywhere")
+			return err
 		}, true},
 		{"Users.Login", func(ctx context.Context) error {
 			_, err := s.Users.Login(ctx, user.Username, counter("pair"), counter("name"))

@@ -25,6 +25,7 @@ type Fixture struct {
 
 	Tokens  *dynamo.Tokens
 	Clients *dynamo.Clients
+	Issuers *dynamo.Issuers
 	Users   *dynamo.Users
 }
 
@@ -43,6 +44,7 @@ func New(t testing.TB, endpoint string) *Fixture {
 		Tables:  tables,
 		Tokens:  dynamo.NewTokens(db, tables.Tokens),
 		Clients: dynamo.NewClients(db, tables.Clients),
+		Issuers: dynamo.NewIssuers(db, tables.Clients),
 		Users:   dynamo.NewUsers(db, tables.Users),
 	}
 }
@@ -60,7 +62,7 @@ func Config(endpoint string) aws.Config {
 // Stores are the fixture's for storetest.
 func (f *Fixture) Stores() storetest.Stores {
 	return storetest.Stores{
-		Tokens: f.Tokens, Subjects: f.Tokens, Registry: f.Tokens, Clients: f.Clients, Users: f.Users, UserRegistry: f.Users,
+		Tokens: f.Tokens, Subjects: f.Tokens, Registry: f.Tokens, Clients: f.Clients, Issuers: f.Issuers, Users: f.Users, UserRegistry: f.Users,
 		Damage: f.damage,
 	}
 }

@@ -33,7 +33,7 @@ func (p memoryPlan) String() string {
 func runInMemory(t *testing.T, flow clientFlow, p memoryPlan, stats *statistics) (calls, tokenCalls int) {
 	t.Helper()
 	tokens, users := memory.NewTokens(), memory.NewUsers()
-	stores := storetest.Stores{Tokens: tokens, Subjects: tokens, Clients: memory.NewClients(), Users: users, UserRegistry: users}
+	stores := storetest.Stores{Tokens: tokens, Subjects: tokens, Clients: memory.NewClients(), Issuers: memory.NewIssuers(), Users: users, UserRegistry: users}
 	tap := &tokenTap{Tokens: tokens, before: map[int]func(){}, after: map[int]func(){}}
 	tapped := stores
 	tapped.Tokens = tap

@@ -1,0 +1,75 @@
+package oauth
+
+import (
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/fob-oauth/fob/internal/ledger"
+)
+
+const maxClaimName = 128 // bytes
+
+// SubjectRule says which subject the sub of an issuer's token is.
+type SubjectRule string
+
+const (
+	// HashedSubjects are users that fob does not have: see [HashedUserID]. It is the
+	// zero rule's meaning.
+	HashedSubjects SubjectRule = "hashed"
+	// NamedSubjects are users of fob: the sub is a username. The issuer could name any,
+	// so it is for a back end that may log in everybody.
+	NamedSubjects SubjectRule = "username"
+)
+
+// TrustedIssuer is a registered issuer: its tokens prove who a user is. Package
+// oauth's [Issuer] is something else, fob's own token endpoint.
+type TrustedIssuer struct {
+	Signer
+	Version uint64 // grows with every write; zero is an issuer not saved yet
+	Created int64  // Unix seconds
+
+	Subjects SubjectRule // empty is HashedSubjects
+	// UsernameClaim names the claim that becomes the username of a hashed subject, and
+	// RolesClaim the one that becomes its roles. Empty is none. Both are as the issuer
+	// says at each login, and neither ever identifies a user.
+	UsernameClaim, RolesClaim string
+}
+
+// SubjectRule is Subjects or its default.
+func (i TrustedIssuer) SubjectRule() SubjectRule {
+	if i.Subjects == "" {
+		return HashedSubjects
+	}
+	return i.Subjects
+}
+
+// Validate reports every fault of an issuer that is about to be saved, except those
+// within its inline keys: see [Assertions].CheckKeys.
+func (i TrustedIssuer) Validate() error {
+	errs := []error{i.Signer.Validate()}
+	switch i.SubjectRule() {
+	case HashedSubjects:
+	case NamedSubjects:
+		if i.UsernameClaim != "" || i.RolesClaim != "" {
+			errs = append(errs, errors.New("users of fob have their own usernames and roles: no claims become those"))
+		}
+	default:
+		errs = append(errs, fmt.Errorf("subjects are %s or %s, not %q", HashedSubjects, NamedSubjects, i.Subjects))
+	}
+	for _, name := range []string{i.UsernameClaim, i.RolesClaim} {
+		if len(name) > maxClaimName || !plain(name) {
+			errs = append(errs, fmt.Errorf("the name of a claim has at most %d bytes of UTF-8 without blanks and control characters", maxClaimName))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// HashedUserID is the id of the user whom an issuer calls sub. Two issuers never
+// mean one user, and it does not say what sub was: an e-mail address, say.
+func HashedUserID(issuer, sub string) string {
+	var k [16]byte
+	ledger.Key(k[:], "fob user of issuer 1", issuer, sub)
+	return userIDPrefix + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(k[:]))
+}
