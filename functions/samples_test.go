@@ -252,14 +252,14 @@ func TestSamplesHaveTheGatewaysShape(t *testing.T) {
 			name := strings.Split(path, "/")[0]
 			route := "/" + name
 			if routes, several := routesOf[name]; several {
-				if route = strings.TrimPrefix(e.RouteKey, "ANY "); !slices.Contains(routes, route) {
+				if route = strings.TrimPrefix(e.RouteKey, e.RequestContext.HTTP.Method+" "); !slices.Contains(routes, route) {
 					t.Errorf("the function has no route %s", route)
 				}
 			}
 			called := strings.NewReplacer("{device}", e.PathParameters["device"]).Replace(route)
 			at := e.RequestContext
 			got := []string{e.Version, e.RouteKey, at.RouteKey, e.RawPath, at.HTTP.Path, at.AccountID, at.DomainName, at.Stage, at.HTTP.SourceIP, at.HTTP.UserAgent, at.HTTP.Protocol}
-			want := []string{"2.0", "ANY " + route, "ANY " + route, called, called, "123456789012", e.Headers["host"], "$default", e.Headers["x-forwarded-for"], e.Headers["user-agent"], "HTTP/1.1"}
+			want := []string{"2.0", at.HTTP.Method + " " + route, at.HTTP.Method + " " + route, called, called, "123456789012", e.Headers["host"], "$default", e.Headers["x-forwarded-for"], e.Headers["user-agent"], "HTTP/1.1"}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

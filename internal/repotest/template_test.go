@@ -20,7 +20,8 @@ import (
 type function struct {
 	config any // a pointer to the struct in package config that it reads, or nil
 	memory int
-	// routes are its paths by the name of their event; nil is its own name at Route.
+	// routes are its methods and paths by the name of their event; nil is POST at its own
+	// name, and GET for the 405.
 	routes map[string]string
 	// guarded: its routes are behind the authorizer.
 	guarded bool
@@ -67,7 +68,10 @@ var functions = map[string]function{
 		config: new(config.Base),
 		memory: 256,
 		routes: map[string]string{
-			"Route": wire.DevicesPath, "DeviceRoute": wire.DevicePath, "SignOutRoute": wire.SignOutPath,
+			"Route": "GET " + wire.DevicesPath, "HeadRoute": "HEAD " + wire.DevicesPath,
+			"DeviceRoute": "DELETE " + wire.DevicePath,
+			// A device may be called sign-out.
+			"SignOutRoute": "POST " + wire.SignOutPath, "DeviceSignOutRoute": "DELETE " + wire.SignOutPath,
 		},
 		allows: map[any][]string{
 			getAtt("TokensTable.Arn"): {
@@ -80,7 +84,7 @@ var functions = map[string]function{
 	"metadata": {
 		config:     new(config.Metadata),
 		memory:     128,
-		routes:     map[string]string{"Route": wire.MetadataPath},
+		routes:     map[string]string{"Route": "GET " + wire.MetadataPath, "HeadRoute": "HEAD " + wire.MetadataPath},
 		unreserved: true,
 		allows:     map[any][]string{},
 	},
@@ -96,6 +100,7 @@ var functions = map[string]function{
 	},
 	"me": {
 		memory:     128,
+		routes:     map[string]string{"Route": "GET " + wire.MePath, "HeadRoute": "HEAD " + wire.MePath},
 		guarded:    true,
 		unreserved: true,
 		allows:     map[any][]string{},
@@ -238,12 +243,13 @@ func (c *checker) function(folder, name string, resource any, want function) {
 
 	routes := want.routes
 	if routes == nil {
-		routes = map[string]string{"Route": "/" + folder}
+		routes = map[string]string{"Route": "POST /" + folder, "WrongMethodRoute": "GET /" + folder}
 	}
 	events := map[string]any{}
-	for event, path := range routes {
+	for event, route := range routes {
+		method, path, _ := strings.Cut(route, " ")
 		properties := map[string]any{
-			"ApiId": ref("Api"), "Path": path, "Method": "ANY", "PayloadFormatVersion": "2.0",
+			"ApiId": ref("Api"), "Path": path, "Method": method, "PayloadFormatVersion": "2.0",
 		}
 		if want.guarded {
 			properties["Auth"] = map[string]any{"Authorizer": "Bearer"}
