@@ -26,6 +26,17 @@ func (c *checker) api() {
 				"Headers": []any{"Authorization"}, "Context": []any{"routeKey", "httpMethod"}, "ReauthorizeEvery": ref("AuthorizerCacheSeconds"),
 			},
 		}}},
+		"CorsConfiguration": fn{"If", []any{
+			"HasCorsOrigins",
+			map[string]any{
+				"AllowOrigins":  fn{"Split", []any{",", ref("CorsOrigins")}},
+				"AllowMethods":  []any{"GET", "POST", "DELETE"},
+				"AllowHeaders":  []any{"Authorization", "Content-Type"},
+				"ExposeHeaders": []any{"WWW-Authenticate", "Retry-After", "Date"},
+				"MaxAge":        7200,
+			},
+			ref("AWS::NoValue"),
+		}},
 		"DefaultRouteSettings": map[string]any{
 			"ThrottlingRateLimit": ref("ThrottleRate"), "ThrottlingBurstLimit": ref("ThrottleBurst"),
 		},
@@ -41,6 +52,31 @@ func (c *checker) api() {
 	for key, value := range fields {
 		if !safe.MatchString(value) {
 			c.fault("access log: %s is %s", key, value)
+		}
+	}
+}
+
+// corsOrigins: nobody's pages by default, and nothing that the gateway would refuse in
+// the middle of a deployment.
+func (c *checker) corsOrigins() {
+	c.same("CorsOrigins: Default", at(c.Parameters["CorsOrigins"], "Default"), "")
+	c.same("HasCorsOrigins", c.Conditions["HasCorsOrigins"], fn{"Not", []any{fn{"Equals", []any{ref("CorsOrigins"), ""}}}})
+	pattern, _ := at(c.Parameters["CorsOrigins"], "AllowedPattern").(string)
+	allowed, err := regexp.Compile(pattern)
+	if err != nil {
+		c.fault("CorsOrigins: AllowedPattern: %v", err)
+		return
+	}
+	for origins, want := range map[string]bool{
+		"": true, "*": true, "https://app.example.com": true, "https://localhost": true, "http://localhost:3000": true,
+		"https://app.example.com:8443,http://localhost,https://b.example": true,
+
+		"capacitor://localhost": false, "ionic://localhost": false, "null": false, "https://*": false, "https://*.example.com": false,
+		"http://app.example.com": false, "https://app.example.com/": false, "https://App.example.com": false, "https://a.example, https://b.example": false,
+		"https://a.example,": false, "*,https://a.example": false, "https://a.example,*": false, "https://user@a.example": false, "app.example.com": false,
+	} {
+		if allowed.MatchString(origins) != want {
+			c.fault("CorsOrigins: AllowedPattern: %q is %v", origins, !want)
 		}
 	}
 }

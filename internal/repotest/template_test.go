@@ -147,6 +147,7 @@ func templateFaults(t *testing.T, text []byte) []string {
 	c := &checker{template: tmpl}
 	c.functions(folders(t))
 	c.api()
+	c.corsOrigins()
 	c.authorizer()
 	c.routeScopes(t)
 	c.roles()
