@@ -40,12 +40,14 @@ when keys are turned.
 With --json the first line on standard output is one JSON object, printed when
 requests are answered. Its last members are there if the demo is.
 
-Each request writes one line of JSON to standard error.`
+Each request writes one line of JSON to standard error, except the preflight
+requests of --cors-origin.`
 
 type serveOptions struct {
 	addr           string
 	keysFile       string
 	accessLifetime seconds
+	corsOrigins    []string
 	quiet          bool
 }
 
@@ -68,9 +70,12 @@ func serveCommand(p *program) *cobra.Command {
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 picks a free one")
 	flags.StringVar(&o.keysFile, keysFlag, p.getenv(keysEnv), "`file` that keeps the key ring, made if it is missing, or set "+keysEnv+"; in memory it may be left out")
 	flags.Var(&o.accessLifetime, "access-lifetime", "how long the demo's access tokens live, such as 90s (default 1h)")
+	flags.StringArrayVar(&o.corsOrigins, corsOriginFlag, nil, "`origin` of pages whose scripts may read answers, such as http://localhost:3000; may be repeated")
 	flags.BoolVar(&o.quiet, "quiet", false, "write no line for each request")
 	return printsJSON(cmd, serviceJSON{})
 }
+
+const corsOriginFlag = "cors-origin"
 
 // Limits of the server. A request is a form of a few hundred bytes and is
 // answered within a second.
@@ -86,6 +91,10 @@ const (
 func serve(ctx context.Context, p *program, o serveOptions) error {
 	if _, _, err := net.SplitHostPort(o.addr); err != nil {
 		return fail(exitUsage, "--addr wants host:port, such as 127.0.0.1:8080")
+	}
+	allowOrigins, err := laptop.AllowOrigins(o.corsOrigins)
+	if err != nil {
+		return fail(exitUsage, "--%s: %v", corsOriginFlag, err)
 	}
 	if err := p.tables.choose(); err != nil {
 		return err
@@ -138,7 +147,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		events = slog.NewJSONHandler(visible{log}, &slog.HandlerOptions{ReplaceAttr: laptop.DropMetrics})
 	}
 	server := &http.Server{
-		Handler:           laptop.Handler(s.ofLaptop(), fetch, wire.Options{Issuer: about.base, Log: slog.New(events)}),
+		Handler:           allowOrigins(laptop.Handler(s.ofLaptop(), fetch, wire.Options{Issuer: about.base, Log: slog.New(events)})),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,

@@ -1,0 +1,54 @@
+package laptop
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/rs/cors"
+)
+
+// AllowOrigins returns what lets scripts of pages read the answers of a handler, if the
+// page is from one of the origins, as the gateway of template.yaml does
+// (CorsConfiguration). It answers their preflight requests. Without origins it changes
+// nothing. Its error is for an origin that no browser sends.
+//
+// There is no Access-Control-Allow-Credentials: it is for cookies, and fob has none.
+func AllowOrigins(origins []string) (func(http.Handler) http.Handler, error) {
+	if len(origins) == 0 {
+		return func(h http.Handler) http.Handler { return h }, nil // to the library no origins are all
+	}
+	var faults []error
+	for _, origin := range origins {
+		if !isOrigin(origin) && origin != anyOrigin {
+			faults = append(faults, fmt.Errorf("%q is not an origin such as https://app.example.com or capacitor://localhost", origin))
+		}
+	}
+	if len(origins) > 1 && slices.Contains(origins, anyOrigin) {
+		faults = append(faults, errors.New("* is all origins, so there is no other one to name"))
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return cors.New(cors.Options{
+		AllowedOrigins: origins,
+		AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodDelete},
+		AllowedHeaders: []string{"Authorization", "Content-Type"},
+		ExposedHeaders: []string{"WWW-Authenticate", "Retry-After", "Date"},
+		MaxAge:         7200, // seconds; no browser keeps it for longer than a day
+	}).Handler, nil
+}
+
+const anyOrigin = "*"
+
+// isOrigin reports an origin as browsers write it (RFC 6454 §6.2), in lower case. The
+// library would read a * within it as a pattern. null is no origin to allow: every
+// sandboxed page has it.
+func isOrigin(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Scheme != "" && u.Hostname() != "" && u.Scheme+"://"+u.Host == text &&
+		text == strings.ToLower(text) && !strings.Contains(text, anyOrigin)
+}
