@@ -205,7 +205,11 @@ const (
 
 // awsConfig is the SDK's configuration for the tables.
 func (t *tables) awsConfig(ctx context.Context) (aws.Config, error) {
-	return awsConfig(ctx, t.areLocal(), "--dynamodb URL for a local endpoint")
+	otherwise := "--dynamodb URL for a local endpoint"
+	if t.stack == "" && t.endpoint == "" {
+		otherwise += ". No command reaches what fob serve keeps in memory: fob serve --help says what to start instead"
+	}
+	return awsConfig(ctx, t.areLocal(), otherwise)
 }
 
 // awsConfig is the SDK's configuration for AWS, or for an endpoint on this machine.
@@ -229,7 +233,7 @@ func awsConfig(ctx context.Context, local bool, otherwise string) (aws.Config, e
 	}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		if !local {
-			return aws.Config{}, fail(exitFailure, "no AWS credentials: set AWS_PROFILE, or give %s (%v)", otherwise, err)
+			return aws.Config{}, fail(exitFailure, "no AWS credentials (%v): set AWS_PROFILE, or give %s", err, otherwise)
 		}
 		cfg.Credentials = credentials.NewStaticCredentialsProvider(localKey, localKey, "")
 	}

@@ -35,7 +35,8 @@ curl -sS {base}/introspect -u {api} -d "token=$B"; echo
 # 6. The iPad logs in again: a new token, never A.
 curl -sS {base}/token -u {client} -d '{login}&scope=device_ipad'; echo
 
-# Ctrl-C ends fob. fob serve --help tells how to keep tokens in DynamoDB, and more.
+# No other fob command reaches what is in memory: fob serve --help says how to use DynamoDB.
+# Ctrl-C ends fob.
 `
 
 const withoutDemo = `# fob serves {base} and keeps everything {where}.
