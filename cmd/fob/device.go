@@ -5,13 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/scope"
 )
 
 const deviceHelp = `See which devices are signed in, and end their tokens, without having any of them.
@@ -116,6 +114,9 @@ func listDevices(ctx context.Context, p *program, s stores, which selection, fla
 		if err := which.clientIsKnown(ctx, s); err != nil {
 			return err
 		}
+		if which.device != "" {
+			_, _ = fmt.Fprintf(p.stderr, "fob: %s\n", which.nothing())
+		}
 	}
 	return printTable(p, standing, []string{"USER", "CLIENT", "DEVICE", "SCOPES", "ISSUED", "UNTIL"}, func(st oauth.SignIn) (deviceView, []string) {
 		a := st.Authorization
@@ -193,13 +194,10 @@ func endDevices(ctx context.Context, p *program, s stores, which selection) erro
 		}
 	}
 	return p.confirm(endedView{ended}, func(w io.Writer) {
-		switch {
-		case ended > 0:
+		if ended > 0 {
 			_, _ = fmt.Fprintf(w, "%d signed out.\n", ended)
-		case strings.HasPrefix(which.device, scope.DevicePrefix):
-			_, _ = fmt.Fprintf(w, "Nothing was signed in there. A device's name has no %s before it.\n", scope.DevicePrefix)
-		default:
-			_, _ = io.WriteString(w, "Nothing was signed in there.\n")
+			return
 		}
+		_, _ = io.WriteString(w, which.nothing()+"\n")
 	})
 }

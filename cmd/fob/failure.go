@@ -120,6 +120,9 @@ func (p *program) explain(err error, of sentences) error {
 		}
 		return fail(exitConflict, "there is a %s %q already: %s", e.Entry, e.Name, instead[e.Entry])
 	case oauth.NoSuchEntry:
+		if e.Entry == oauth.UserEntry && isUserID(e.Name) {
+			return fail(exitNotFound, "there is no user with the name %q, which looks like an id: fob user list has both", e.Name)
+		}
 		return fail(exitNotFound, "there is no %s %q: see fob %s list", e.Entry, e.Name, e.Entry)
 	case oauth.SecretOfPublic:
 		return fail(exitUsage, "the client %q is public and has no secret", e.Name)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -59,6 +60,9 @@ func (s selection) one(ctx context.Context, from stores) (subject ledger.Subject
 	switch {
 	case s.user != "":
 		u, err := from.registrar().User(ctx, s.user)
+		if oauth.IsChange(err, oauth.NoSuchEntry) && isUserID(s.user) {
+			err = fail(exitNotFound, "there is no user with the name %q: for a user's id there is --subject", s.user)
+		}
 		return oauth.SubjectOf(u.ID), true, err
 	case s.subject != "":
 		subject, err = findSubject(ctx, from, s.subject)
@@ -92,6 +96,30 @@ func findSubject(ctx context.Context, from stores, sub string) (ledger.Subject, 
 		err = fail(exitNotFound, "nobody has the id %q: see fob user list", sub)
 	}
 	return subject, err
+}
+
+// isUserID reports whether a name looks like the id of a user.
+func isUserID(name string) bool { return oauth.SubjectOf(name).Kind == ledger.UserSubject }
+
+// nothing says that nothing was found, and how to see what is there.
+func (s selection) nothing() string {
+	list := "--client ID"
+	switch {
+	case s.user != "":
+		list = "--user " + shown(s.user)
+	case s.subject != "":
+		list = "--subject " + shown(s.subject)
+	case s.client != "":
+		list = "--client " + shown(s.client)
+	}
+	text := "Nothing is signed in there"
+	if s.device != "" {
+		text = "Nothing is signed in at the device " + shown(s.device)
+	}
+	if strings.HasPrefix(s.device, scope.DevicePrefix) {
+		text += ", and a device's name has no " + scope.DevicePrefix + " before it"
+	}
+	return text + ": fob device list " + list + " shows what is."
 }
 
 // clientIsKnown refuses a client's id that may be a slip, when nothing was found
