@@ -133,7 +133,7 @@ func importUsers(ctx context.Context, p *program, r *oauth.Registrar, file strin
 	case counts.Good+counts.Refused == 0:
 		return fail(exitUsage, "there are no users in %s", name)
 	}
-	return reportImport(p, counts, refused, o.dryRun)
+	return reportImport(p, counts, refused, o)
 }
 
 func importFault(p *program, err error) error {
@@ -196,10 +196,10 @@ type checkView struct {
 	Refused []userimport.Refusal `json:"refused"`
 }
 
-func reportImport(p *program, counts userimport.Counts, refused []userimport.Refusal, dryRun bool) error {
+func reportImport(p *program, counts userimport.Counts, refused []userimport.Refusal, o importOptions) error {
 	var view any = importView{counts.Imported, counts.Existing, refused}
 	text, show := soFar(counts), p.confirm
-	if dryRun {
+	if o.dryRun {
 		view = checkView{counts.Good, refused}
 		text, show = plural(counts.Good, "user can be imported", "users can be imported"), p.print
 	}
@@ -215,13 +215,21 @@ func reportImport(p *program, counts userimport.Counts, refused []userimport.Ref
 		}
 		columns(w, rows...)
 		if more := counts.Refused - int64(len(refused)); more > 0 {
-			_, _ = fmt.Fprintf(w, "and %d more: --report FILE and --json list them all.\n", more)
+			all := "--report FILE and --json list them all"
+			if o.report != "" {
+				all = shown(o.report) + " has them all"
+			}
+			_, _ = fmt.Fprintf(w, "and %d more: %s.\n", more, all)
 		}
 	})
 	if err != nil || counts.Refused == 0 {
 		return err
 	}
-	return fail(exitPartly, "%s refused: see the report on standard output", plural(counts.Refused, "line is", "lines are"))
+	where := "the report on standard output"
+	if o.report != "" {
+		where = shown(o.report)
+	}
+	return fail(exitPartly, "%s refused: see %s", plural(counts.Refused, "line is", "lines are"), where)
 }
 
 // soFar says how many users are in.
