@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,6 +30,12 @@ func (f *failure) Error() string { return f.text }
 
 // errInterrupted: the command was stopped, and may not know what it did.
 var errInterrupted error = &failure{exitFailure, "interrupted"}
+
+// interrupted reports whether a command was stopped, before or after an error was
+// explained.
+func interrupted(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted)
+}
 
 func fail(code int, format string, args ...any) error {
 	return &failure{code, fmt.Sprintf(format, args...)}

@@ -28,7 +28,7 @@ type kind int
 const (
 	otherKind kind = iota
 	conflict
-	interrupted
+	stopped
 	missing
 	nothingListens
 	noHost
@@ -46,7 +46,7 @@ func kindOf(err error, code string) kind {
 	case errors.Is(err, oauth.ErrConflict):
 		return conflict
 	case errors.Is(err, context.Canceled):
-		return interrupted
+		return stopped
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return nothingListens
 	case unknownHost:
@@ -103,7 +103,7 @@ func explainAs(err error, service string, in func(k kind, code, message string) 
 		code, message = api.ErrorCode(), oneLine(api.ErrorMessage())
 	}
 	k := kindOf(err, code)
-	if k == interrupted {
+	if k == stopped {
 		return errInterrupted
 	}
 	if said := in(k, code, message); said != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -103,9 +102,9 @@ key, wait until every instance knows it, activate it, and wait until every insta
 does. It takes three minutes, and reports its progress on standard error.
 
 It can be stopped at any point, and run again: it goes on where it stopped. A key
-that was activated less than a day ago is not turned once more, unless with
---again, so that running it twice is one rotation. The key that it leaves as
-verify-only is retired by a later run.`,
+that was activated less than a day ago, by a rotation or in the place of one that
+leaked, is not turned once more, unless with --again, so that running it twice is one
+rotation. The key that it leaves as verify-only is retired by a later run.`,
 		Example: "  fob key rotate",
 		Args:    noArgs,
 		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error {
@@ -204,7 +203,7 @@ func longestLife(ctx context.Context, p *program, given seconds) (time.Duration,
 
 // withoutClients adds why the table of clients was read, and how to do without it.
 func withoutClients(err error) error {
-	if errors.Is(err, context.Canceled) {
+	if interrupted(err) {
 		return err
 	}
 	return fail(exitCode(err), "when a key can be retired, the clients say: %v; or give --longest-life", err)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -28,7 +27,7 @@ func rotateKeys(ctx context.Context, p *program, v rotation.Vault, given seconds
 		Say:     func(line string) { _, _ = io.WriteString(p.stderr, "fob: "+line+"\n") },
 		Again:   again,
 	}.Run(ctx)
-	if errors.Is(err, context.Canceled) {
+	if interrupted(err) {
 		return fail(exitFailure, "interrupted: run fob key rotate again, and it goes on from here")
 	}
 	if err != nil {
@@ -43,6 +42,10 @@ func rotateKeys(ctx context.Context, p *program, v rotation.Vault, given seconds
 	return p.confirm(view, func(w io.Writer) {
 		if len(retired) > 0 {
 			_, _ = fmt.Fprintf(w, "Retired: %s.\n", strings.Join(retired, ", "))
+		}
+		if !view.Turned {
+			_, _ = fmt.Fprintf(w, "Nothing was turned: key %d is active since %s, less than a day ago. With --again it is turned all the same.\n", done.Active.KID, view.Active.Since)
+			return
 		}
 		_, _ = fmt.Fprintf(w, "Key %d is active at every instance, since %s.\n", done.Active.KID, view.Active.Since)
 	})

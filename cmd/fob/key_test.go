@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -277,6 +280,29 @@ func TestKeyRotateInterrupted(t *testing.T) {
 		t.Errorf("exit code %d, %q", code, said)
 	}
 	p.want("1:verify-only 2:active")
+}
+
+// So is one while the table of clients is read.
+func TestKeyRotateInterruptedInATable(t *testing.T) {
+	p := newKeyProgram(t, "1:verify-only:48h", "2:active:48h")
+	ctx, interrupt := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // else the server does not see that the client is gone
+		interrupt()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	for command, says := range map[string]string{
+		"rotate": "fob: interrupted: run fob key rotate again, and it goes on from here\n",
+		"list":   "fob: interrupted\n",
+	} {
+		var stdout, stderr output
+		fob := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv}
+		code := fob.run(ctx, []string{"key", command, "--" + keysFlag, p.path, "--" + endpointFlag, server.URL})
+		if code != exitFailure || stdout.String() != "" || stderr.String() != says {
+			t.Errorf("%s: exit code %d, %q, %q", command, code, &stdout, &stderr)
+		}
+	}
 }
 
 // The other operator is faster.

@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,9 @@ type Rotated struct {
 	Retired []uint8 // by this run
 }
 
-// Run returns when every instance makes its new tokens under the active key.
+// Run returns when every instance makes its new tokens under the active key, or at
+// once where nothing was turned: the active key is less than a day old, and did not
+// come by a rotation.
 func (r Rotation) Run(ctx context.Context) (Rotated, error) {
 	var done Rotated
 	d, err := r.Vault.Read(ctx)
@@ -67,16 +70,25 @@ func (r Rotation) Run(ctx context.Context) (Rotated, error) {
 		}
 		r.Say(fmt.Sprintf("key %d is added, prepublished", active.KID))
 		active, known, err = r.activate(ctx, active, r.Now().Add(StepWait))
-	default:
-		r.Say(fmt.Sprintf("key %d is active since %s: that rotation is done, and --again would turn it once more", active.KID, stamp(active.Since)))
-		done.Active = active
+	case d.turnedLast():
+		done.Active = active // by a run that may have been stopped in its last wait
 		return done, r.await(ctx, known, "every instance makes tokens under it")
+	default:
+		done.Active = active // made in the place of a key that leaked, or the first one
+		return done, nil
 	}
 	if err != nil {
 		return done, err
 	}
 	done.Active, done.Turned = active, true
 	return done, r.await(ctx, known, "every instance makes tokens under it")
+}
+
+// turnedLast reports whether the active key took over from one that lives on, as a
+// rotation does it.
+func (d Document) turnedLast() bool {
+	since := d.Active().Since
+	return slices.ContainsFunc(d.in(bearer.VerifyOnly), func(k Key) bool { return k.Since.Equal(since) })
 }
 
 // retire ends the keys whose last token has run out.
