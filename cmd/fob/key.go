@@ -86,7 +86,7 @@ long that is depends on the lifetimes in the table of clients.
 With --now it ends a key that has leaked, whatever its state: within 60 seconds
 its tokens are inactive everywhere, and their users log in again. If it is the
 active one, a new key takes its place in the same write, and one that is prepublished
-ends with it. Keys lie side by side in their secret: if the secret leaked, end each of
+ends with it. All keys are in one secret: if the secret leaked, end each of
 them, the active one last. The command lists the other keys.`,
 		Example: "  fob key retire 1\n  fob key retire 2 --now",
 		Args:    oneArg("the key's id"),
@@ -276,7 +276,7 @@ type retiredView struct {
 	keyView
 	ReplacedBy uint8 `json:"replaced_by,omitempty"` // the key that is active in its place
 
-	// Of --now, because keys lie side by side in their secret.
+	// Of --now, because all keys are in one secret.
 	AlsoRetired []int `json:"also_retired,omitempty"` // were prepublished
 	Beside      []int `json:"beside,omitempty"`       // older ones that still verify
 }
@@ -324,10 +324,10 @@ func retireKey(ctx context.Context, p *program, v rotation.Vault, arg string, gi
 			_, _ = fmt.Fprintf(w, "Key %d is new, and active in its place.\n", replacement.KID)
 		}
 		for _, other := range view.AlsoRetired {
-			_, _ = fmt.Fprintf(w, "Key %d was prepublished beside it, and is retired too.\n", other)
+			_, _ = fmt.Fprintf(w, "Key %d was prepublished, and is retired too.\n", other)
 		}
 		for _, other := range view.Beside {
-			_, _ = fmt.Fprintf(w, "Key %d lies beside it: if it leaked with it, fob key retire %d --now ends it too.\n", other, other)
+			_, _ = fmt.Fprintf(w, "Key %d is in the same secret: if it leaked too, fob key retire %d --now ends it.\n", other, other)
 		}
 	})
 }

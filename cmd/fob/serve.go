@@ -20,8 +20,8 @@ import (
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
-const serveHelp = `Serve runs /token, /revoke, /introspect, /devices, /me and the metadata that tell
-where they are (RFC 8414) on one address of this machine.
+const serveHelp = `Serve runs /token, /revoke, /introspect, /devices, /me and the metadata with their
+addresses (RFC 8414) on one address of this machine.
 
 Without flags it keeps everything in memory, adds a demo client, app, API and
 user, and prints curl lines that show on them what fob does.
