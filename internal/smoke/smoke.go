@@ -213,13 +213,16 @@ func (r *run) post(ctx context.Context, path string, form url.Values) (answer, e
 	}
 	defer resp.Body.Close()
 	a := answer{status: resp.StatusCode}
+	if a.status == http.StatusNotFound { // a gateway's is JSON too
+		return a, errors.New("status 404: is it the address before /token?")
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if err != nil {
 		r.unanswered = true
 		return a, err
 	}
 	if len(body) > 0 && json.Unmarshal(body, &a) != nil {
-		return a, fmt.Errorf("status %d, and a body that is not JSON: is it the address before /token?", a.status)
+		return a, fmt.Errorf("status %d, and a body that is not JSON", a.status)
 	}
 	return a, nil
 }
