@@ -34,7 +34,7 @@ const clientAddExample = `  # a mobile app whose users log in on several devices
 type clientOptions struct {
 	id                  string
 	public, secretStdin bool
-	settings            clientSettings
+	settings            *entryFlags[oauth.Client]
 }
 
 func clientAddCommand(p *program) *cobra.Command {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -40,7 +39,7 @@ func clientSetCommand(p *program) *cobra.Command {
 	}
 	settings := addClientSettings(cmd)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if !slices.ContainsFunc(settings, func(s clientSetting) bool { return s.given() }) {
+		if !settings.given() {
 			return fail(exitUsage, "fob client set needs a setting to change")
 		}
 		return nil

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// entryFlags are the flags that the commands add and set of one kind of entry share.
+// Each of them changes a setting of a T.
+type entryFlags[T any] struct {
+	f   *pflag.FlagSet
+	all []entryFlag[T]
+}
+
+type entryFlag[T any] struct {
+	name  string
+	apply func(*T) error
+}
+
+func newEntryFlags[T any](cmd *cobra.Command) *entryFlags[T] {
+	cmd.Flags().SortFlags = false
+	return &entryFlags[T]{f: cmd.Flags()}
+}
+
+// given reports whether any of the flags was given.
+func (e *entryFlags[T]) given() bool {
+	for _, flag := range e.all {
+		if e.f.Changed(flag.name) {
+			return true
+		}
+	}
+	return false
+}
+
+// apply puts those settings into entry whose flags were given.
+func (e *entryFlags[T]) apply(entry *T) error {
+	var faults []error
+	for _, flag := range e.all {
+		if e.f.Changed(flag.name) {
+			faults = append(faults, flag.apply(entry))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// add registers what the flag of that name changes.
+func (e *entryFlags[T]) add(name string, apply func(*T) error) {
+	e.all = append(e.all, entryFlag[T]{name, apply})
+}
+
+// list adds a flag that is repeated. One empty value says that the list is empty.
+func (e *entryFlags[T]) list(name, help string, set func(entry *T, values []string) error) {
+	values := e.f.StringArray(name, nil, help)
+	e.add(name, func(entry *T) error {
+		if len(*values) == 1 && (*values)[0] == "" {
+			return set(entry, nil)
+		}
+		return set(entry, *values)
+	})
+}
+
+func (e *entryFlags[T]) texts(name, help string, of func(*T) *[]string) {
+	e.list(name, help, func(entry *T, values []string) error {
+		*of(entry) = values
+		return nil
+	})
+}
+
+// span adds a flag for a duration.
+func (e *entryFlags[T]) span(name, help string, of func(*T) *int64) {
+	var value seconds
+	e.f.Var(&value, name, help)
+	e.add(name, func(entry *T) error {
+		*of(entry) = int64(value)
+		return nil
+	})
+}
