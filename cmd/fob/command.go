@@ -91,7 +91,7 @@ func (p *program) command() *cobra.Command {
 	flags.BoolVar(&p.json, "json", false, "print JSON, for programs")
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { manual(cmd.OutOrStdout(), cmd) })
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(serveCommand(p), clientCommand(p), userCommand(p), scopeCommand(p), deviceCommand(p), subjectCommand(p),
+	root.AddCommand(serveCommand(p), clientCommand(p), userCommand(p), scopeCommand(p), issuerCommand(p), deviceCommand(p), subjectCommand(p),
 		keyCommand(p), epochCommand(p), smokeCommand(p))
 	ofLibrary(root)
 	return root

@@ -68,6 +68,22 @@ func (e *entryFlags[T]) texts(name, help string, of func(*T) *[]string) {
 	})
 }
 
+func (e *entryFlags[T]) text(name, help string, of func(*T) *string) {
+	value := e.f.String(name, "", help)
+	e.add(name, func(entry *T) error {
+		*of(entry) = *value
+		return nil
+	})
+}
+
+func (e *entryFlags[T]) truth(name, help string, of func(*T) *bool) {
+	value := e.f.Bool(name, false, help)
+	e.add(name, func(entry *T) error {
+		*of(entry) = *value
+		return nil
+	})
+}
+
 // span adds a flag for a duration.
 func (e *entryFlags[T]) span(name, help string, of func(*T) *int64) {
 	var value seconds

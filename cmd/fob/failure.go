@@ -124,8 +124,9 @@ func (p *program) explain(err error, of sentences) error {
 			oauth.ClientEntry: "see fob client show " + e.Name,
 			oauth.UserEntry:   "fob user passwd changes the password",
 			oauth.ScopeEntry:  "--replace gives it these roles",
+			oauth.IssuerEntry: "see fob issuer show " + e.Name,
 		}
-		return fail(exitConflict, "there is a %s %q already: %s", e.Entry, e.Name, instead[e.Entry])
+		return fail(exitConflict, "there is %s %q already: %s", articled(e.Entry), e.Name, instead[e.Entry])
 	case oauth.NoSuchEntry:
 		if e.Entry == oauth.UserEntry && isUserID(e.Name) {
 			return fail(exitNotFound, "there is no user with the name %q, which looks like an id: fob user list has both", e.Name)
@@ -141,6 +142,14 @@ func (p *program) explain(err error, of sentences) error {
 		return fail(exitConflict, "the client %q has one secret only: fob client rotate-secret %s gives it the next", e.Name, e.Name)
 	}
 	return err
+}
+
+// articled is the kind of an entry with its article.
+func articled(kind oauth.EntryKind) string {
+	if kind == oauth.IssuerEntry {
+		return "an " + string(kind)
+	}
+	return "a " + string(kind)
 }
 
 // cause explains what the stores said, without the change that it was about.

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/spf13/cobra"
 
+	"github.com/fob-oauth/fob/internal/assertion"
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/laptop"
 	"github.com/fob-oauth/fob/internal/memory"
@@ -20,6 +21,7 @@ type stores struct {
 	subjects oauth.Subjects
 	registry oauth.TokenRegistry
 	clients  oauth.ClientRegistry
+	issuers  oauth.IssuerRegistry
 	users    users
 }
 
@@ -42,12 +44,12 @@ func (p *program) open(ctx context.Context) (stores, error) {
 
 func newMemoryStores() stores {
 	tokens := memory.NewTokens()
-	return stores{tokens, tokens, tokens, memory.NewClients(), memory.NewUsers()}
+	return stores{tokens, tokens, tokens, memory.NewClients(), memory.NewIssuers(), memory.NewUsers()}
 }
 
 func newDynamoStores(db *dynamodb.Client, names dynamo.Tables) stores {
 	tokens := dynamo.NewTokens(db, names.Tokens)
-	return stores{tokens, tokens, tokens, dynamo.NewClients(db, names.Clients), dynamo.NewUsers(db, names.Users)}
+	return stores{tokens, tokens, tokens, dynamo.NewClients(db, names.Clients), dynamo.NewIssuers(db, names.Clients), dynamo.NewUsers(db, names.Users)}
 }
 
 // openForServe makes the tables if they are missing.
@@ -75,8 +77,9 @@ func (p *program) openForServe(ctx context.Context) (stores, error) {
 // registrar makes the changes of all commands.
 func (s stores) registrar() *oauth.Registrar {
 	return &oauth.Registrar{
-		Clients: s.clients, Users: s.users, Subjects: s.subjects, Tokens: s.tokens, Registry: s.registry,
+		Clients: s.clients, Issuers: s.issuers, Users: s.users, Subjects: s.subjects, Tokens: s.tokens, Registry: s.registry,
 		Passwords: password.Hasher{}, Now: time.Now,
+		Assertions: assertion.New(time.Now, nil),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -93,7 +94,7 @@ func (*Verifier) CheckKeys(jwks string, algorithms []string) error {
 		return err
 	}
 	if !slices.ContainsFunc(keys, func(k jose.JSONWebKey) bool { return slices.Contains(algorithms, algorithmOf(k)) }) {
-		return fmt.Errorf("a JWK Set without a public key for %q", algorithms)
+		return fmt.Errorf("a JWK Set without a public key for %s", strings.Join(algorithms, " or "))
 	}
 	return nil
 }

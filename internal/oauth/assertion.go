@@ -20,11 +20,14 @@ const (
 	// that sets none.
 	DefaultAssertionAge = 600
 
+	// MaxInlineKeys is the most bytes of Signer.JWKS.
+	MaxInlineKeys = 32 * 1024
+
 	maxAssertionAge    = 24 * 3600
 	maxSignerName      = 512 // bytes
 	maxSignerAudiences = 20
-	maxSignerAudience  = 512       // bytes
-	maxSignerKeys      = 32 * 1024 // bytes of an inline JWKS
+	maxSignerAudience  = 512 // bytes
+
 )
 
 // Signer is somebody else whose JWTs (RFC 7519) fob believes, and within which
@@ -93,8 +96,8 @@ func (s Signer) Validate() error {
 	if s.JWKS != "" && s.JWKSURL != "" {
 		fault("inline keys and an address of keys exclude each other")
 	}
-	if len(s.JWKS) > maxSignerKeys {
-		fault("inline keys have at most %d bytes", maxSignerKeys)
+	if len(s.JWKS) > MaxInlineKeys {
+		fault("inline keys have at most %d bytes", MaxInlineKeys)
 	}
 	if s.JWKSURL != "" {
 		if err := httpsURL(s.JWKSURL); err != nil {

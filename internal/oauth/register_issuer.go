@@ -19,7 +19,7 @@ func (r *Registrar) TrustedIssuer(ctx context.Context, name string) (TrustedIssu
 // AddIssuer adds an issuer with these settings.
 func (r *Registrar) AddIssuer(ctx context.Context, i TrustedIssuer) (TrustedIssuer, error) {
 	i.Version, i.Created = 0, r.Now().Unix()
-	if err := r.checkIssuer(i); err != nil {
+	if err := invalidEntry(IssuerEntry, i.Name, r.faultsOf(i)); err != nil {
 		return TrustedIssuer{}, err
 	}
 	saved, err := r.Issuers.SaveIssuer(ctx, i)
@@ -44,7 +44,7 @@ func (r *Registrar) EditIssuer(ctx context.Context, name string, edit func(*Trus
 		if i.Name != before.Name || i.SubjectRule() != before.SubjectRule() {
 			faults = append(faults, errors.New("the name and the subjects of an issuer do not change: its users would become others"))
 		}
-		if err := invalidEntry(IssuerEntry, name, append(faults, r.checkIssuer(i))...); err != nil {
+		if err := invalidEntry(IssuerEntry, name, append(faults, r.faultsOf(i))...); err != nil {
 			return err
 		}
 		if reflect.DeepEqual(before, i) {
@@ -67,11 +67,11 @@ func (r *Registrar) RemoveIssuer(ctx context.Context, name string) error {
 	return unanswered(InDoubt, IssuerEntry, name, err)
 }
 
-// checkIssuer returns InvalidEntry with every fault of an issuer.
-func (r *Registrar) checkIssuer(i TrustedIssuer) error {
-	faults := []error{i.Validate()}
+// faultsOf returns every fault of an issuer, those in its keys included.
+func (r *Registrar) faultsOf(i TrustedIssuer) error {
+	err := i.Validate()
 	if i.JWKS != "" {
-		faults = append(faults, r.Assertions.CheckKeys(i.JWKS, i.Algorithms))
+		err = errors.Join(err, r.Assertions.CheckKeys(i.JWKS, i.Algorithms))
 	}
-	return invalidEntry(IssuerEntry, i.Name, faults...)
+	return err
 }
