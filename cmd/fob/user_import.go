@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/text"
 	"github.com/fob-oauth/fob/internal/userimport"
 )
@@ -50,6 +53,10 @@ with both. fob compares names byte for byte, so a login has to send the name tha
 imported. Lines with such a name are refused, unless --strip-domain and --strip-tenant
 cut it down, or --keep-names takes it as it is. Other domains and tenants are a part of
 the name, unless these flags name them.
+
+It also counts the hashes that take longer or shorter than fob's own, by their kind,
+such as bcrypt:12: until its user has logged in, the time of a login reveals that the
+name exists. docs/import.md says how to hide that.
 
 Passwords are hashed anew when their users log in for the first time.`
 
@@ -185,25 +192,61 @@ func reportFault(err error) error {
 
 // importView is what --json shows. Programs rely on the names.
 type importView struct {
-	Imported int64                `json:"imported"`
-	Existing int64                `json:"existing"`
-	Refused  []userimport.Refusal `json:"refused"`
+	Imported  int64                `json:"imported"`
+	Existing  int64                `json:"existing"`
+	Refused   []userimport.Refusal `json:"refused"`
+	Revealing []kindView           `json:"revealing"`
 }
 
 // checkView is what --json shows of a --dry-run.
 type checkView struct {
-	Valid   int64                `json:"valid"`
-	Refused []userimport.Refusal `json:"refused"`
+	Valid     int64                `json:"valid"`
+	Refused   []userimport.Refusal `json:"refused"`
+	Revealing []kindView           `json:"revealing"`
+}
+
+// kindView is a kind of hashes whose time reveals which names exist.
+type kindView struct {
+	Kind  password.Kind `json:"kind"`
+	Users int64         `json:"users"`
+}
+
+// viewKinds begins with the commonest.
+func viewKinds(users map[password.Kind]int64) []kindView {
+	views := []kindView{}
+	for kind, n := range users {
+		views = append(views, kindView{kind, n})
+	}
+	slices.SortFunc(views, func(a, b kindView) int {
+		return cmp.Or(cmp.Compare(b.Users, a.Users), cmp.Compare(a.Kind, b.Kind))
+	})
+	return views
+}
+
+// writeKinds says what the time of a login reveals.
+func writeKinds(w io.Writer, kinds []kindView, good int64) {
+	if len(kinds) == 0 {
+		return
+	}
+	all, list := int64(0), make([]string, len(kinds))
+	for i, k := range kinds {
+		all += k.Users
+		list[i] = fmt.Sprintf("%d %s", k.Users, k.Kind)
+	}
+	_, _ = fmt.Fprintf(w, "%d of %s longer or shorter than one of fob's (%s). Until its user has logged in, the time of a login\n"+
+		"reveals that the name exists: see docs/import.md.\n", all, plural(good, "hash takes", "hashes take"), strings.Join(list, ", "))
 }
 
 func reportImport(p *program, counts userimport.Counts, refused []userimport.Refusal, o importOptions) error {
-	var view any = importView{counts.Imported, counts.Existing, refused}
+	kinds := viewKinds(counts.Revealing)
+	var view any = importView{counts.Imported, counts.Existing, refused, kinds}
 	text, show := soFar(counts), p.confirm
 	if o.dryRun {
-		view = checkView{counts.Good, refused}
+		view = checkView{counts.Good, refused, kinds}
 		text, show = plural(counts.Good, "user can be imported", "users can be imported"), p.print
 	}
 	err := show(view, func(w io.Writer) {
+		defer writeKinds(w, kinds, counts.Good)
 		if counts.Refused == 0 {
 			_, _ = fmt.Fprintf(w, "%s.\n", text)
 			return

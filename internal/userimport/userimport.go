@@ -49,7 +49,12 @@ type Refusal struct {
 
 // Counts are how many users were imported, or were there already, and how many lines
 // are good and were refused.
-type Counts struct{ Imported, Existing, Good, Refused int64 }
+type Counts struct {
+	Imported, Existing, Good, Refused int64
+	// Revealing are those of the good lines that have hashes of a revealing
+	// [password.Kind].
+	Revealing map[password.Kind]int64
+}
 
 // run is what an Importer has at work.
 type run struct {
@@ -59,6 +64,7 @@ type run struct {
 
 	// The reading goroutine's.
 	good, refused int64
+	revealing     map[password.Kind]int64
 	lines         map[nameKey]int // of each name
 }
 
@@ -72,9 +78,9 @@ type newUser struct {
 // Run imports the users of in. The counts are right with an error, too: then some
 // users may be added that are not counted.
 func (im Importer) Run(ctx context.Context, in io.Reader) (Counts, error) {
-	r := run{Importer: im, hashing: make(chan struct{}, runtime.GOMAXPROCS(0)), lines: map[nameKey]int{}}
+	r := run{Importer: im, hashing: make(chan struct{}, runtime.GOMAXPROCS(0)), revealing: map[password.Kind]int64{}, lines: map[nameKey]int{}}
 	err := r.run(ctx, in)
-	return Counts{r.imported.Load(), r.existing.Load(), r.good, r.refused}, err
+	return Counts{r.imported.Load(), r.existing.Load(), r.good, r.refused, r.revealing}, err
 }
 
 func (r *run) run(ctx context.Context, in io.Reader) error {
@@ -130,6 +136,9 @@ func (r *run) read(ctx context.Context, in io.Reader, users chan<- newUser) erro
 				continue
 			}
 			r.good++
+			if kind := u.hash.Kind(); kind.Revealing() {
+				r.revealing[kind]++
+			}
 			if r.Registrar == nil {
 				r.Progress(l.size, r.good)
 				continue
