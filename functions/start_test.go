@@ -91,6 +91,8 @@ func TestRefusesToStart(t *testing.T) {
 			want: []string{"FOB_USERS_TABLE", "FOB_MINT_SECRET"}},
 		{name: "one is empty", function: "revoke", change: with("FOB_TOKENS_TABLE", ""), want: []string{"FOB_TOKENS_TABLE"}},
 
+		{name: "a kind of hashes that is none", function: "token", change: with("FOB_HIDE_KIND", "bcrypt"), want: []string{"FOB_HIDE_KIND", "bcrypt:12"}},
+
 		{name: "short mint key", function: "token", mint: `{"1": "` + short + `"}`, want: []string{"unusable key ring", "mint secret", "key 1"}},
 		{name: "mint key that is the check key", function: "token", mint: `{"1": "` + checkKey + `"}`, want: []string{"unusable key ring", "mint secret", "repeats"}},
 		{name: "no active mint key", function: "token", mint: `{"2": "` + mintKey + `"}`, want: []string{"unusable key ring", "the active key 1 is missing"}},

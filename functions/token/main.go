@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"time"
@@ -31,6 +32,10 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	hide, err := password.ParseKind(c.HideKind)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: FOB_HIDE_KIND: %w", err)
+	}
 	cfg, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, err
@@ -42,7 +47,7 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 		Tokens:    dynamo.NewTokens(db, c.TokensTable),
 		Clients:   clients,
 		Users:     dynamo.NewUsers(db, c.UsersTable),
-		Passwords: password.Hasher{},
+		Passwords: password.Hasher{Hide: hide},
 		Keys:      ring,
 		Now:       time.Now,
 		Grants:    oauth.OfferedGrants(c.PasswordGrant),

@@ -22,6 +22,9 @@ type Token struct {
 	UsersTable string `env:"FOB_USERS_TABLE,required,notEmpty"`
 	// MintSecret is the ARN of the secret with the mint keys.
 	MintSecret string `env:"FOB_MINT_SECRET"`
+	// HideKind is the kind of imported hashes that the time of a login hides, such as
+	// bcrypt:12; see password.Kind, which checks it. Empty hides none.
+	HideKind string `env:"FOB_HIDE_KIND"`
 	Offer
 }
 

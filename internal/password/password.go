@@ -17,9 +17,14 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// Hasher implements oauth.Passwords. It is stateless and may be used at once by
+// Hasher implements oauth.Passwords. It keeps nothing and may be used at once by
 // many; each run takes 19 MiB and, on a full Lambda core, some 20 ms.
-type Hasher struct{}
+type Hasher struct {
+	// Hide makes each comparison also do the work of one with a hash of this kind, so
+	// that time does not tell users with such hashes from other users, and from names
+	// that do not exist.
+	Hide Kind
+}
 
 // params are those of today. Hashes made under others still verify, and are
 // reported as outdated.
@@ -34,7 +39,7 @@ const (
 
 // nobody is the hash that a name without a user is compared with. It costs as much
 // work as params, and its key of zeros matches no known password. An imported hash
-// can take longer until its user has logged in once, see docs/decisions/0014.
+// can take longer until its user has logged in once, see docs/decisions/0024.
 const nobody = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 // Hash makes a new hash with a random salt, of the password as [secret.Text.Prepared]
@@ -62,12 +67,14 @@ var errNotOurs = errors.New("read a password hash: of no kind we know, or beyond
 // A hash of another system, and one of a password as it was sent, is outdated, unless it
 // proved less than the whole password (see isWhole). An error means that the hash is none
 // that Hash or Foreign makes.
-func (Hasher) Verify(password, hash secret.Text) (ok, outdated bool, err error) {
+func (h Hasher) Verify(password, hash secret.Text) (ok, outdated bool, err error) {
 	prepared := password.Prepared()
+	h.Hide.hide(prepared, hash.Reveal())
 	ok, outdated, err = compare(prepared, hash.Reveal())
 	if err != nil || prepared.Equal(password) {
 		return ok, outdated, err
 	}
+	h.Hide.hide(password, hash.Reveal())
 	okAsSent, _, err := compare(password, hash.Reveal())
 	if okAsSent && !ok {
 		return true, isWhole(password, hash.Reveal()), err

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/fob-oauth/fob/internal/password"
 )
 
 func (c *checker) api() {
@@ -127,6 +129,26 @@ func (c *checker) routeScopes(t *testing.T) {
 			if allowed.MatchString(entry) != (list == "good") {
 				c.fault("RouteScopes: AllowedPattern and package config differ about %q", entry)
 			}
+		}
+	}
+}
+
+// hideKind: the template lets pass what the import prints.
+func (c *checker) hideKind() {
+	pattern, _ := at(c.Parameters["HideKind"], "AllowedPattern").(string)
+	allowed, err := regexp.Compile(pattern)
+	if err != nil {
+		c.fault("HideKind: AllowedPattern %q: %v", pattern, err)
+		return
+	}
+	for _, kind := range []string{"", "bcrypt:8", "bcrypt:14", "pbkdf2-sha1:1:20", "pbkdf2-sha512:1000000:64", "argon2id:4096:1:1", "argon2id:262144:10:255"} {
+		if _, err := password.ParseKind(kind); err != nil || !allowed.MatchString(kind) {
+			c.fault("HideKind: AllowedPattern and package password differ about %q: %v", kind, err)
+		}
+	}
+	for _, kind := range []string{"none", "bcrypt", "bcrypt:12 ", "sha256:1", "$2b$12$"} {
+		if _, err := password.ParseKind(kind); err == nil || allowed.MatchString(kind) {
+			c.fault("HideKind: %q is no kind", kind)
 		}
 	}
 }

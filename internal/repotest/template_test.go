@@ -117,6 +117,7 @@ var variables = map[string]any{
 	"FOB_ISSUER":        ref("Issuer"),
 
 	"FOB_PASSWORD_GRANT": ref("PasswordGrant"),
+	"FOB_HIDE_KIND":      ref("HideKind"),
 	"FOB_AUDIENCE":       ref("Audience"),
 	"FOB_ROUTE_SCOPES":   ref("RouteScopes"),
 
@@ -150,6 +151,7 @@ func templateFaults(t *testing.T, text []byte) []string {
 	c.corsOrigins()
 	c.authorizer()
 	c.routeScopes(t)
+	c.hideKind()
 	c.roles()
 	c.logs()
 	c.tables()
