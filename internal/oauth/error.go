@@ -27,8 +27,7 @@ const (
 )
 
 // Error is a refusal that the client may see. Description is text within the
-// characters of RFC 6749 §5.2. It repeats no input but the name of a scope, and that
-// only to a client that authenticated.
+// characters of RFC 6749 §5.2 and never repeats input.
 type Error struct {
 	Code        Code
 	Description string

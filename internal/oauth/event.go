@@ -28,7 +28,7 @@ const (
 
 // Event is the line that one request leaves for the operator. It is filled by
 // the goroutine that serves the request, and written once when it ends. It holds
-// no bearer, secret, username or form value, but for Scope.
+// no bearer, secret, username or form value.
 type Event struct {
 	Client ledger.ClientID
 	// OlderSecret says that the client showed the one of its two secrets that is to
@@ -39,8 +39,8 @@ type Event struct {
 	Outcome Outcome
 	Code    Code
 	Reason  Reason // why the token is inactive or the request was refused, if it is known
-	// Scope is the one for which the request was refused, at most 67 characters of RFC
-	// 6749 §3.3.
+	// Scope is the one for which the request was refused: its name if an operator wrote
+	// it, else its number in the request.
 	Scope string
 	// Locator is the beginning of the subject's and the client's key: enough to
 	// find the item, not enough to be a token.

@@ -68,6 +68,7 @@ type question struct {
 	grantType GrantType
 	grant     grant
 	scope     scope.Set
+	sent      string // scope as it was sent
 }
 
 // parse reads a request without asking any store. The grant type is set as soon
@@ -86,7 +87,7 @@ func (i *Issuer) parse(req TokenRequest) (q question, err error) {
 		return q, errUnsupportedGrant()
 	}
 	asked, scopeErr := requestedScope(form)
-	q.scope = asked
+	q.scope, q.sent = asked, form[paramScope]
 	switch name {
 	case PasswordGrant:
 		q.grant, err = i.parsePassword(req, asked.Device())

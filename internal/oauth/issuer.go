@@ -11,7 +11,6 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
-	"github.com/fob-oauth/fob/internal/scope"
 )
 
 // Issuer answers the token endpoint (RFC 6749 §3.2).
@@ -94,7 +93,7 @@ starts:
 		var authorization ledger.Authorization
 		loc := proved.refresh.Locator
 		if proved.isLogin() {
-			if authorization, err = i.authorize(ctx, client, registered, proved, asked.scope); err != nil {
+			if authorization, err = i.authorize(ctx, client, registered, proved, asked); err != nil {
 				return none, err
 			}
 			loc = authorization.Locator()
@@ -244,7 +243,7 @@ func mayHaveRefreshToken(c Client, p proof, a ledger.Authorization) bool {
 
 // authorize is the Authorization of a login: what the scope policy grants of the
 // requested scopes.
-func (i *Issuer) authorize(ctx context.Context, client Client, registered ResourceScopes, p proof, requested scope.Set) (ledger.Authorization, error) {
+func (i *Issuer) authorize(ctx context.Context, client Client, registered ResourceScopes, p proof, q question) (ledger.Authorization, error) {
 	a := ledger.Authorization{
 		Subject:   p.subject,
 		Username:  p.username,
@@ -253,7 +252,7 @@ func (i *Issuer) authorize(ctx context.Context, client Client, registered Resour
 		Audiences: client.audiences(),
 	}
 	var refusal error
-	a.Scope, refusal = grantScope(EventOf(ctx), client, registered, requested, p.roles)
+	a.Scope, refusal = grantScope(EventOf(ctx), client, registered, q.scope, q.sent, p.roles)
 	if refusal == nil || p.subject.Kind != ledger.UserSubject {
 		return a, refusal
 	}

@@ -1,7 +1,9 @@
 package oauth
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/scope"
@@ -11,8 +13,9 @@ import (
 // invalid_scope. WSO2 drops what it may not grant and so lands everybody in one
 // shared token. The device escapes validation, and only the device. Without any
 // ordinary scope in the request the client's default scopes are granted, less
-// those that this subject may not have: nobody asked for them.
-func grantScope(e *Event, c Client, registered ResourceScopes, requested scope.Set, roles []string) (scope.Set, error) {
+// those that this subject may not have: nobody asked for them. sent is what was
+// requested as it was sent.
+func grantScope(e *Event, c Client, registered ResourceScopes, requested scope.Set, sent string, roles []string) (scope.Set, error) {
 	if requested.HasOrdinary() {
 		for _, name := range requested.Ordinary() {
 			why := c.mayNotUse(name, registered)
@@ -20,8 +23,9 @@ func grantScope(e *Event, c Client, registered ResourceScopes, requested scope.S
 				why = ReasonScopeRole
 			}
 			if why != "" {
-				e.Reason, e.Scope = why, shortened(name)
-				return scope.Set{}, errScope(c, e.Scope)
+				at := slices.Index(strings.Split(sent, " "), name) + 1
+				e.Reason, e.Scope = why, c.loggedScope(name, at, registered)
+				return scope.Set{}, refuse(InvalidScope, fmt.Sprintf("scope number %d is unknown or not allowed for this client or user", at))
 			}
 		}
 		return requested, nil
@@ -36,24 +40,13 @@ func grantScope(e *Event, c Client, registered ResourceScopes, requested scope.S
 	return set.WithDevice(requested.Device()), nil
 }
 
-// errScope names the scope to a client that has authenticated, and not what is wrong
-// with it: the names of scopes are for those who may have them.
-func errScope(c Client, name string) error {
-	if c.Public {
-		name = "a requested scope"
-	} else {
-		name = "the scope " + name // NQCHAR, which a description may have
+// loggedScope is a scope for the log: its name if an operator wrote it, else its number in
+// the request, as in the answer. Clients that mix up their fields send secrets there.
+func (c Client) loggedScope(name string, at int, registered ResourceScopes) string {
+	if _, exists := registered.Roles[name]; exists || c.Scopes.Contains(name) {
+		return name
 	}
-	return refuse(InvalidScope, name+" is unknown or not allowed for this client or user")
-}
-
-// shortened is a scope that somebody asked for, for the log and for a description.
-func shortened(name string) string {
-	const most = 64
-	if len(name) > most {
-		return name[:most] + "..."
-	}
-	return name
+	return fmt.Sprintf("number %d", at)
 }
 
 // mayNotUse says why the client may not have a scope, or "" if it is registered for the
@@ -85,7 +78,7 @@ func checkRefreshScope(e *Event, c Client, registered ResourceScopes, q question
 	}
 	for _, name := range granted.Ordinary() {
 		if why := c.mayNotUse(name, registered); why != "" {
-			e.Reason, e.Scope = why, shortened(name)
+			e.Reason, e.Scope = why, name // which was granted once, so it is no secret
 			return errInvalidRefresh()
 		}
 	}
