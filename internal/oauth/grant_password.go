@@ -31,7 +31,7 @@ func errWrongPassword() error { return refuse(InvalidGrant, "the username or pas
 func (i *Issuer) parsePassword(req TokenRequest, device scope.Device) (grant, error) {
 	g := passwordGrant{
 		users: i.Users, passwords: i.Passwords, signedIn: i.signedIn, source: req.Source, device: device,
-		username: req.Form[paramUsername], password: secret.New(req.Form[paramPassword]),
+		username: NormalUsername(req.Form[paramUsername]), password: secret.New(req.Form[paramPassword]),
 	}
 	switch {
 	case g.username == "" || g.password.Len() == 0:

@@ -102,6 +102,32 @@ func TestLengthsOfForms(t *testing.T) {
 	}
 }
 
+// A name is typed on another keyboard than the one it was registered with. Wrong tries
+// with either spelling count for one name.
+func TestSpellingsOfAName(t *testing.T) {
+	w := newWorld(t)
+	zoe := w.user("alice")
+	zoe.Username, zoe.ID, zoe.Version = "zo\u00eb", oauth.NewUserID(), 0
+	_, err := w.users.SaveUser(t.Context(), zoe)
+	w.must(err)
+	for _, name := range []string{"zo\u00eb", "zoe\u0308"} {
+		if err := w.tryPassword(name, oauthtest.Password("alice"), "s"); err != nil {
+			t.Errorf("%+q: %v", name, err)
+		}
+	}
+	for range 10 {
+		wantCode(t, w.tryPassword("zo\u00eb", "wrong", "s"), oauth.InvalidGrant)
+	}
+	before := w.hasher.Runs.Load()
+	wantCode(t, w.tryPassword("zoe\u0308", "wrong", "s"), oauth.InvalidGrant)
+	if w.hasher.Runs.Load() > before {
+		t.Error("another spelling had tries of its own")
+	}
+	long := strings.Repeat("e\u0301", oauth.MaxUsername/2) // 384 bytes that compose to 256
+	wantCode(t, w.tryPassword(long, "wrong", "s"), oauth.InvalidGrant)
+	wantCode(t, w.tryPassword(long+"x", "wrong", "s"), oauth.InvalidRequest)
+}
+
 // A65
 func TestRehash(t *testing.T) {
 	w := newWorld(t)

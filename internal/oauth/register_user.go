@@ -11,7 +11,7 @@ import (
 
 // User returns the user of that name, or NoSuchEntry.
 func (r *Registrar) User(ctx context.Context, username string) (User, error) {
-	u, found, err := r.Users.User(ctx, username)
+	u, found, err := r.Users.User(ctx, NormalUsername(username))
 	if err == nil && !found {
 		err = &ChangeError{Kind: NoSuchEntry, Entry: UserEntry, Name: username}
 	}
@@ -41,9 +41,10 @@ type NewUser struct {
 	PasswordHash secret.Text // instead of Password, one that Passwords verifies
 }
 
-// AddUser adds a user with a new id. It returns the user also with InDoubt, when
+// AddUser adds a user with a new id, and with the name as [NormalUsername] returns it. It returns the user also with InDoubt, when
 // nobody knows whether there is one now.
 func (r *Registrar) AddUser(ctx context.Context, n NewUser) (User, error) {
+	n.Username = NormalUsername(n.Username)
 	u := User{Username: n.Username, ID: NewUserID(), Roles: n.Roles, Created: r.Now().Unix(), PasswordHash: n.PasswordHash}
 	if u.PasswordHash.Len() == 0 {
 		err := invalidEntry(UserEntry, n.Username, ValidateNameAndRoles(n.Username, n.Roles), r.Policy.Check(n.Username, n.Password))

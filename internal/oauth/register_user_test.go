@@ -30,6 +30,22 @@ func TestRegistrarUsers(t *testing.T) {
 				t.Errorf("%+v, %v", saved, err)
 			}
 		}},
+		{"a name in two spellings of Unicode is one name", func(t *testing.T, s storetest.Stores) {
+			r := newRegistrar(s)
+			u, _ := addUser(t, r, "zoe\u0308")
+			if u.Username != "zo\u00eb" {
+				t.Errorf("the name is %+q", u.Username)
+			}
+			for _, name := range []string{"zo\u00eb", "zoe\u0308"} {
+				if got, err := r.User(t.Context(), name); err != nil || got.ID != u.ID {
+					t.Errorf("%+q: %+v, %v", name, got, err)
+				}
+				_, err := r.AddUser(t.Context(), oauth.NewUser{Username: name, PasswordHash: secret.New("of another system")})
+				wantChange(t, "add it again", err, oauth.EntryExists)
+			}
+			_, err := r.AddUser(t.Context(), oauth.NewUser{Username: "zo\u00eblongish", Password: secret.New("zoe\u0308longish")})
+			wantChange(t, "a password that is the name in another spelling", err, oauth.InvalidEntry)
+		}},
 		{"the user is changed first and the epoch second", func(t *testing.T, s storetest.Stores) {
 			r := newRegistrar(s)
 			u, subject := addUser(t, r, "ann")

@@ -146,8 +146,8 @@ type IssuerRegistry interface {
 
 // Users is what a login needs. A team that has its own users implements this.
 type Users interface {
-	// Login returns the user of that name, compared byte for byte, and the counters in
-	// the order of their keys, in one call to the store.
+	// Login returns the user of that name, which is as NormalUsername returns it, compared
+	// byte for byte, and the counters in the order of their keys, in one call to the store.
 	Login(ctx context.Context, username string, counters ...CounterKey) (Login, error)
 
 	// CountFailure adds one to each counter and sets its Last to now; each may be

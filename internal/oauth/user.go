@@ -9,6 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -29,13 +31,23 @@ const anyUserVersion = math.MaxUint64
 
 // User is somebody who logs in with a password.
 type User struct {
-	Username     string      // for login alone, compared byte for byte
+	Username     string      // for login alone, as NormalUsername returns it; compared byte for byte
 	ID           string      // u_..., random, never changed and never used again: the sub
 	Version      uint64      // grows with every write, see NextVersion; zero is a user not saved yet
 	PasswordHash secret.Text // as Passwords made it
 	Roles        []string
 	Created      int64         // Unix seconds
 	Sources      []KnownSource // where the user signed in lately; see KnownSource
+}
+
+// NormalUsername is the spelling in which a username is stored and looked up: NFC, since
+// keyboards send letters such as "ë" as one code point or as two (RFC 8265 §3.4.2). A name
+// that is not UTF-8 stays as it is.
+func NormalUsername(name string) string {
+	if !utf8.ValidString(name) {
+		return name
+	}
+	return norm.NFC.String(name)
 }
 
 // NewUserID draws the id of a new user.

@@ -3,6 +3,8 @@ package userimport
 import (
 	"errors"
 	"strings"
+
+	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // Names says what becomes of usernames as WSO2 prints them: with the domain of a user
@@ -42,7 +44,7 @@ func (n Names) of(name string) (string, error) {
 	if !n.Keep && (hasPrefixFold(name, primaryDomain) || hasSuffixFold(name, superTenant)) {
 		return name, errAsPrinted
 	}
-	return name, nil
+	return oauth.NormalUsername(name), nil
 }
 
 func hasPrefixFold(s, prefix string) bool {

@@ -9,6 +9,7 @@ func TestNames(t *testing.T) {
 		in, want string // no want: refused
 	}{
 		{strip, "ann", "ann"},
+		{strip, "PRIMARY/zoe\u0308@carbon.super", "zo\u00eb"},
 		{strip, "PRIMARY/ann", "ann"},
 		{strip, "primary/ann@Carbon.Super", "ann"},
 		{strip, "LDAP/ann@shop.example", "ann"},
