@@ -5,11 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/scope"
 )
 
 const deviceHelp = `See which devices are signed in, and end their tokens, without having any of them.
@@ -114,7 +116,7 @@ func listDevices(ctx context.Context, p *program, s stores, which selection, fla
 		if err := which.clientIsKnown(ctx, s); err != nil {
 			return err
 		}
-		if which.device != "" {
+		if strings.HasPrefix(which.device, scope.DevicePrefix) { // a slip
 			_, _ = fmt.Fprintf(p.stderr, "fob: %s\n", which.nothing())
 		}
 	}

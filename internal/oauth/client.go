@@ -31,6 +31,12 @@ func GrantTypes() []GrantType {
 	return []GrantType{PasswordGrant, ClientCredentialsGrant, RefreshTokenGrant}
 }
 
+// givesRefreshTokens reports whether a token of the grant may come with one. A client
+// that speaks for itself gets none (RFC 6749 §4.4.3).
+func (g GrantType) givesRefreshTokens() bool {
+	return g != ClientCredentialsGrant && g != RefreshTokenGrant
+}
+
 // OfferedGrants are those of a deployment: all, or all without the password grant,
 // which RFC 9700 §2.4 advises against.
 func OfferedGrants(password bool) []GrantType {

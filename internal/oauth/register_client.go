@@ -5,11 +5,13 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/fob-oauth/fob/internal/ledger"
+	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
@@ -51,7 +53,7 @@ func (r *Registrar) CheckClient(ctx context.Context, c Client, s secret.Text) er
 	if s.Len() > 0 {
 		ofSecret = ValidateClientSecret(s)
 	}
-	return invalidEntry(ClientEntry, string(c.ID), ofUse(c), ofSecret, r.asNew(c, s).Validate(), ofScopes(c, scopes))
+	return invalidEntry(ClientEntry, string(c.ID), ofUse(c), ofUnused(c), ofSecret, r.asNew(c, s).Validate(), ofScopes(c, scopes))
 }
 
 // asNew is c as AddClient saves it. The epoch begins at the time, so that a client
@@ -69,11 +71,53 @@ func (r *Registrar) asNew(c Client, s secret.Text) Client {
 	return c
 }
 
+// ofUse has the faults of settings that contradict each other. [Client.Validate] does
+// not have them, so that a client from before a rule can be disabled and signed out.
 func ofUse(c Client) error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if len(c.Grants) == 0 && len(c.Introspects) == 0 {
-		return ErrNoUse
+		faults = append(faults, ErrNoUse)
+	}
+	if c.Allows(RefreshTokenGrant) && !slices.ContainsFunc(c.Grants, GrantType.givesRefreshTokens) {
+		fault("the grant %s needs one that gives refresh tokens, such as %s", RefreshTokenGrant, PasswordGrant)
+	}
+	if idle, most := c.refreshIdle(), c.refreshAbsolute(); idle > most {
+		fault("the refresh token idle time, %s, must not be longer than the refresh token lifetime, %s", FormatLifetime(idle), FormatLifetime(most))
+	}
+	for _, list := range []struct {
+		of     string
+		values []string
+	}{{"grant", texts(c.Grants)}, {"audience", c.Audiences}, {"audience to introspect", c.Introspects}} {
+		for i, value := range list.values {
+			if slices.Contains(list.values[:i], value) {
+				fault("%s %q is there twice", list.of, value)
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// ofUnused has the faults of settings that have no effect on a new client. A client
+// that loses a grant keeps what it may need when the grant comes back.
+func ofUnused(c Client) error {
+	getsTokens := c.Scopes != (scope.Set{}) || len(c.Audiences) > 0 || c.AccessLifetime > 0 || c.MaxAuthorizations > 0
+	refreshes := c.RefreshIdle > 0 || c.RefreshAbsolute > 0
+	switch {
+	case len(c.Grants) == 0 && (getsTokens || refreshes):
+		return errors.New("without a grant it gets no tokens: scopes, audiences, lifetimes and a maximum of authorizations have no effect")
+	case refreshes && !c.Allows(RefreshTokenGrant):
+		return fmt.Errorf("without the grant %s the idle time and lifetime of refresh tokens have no effect", RefreshTokenGrant)
 	}
 	return nil
+}
+
+func texts[T ~string](all []T) []string {
+	out := make([]string, len(all))
+	for i, one := range all {
+		out[i] = string(one)
+	}
+	return out
 }
 
 func ofScopes(c Client, registered ResourceScopes) error {
