@@ -47,7 +47,7 @@ func samples() map[string]sample {
 	wrongMethod.header = map[string]string{"Allow": "POST"}
 	refreshed := issued("read device_sample", "refresh_token")
 	revoked := reply{status: http.StatusOK, body: map[string]any{}}
-	badToken := refused(http.StatusUnauthorized, "invalid_token", "the access token is invalid, expired, revoked or not for this resource")
+	badToken := refused(http.StatusUnauthorized, "invalid_token", "the token is invalid, expired, revoked or not for this resource")
 	badToken.header = map[string]string{"Www-Authenticate": `Bearer realm="fob", error="invalid_token"`}
 	listed := reply{status: http.StatusOK, body: map[string]any{"devices": "a list with this device"}}
 	done := reply{status: http.StatusNoContent}
@@ -200,13 +200,19 @@ func textOf(t *testing.T, e events.APIGatewayV2HTTPRequest) string {
 	return e.Headers["authorization"] + "\n" + body
 }
 
+// tokenFor is the token of a login that a placeholder in text means.
+func tokenFor(t *testing.T, text string, login answer) string {
+	t.Helper()
+	if strings.Contains(text, "fob_rt_") {
+		return login.text(t, "refresh_token")
+	}
+	return login.text(t, "access_token")
+}
+
 // filledIn is the event with a token of a login in the place of its placeholder.
 func filledIn(t *testing.T, e events.APIGatewayV2HTTPRequest, login answer) events.APIGatewayV2HTTPRequest {
 	t.Helper()
-	token := login.text(t, "access_token")
-	if strings.Contains(textOf(t, e), "fob_rt_") {
-		token = login.text(t, "refresh_token")
-	}
+	token := tokenFor(t, textOf(t, e), login)
 	_, body := bodyOf(t, e)
 	e.Body, e.IsBase64Encoded = placeholder.ReplaceAllString(body, token), false
 	if has, ok := e.Headers["authorization"]; ok {

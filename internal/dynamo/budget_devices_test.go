@@ -36,7 +36,7 @@ func testBudgetOfManyDevices(t *testing.T, endpoint string, absent float64) {
 			credentials := oauth.Credentials{ID: app.ID}
 			r, err := w.issuer.Token(t.Context(), oauth.TokenRequest{Credentials: credentials, Form: passwordForm(budgetPassword, device(n)), Source: "192.0.2.1"})
 			w.must(err)
-			mine = r.AccessToken
+			mine = r.RefreshToken
 		}
 	}
 	for _, step := range []struct {

@@ -216,20 +216,20 @@ func testBudget(t *testing.T, endpoint string, absent float64) {
 		{"devices: end one", func(w *budgetWorld) func(context.Context) error {
 			w.mustLogin("backend", device(2))
 			w.mustLogin("app", device(2))
-			return w.endDevice(w.mustLogin("app", device(1)).AccessToken, 2)
+			return w.endDevice(w.mustLogin("app", device(1)).RefreshToken, 2)
 		}, oauth.Active, "", price{calls: map[string]int{read: 1, query: 1, remove: 2}, found: 2, none: 1, write: 2}},
 		{"devices: end one that is gone", func(w *budgetWorld) func(context.Context) error {
-			return w.endDevice(w.mustLogin("app", device(1)).AccessToken, 2)
+			return w.endDevice(w.mustLogin("app", device(1)).RefreshToken, 2)
 		}, oauth.Active, "", price{calls: map[string]int{read: 1, query: 1}, found: 2, none: 1}},
 		{"devices: sign out others", func(w *budgetWorld) func(context.Context) error {
 			w.mustLogin("backend", device(1))
 			w.mustLogin("app", device(2))
-			return w.signOutOthers(w.mustLogin("app", device(1)).AccessToken)
+			return w.signOutOthers(w.mustLogin("app", device(1)).RefreshToken)
 		}, oauth.Active, "", price{calls: map[string]int{read: 1, query: 1, remove: 2}, found: 2, none: 1, write: 2}},
 		{"devices: sign out all", func(w *budgetWorld) func(context.Context) error {
 			w.mustLogin("backend", device(1))
 			w.mustLogin("app", device(2))
-			return w.signOutAll(w.mustLogin("app", device(1)).AccessToken)
+			return w.signOutAll(w.mustLogin("app", device(1)).RefreshToken)
 		}, oauth.Active, "", price{calls: map[string]int{read: 1, update: 1}, found: 1, none: 1, write: 1}},
 		{"devices: a token that was revoked", func(w *budgetWorld) func(context.Context) error {
 			first := w.mustLogin("app", device(1))

@@ -174,7 +174,7 @@ func (w *budgetWorld) devices(b bearer.Bearer, do func(context.Context, *oauth.S
 	v := w.verifier
 	directory := &oauth.SignIns{Tokens: v.Tokens, Subjects: v.Tokens.(*dynamo.Tokens), Clients: v.Clients, Keys: v.Keys, Now: v.Now}
 	return func(ctx context.Context) error {
-		me, err := v.Caller(ctx, b)
+		me, err := v.Holder(ctx, b)
 		if err != nil || !me.Active {
 			return err
 		}

@@ -98,6 +98,21 @@ func (v View) live(s Slot) bool {
 
 func (v View) refreshLive(r Record, s Slot) bool { return v.live(s) && v.Now < r.RefreshIdle }
 
+// Refreshes finds the refresh token t in a record that is alive, if t may still be
+// exchanged, and when it expires: the current one, and the one before for [Grace]
+// seconds after the rotation, or to its own expiry if the client is confidential.
+func (v View) Refreshes(r Record, t bearer.Token, public bool) (slot Slot, expiry int64, ok bool) {
+	switch {
+	case r.Refresh.holds(t):
+		slot = r.Refresh
+	case r.RefreshPrev.holds(t) && (!public || v.Now-r.RefreshRotated <= Grace):
+		slot = r.RefreshPrev
+	default:
+		return Slot{}, 0, false
+	}
+	return slot, r.refreshDeadline(slot), v.refreshLive(r, slot)
+}
+
 // Active finds the slot of a record that is alive which holds t, and when that
 // token expires, if t is active: the current or previous access token, or the
 // current refresh token.

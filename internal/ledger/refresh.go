@@ -24,12 +24,12 @@ func (r Rules) Refresh(current *Record, t bearer.Token, shown bearer.Bearer, gra
 	if rec.Authorization.Client != r.Terms.Client || r.Now >= t.Expiry || r.Now >= rec.RefreshIdle {
 		return Decision{}
 	}
+	_, _, isGood := r.Refreshes(rec, t, r.Terms.Public)
 	isCurrent := rec.Refresh.holds(t) && r.refreshLive(rec, rec.Refresh)
 	isPrevious := rec.RefreshPrev.holds(t) && r.refreshLive(rec, rec.RefreshPrev)
 	isOlder := r.Terms.Public && t.Generation < rec.Refresh.Generation && r.Ring.MintedWithin(t, rec.RID)
 	switch {
-	case isCurrent:
-	case isPrevious && (!r.Terms.Public || r.Now-rec.RefreshRotated <= Grace):
+	case isGood:
 	case (isPrevious || isOlder) && granted && r.refreshLive(rec, rec.Refresh):
 		// It was good when this request read it, and others rotated it further since
 		// (or this request did, and lost the reply). That is not a replay.

@@ -20,6 +20,10 @@ const (
 	InvalidToken      Code = "invalid_token"
 	InsufficientScope Code = "insufficient_scope"
 
+	// UnsupportedTokenType (RFC 7009 §2.2.1): this kind of token does not end what the
+	// request asks to end.
+	UnsupportedTokenType Code = "unsupported_token_type"
+
 	// TemporarilyUnavailable (RFC 6749 §4.1.2.1): fob could not find out.
 	TemporarilyUnavailable Code = "temporarily_unavailable"
 	// ServerError (RFC 6749 §4.1.2.1): a fault of fob.

@@ -66,7 +66,7 @@ func (v *Verifier) Introspect(ctx context.Context, req IntrospectRequest) (Intro
 	if !own && len(caller.Introspects) == 0 {
 		return inactive(event, ReasonAudience)
 	}
-	found, err := v.find(ctx, t, now)
+	found, err := v.find(ctx, t, now, false)
 	if err != nil || !found.Active {
 		return Introspection{}, err
 	}
@@ -82,6 +82,20 @@ func (v *Verifier) Introspect(ctx context.Context, req IntrospectRequest) (Intro
 // Introspection for a token that is not an active access token, or, if audiences are
 // given, is for none of them. As with Introspect, nothing positive is cached.
 func (v *Verifier) Caller(ctx context.Context, token bearer.Bearer, audiences ...string) (Introspection, error) {
+	return v.caller(ctx, token, false, audiences)
+}
+
+// Holder is Caller for a resource of the token service itself, such as /devices. It
+// takes a refresh token too, which no other server may see (RFC 6749 §1.5): any that
+// could be exchanged now. That one is not used up, and nothing is written. One that was
+// used up gets the zero Introspection and has no effect; a replay is a matter of the
+// token endpoint.
+func (v *Verifier) Holder(ctx context.Context, token bearer.Bearer) (Introspection, error) {
+	return v.caller(ctx, token, true, nil)
+}
+
+// caller judges who asks, for every resource.
+func (v *Verifier) caller(ctx context.Context, token bearer.Bearer, refreshToo bool, audiences []string) (Introspection, error) {
 	event := EventOf(ctx)
 	event.Outcome = Inactive
 	now := v.Now().Unix()
@@ -89,10 +103,10 @@ func (v *Verifier) Caller(ctx context.Context, token bearer.Bearer, audiences ..
 	if err != nil || !ok {
 		return Introspection{}, err
 	}
-	if t.Kind != bearer.Access {
+	if t.Kind != bearer.Access && !refreshToo {
 		return inactive(event, ReasonKind)
 	}
-	found, err := v.find(ctx, t, now)
+	found, err := v.find(ctx, t, now, t.Kind == bearer.Refresh)
 	if err != nil || !found.Active {
 		return Introspection{}, err
 	}
@@ -109,8 +123,9 @@ func (i Introspection) isFor(audiences []string) bool {
 }
 
 // find returns what a token asserts that was opened, or the zero Introspection if
-// it is not active. The caller decides who may know.
-func (v *Verifier) find(ctx context.Context, t bearer.Token, now int64) (Introspection, error) {
+// it is not active. exchangeable asks instead for a refresh token that could be
+// exchanged now, which one in its grace can. The caller decides who may know.
+func (v *Verifier) find(ctx context.Context, t bearer.Token, now int64, exchangeable bool) (Introspection, error) {
 	event, none := EventOf(ctx), Introspection{}
 	if t.Expiry <= now {
 		return inactive(event, ReasonExpired)
@@ -153,7 +168,11 @@ func (v *Verifier) find(ctx context.Context, t bearer.Token, now int64) (Introsp
 			ahead = r.Nonce
 			continue
 		case ledger.Alive:
-			if slot, expiry, active := view.Active(r, t); active {
+			slot, expiry, active := view.Active(r, t)
+			if exchangeable {
+				slot, expiry, active = view.Refreshes(r, t, client.Public)
+			}
+			if active {
 				// A scope that was removed from the registry is gone, also from tokens.
 				if r.Authorization.Scope, err = registered.only(r.Authorization.Scope); err != nil {
 					return none, err

@@ -50,7 +50,7 @@ func ofResource(err error) error {
 // errInvalidToken reads alike for every token that is not good, so that nobody
 // learns from it why.
 func errInvalidToken() error {
-	return refuseResource(oauth.InvalidToken, "the access token is invalid, expired, revoked or not for this resource")
+	return refuseResource(oauth.InvalidToken, "the token is invalid, expired, revoked or not for this resource")
 }
 
 // errNoToken has a code in its body, as every error of this package has.

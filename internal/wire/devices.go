@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
@@ -18,6 +19,11 @@ import (
 //	DELETE .../devices/{device}   sign that device out
 //	POST   .../devices/sign-out   sign out the others, all, or one by its name
 //
+// With an access token one may list, and end the device that the token is of.
+// Everything else takes the refresh token in its place: each API that the user calls
+// sees access tokens, and only the token service sees refresh tokens (RFC 6749 §1.5).
+// The refresh token is not exchanged by that.
+//
 // It takes a Verifier and no gateway's word: an authorizer's answer is kept for a
 // while, and a phone that was signed out could go on.
 func Devices(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) http.Handler {
@@ -27,7 +33,7 @@ func Devices(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) http.H
 		if err != nil {
 			return answer{}, err
 		}
-		caller, err := callerOf(w, r, verifier, isSecretName)
+		caller, err := callerOf(w, r, holderSource{verifier}, isSecretName)
 		if err != nil {
 			return answer{}, err
 		}
@@ -36,7 +42,7 @@ func Devices(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) http.H
 		}
 		if caller.Subject.Kind != ledger.UserSubject {
 			// Asking for another scope would not help, so none is named.
-			return answer{}, refuseResource(oauth.InsufficientScope, "the access token speaks for a client and not for a user")
+			return answer{}, refuseResource(oauth.InsufficientScope, "the token speaks for a client and not for a user")
 		}
 		switch part {
 		case listPart:
@@ -46,6 +52,19 @@ func Devices(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) http.H
 		}
 		return d.signOut(w, r, caller)
 	})
+}
+
+// holderSource is the CallerSource of a resource that takes refresh tokens too.
+type holderSource struct{ verifier *oauth.Verifier }
+
+func (s holderSource) Caller(ctx context.Context, token bearer.Bearer, _ ...string) (oauth.Introspection, error) {
+	return s.verifier.Holder(ctx, token)
+}
+
+// errNeedsRefreshToken is a 403 and not a 401, for which an app would refresh and then
+// log out. insufficient_scope would make it ask for another scope.
+func errNeedsRefreshToken() error {
+	return refuseResource(oauth.UnsupportedTokenType, "an access token ends its own device alone: send the refresh token as the bearer to end others")
 }
 
 var devicesScope = func() scope.Set {
@@ -194,6 +213,9 @@ func (d devices) list(r *http.Request, caller oauth.Introspection) (answer, erro
 // end answers 204 also when nothing was to end: a phone that lost the first answer
 // asks again. It does not where the scope of a device was sent in place of its name.
 func (d devices) end(ctx context.Context, caller oauth.Introspection, device scope.Device) (answer, error) {
+	if caller.Kind != bearer.Refresh && device != caller.Scope.Device() {
+		return answer{}, errNeedsRefreshToken()
+	}
 	ended, err := d.signIns.EndDevice(ctx, caller.Subject, device, caller.Locator)
 	if err == nil && ended == 0 && strings.HasPrefix(string(device), scope.DevicePrefix) {
 		return answer{}, refuseResource(oauth.InvalidRequest, "there is no such device: the name is the part behind device_")
@@ -220,10 +242,14 @@ func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.In
 			return answer{}, err
 		}
 		return d.end(r.Context(), caller, device)
-	case "others":
+	case "others", "all":
+		if caller.Kind != bearer.Refresh {
+			return answer{}, errNeedsRefreshToken()
+		}
+		if which == "all" {
+			return done(r.Context(), d.signIns.SignOut(r.Context(), caller.Subject))
+		}
 		return done(r.Context(), d.signIns.EndOthers(r.Context(), caller.Subject, placeOf(caller)))
-	case "all":
-		return done(r.Context(), d.signIns.SignOut(r.Context(), caller.Subject))
 	}
 	return answer{}, refuseResource(oauth.InvalidRequest, "which must be others, all or device")
 }

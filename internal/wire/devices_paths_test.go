@@ -16,7 +16,7 @@ import (
 // what the path does not, whether or not the gateway says which route it was.
 func TestDevicesPaths(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
-		mine := w.login(t, by, asApp, "devices device_mine").text("access_token")
+		mine := w.login(t, by, asApp, "devices device_mine").text("refresh_token")
 		const list, one, out, unknown = "/devices", "/devices/{device}", "/devices/sign-out", "$default"
 		for _, at := range []struct{ base, list, one, out string }{
 			{"", list, one, out},
@@ -68,7 +68,7 @@ func TestDevicesPaths(t *testing.T) {
 // answer for success.
 func TestEndDeviceByItsScope(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
-		mine := w.login(t, by, asApp, "devices device_mine").text("access_token")
+		mine := w.login(t, by, asApp, "devices device_mine").text("refresh_token")
 		ipad := w.login(t, by, asApp, "read device_ipad").text("access_token")
 		odd := w.login(t, by, asApp, "read device_device_odd").text("access_token")
 		w.expect(t, by, step{call: devices("DELETE", "/devices/device_ipad", mine), status: 400, error: "invalid_request"})
@@ -86,7 +86,8 @@ func TestEndDeviceByItsScope(t *testing.T) {
 // Names of dots alone are lost in a path: clients resolve them.
 func TestSignOutByName(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
-		mine := w.login(t, by, asApp, "devices device_mine").text("access_token")
+		login := w.login(t, by, asApp, "devices device_mine")
+		mine := login.text("refresh_token")
 		other := w.login(t, by, asApp, "read device_other").text("access_token")
 		byName := func(name string) call {
 			c := signOut(mine, "device")
@@ -121,7 +122,7 @@ func TestSignOutByName(t *testing.T) {
 			c.body = body
 			w.expect(t, by, step{name: body, call: c, status: 400, error: "invalid_request", and: challenged(requestChallenge)})
 		}
-		if !w.isActive(t, by, mine) || !w.isActive(t, by, other) {
+		if !w.isActive(t, by, login.text("access_token")) || !w.isActive(t, by, other) {
 			t.Error("somebody else was signed out")
 		}
 		w.expect(t, by, step{call: byName("mine"), status: 204})
@@ -135,7 +136,7 @@ func TestDeviceCalledDevices(t *testing.T) {
 		if by.name == "http" {
 			return // no gateway names the route: see TestRouteOf in cmd/fob
 		}
-		mine := w.login(t, by, asApp, "devices device_mine").text("access_token")
+		mine := w.login(t, by, asApp, "devices device_mine").text("refresh_token")
 		w.expect(t, by, step{call: devices("GET", "/devices/devices", mine), status: 405, error: "invalid_request", idle: true, and: func(t *testing.T, a answer) {
 			if got := a.header.Get("Allow"); got != "DELETE" {
 				t.Errorf("Allow is %q", got)
@@ -253,7 +254,7 @@ func TestDevicesInDoubt(t *testing.T) {
 		"all":    func(token string) call { return signOut(token, "all") },
 	} {
 		each(t, func(t *testing.T, w *world, by transport) {
-			mine := w.login(t, by, asApp, "devices device_ipad").text("access_token")
+			mine := w.login(t, by, asApp, "devices device_ipad").text("refresh_token")
 			for _, scope := range []string{"read device_ipad", "write device_ipad", "read device_a", "read device_b"} {
 				w.login(t, by, asApp, scope)
 			}

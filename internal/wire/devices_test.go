@@ -70,7 +70,8 @@ func (w *world) page(t *testing.T, by transport, token, query string) (entries [
 func TestDevices(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		const idle = oauth.DefaultRefreshIdle
-		mine := w.login(t, by, asApp, "devices device_ipad").text("access_token")
+		login := w.login(t, by, asApp, "devices device_ipad")
+		mine, key := login.text("access_token"), login.text("refresh_token")
 		w.now.Add(10)
 		phone := w.login(t, by, asApp, "read device_iphone").text("access_token")
 		w.now.Add(10)
@@ -109,7 +110,7 @@ func TestDevices(t *testing.T) {
 		// The iPhone is lost: both of its apps are signed out, and nothing else.
 		// The request may be repeated.
 		for range 2 {
-			w.expect(t, by, step{call: devices("DELETE", "/devices/iphone", mine), status: 204, and: func(t *testing.T, a answer) {
+			w.expect(t, by, step{call: devices("DELETE", "/devices/iphone", key), status: 204, and: func(t *testing.T, a answer) {
 				if a.line["outcome"] != "revoked" || a.line["revoked"] != 1.0 || a.line["client"] != "app" {
 					t.Errorf("line %v", a.line)
 				}
@@ -132,7 +133,8 @@ func TestDevices(t *testing.T) {
 
 func TestSignOut(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
-		mine := w.login(t, by, asApp, "devices device_ipad").text("access_token")
+		login := w.login(t, by, asApp, "devices device_ipad")
+		mine, key := login.text("access_token"), login.text("refresh_token")
 		mineToo := w.login(t, by, asApp, "read device_ipad").text("access_token")
 		others := []string{
 			w.login(t, by, asApp, "read device_iphone").text("access_token"),
@@ -140,7 +142,7 @@ func TestSignOut(t *testing.T) {
 			w.login(t, by, asShop, "read").text("access_token"),
 		}
 		for range 2 {
-			w.expect(t, by, step{call: signOut(mine, "others"), status: 204, and: func(t *testing.T, a answer) {
+			w.expect(t, by, step{call: signOut(key, "others"), status: 204, and: func(t *testing.T, a answer) {
 				if a.line["outcome"] != "revoked" || a.line["revoked"] != 1.0 {
 					t.Errorf("line %v", a.line)
 				}
@@ -156,12 +158,12 @@ func TestSignOut(t *testing.T) {
 		}
 
 		w.login(t, by, asShop, "read device_iphone")
-		w.expect(t, by, step{call: signOut(mine, "all"), status: 204, and: func(t *testing.T, a answer) {
+		w.expect(t, by, step{call: signOut(key, "all"), status: 204, and: func(t *testing.T, a answer) {
 			if a.line["store_calls"] != 2.0 { // to read the token, and to raise the epoch
 				t.Errorf("%v calls", a.line["store_calls"])
 			}
 		}})
-		w.expect(t, by, step{call: signOut(mine, "all"), status: 401, error: "invalid_token"})
+		w.expect(t, by, step{call: signOut(key, "all"), status: 401, error: "invalid_token"})
 		again := w.login(t, by, asApp, "devices device_ipad").text("access_token")
 		if got, _ := w.page(t, by, again, ""); len(got) != 1 || !got[0].Current {
 			t.Errorf("after signing out of all and one login: %v", got)
@@ -180,13 +182,14 @@ func TestManyDevices(t *testing.T) {
 		_, err := w.registry.SaveClient(t.Context(), client)
 		must(t, err)
 	}
-	var token string
+	var token, key string
 	for c := range 10 {
 		for n := range 25 {
 			as := func(endpoint string, pairs ...string) call {
 				return call{endpoint: endpoint, body: form(append([]string{"client_id", fmt.Sprintf("many-%d", c)}, pairs...)...)}
 			}
-			token = w.login(t, by, as, fmt.Sprintf("devices device_%02d", n)).text("access_token")
+			login := w.login(t, by, as, fmt.Sprintf("devices device_%02d", n))
+			token, key = login.text("access_token"), login.text("refresh_token")
 		}
 	}
 	seen := map[string]bool{}
@@ -208,7 +211,7 @@ func TestManyDevices(t *testing.T) {
 	if entries, next := w.page(t, by, token, "limit=250"); len(entries) != 250 || next != "" {
 		t.Errorf("%d devices in one page, next %q", len(entries), next)
 	}
-	w.expect(t, by, step{call: signOut(token, "others"), status: 204})
+	w.expect(t, by, step{call: signOut(key, "others"), status: 204})
 	if entries, _ := w.page(t, by, token, ""); len(entries) != 1 || !entries[0].Current {
 		t.Errorf("after signing out the others: %v", entries)
 	}
@@ -245,7 +248,7 @@ func TestDevicesOfOthers(t *testing.T) {
 	w, by := newWorld(t), transports[0]
 	ada := w.login(t, by, asApp, "read device_ipad").text("access_token")
 	oauthtest.SaveUser(t, w.users, oauth.User{Username: "bob", ID: "u_bob", Created: began}, password)
-	bob := w.expect(t, by, step{call: asApp("token", "grant_type", "password", "username", "bob", "password", password, "scope", "devices device_ipad"), status: 200}).text("access_token")
+	bob := w.expect(t, by, step{call: asApp("token", "grant_type", "password", "username", "bob", "password", password, "scope", "devices device_ipad"), status: 200}).text("refresh_token")
 	w.expect(t, by, step{call: signOut(bob, "others"), status: 204})
 	w.expect(t, by, step{call: devices("DELETE", "/devices/ipad2", bob), status: 204})
 	if got, _ := w.page(t, by, bob, ""); len(got) != 1 || !got[0].Current {

@@ -60,6 +60,7 @@ var statusOf = map[oauth.Code]int{
 	oauth.InvalidScope:         http.StatusBadRequest,
 	oauth.InvalidToken:         http.StatusUnauthorized, // RFC 6750 §3.1
 	oauth.InsufficientScope:    http.StatusForbidden,    // RFC 6750 §3.1
+	oauth.UnsupportedTokenType: http.StatusForbidden,    // decision 27
 }
 
 // methodError is for a method that the endpoint does not serve.
