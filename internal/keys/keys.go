@@ -117,8 +117,8 @@ func (c *Cache[R]) inTurn(ctx context.Context, renew func() error) (R, error) {
 }
 
 // load needs the turn.
-func (c *Cache[R]) load(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (c *Cache[R]) load(request context.Context) error {
+	ctx, cancel := context.WithTimeout(request, patience)
 	defer cancel()
 	now := c.now()
 	ring, err := c.fetch(ctx)
@@ -126,7 +126,9 @@ func (c *Cache[R]) load(ctx context.Context) error {
 		err = fmt.Errorf("an old copy: its issuer epoch is %d, and %d was seen before", ring.IssuerEpoch(), c.ring.IssuerEpoch())
 	}
 	if err != nil {
-		c.failed = c.now()
+		if request.Err() == nil { // one that gave up says nothing about the source
+			c.failed = c.now()
+		}
 		return oauth.Unavailable("fetch the key ring", err)
 	}
 	c.ring, c.fetched = ring, now

@@ -236,6 +236,29 @@ func TestHangingSourceGoesUnnoticed(t *testing.T) {
 	})
 }
 
+// A request that gave up says nothing about the source: the next one fetches.
+func TestRequestThatGaveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := true
+		c := NewCache(func(ctx context.Context) (numbered, error) {
+			if slow {
+				<-ctx.Done()
+				return 0, ctx.Err()
+			}
+			return 1, nil
+		}, time.Now)
+		soon, cancel := context.WithTimeout(t.Context(), patience/2)
+		defer cancel()
+		if _, err := c.Ring(soon); !errors.Is(err, oauth.ErrUnavailable) {
+			t.Errorf("Ring = %v", err)
+		}
+		slow = false
+		if got, err := c.Ring(t.Context()); got != 1 || err != nil {
+			t.Errorf("the next Ring = %d, %v", got, err)
+		}
+	})
+}
+
 func TestWaitingEndsWithTheContext(t *testing.T) {
 	release := make(chan struct{})
 	entered := make(chan struct{})
