@@ -5,9 +5,9 @@
 // It knows what makes a JWT genuine, and not what one entitles to. The signature is
 // go-jose's business; what may be asked of it is decided here, in this order:
 //
-//  1. the form, which costs nothing but CPU: parse.go
+//  1. the form, and whether it is in force, which costs nothing but CPU: parse.go, claims.go
 //  2. who is said to have signed it: the caller looks that up
-//  3. whether the token is for fob and in force: claims.go
+//  3. whether the token is for fob: claims.go
 //  4. the signature, for which keys may be fetched: source.go, fetch.go, address.go
 //
 // So nothing is fetched for a token that would be refused anyway, and nothing at all
@@ -57,6 +57,9 @@ func (v *Verifier) Verify(ctx context.Context, token string, find oauth.FindSign
 	now := v.now()
 	t, err := parse(token, expect)
 	if err != nil {
+		return oauth.Claims{}, err
+	}
+	if err := t.inForce(now); err != nil {
 		return oauth.Claims{}, err
 	}
 	signer, found, err := find(ctx, t.claims.Issuer)

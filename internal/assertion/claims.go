@@ -19,9 +19,31 @@ const (
 	maxLife = 366 * 24 * 3600
 )
 
-// judge refuses a token that is not for fob or not in force.
-func (t parsed) judge(signer oauth.Signer, expect oauth.Expectation, now time.Time) error {
+// inForce refuses a token that is not in force. For that its signer need not be known.
+func (t parsed) inForce(now time.Time) error {
 	c, at := t.claims, now.Unix()
+	switch {
+	case c.IssuedAt > at+clockSkew:
+		return refused("issued in the future")
+	case c.IssuedAt < at-oauth.MaxAssertionAge-clockSkew:
+		return refused("issued too long ago for any issuer")
+	case t.before > at+clockSkew:
+		return refused("not in force yet")
+	}
+	if c.Expires != 0 { // an event may have none
+		switch {
+		case c.Expires <= at-clockSkew:
+			return refused("expired")
+		case c.Expires > c.IssuedAt+maxLife:
+			return refused("expires too far in the future")
+		}
+	}
+	return nil
+}
+
+// judge refuses a token that is not for fob, or older than its signer's may be.
+func (t parsed) judge(signer oauth.Signer, expect oauth.Expectation, now time.Time) error {
+	c := t.claims
 	if c.Issuer != signer.Name {
 		return refused("another issuer than the one that was looked up")
 	}
@@ -34,21 +56,8 @@ func (t parsed) judge(signer oauth.Signer, expect oauth.Expectation, now time.Ti
 			return refused("an audience is not registered")
 		}
 	}
-	switch {
-	case c.IssuedAt > at+clockSkew:
-		return refused("issued in the future")
-	case c.IssuedAt < at-signer.AssertionAge()-clockSkew:
+	if c.IssuedAt < now.Unix()-signer.AssertionAge()-clockSkew {
 		return refused("issued too long ago")
-	case t.before > at+clockSkew:
-		return refused("not in force yet")
-	}
-	if c.Expires != 0 { // an event may have none
-		switch {
-		case c.Expires <= at-clockSkew:
-			return refused("expired")
-		case c.Expires > c.IssuedAt+maxLife:
-			return refused("expires too far in the future")
-		}
 	}
 	return t.judgeNonce(signer, expect)
 }

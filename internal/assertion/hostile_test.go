@@ -129,10 +129,11 @@ func hostile(t testing.TB, key assertiontest.Key, claims func(assertiontest.Memb
 	known("aud with a stranger", signed(nil, m{"aud": []string{app, "com.evil.app"}}))
 	known("aud empty text", signed(nil, m{"aud": ""}))
 	known("aud in other case", signed(nil, m{"aud": strings.ToUpper(app)}))
-	known("iat far ahead", signed(nil, m{"iat": start + 1_000_000}))
-	known("iat far back", signed(nil, m{"iat": start - 1_000_000}))
-	known("expired", signed(nil, m{"exp": start - 1_000_000}))
-	known("exp in milliseconds", signed(nil, m{"exp": int64(start) * 500}))
+	form("iat far ahead", signed(nil, m{"iat": start + 1_000_000}))
+	form("iat far back", signed(nil, m{"iat": start - 1_000_000}))
+	known("iat an hour back", signed(nil, m{"iat": start - 3600}))
+	form("expired", signed(nil, m{"exp": start - 1_000_000}))
+	form("exp in milliseconds", signed(nil, m{"exp": int64(start) * 500}))
 	return all
 }
 
@@ -142,7 +143,7 @@ type hostileToken struct {
 }
 
 // A token that a forger would try is refused before any key is fetched. One whose form
-// is wrong is refused before anybody looks up who signed it.
+// is wrong, or that is not in force, is refused before anybody looks up who signed it.
 func TestHostileTokens(t *testing.T) {
 	for _, algorithm := range oauth.Algorithms() {
 		w := newWorld(t)

@@ -20,10 +20,12 @@ const (
 	// that sets none.
 	DefaultAssertionAge = 600
 
+	// MaxAssertionAge is the most that MaxAge of a signer may be, in seconds.
+	MaxAssertionAge = 24 * 3600
+
 	// MaxInlineKeys is the most bytes of Signer.JWKS.
 	MaxInlineKeys = 32 * 1024
 
-	maxAssertionAge    = 24 * 3600
 	maxSignerName      = 512 // bytes
 	maxSignerAudiences = 20
 	maxSignerAudience  = 512 // bytes
@@ -104,8 +106,8 @@ func (s Signer) Validate() error {
 			fault("address of the keys: %w", err)
 		}
 	}
-	if s.MaxAge < 0 || s.MaxAge > maxAssertionAge {
-		fault("the oldest iat is 1 to %d seconds ago", maxAssertionAge)
+	if s.MaxAge < 0 || s.MaxAge > MaxAssertionAge {
+		fault("the oldest iat is 1 to %d seconds ago", MaxAssertionAge)
 	}
 	return errors.Join(faults...)
 }
@@ -134,7 +136,7 @@ type Assertions interface {
 	// is in force, and it is what expect asks for.
 	//
 	// find is called at most once, with the iss that the token claims, and not at all
-	// for a token whose form is wrong. What it returns may differ from what is
+	// for a token whose form is wrong or that is not in force. What it returns may differ from what is
 	// registered: the audiences of one use, say. Its error is returned as it is.
 	//
 	// Errors are a *[RefusedAssertion]; or match [ErrUnavailable] if the signer's keys

@@ -15,6 +15,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -157,7 +158,7 @@ func New(t testing.TB) *Issuer {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(JWKS(t, keys...))) // the client may have gone
 	})
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i.mu.Lock()
 		before := i.before
 		i.mu.Unlock()
@@ -165,6 +166,8 @@ func New(t testing.TB) *Issuer {
 			mux.ServeHTTP(w, r)
 		}
 	}))
+	server.Config.ErrorLog = log.New(t.Output(), "", 0) // refused handshakes are part of tests
+	server.StartTLS()
 	t.Cleanup(server.Close)
 	i.URL = server.URL
 	i.Roots = x509.NewCertPool()
