@@ -16,6 +16,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fob-oauth/fob/internal/dynamo"
+	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 )
 
 // The console blocks of a page run top to bottom in one shell, as a person pastes
@@ -28,6 +31,13 @@ import (
 // person: it is given a free port, which takes the place of 8080 everywhere.
 
 func TestPageOfMobile(t *testing.T) { runPage(t, "mobile.md", "", os.Environ(), 12) }
+
+func TestPageOfOperating(t *testing.T) {
+	engine := dynamotest.Engine(t)
+	names := newTableNames()
+	f := &dynamotest.Fixture{DB: dynamo.NewClient(dynamotest.Config(engine)), Tables: names}
+	runPage(t, "operating.md", engine, append(os.Environ(), fixtureEnv(t, f)...), 30)
+}
 
 // runPage wants at least so many commands: a page that is read in the wrong way has none.
 func runPage(t *testing.T, name, engine string, env []string, atLeast int) {

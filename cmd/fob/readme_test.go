@@ -78,7 +78,7 @@ func TestDocumentedCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := regexp.MustCompile(`(?m)^ {4}(?:.*\| |\$ |go run \./cmd/)?(fob [a-z].*)$`)
+	shown := regexp.MustCompile(`(?m)^(?: {4}(?:.*\| |go run \./cmd/)?|\$ )(fob [a-z].*)$`)
 	n := 0
 	for _, path := range append(pages, "../../README.md") {
 		if filepath.Base(path) == "commands.md" {
@@ -93,7 +93,7 @@ func TestDocumentedCommands(t *testing.T) {
 			line, _, _ := strings.Cut(m[1], " #")
 			p := program{getenv: func(name string) string { return map[string]string{"FOB_STACK": "fob"}[name] }}
 			words := shellWords(line)
-			if i := slices.IndexFunc(words, func(w string) bool { return w == "<" || w == "|" }); i > 0 {
+			if i := slices.IndexFunc(words, func(w string) bool { return w == "<" || w == ">" || w == "|" }); i > 0 {
 				words = words[:i]
 			}
 			cmd, args, err := p.command().Find(words[1:])

@@ -109,7 +109,7 @@ func (d *SignIns) ListAll(ctx context.Context, registry TokenRegistry, f Filter)
 func sortSignIns(all []SignIn) {
 	slices.SortFunc(all, func(a, b SignIn) int {
 		la, lb := a.Authorization.Locator(), b.Authorization.Locator()
-		return cmp.Or(cmp.Compare(b.LastIssued, a.LastIssued),
+		return cmp.Or(cmp.Compare(b.LastIssued, a.LastIssued), cmp.Compare(a.Authorization.Scope.Device(), b.Authorization.Scope.Device()),
 			bytes.Compare(la.Subject[:], lb.Subject[:]), bytes.Compare(la.Client[:], lb.Client[:]), bytes.Compare(la.Authorization[:], lb.Authorization[:]))
 	})
 }
