@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+
+	"github.com/fob-oauth/fob/internal/keys"
 )
 
 // warnOfKeyFile says that others on this machine may get at the key ring. It does not
@@ -13,6 +15,13 @@ func warnOfKeyFile(p *program, name string) {
 	info, err := os.Stat(p.path(name))
 	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 || runtime.GOOS == "windows" {
 		return // an error is the reader's to report
+	}
+	content, err := os.ReadFile(p.path(name)) //nolint:gosec // the operator names it
+	if err != nil {
+		return
+	}
+	if _, err := keys.ParseFile(name, content); err != nil {
+		return // it is not a key ring
 	}
 	_, _ = fmt.Fprintf(p.stderr, "fob: warning: others on this machine may read or change %s (its mode is %04o), and make tokens with its keys: chmod 600 %s\n",
 		shown(name), info.Mode().Perm(), shown(name))
