@@ -18,7 +18,7 @@ and for good: when the user is enabled again, every device logs in again.`,
 		Example: "  fob user disable ann@example.com",
 		Args:    oneArg("the user's name"),
 		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-			view, err := setUserDisabled(ctx, r, args[0], true)
+			view, err := setUserDisabled(ctx, p, r, args[0], true)
 			return view, fmt.Sprintf("The user %s is disabled, and all of the user's tokens are ended.", shown(args[0])), err
 		}),
 	}, userView{})
@@ -32,16 +32,19 @@ func userEnableCommand(p *program) *cobra.Command {
 		Example: "  fob user enable ann@example.com",
 		Args:    oneArg("the user's name"),
 		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-			view, err := setUserDisabled(ctx, r, args[0], false)
+			view, err := setUserDisabled(ctx, p, r, args[0], false)
 			return view, fmt.Sprintf("The user %s is enabled.", shown(args[0])), err
 		}),
 	}, userView{})
 }
 
-func setUserDisabled(ctx context.Context, r *oauth.Registrar, name string, disabled bool) (userView, error) {
+func setUserDisabled(ctx context.Context, p *program, r *oauth.Registrar, name string, disabled bool) (userView, error) {
 	u, err := r.User(ctx, name)
 	if err == nil {
-		err = r.SetUserDisabled(ctx, u, disabled)
+		err = p.explain(r.SetUserDisabled(ctx, u, disabled), sentences{
+			inDoubt:  "it is not known whether the change is stored",
+			halfDone: "the change is stored, but tokens issued before may still be active, and logins refused",
+		})
 	}
 	view := viewUser(u)
 	view.Disabled = &disabled

@@ -74,13 +74,13 @@ func showUser(ctx context.Context, p *program, s stores, name string, flags *pfl
 		return err
 	}
 	view, signedIn := viewUser(u), len(standing)
-	view.Disabled, view.SignedIn = &state.Disabled, &signedIn
+	view.Disabled, view.SignedIn = new(u.Disabled || state.Disabled), &signedIn
 	return p.print(view, func(w io.Writer) {
 		columns(w,
 			[]string{"username", view.Username},
 			[]string{"user_id", view.UserID},
 			[]string{"roles", list(view.Roles)},
-			[]string{"disabled", strconv.FormatBool(state.Disabled)},
+			[]string{"disabled", strconv.FormatBool(*view.Disabled)},
 			[]string{"created", view.CreatedAt},
 			[]string{"signed in", strconv.Itoa(signedIn)},
 		)

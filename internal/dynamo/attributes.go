@@ -56,7 +56,8 @@ const (
 	attrExpiry     = "e"
 	attrHash       = "h"
 
-	// The state of a subject; epoch also of a client, disabled also of a client.
+	// The state of a subject; epoch also of a client, disabled also of a client and a
+	// user.
 	attrEpoch       = "epoch"
 	attrDisabled    = "disabled"
 	attrUserVersion = "user_version"

@@ -178,14 +178,14 @@ func TestStrictDecoders(t *testing.T) {
 		{
 			name: "user",
 			make: func() item {
-				return versioned(encodeUser(oauth.User{Username: "ann", ID: "u_x", PasswordHash: secret.New("$fixture$"), Roles: []string{"root"}}))
+				return versioned(encodeUser(oauth.User{Username: "ann", ID: "u_x", PasswordHash: secret.New("$fixture$"), Roles: []string{"root"}, Disabled: true}))
 			},
 			decode:   func(it item) error { _, err := decodeUser(it); return err },
-			optional: []string{attrRoles},
+			optional: []string{attrDisabled, attrRoles},
 			ignored:  []string{attrNonce},
 			fine: map[string][]string{
 				attrID: {"another text"}, attrPasswordHash: {"another text"}, attrVersion: {"a small number"},
-				attrAdded: {"a small number", "a negative"}, attrRoles: {"an empty list"},
+				attrAdded: {"a small number", "a negative"}, attrRoles: {"an empty list"}, attrDisabled: {"a flag"},
 			},
 		},
 		{

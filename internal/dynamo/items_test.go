@@ -144,9 +144,10 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 			"since {admin N 80}",
 		}},
 		{"user", encodeUser(oauth.User{
-			Username: "ann", ID: "u_x", PasswordHash: secret.New("$fixture$"), Roles: []string{"root"}, Created: 1,
+			Username: "ann", ID: "u_x", PasswordHash: secret.New("$fixture$"), Roles: []string{"root"}, Created: 1, Disabled: true,
 		}), []string{
 			"cr N 1",
+			"disabled BOOL true",
 			"id S u_x",
 			"ph S $fixture$",
 			"pk S user#3fHbP3_O12MU4OBVfo4VYw",

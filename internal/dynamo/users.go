@@ -151,6 +151,9 @@ func encodeUser(u oauth.User) item {
 	it[attrPasswordHash] = text(u.PasswordHash.Reveal())
 	it.setTexts(attrRoles, u.Roles)
 	it[attrAdded] = number(u.Created)
+	if u.Disabled {
+		it[attrDisabled] = flag(true)
+	}
 	if len(u.Sources) > 0 {
 		it[attrKnown] = sources(u.Sources)
 	}
@@ -166,6 +169,7 @@ func decodeUser(it item) (oauth.User, error) {
 		Version:      in.unsigned(attrVersion, 64),
 		PasswordHash: secret.New(in.text(attrPasswordHash)),
 		Roles:        in.texts(attrRoles),
+		Disabled:     in.flag(attrDisabled),
 		Created:      in.signed(attrAdded),
 		Sources:      decodeSources(it),
 	}

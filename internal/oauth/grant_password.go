@@ -60,8 +60,15 @@ func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (pro
 	if err != nil {
 		return proof{}, err
 	}
-	if !a.login.Found {
+	var wrong Reason
+	switch {
+	case !a.login.Found:
 		user.ID = NewUserID()
+		wrong = ReasonPassword
+	case !ok:
+		wrong = ReasonPassword
+	case user.Disabled:
+		wrong = ReasonDisabled
 	}
 	return proof{
 		subject:     ledger.Subject{Kind: ledger.UserSubject, ID: user.ID},
@@ -69,7 +76,7 @@ func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (pro
 		roles:       user.Roles,
 		userVersion: user.Version,
 		mayRefresh:  true,
-		wrong:       !ok || !a.login.Found,
+		wrong:       wrong,
 		settle:      func(ctx context.Context) error { return g.settle(ctx, a, outdated, now) },
 		denied: func(ctx context.Context) error {
 			if err := g.users.CountFailure(ctx, now, a.counters...); err != nil {

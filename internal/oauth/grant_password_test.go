@@ -214,3 +214,27 @@ func TestLongPasswordsLogIn(t *testing.T) {
 		wantCode(t, w.tryPassword("alice", password[:n-1], "s"), oauth.InvalidGrant)
 	}
 }
+
+// A62: somebody deleted the item of a user's state. That looks like the state of a user who
+// was never disabled.
+func TestDisabledUserWithoutState(t *testing.T) {
+	w := newWorld(t)
+	before := w.login("backend", "bob", "device_a")
+	w.must(w.registrar().SetUserDisabled(t.Context(), w.user("bob"), true))
+	w.must(w.tokens.Forget(t.Context(), w.userSubject("bob")))
+	for _, scope := range []string{"read", "unknown"} {
+		_, err := w.token("backend", w.passwordForm("bob", scope)...)
+		wantCode(t, err, oauth.InvalidGrant)
+		if w.event.Reason != oauth.ReasonDisabled || w.event.StoreCalls == 0 {
+			t.Errorf("scope %s: reason %q", scope, w.event.Reason)
+		}
+	}
+	w.wantActive("api", before.AccessToken, false)
+	_, err := w.refresh("backend", before.RefreshToken)
+	wantCode(t, err, oauth.InvalidGrant)
+
+	w.must(w.registrar().SetUserDisabled(t.Context(), w.user("bob"), false))
+	again := w.login("backend", "bob", "device_a")
+	w.wantActive("api", again.AccessToken, true)
+	w.wantActive("api", before.AccessToken, false)
+}

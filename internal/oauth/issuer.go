@@ -98,7 +98,7 @@ starts:
 			}
 			loc = authorization.Locator()
 		}
-		if !proved.wrong {
+		if proved.wrong == "" {
 			event.at(loc)
 		}
 
@@ -119,7 +119,7 @@ starts:
 				// The password or the roles were changed since they were read: a token must
 				// not outlive them.
 				outdated := proved.userVersion < reading.State.UserVersion
-				if proved.wrong || reading.State.Disabled || outdated && fresh {
+				if proved.wrong != "" || reading.State.Disabled || outdated && fresh {
 					return none, deny(ctx, proved, reading.State)
 				}
 				if outdated {
@@ -262,7 +262,7 @@ func (i *Issuer) authorize(ctx context.Context, client Client, registered Resour
 	switch {
 	case err != nil:
 		return a, err
-	case p.wrong || reading.State.Disabled:
+	case p.wrong != "" || reading.State.Disabled:
 		return a, deny(ctx, p, reading.State)
 	}
 	if err := p.settle(ctx); err != nil {
@@ -277,8 +277,8 @@ func deny(ctx context.Context, p proof, state SubjectState) error {
 	event := EventOf(ctx)
 	event.Scope = ""
 	switch {
-	case p.wrong:
-		event.Reason = ReasonPassword
+	case p.wrong != "":
+		event.Reason = p.wrong
 	case state.Disabled:
 		event.Reason = ReasonDisabled
 	default:

@@ -46,8 +46,8 @@ const (
 	InDoubt ChangeKind = "in doubt"
 
 	// HalfDone: the first of several writes landed and a later one may not have.
-	// After SetPassword and SetRoles the user is changed, and tokens issued before
-	// may still be active; after RemoveUser the user is disabled, and may still be
+	// After SetPassword, SetRoles and SetUserDisabled the user is changed, and tokens
+	// issued before may still be active; after RemoveUser the user is disabled, and may still be
 	// there. The change must be made again.
 	HalfDone ChangeKind = "half done"
 )

@@ -86,7 +86,9 @@ var registrarChanges = []registrarChange{
 	}, func(now snapshot) bool { return len(now.user.Roles) == 1 && now.ended() }},
 	{"disable a user", func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
 		return r.SetUserDisabled(t.Context(), u, true)
-	}, func(now snapshot) bool { return now.state.Disabled && now.state.Epoch > 0 }},
+	}, func(now snapshot) bool {
+		return now.state.Disabled && now.user.Disabled && now.ended() && now.records == 0
+	}},
 	{"remove a user", func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
 		return r.RemoveUser(t.Context(), u)
 	}, func(now snapshot) bool { return now.user.ID == "" && now.records == 0 && now.state.Disabled }},

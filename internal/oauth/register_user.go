@@ -45,7 +45,7 @@ type NewUser struct {
 // nobody knows whether there is one now.
 func (r *Registrar) AddUser(ctx context.Context, n NewUser) (User, error) {
 	n.Username = NormalUsername(n.Username)
-	u := User{Username: n.Username, ID: NewUserID(), Roles: n.Roles, Created: r.Now().Unix(), PasswordHash: n.PasswordHash}
+	u := User{Username: n.Username, ID: NewUserID(), Roles: n.Roles, Disabled: n.Disabled, Created: r.Now().Unix(), PasswordHash: n.PasswordHash}
 	if u.PasswordHash.Len() == 0 {
 		err := invalidEntry(UserEntry, n.Username, ValidateNameAndRoles(n.Username, n.Roles), r.Policy.Check(n.Username, n.Password))
 		if err != nil {
@@ -86,19 +86,19 @@ func (r *Registrar) SetPassword(ctx context.Context, u User, password secret.Tex
 	if err != nil {
 		return User{}, err
 	}
-	return r.changeUser(ctx, u, func(u *User) { u.PasswordHash = hash })
+	return r.changeUser(ctx, u, func(u *User) { u.PasswordHash = hash }, StateChange{})
 }
 
 // SetRoles gives a user these roles instead of those from before, and ends all tokens
 // issued before: roles are judged at login.
 func (r *Registrar) SetRoles(ctx context.Context, u User, roles []string) (User, error) {
-	return r.changeUser(ctx, u, func(u *User) { u.Roles = roles })
+	return r.changeUser(ctx, u, func(u *User) { u.Roles = roles }, StateChange{})
 }
 
 // changeUser changes something that logins are judged by: the user first and the
-// epoch second, so that a login that read the user of before is found out. A login
-// may renew the hash of the password meanwhile.
-func (r *Registrar) changeUser(ctx context.Context, u User, change func(*User)) (saved User, err error) {
+// epoch second, with the rest of the state, so that a login that read the user of before
+// is found out. A login may renew the hash of the password meanwhile.
+func (r *Registrar) changeUser(ctx context.Context, u User, change func(*User), state StateChange) (saved User, err error) {
 	err = untilNoConflict(func() error {
 		now, err := r.User(ctx, u.Username)
 		if err != nil {
@@ -117,7 +117,8 @@ func (r *Registrar) changeUser(ctx context.Context, u User, change func(*User)) 
 	if err != nil {
 		return User{}, err
 	}
-	if err := r.Subjects.Raise(ctx, subjectOfUser(u), StateChange{UserVersion: saved.Version}); err != nil {
+	state.UserVersion = saved.Version
+	if err := r.Subjects.Raise(ctx, subjectOfUser(u), state); err != nil {
 		return User{}, &ChangeError{Kind: HalfDone, Entry: UserEntry, Name: u.Username, Err: err}
 	}
 	return saved, nil
@@ -126,8 +127,15 @@ func (r *Registrar) changeUser(ctx context.Context, u User, change func(*User)) 
 // SetUserDisabled refuses a user's logins or lets the user log in again. Both end all
 // tokens of the user, for good.
 func (r *Registrar) SetUserDisabled(ctx context.Context, u User, disabled bool) error {
-	err := r.Subjects.Raise(ctx, subjectOfUser(u), StateChange{Disabled: &disabled})
-	return unanswered(InDoubt, UserEntry, u.Username, err)
+	_, err := r.changeUser(ctx, u, func(u *User) { u.Disabled = disabled }, StateChange{Disabled: &disabled})
+	if err != nil || !disabled {
+		return err
+	}
+	// They are dead, and would live again if somebody deleted the state.
+	if _, err := r.signIns().End(ctx, subjectOfUser(u), Filter{}); err != nil {
+		return &ChangeError{Kind: HalfDone, Entry: UserEntry, Name: u.Username, Err: err}
+	}
+	return nil
 }
 
 // RemoveUser removes a user and all of the user's records. What it leaves is the
@@ -135,10 +143,11 @@ func (r *Registrar) SetUserDisabled(ctx context.Context, u User, disabled bool) 
 // [Registrar.ForgetUser] when none of them can be left.
 func (r *Registrar) RemoveUser(ctx context.Context, u User) error {
 	// Disabled before gone: a login that read the user is refused by the state.
-	if err := r.SetUserDisabled(ctx, u, true); err != nil {
-		return err
+	err := r.Subjects.Raise(ctx, subjectOfUser(u), StateChange{Disabled: new(true)})
+	if err != nil {
+		return unanswered(InDoubt, UserEntry, u.Username, err)
 	}
-	_, err := r.signIns().End(ctx, subjectOfUser(u), Filter{})
+	_, err = r.signIns().End(ctx, subjectOfUser(u), Filter{})
 	if err == nil {
 		if _, err = r.Users.RemoveUser(ctx, u); err != nil {
 			// The reply may be all that was lost.

@@ -115,7 +115,11 @@ func TestRegistrarUsers(t *testing.T) {
 			if err := r.SetUserDisabled(t.Context(), u, false); err != nil {
 				t.Fatal(err)
 			}
-			wantState(t, s, oauth.SubjectOf(u.ID), oauth.SubjectState{Epoch: 2})
+			now, err := r.User(t.Context(), "bob")
+			if err != nil || !u.Disabled || now.Disabled {
+				t.Errorf("disabled %v and then %v, %v", u.Disabled, now.Disabled, err)
+			}
+			wantState(t, s, oauth.SubjectOf(u.ID), oauth.SubjectState{Epoch: 2, UserVersion: now.Version})
 		}},
 		{"a user is disabled before gone, and forgotten after the records", func(t *testing.T, s storetest.Stores) {
 			r := newRegistrar(s)

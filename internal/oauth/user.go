@@ -36,8 +36,11 @@ type User struct {
 	Version      uint64      // grows with every write, see NextVersion; zero is a user not saved yet
 	PasswordHash secret.Text // as Passwords made it
 	Roles        []string
-	Created      int64         // Unix seconds
-	Sources      []KnownSource // where the user signed in lately; see KnownSource
+	// Disabled is what the subject's state says too. Either of the two refuses logins: the
+	// state also ends tokens, and this one is still there if the state gets lost.
+	Disabled bool
+	Created  int64         // Unix seconds
+	Sources  []KnownSource // where the user signed in lately; see KnownSource
 }
 
 // NormalUsername is the spelling in which a username is stored and looked up: NFC, since

@@ -231,6 +231,7 @@ func testUser(name string) oauth.User {
 		ID:           "u_fixture",
 		PasswordHash: secret.New("$fixture$of no password"),
 		Roles:        []string{"operator", "root"},
+		Disabled:     true,
 		Created:      1_700_000_000,
 		Sources:      []oauth.KnownSource{{Hash: [8]byte{1, 2, 255}, Last: 1_700_000_001}, {Last: 1_700_000_000}},
 	}
