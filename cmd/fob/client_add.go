@@ -16,8 +16,8 @@ const clientAddHelp = `Add a client. A confidential client gets a generated secr
 once; with --secret-stdin it brings one along from another system.
 
 Scopes must exist: see fob scope add. Devices need no entry, every client may
-name them. If anything is wrong with a client, all of it is reported at once, and
-nothing is saved.`
+name them. Settings that contradict each other are refused. If anything is wrong
+with a client, all of it is reported at once, and nothing is saved.`
 
 const clientAddExample = `  # a mobile app whose users log in on several devices
   fob client add --id shop-app --public --grant password --grant refresh_token --scope read
@@ -25,8 +25,13 @@ const clientAddExample = `  # a mobile app whose users log in on several devices
   # a back end that speaks for itself
   fob client add --id nightly --grant client_credentials --scope read --scope write --default-scope read
 
-  # the API that both call: it may introspect tokens whose audience is theirs
+  # the API that both call: it may introspect tokens of their audiences, which are
+  # their ids
   fob client add --id shop-api --introspects shop-app --introspects nightly
+
+  # a client whose tokens are for an audience, and the API that introspects it
+  fob client add --id partner --grant password --audience https://orders.example.com
+  fob client add --id orders --introspects https://orders.example.com
 
   # a client of another system, with the secret that is in its config
   fob client add --id legacy --secret-stdin --grant password --scope read < secret.txt`
@@ -89,6 +94,7 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, o clientOpti
 	if err != nil {
 		return p.explain(err, sentences{invalid: "the client was not added"})
 	}
+	warnOfAudiences(ctx, p, r, func(c oauth.Client) bool { return c.ID == saved.ID })
 	view := viewClient(saved)
 	view.ClientSecret = generated.Reveal()
 	return confirmSecret(p, view, func(w io.Writer) { writeSecret(w, view) })

@@ -37,8 +37,8 @@ func addClientSettings(cmd *cobra.Command) *entryFlags[oauth.Client] {
 	completeValues(cmd, "grant", grants...)
 	scopes("scope", "`scope` that it may ask for; repeat for more", func(c *oauth.Client) *scope.Set { return &c.Scopes })
 	scopes("default-scope", "`scope` that it gets when it asks for none; repeat for more", func(c *oauth.Client) *scope.Set { return &c.DefaultScopes })
-	all.texts("audience", "`audience` of its tokens; repeat for more (default: its id)", func(c *oauth.Client) *[]string { return &c.Audiences })
-	all.texts("introspects", "`audience` whose access tokens it may introspect; repeat for more", func(c *oauth.Client) *[]string { return &c.Introspects })
+	all.texts(audienceFlag, "`audience` of its tokens; repeat for more (default: its id)", func(c *oauth.Client) *[]string { return &c.Audiences })
+	all.texts(introspectsFlag, "`audience` whose access tokens it may introspect; repeat for more", func(c *oauth.Client) *[]string { return &c.Introspects })
 	all.span("access-lifetime", "how long access tokens live (default 1h)", func(c *oauth.Client) *int64 { return &c.AccessLifetime })
 	all.span("refresh-idle", "how long a refresh token lives without use (default 30d)", func(c *oauth.Client) *int64 { return &c.RefreshIdle })
 	all.span("refresh-absolute", "how long a refresh token lives at most (default 90d)", func(c *oauth.Client) *int64 { return &c.RefreshAbsolute })
@@ -50,4 +50,8 @@ func addClientSettings(cmd *cobra.Command) *entryFlags[oauth.Client] {
 	return all
 }
 
-const maxAuthorizationsFlag = "max-authorizations"
+const (
+	audienceFlag          = "audience"
+	introspectsFlag       = "introspects"
+	maxAuthorizationsFlag = "max-authorizations"
+)

@@ -52,6 +52,9 @@ func clientSetCommand(p *program) *cobra.Command {
 			}
 			return fault
 		})
+		if changed := cmd.Flags().Changed; err == nil && (changed(introspectsFlag) || changed(audienceFlag)) {
+			warnOfAudiences(ctx, p, r, func(c oauth.Client) bool { return c.ID == saved.ID || changed(audienceFlag) })
+		}
 		id := shown(args[0])
 		return viewClient(saved), fmt.Sprintf("The client %s is changed, within 10 seconds. See fob client show %s.", id, id), err
 	})

@@ -146,6 +146,16 @@ func (c Client) audiences() []string {
 	return slices.Compact(slices.Sorted(slices.Values(c.Audiences)))
 }
 
+// AudiencesOfNobody are those that the client may introspect and that no token of all
+// these clients has.
+func (c Client) AudiencesOfNobody(all []Client) []string {
+	return slices.DeleteFunc(slices.Clone(c.Introspects), func(audience string) bool {
+		return slices.ContainsFunc(all, func(other Client) bool {
+			return len(other.Grants) > 0 && slices.Contains(other.audiences(), audience)
+		})
+	})
+}
+
 func (c Client) accessLifetime() int64  { return orDefault(c.AccessLifetime, DefaultAccessLifetime) }
 func (c Client) refreshIdle() int64     { return orDefault(c.RefreshIdle, DefaultRefreshIdle) }
 func (c Client) refreshAbsolute() int64 { return orDefault(c.RefreshAbsolute, DefaultRefreshAbsolute) }

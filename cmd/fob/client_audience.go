@@ -1,0 +1,27 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// warnOfAudiences names the audiences that clients introspect and that no token has:
+// every token is inactive to such a client, as if it had expired.
+func warnOfAudiences(ctx context.Context, p *program, r *oauth.Registrar, about func(c oauth.Client) bool) {
+	all, err := r.Clients.ListClients(ctx)
+	if err != nil {
+		_, _ = fmt.Fprintf(p.stderr, "fob: warning: it was not checked whether a client has the audience: %s\n", oneLine(p.tables.explain(err).Error()))
+		return
+	}
+	for _, c := range all {
+		if !about(c) {
+			continue
+		}
+		for _, audience := range c.AudiencesOfNobody(all) {
+			_, _ = fmt.Fprintf(p.stderr, "fob: warning: %s introspects the audience %s, which no client has, so every token is inactive to it: fob client set ID --audience %s gives it to the tokens of a client\n",
+				shown(string(c.ID)), shown(audience), shown(audience))
+		}
+	}
+}
