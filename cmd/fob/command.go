@@ -92,7 +92,7 @@ func (p *program) command() *cobra.Command {
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { manual(cmd.OutOrStdout(), cmd) })
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(serveCommand(p), clientCommand(p), userCommand(p), scopeCommand(p), issuerCommand(p), deviceCommand(p), subjectCommand(p),
-		keyCommand(p), epochCommand(p), smokeCommand(p))
+		keyCommand(p), epochCommand(p), smokeCommand(p), versionCommand(p))
 	ofLibrary(root)
 	return root
 }
