@@ -1,6 +1,7 @@
 package assertion
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -22,21 +23,20 @@ const (
 // inForce refuses a token that is not in force. For that its signer need not be known.
 func (t parsed) inForce(now time.Time) error {
 	c, at := t.claims, now.Unix()
+	issued := cmp.Or(c.IssuedAt, at)
 	switch {
-	case c.IssuedAt > at+clockSkew:
+	case issued > at+clockSkew:
 		return refused("issued in the future")
-	case c.IssuedAt < at-oauth.MaxAssertionAge-clockSkew:
+	case issued < at-oauth.MaxAssertionAge-clockSkew:
 		return refused("issued too long ago for any issuer")
 	case t.before > at+clockSkew:
 		return refused("not in force yet")
-	}
-	if c.Expires != 0 { // an event may have none
-		switch {
-		case c.Expires <= at-clockSkew:
-			return refused("expired")
-		case c.Expires > c.IssuedAt+maxLife:
-			return refused("expires too far in the future")
-		}
+	case c.Expires == 0: // an event
+		return nil
+	case c.Expires <= at-clockSkew:
+		return refused("expired")
+	case c.Expires > issued+maxLife:
+		return refused("expires too far in the future")
 	}
 	return nil
 }
@@ -56,8 +56,14 @@ func (t parsed) judge(signer oauth.Signer, expect oauth.Expectation, now time.Ti
 			return refused("an audience is not registered")
 		}
 	}
-	if c.IssuedAt < now.Unix()-signer.AssertionAge()-clockSkew {
+	at, age := now.Unix(), signer.AssertionAge()
+	switch {
+	case c.IssuedAt != 0 && c.IssuedAt < at-age-clockSkew:
 		return refused("issued too long ago")
+	case c.IssuedAt == 0 && c.Expires > at+age+clockSkew:
+		// A token without iat has to end as early as one that was issued now and is used
+		// as late as possible.
+		return refused("lives too long for a token without iat")
 	}
 	return t.judgeNonce(signer, expect)
 }

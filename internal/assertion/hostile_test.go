@@ -104,7 +104,9 @@ func hostile(t testing.TB, key assertiontest.Key, claims func(assertiontest.Memb
 	form("a member in a list twice", key.SignRaw(t, header+"}", payload+`,"x":[{"a":1,"a":2}]}`))
 
 	for _, name := range []string{"iss", "sub", "aud", "iat", "exp"} {
-		form("no "+name, signed(nil, m{name: nil}))
+		if name != "iat" { // see TestTimes
+			form("no "+name, signed(nil, m{name: nil}))
+		}
 		form(name+" null", signed(nil, m{name: json.RawMessage("null")}))
 		form(name+" an object", signed(nil, m{name: m{}}))
 		form(name+" empty", signed(nil, m{name: json.RawMessage(`[]`)}))

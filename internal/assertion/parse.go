@@ -135,7 +135,8 @@ func (t *parsed) readClaims(payload members, expect oauth.Expectation) error {
 	if c.Audiences, ok = payload.texts("aud"); !ok {
 		return refused("aud is not a text or a list of texts")
 	}
-	if c.IssuedAt, ok = payload.time("iat"); !ok {
+	// RFC 7523 §3 lets an assertion have none.
+	if c.IssuedAt, ok = payload.time("iat"); !ok && (payload["iat"] != nil || expect.Event) {
 		return refused("iat is not a time in whole seconds")
 	}
 	if c.Expires, ok = payload.time("exp"); !ok && (payload["exp"] != nil || !expect.Event) {

@@ -1,6 +1,7 @@
 package assertion
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -104,7 +105,7 @@ func (s *source) look(ctx context.Context, t parsed, came time.Time) ([]jose.JSO
 	case running:
 		return keys, s.flight, nil
 	case usable && len(keys) == 0 && paused:
-		if s.fetched.Unix() > t.claims.IssuedAt+clockSkew {
+		if s.fetched.Unix() > cmp.Or(t.claims.IssuedAt, now.Unix())+clockSkew {
 			return nil, nil, refused("the issuer had no such key")
 		}
 		return nil, nil, oauth.Unavailable("look for an unknown key", errFetchLater)

@@ -51,9 +51,11 @@ func TestUnknownKeysCostOneFetchAMinute(t *testing.T) {
 		// The issuer may have a key that is newer than the set. That is not known.
 		wantUnavailable(t, "a token that is younger than the set", unknown(0))
 	}
+	_, err := w.verify(t, assertiontest.NewKey(t, "ES256").Sign(t, nil, w.claims(assertiontest.Members{"iat": nil})), oauth.Expectation{})
+	wantUnavailable(t, "a token that does not say when it was issued", err)
 	// A token that is older than the set was signed with a key that the set would show.
 	wantRefused(t, "a token that is older than the set", unknown(180))
-	_, err := w.verify(t, w.token(t, nil), oauth.Expectation{})
+	_, err = w.verify(t, w.token(t, nil), oauth.Expectation{})
 	wantAccepted(t, "a known key meanwhile", err)
 	w.wantSets(t, "for a minute", 1)
 	w.pass(time.Second)

@@ -107,6 +107,9 @@ func TestTimes(t *testing.T) {
 		{"expired a minute ago", assertiontest.Members{"iat": start - 100, "exp": start - 60}, false},
 		{"expires in a year", assertiontest.Members{"exp": start + 366*24*3600}, true},
 		{"expires later", assertiontest.Members{"exp": start + 366*24*3600 + 1}, false},
+		{"without iat, to expire in eleven minutes", assertiontest.Members{"iat": nil, "exp": start + 660}, true},
+		{"without iat, to expire later", assertiontest.Members{"iat": nil, "exp": start + 661}, false},
+		{"without iat, expired", assertiontest.Members{"iat": nil, "exp": start - 60}, false},
 		{"in force in a minute", assertiontest.Members{"nbf": start + 60}, true},
 		{"in force later", assertiontest.Members{"nbf": start + 61}, false},
 	} {
@@ -183,6 +186,7 @@ func TestEvents(t *testing.T) {
 		{"typed in full", m{"typ": "application/SecEvent+JWT"}, event, true, false},
 		{"untyped", m{"typ": nil}, event, true, false},
 		{"without jti", nil, with(m{"jti": nil}), false, false},
+		{"without iat", nil, with(m{"iat": nil}), false, false},
 		{"expired", nil, with(m{"exp": start - 61}), false, false},
 		{"sub is a number", nil, with(m{"sub": 7}), false, false},
 		{"events as a text, as Apple sends them", nil, m{"jti": "e1", "events": `{"type":"consent-revoked"}`}, true, false},

@@ -169,7 +169,7 @@ type Claims struct {
 	Issuer        string
 	Subject       string
 	Audiences     []string
-	IssuedAt      int64
+	IssuedAt      int64  // 0 for a token without, which then expires within the signer's AssertionAge
 	Expires       int64  // 0 for an event without
 	ID            string // jti; empty for none
 	EmailVerified bool   // true also for the text "true", which Apple sends
