@@ -145,7 +145,7 @@ func afterDoubt(ctx context.Context, p *program, r *oauth.Registrar, sent oauth.
 			break
 		}
 	}
-	return oauth.Client{}, fail(exitCode(explained), "it is not known what became of the client %q, nothing was seen yet: %s. %v", sent.ID, otherwise, explained)
+	return oauth.Client{}, fail(exitCode(explained), "it is not known what became of the client %q, of which nothing was seen yet: %s (%v)", sent.ID, otherwise, explained)
 }
 
 // doubtLooks is how often a look is taken after an outage, a second apart.

@@ -186,9 +186,9 @@ func endDevices(ctx context.Context, p *program, s stores, which selection) erro
 	if err != nil {
 		err = p.tables.explain(err)
 		if ended == 0 {
-			return inDoubt(err, "it is not known whether anything was ended")
+			return inDoubt(err, "it is not known whether anything was ended, so run the same command again")
 		}
-		return halfDone(err, fmt.Sprintf("%d are ended, and more may be left", ended))
+		return halfDone(err, fmt.Sprintf("%s ended and more may be left, so run the same command again", plural(int64(ended), "sign-in is", "sign-ins are")))
 	}
 	if ended == 0 {
 		if err := which.clientIsKnown(ctx, s); err != nil {

@@ -56,23 +56,20 @@ func exitCode(err error) int {
 
 // inDoubt adds to an outage or an interruption what may or may not have happened. A
 // refusal is returned as it is: nothing happened.
-func inDoubt(err error, state string) error {
-	if err == nil {
-		return nil
+func inDoubt(err error, sentence string) error {
+	if err == nil || !unanswered(err) {
+		return err
 	}
-	if unanswered(err) {
-		return fail(exitCode(err), "%s: run the same command again. %v", state, err)
-	}
-	return err
+	return fail(exitCode(err), "%s (%v)", sentence, err)
 }
 
 // halfDone adds to any error what was already done.
-func halfDone(err error, state string) error {
+func halfDone(err error, sentence string) error {
 	code := exitCode(err)
 	if code == exitUsage {
 		code = exitFailure // which does not say that nothing was changed
 	}
-	return fail(code, "%s: run the same command again. %v", state, err)
+	return fail(code, "%s (%v)", sentence, err)
 }
 
 // unanswered reports whether a change may have been made although no answer came.
@@ -97,12 +94,15 @@ func invalid(what string, faults error) error {
 }
 
 // sentences describe a failed change in the words of one command. An empty one is
-// replaced by words for all commands.
+// replaced by words for all commands. The cause follows, in parentheses but for
+// invalid.
 type sentences struct {
 	invalid  string // what did not happen because of faults
-	inDoubt  string // what is not known after a write that was not answered
-	halfDone string // what holds after the first of two writes
+	inDoubt  string // what is not known after a write that was not answered, and what to do
+	halfDone string // what holds after the first of two writes, and what to do
 }
+
+const doubtfulChange = "it is not known whether that was done, so run the same command again"
 
 // explain turns an error of a change, or of the stores, into what to do about it.
 func (p *program) explain(err error, of sentences) error {
@@ -116,7 +116,7 @@ func (p *program) explain(err error, of sentences) error {
 	case oauth.HalfDone:
 		return halfDone(p.cause(err), of.halfDone)
 	case oauth.InDoubt:
-		return inDoubt(p.cause(err), cmp.Or(of.inDoubt, "it is not known whether that was done"))
+		return inDoubt(p.cause(err), cmp.Or(of.inDoubt, doubtfulChange))
 	case oauth.ScopeInUse:
 		return fail(exitConflict, "the scope %q is in use by %s: remove them first, or give --force", e.Name, strings.Join(e.UsedBy, ", "))
 	case oauth.EntryExists:

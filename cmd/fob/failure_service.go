@@ -202,7 +202,7 @@ func (r *ring) explain(err error) error {
 		case k == noHost:
 			return fail(exitUnavailable, "the host of Secrets Manager is not known here: check the AWS region")
 		case errors.Is(err, oauth.ErrUnavailable):
-			return fail(exitUnavailable, "it is not known whether %s was reached: look at fob key list, and run the command again. %v", about, err)
+			return fail(exitUnavailable, "it is not known whether %s was reached: look at fob key list, and run the command again (%v)", about, err)
 		case code != "":
 			return fail(exitFailure, "%s: %s: %s", about, code, message)
 		}

@@ -44,7 +44,7 @@ func signOutSubject(ctx context.Context, p *program, s stores, which selection) 
 		return err
 	}
 	if err := s.signIns().SignOut(ctx, subject); err != nil {
-		return inDoubt(p.tables.explain(err), "it is not known whether that was done")
+		return inDoubt(p.tables.explain(err), doubtfulChange)
 	}
 	return p.confirmf(signedOutView{subject.ID, true}, "All tokens of %s are ended.", shown(subject.ID))
 }

@@ -67,8 +67,8 @@ standard input, one line. All of the user's tokens end with it, on every device.
 			return viewUser(u), fmt.Sprintf("The password of %s is changed, and all tokens issued before are ended.", shown(args[0])),
 				p.explain(err, sentences{
 					invalid:  "the password was not changed",
-					inDoubt:  "it is not known whether the new password is stored",
-					halfDone: "the new password is stored, but tokens issued before may still be active",
+					inDoubt:  "it is not known whether the new password is stored, so run the same command again",
+					halfDone: "the new password is stored, but tokens issued before may still be active, so run the same command again",
 				})
 		}),
 	}, userView{})

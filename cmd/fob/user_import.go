@@ -134,7 +134,7 @@ func importUsers(ctx context.Context, p *program, r *oauth.Registrar, file strin
 	}
 	switch {
 	case err != nil && counts.Imported+counts.Existing > 0:
-		return halfDone(importFault(p, err), soFar(counts)+", the rest may not be")
+		return halfDone(importFault(p, err), soFar(counts)+", and the rest may not be, so run the same command again")
 	case err != nil:
 		return importFault(p, err)
 	case counts.Good+counts.Refused == 0:

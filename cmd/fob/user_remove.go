@@ -90,34 +90,25 @@ func removeUsers(ctx context.Context, p *program, r *oauth.Registrar, names []st
 // users who are left.
 func removalStopped(p *program, gone []oauth.User, itemsStay bool, left []string, err error) error {
 	cause := p.cause(err)
-	code := exitCode(cause)
 	half := oauth.IsChange(err, oauth.HalfDone)
-	var state []string
-	if len(gone) > 0 {
-		names := make([]string, len(gone))
-		for i, u := range gone {
-			names[i] = u.Username
-		}
-		words := "removed: " + quoted(names)
-		if itemsStay {
-			words += ", of whom an item without their data stays"
-		}
-		state = append(state, words)
-		if code != exitUnavailable {
-			code = exitFailure // it may not say that nothing was changed
-		}
-	}
 	switch {
-	case half:
-		state = append(state, fmt.Sprintf("%q is disabled and not removed, as far as can be seen", left[0]))
-	case len(gone) > 0:
-		state = append(state, "not yet the others")
-	case unanswered(cause):
-		state = append(state, "it is not known whether anything was done")
-	default:
-		return cause
+	case len(gone) == 0 && half:
+		return halfDone(cause, fmt.Sprintf("the user %q is disabled and, as far as can be seen, not removed, so remove %s again", left[0], quoted(left)))
+	case len(gone) == 0:
+		return inDoubt(cause, fmt.Sprintf("it is not known whether the user %q is removed, so remove %s again", left[0], quoted(left)))
 	}
-	return fail(code, "%s: run it again for %s. %v", strings.Join(state, "; "), quoted(left), cause)
+	names := make([]string, len(gone))
+	for i, u := range gone {
+		names[i] = u.Username
+	}
+	removed := quoted(names) + " " + isAre(int64(len(gone)), "is", "are") + " removed"
+	if itemsStay {
+		removed += " but for an item without their data"
+	}
+	if half {
+		return halfDone(cause, fmt.Sprintf("%s, and %q is disabled and, as far as can be seen, not removed, so remove %s as well", removed, left[0], quoted(left)))
+	}
+	return halfDone(cause, fmt.Sprintf("%s, and the others are not yet, so remove %s as well", removed, quoted(left)))
 }
 
 type removedUser struct {

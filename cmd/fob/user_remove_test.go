@@ -163,7 +163,7 @@ func TestRemoveStopsInTheMiddle(t *testing.T) {
 	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, inMemory: &s}
 	p.clock.sleepFunc = func(context.Context, time.Duration) error { return nil }
 	code := p.run(t.Context(), []string{"user", "remove", "ann", "bob", "cy"})
-	if code != exitUnavailable || !strings.Contains(stderr.String(), `fob: removed: "ann"; "bob" is disabled and not removed, as far as can be seen: run it again for "bob", "cy". `) {
+	if code != exitUnavailable || !strings.Contains(stderr.String(), `fob: "ann" is removed, and "bob" is disabled and, as far as can be seen, not removed, so remove "bob", "cy" as well (`) {
 		t.Errorf("exit code %d, %q", code, &stderr)
 	}
 	if state, err := s.subjects.State(t.Context(), ids["ann"]); err != nil || state != (oauth.SubjectState{}) {
@@ -206,5 +206,36 @@ func TestRemoveWhoseReplyIsLost(t *testing.T) {
 	state, err := s.subjects.State(t.Context(), ledger.Subject{Kind: ledger.UserSubject, ID: u.ID})
 	if err != nil || state != (oauth.SubjectState{}) {
 		t.Errorf("the state stays: %+v, %v", state, err)
+	}
+}
+
+// Each way to stop is one sentence, with the cause behind it.
+func TestRemovalStopped(t *testing.T) {
+	s := newMemoryStores()
+	p := program{getenv: noEnv, inMemory: &s}
+	p.command() // sets the flags
+	down := oauth.Unavailable("remove a user", errors.New("oops"))
+	gone := []oauth.User{{Username: "ann"}, {Username: "bob"}}
+	half := &oauth.ChangeError{Kind: oauth.HalfDone, Err: down}
+	for _, test := range []struct {
+		gone  []oauth.User
+		stays bool
+		err   error
+		code  int
+		says  string
+	}{
+		{nil, false, errInterrupted, exitFailure, `it is not known whether the user "cy" is removed, so remove "cy", "dan" again (interrupted)`},
+		{nil, false, &oauth.ChangeError{Kind: oauth.InDoubt, Err: down}, exitUnavailable, `it is not known whether the user "cy" is removed, so remove "cy", "dan" again (the table `},
+		{nil, false, fail(exitNotFound, "no"), exitNotFound, "no"},
+		{nil, false, half, exitUnavailable, `the user "cy" is disabled and, as far as can be seen, not removed, so remove "cy", "dan" again (the table `},
+		{gone[:1], false, down, exitUnavailable, `"ann" is removed, and the others are not yet, so remove "cy", "dan" as well (the table `},
+		{gone, true, down, exitUnavailable, `"ann", "bob" are removed but for an item without their data, and the others are not yet, so remove "cy", "dan" as well (the table `},
+		{gone, false, half, exitUnavailable, `"ann", "bob" are removed, and "cy" is disabled and, as far as can be seen, not removed, so remove "cy", "dan" as well (the table `},
+		{gone, false, fail(exitUsage, "no"), exitFailure, `"ann", "bob" are removed, and the others are not yet, so remove "cy", "dan" as well (no)`},
+	} {
+		err := removalStopped(&p, test.gone, test.stays, []string{"cy", "dan"}, test.err)
+		if exitCode(err) != test.code || !strings.HasPrefix(err.Error(), test.says) {
+			t.Errorf("%d gone, %v: exit code %d, %v; want %s", len(test.gone), test.err, exitCode(err), err, test.says)
+		}
 	}
 }

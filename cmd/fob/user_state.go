@@ -42,8 +42,8 @@ func setUserDisabled(ctx context.Context, p *program, r *oauth.Registrar, name s
 	u, err := r.User(ctx, name)
 	if err == nil {
 		err = p.explain(r.SetUserDisabled(ctx, u, disabled), sentences{
-			inDoubt:  "it is not known whether the change is stored",
-			halfDone: "the change is stored, but tokens issued before may still be active, and logins refused",
+			inDoubt:  "it is not known whether the change is stored, so run the same command again",
+			halfDone: "the change is stored, but tokens issued before may still be active and logins refused, so run the same command again",
 		})
 	}
 	view := viewUser(u)
@@ -81,8 +81,8 @@ func userRolesCommand(p *program) *cobra.Command {
 			return viewUser(u), fmt.Sprintf("The user %s has the roles %s, and all tokens issued before are ended.", shown(args[0]), list(u.Roles)),
 				p.explain(err, sentences{
 					invalid:  "the roles were not changed",
-					inDoubt:  "it is not known whether the roles are stored",
-					halfDone: "the roles are stored, but tokens issued before may still be active",
+					inDoubt:  "it is not known whether the roles are stored, so run the same command again",
+					halfDone: "the roles are stored, but tokens issued before may still be active, so run the same command again",
 				})
 		}),
 	}
