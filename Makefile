@@ -25,7 +25,7 @@ build-%Function:
 
 # Every test, with the DynamoDB engines and the client libraries that this machine can run.
 test: engines clients
-	go test -race ./...
+	.ci/alive go test -race ./...
 
 # Each fuzz target for FUZZTIME. An input that fails is kept in its package's testdata.
 FUZZTIME ?= 30s
@@ -37,18 +37,18 @@ fuzz:
 
 # The fault, race and model suites at full length: an hour and more.
 long: engines
-	FOB_PROOF=long FOB_RACE_HISTORIES=200 go test -race -v -timeout 120m ./internal/proof/...
-	go test -timeout 60m ./internal/ledger -run TestModel -rapid.checks=20000
+	FOB_PROOF=long FOB_RACE_HISTORIES=200 .ci/alive go test -race -v -timeout 120m ./internal/proof/...
+	.ci/alive go test -timeout 60m ./internal/ledger -run TestModel -rapid.checks=20000
 
 # Breaks each promise once and wants the named test to fail.
 mutants: engines
 	go test -v -timeout 60m -run '^TestMutants$$' ./internal/repotest -mutants .
 
 engines:
-	@internal/dynamo/dynamotest/engines.sh
+	@.ci/alive internal/dynamo/dynamotest/engines.sh
 
 clients:
-	@cmd/fob/testdata/clients/install.sh
+	@.ci/alive cmd/fob/testdata/clients/install.sh
 
 lint: $(golangci)/golangci-lint $(sam)/bin/sam
 	test -z "$$(gofmt -l cmd functions internal | tee /dev/stderr)"

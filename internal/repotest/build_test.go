@@ -6,8 +6,10 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,6 +27,30 @@ func TestMakefile(t *testing.T) {
 		want := "GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags '-s -w' -o out/bootstrap ./functions/" + folder + "\n"
 		if string(got) != want || err != nil {
 			t.Errorf("make builds the function %s with\n%s%v, want\n%s", folder, got, err, want)
+		}
+	}
+}
+
+// TestMakeTestIsAlive: make test prints something while it runs, and its exit code is
+// that of the tests.
+func TestMakeTestIsAlive(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		fmt.Fprintf(os.Stderr, "LEFT OUT: %v\n", err)
+		t.Skip(err)
+	}
+	folder := t.TempDir()
+	for _, code := range []string{"0", "1"} {
+		if err := os.WriteFile(filepath.Join(folder, "go"), []byte("#!/bin/sh\nsleep 0.7\nexit "+code+"\n"), 0o700); err != nil { //nolint:gosec // it is a program
+			t.Fatal(err)
+		}
+		make := exec.CommandContext(t.Context(), "make", "-C", "../..", "--no-print-directory", "-o", "engines", "-o", "clients", "test")
+		make.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "ALIVE_EVERY=0.1")
+		out, err := make.CombinedOutput()
+		if (err == nil) != (code == "0") {
+			t.Errorf("the tests end with %s, and make test with %v", code, err)
+		}
+		if want := "... go test -race ./... has run for 0 s\n"; !strings.Contains(string(out), want) {
+			t.Errorf("make test printed %q, and not %q", out, want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package dynamotest
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -107,14 +108,19 @@ func TestEngineThatIsMissingIsNeverSilent(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("FOB_REQUIRE_ENGINES", c.required)
 			var got stopped
+			var said bytes.Buffer
 			func() {
 				defer func() {
 					if recover() == nil {
 						t.Error("the test went on")
 					}
 				}()
-				(&engine{name: "an engine", command: c.command}).use(&got)
+				// Not on standard error, where somebody would believe it.
+				(&engine{name: "an engine", command: c.command, leftOut: &said}).use(&got)
 			}()
+			if want := map[bool]string{true: "LEFT OUT: TestSomething does not run against an engine: not here\n"}[c.skipped != ""]; said.String() != want {
+				t.Errorf("said %q, want %q", said.String(), want)
+			}
 			if got.fatal != c.fatal || got.skipped != c.skipped {
 				t.Errorf("fatal %q, skipped %q; want %q, %q", got.fatal, got.skipped, c.fatal, c.skipped)
 			}
