@@ -40,7 +40,7 @@ func TestMakeTestIsAlive(t *testing.T) {
 	}
 	folder := t.TempDir()
 	for _, code := range []string{"0", "1"} {
-		if err := os.WriteFile(filepath.Join(folder, "go"), []byte("#!/bin/sh\nsleep 0.7\nexit "+code+"\n"), 0o700); err != nil { //nolint:gosec // it is a program
+		if err := os.WriteFile(filepath.Join(folder, "go"), []byte("#!/bin/sh\nsleep 0.7\nexit "+code+"\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		make := exec.CommandContext(t.Context(), "make", "-C", "../..", "--no-print-directory", "-o", "engines", "-o", "clients", "test")
@@ -49,7 +49,7 @@ func TestMakeTestIsAlive(t *testing.T) {
 		if (err == nil) != (code == "0") {
 			t.Errorf("the tests end with %s, and make test with %v", code, err)
 		}
-		if want := "... go test -race ./... has run for 0 s\n"; !strings.Contains(string(out), want) {
+		if want := "... go test -race ./... has run for "; !strings.Contains(string(out), want) {
 			t.Errorf("make test printed %q, and not %q", out, want)
 		}
 	}
