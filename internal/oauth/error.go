@@ -15,6 +15,7 @@ const (
 	UnauthorizedClient   Code = "unauthorized_client"
 	UnsupportedGrantType Code = "unsupported_grant_type"
 	InvalidScope         Code = "invalid_scope"
+	InvalidTarget        Code = "invalid_target" // RFC 8707 §2
 
 	// InvalidToken and InsufficientScope are what a resource answers (RFC 6750 §3.1).
 	InvalidToken      Code = "invalid_token"

@@ -22,13 +22,14 @@ const (
 	paramPassword       = "password"       // RFC 6749 §4.3.2
 	paramRefreshToken   = "refresh_token"  // RFC 6749 §6
 	paramTokenBindingID = "tokenBindingId" // WSO2 Identity Server 7
+	paramResource       = "resource"       // RFC 8707 §2
 )
 
 // TokenParameters are the names in a [Form] that a grant reads, and whether the
 // value is a secret.
 func TokenParameters() map[string]bool {
 	return map[string]bool{
-		paramGrantType: false, paramScope: false, paramUsername: false, paramTokenBindingID: false,
+		paramGrantType: false, paramScope: false, paramUsername: false, paramTokenBindingID: false, paramResource: false,
 		paramPassword: true, paramRefreshToken: true,
 	}
 }
@@ -70,6 +71,7 @@ type question struct {
 	grant     grant
 	scope     scope.Set
 	sent      string // scope as it was sent
+	resource  string // RFC 8707; empty for none
 }
 
 // parse reads a request without asking any store. The grant type is set as soon
@@ -88,7 +90,7 @@ func (i *Issuer) parse(req TokenRequest) (q question, err error) {
 		return q, errUnsupportedGrant()
 	}
 	asked, scopeErr := requestedScope(form)
-	q.scope, q.sent = asked, form[paramScope]
+	q.scope, q.sent, q.resource = asked, form[paramScope], form[paramResource]
 	switch name {
 	case PasswordGrant:
 		q.grant, err = i.parsePassword(req, asked.Device())

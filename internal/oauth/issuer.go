@@ -156,7 +156,7 @@ starts:
 				decided = rules.Issue(current, authorization, withRefresh, newRID())
 			} else {
 				decided, refusal = rules.Refresh(current, proved.refresh, proved.shown, granted), errInvalidRefresh
-				if err := checkRefreshScope(event, client, registered, asked, decided); err != nil {
+				if err := checkRefresh(event, client, registered, asked, decided); err != nil {
 					return none, err
 				}
 			}
@@ -242,17 +242,18 @@ func mayHaveRefreshToken(c Client, p proof, a ledger.Authorization) bool {
 }
 
 // authorize is the Authorization of a login: what the scope policy grants of the
-// requested scopes.
+// requested scopes, for the resource that was asked for.
 func (i *Issuer) authorize(ctx context.Context, client Client, registered ResourceScopes, p proof, q question) (ledger.Authorization, error) {
 	a := ledger.Authorization{
-		Subject:   p.subject,
-		Username:  p.username,
-		Client:    client.ID,
-		Format:    ledger.Opaque,
-		Audiences: client.audiences(),
+		Subject:  p.subject,
+		Username: p.username,
+		Client:   client.ID,
+		Format:   ledger.Opaque,
 	}
 	var refusal error
-	a.Scope, refusal = grantScope(EventOf(ctx), client, registered, q.scope, q.sent, p.roles)
+	if a.Audiences, refusal = client.audiencesFor(q.resource); refusal == nil {
+		a.Scope, refusal = grantScope(EventOf(ctx), client, registered, q.scope, q.sent, p.roles)
+	}
 	if refusal == nil || p.subject.Kind != ledger.UserSubject {
 		return a, refusal
 	}

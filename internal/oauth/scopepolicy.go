@@ -62,12 +62,12 @@ func (c Client) mayNotUse(name string, registered ResourceScopes) Reason {
 	return ""
 }
 
-// checkRefreshScope refuses what a refresh token was decided to get if the request
-// names other scopes or another device than were granted, or fewer scopes (a narrower
+// checkRefresh refuses what a refresh token was decided to get if the request
+// names other scopes, another device or another resource than were granted, or fewer scopes (a narrower
 // token would be another Authorization), or if the client may no longer use one of
 // those granted. As at login, a request that names the device alone leaves the
 // scopes open: client libraries repeat the scope parameter of the login.
-func checkRefreshScope(e *Event, c Client, registered ResourceScopes, q question, d ledger.Decision) error {
+func checkRefresh(e *Event, c Client, registered ResourceScopes, q question, d ledger.Decision) error {
 	if d.Do != ledger.Return && d.Do != ledger.Save {
 		return nil
 	}
@@ -75,6 +75,9 @@ func checkRefreshScope(e *Event, c Client, registered ResourceScopes, q question
 	if q.scope.HasOrdinary() && q.scope != granted || q.scope.Device() != "" && q.scope.Device() != granted.Device() {
 		e.Reason = ReasonScopeOther
 		return refuse(InvalidScope, "scope must be absent or the same set as granted")
+	}
+	if a := d.Record.Authorization; q.resource != "" && !slices.Equal(a.Audiences, []string{q.resource}) {
+		return refuse(InvalidTarget, "resource must be absent or the one that was granted")
 	}
 	for _, name := range granted.Ordinary() {
 		if why := c.mayNotUse(name, registered); why != "" {

@@ -30,21 +30,21 @@ func TestRefreshScope(t *testing.T) {
 			"read":        InvalidScope, "device_iphone": InvalidScope, "read device_iphone": InvalidScope, "read write device_ipad": InvalidScope,
 		} {
 			q := question{scope: parsedScope(t, asked)}
-			if got := codeOf(checkRefreshScope(new(Event), client, registered, q, decided)); got != want {
+			if got := codeOf(checkRefresh(new(Event), client, registered, q, decided)); got != want {
 				t.Errorf("scope %q: %q, want %q", asked, got, want)
 			}
 		}
 		any := question{}
-		if got := codeOf(checkRefreshScope(new(Event), client, ResourceScopes{}, any, decided)); got != InvalidGrant {
+		if got := codeOf(checkRefresh(new(Event), client, ResourceScopes{}, any, decided)); got != InvalidGrant {
 			t.Errorf("a scope that no longer exists: %q", got)
 		}
-		if got := codeOf(checkRefreshScope(new(Event), Client{ID: "app"}, registered, any, decided)); got != InvalidGrant {
+		if got := codeOf(checkRefresh(new(Event), Client{ID: "app"}, registered, any, decided)); got != InvalidGrant {
 			t.Errorf("a scope that the client lost: %q", got)
 		}
 	}
 	// A replay ends the Authorization, and a dead token is refused, with any scope.
 	for _, do := range []ledger.Action{ledger.Refuse, ledger.End} {
-		if err := checkRefreshScope(new(Event), client, registered, question{scope: parsedScope(t, "admin")}, ledger.Decision{Do: do}); err != nil {
+		if err := checkRefresh(new(Event), client, registered, question{scope: parsedScope(t, "admin")}, ledger.Decision{Do: do}); err != nil {
 			t.Errorf("%v: %v", do, err)
 		}
 	}

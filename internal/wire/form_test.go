@@ -174,7 +174,7 @@ func TestSecretsInTheQuery(t *testing.T) {
 func TestRepeatedParameter(t *testing.T) {
 	steps := []step{
 		{name: "unknown", call: asShop("token", "grant_type", "client_credentials", "x", "1", "x", "2"), status: 200},
-		{name: "resource", call: asShop("token", "grant_type", "client_credentials", "resource", "a:1", "resource", "a:2"), status: 200},
+		{name: "resource", call: asShop("token", "grant_type", "client_credentials", "resource", "a:1", "resource", "a:2"), status: 400, error: "invalid_request", idle: true},
 		{name: "audience", call: asShop("token", "grant_type", "client_credentials", "audience", "1", "audience", "2"), status: 200},
 		{name: "other case", call: asShop("token", "grant_type", "client_credentials", "Grant_Type", "password", "SCOPE", "x"), status: 200},
 	}

@@ -58,6 +58,7 @@ var statusOf = map[oauth.Code]int{
 	oauth.UnauthorizedClient:   http.StatusBadRequest,
 	oauth.UnsupportedGrantType: http.StatusBadRequest,
 	oauth.InvalidScope:         http.StatusBadRequest,
+	oauth.InvalidTarget:        http.StatusBadRequest,   // RFC 8707 §2
 	oauth.InvalidToken:         http.StatusUnauthorized, // RFC 6750 §3.1
 	oauth.InsufficientScope:    http.StatusForbidden,    // RFC 6750 §3.1
 	oauth.UnsupportedTokenType: http.StatusForbidden,    // decision 27

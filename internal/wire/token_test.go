@@ -323,16 +323,20 @@ func TestAnswersAreIdentical(t *testing.T) {
 	})
 }
 
-// N31: resource (RFC 8707) is not supported, and so it is a parameter that is
-// ignored, also one that would be invalid.
-func TestResourceIsIgnored(t *testing.T) {
+// N31: RFC 8707. The client's only audience changes nothing; any other, and more than
+// one, is refused.
+func TestResource(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		plain := w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials"), status: 200})
-		for _, resource := range []string{"https://api.example", "not a URI", "https://api.example#fragment", ""} {
+		for _, resource := range []string{shopAudience, ""} {
 			a := w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials", "resource", resource), status: 200})
 			if a.text("access_token") != plain.text("access_token") {
 				t.Errorf("resource %q made another token", resource)
 			}
 		}
+		for _, resource := range []string{"https://other.example", "not a URI", shopAudience + "/"} {
+			w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials", "resource", resource), status: 400, error: "invalid_target"})
+		}
+		w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials", "resource", shopAudience, "resource", shopAudience), status: 400, error: "invalid_request"})
 	})
 }
