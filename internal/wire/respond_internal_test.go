@@ -46,7 +46,7 @@ func TestRefusalOf(t *testing.T) {
 		"cancelled":              {context.Canceled, row{503, "temporarily_unavailable", "Retry-After", "2"}},
 		"doubt beside a refusal": {errors.Join(known(oauth.InvalidGrant), oauth.ErrUnavailable), row{503, "temporarily_unavailable", "Retry-After", "2"}},
 		"unknown":                {errors.New("what"), row{500, "server_error", "", ""}},
-		"unknown code":           {known("invalid_target"), row{500, "server_error", "", ""}},
+		"unknown code":           {known("unheard_of"), row{500, "server_error", "", ""}},
 		"a panic":                {PanicError("x"), row{500, "server_error", "", ""}},
 
 		"no token":                      {errNoToken(), row{401, "invalid_token", "WWW-Authenticate", `Bearer realm="fob"`}},
