@@ -23,14 +23,16 @@ type program struct {
 	json   bool   // from the flags
 	clock  clock
 
-	// folder is where the names of files begin; empty is the working directory.
-	folder string
-	// inMemory, if not nil, is what all commands of a test work on instead.
-	inMemory *stores
+	// open returns the stores that the flags name, made if they are missing for fob
+	// serve. It is openStores unless a test sets another.
+	open func(ctx context.Context, t *tables, forServe bool) (stores, error)
 }
 
 // run executes one command and returns the exit code.
 func (p *program) run(ctx context.Context, args []string) int {
+	if p.open == nil {
+		p.open = openStores
+	}
 	root := p.command()
 	root.SetArgs(args)
 	root.SetIn(p.stdin)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -21,16 +20,16 @@ const (
 // is, a password would lock its user out.
 func TestTextFromWindows(t *testing.T) {
 	s := newMemoryStores()
-	folder := t.TempDir()
+	t.Chdir(t.TempDir())
 	write := func(name, text string) {
 		t.Helper()
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	fob := func(stdin string, args ...string) (code int, out, said string) {
 		var stdout, stderr output
-		p := program{stdin: strings.NewReader(stdin), stdout: &stdout, stderr: &stderr, getenv: noEnv, folder: folder, inMemory: &s}
+		p := program{stdin: strings.NewReader(stdin), stdout: &stdout, stderr: &stderr, getenv: noEnv, open: opens(&s)}
 		code = p.run(t.Context(), args)
 		return code, stdout.String(), stderr.String()
 	}
@@ -63,10 +62,10 @@ func TestTextFromWindows(t *testing.T) {
 		}
 	}
 
-	if err := keys.NewFile(filepath.Join(folder, "new.json")); err != nil {
+	if err := keys.NewFile("new.json"); err != nil {
 		t.Fatal(err)
 	}
-	ring, err := os.ReadFile(filepath.Join(folder, "new.json"))
+	ring, err := os.ReadFile("new.json")
 	if err != nil {
 		t.Fatal(err)
 	}

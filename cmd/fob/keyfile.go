@@ -12,11 +12,11 @@ import (
 // refuse, as ssh would: the mode may come from a volume that cannot change it. On Windows
 // the mode says nothing about who may read.
 func warnOfKeyFile(p *program, name string) {
-	info, err := os.Stat(p.path(name))
+	info, err := os.Stat(name)
 	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 || runtime.GOOS == "windows" {
 		return // an error is the reader's to report
 	}
-	content, err := os.ReadFile(p.path(name))
+	content, err := os.ReadFile(name)
 	if err != nil {
 		return
 	}

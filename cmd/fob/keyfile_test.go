@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -19,8 +18,8 @@ func TestKeyFileThatOthersMayRead(t *testing.T) {
 		return
 	}
 	s := newMemoryStores()
-	folder := t.TempDir()
-	name := filepath.Join(folder, "keys.json")
+	t.Chdir(t.TempDir())
+	const name = "keys.json"
 	if err := keys.NewFile(name); err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +45,7 @@ func TestKeyFileThatOthersMayRead(t *testing.T) {
 				ctx, want = stopped, exitFailure // interrupted
 			}
 			var stdout, stderr output
-			p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, folder: folder, inMemory: &s}
+			p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, open: opens(&s)}
 			code := p.run(ctx, args)
 			warned := strings.Contains(stderr.String(), "fob: warning: others on this machine may read or change keys.json (its mode is ")
 			if code != want || warned != test.warns || strings.Count(stderr.String(), "chmod 600 keys.json\n") > 1 {

@@ -184,6 +184,11 @@ func (o *output) String() string {
 
 func noEnv(string) string { return "" }
 
+// opens makes all commands of a program work on the same stores.
+func opens(s *stores) func(context.Context, *tables, bool) (stores, error) {
+	return func(context.Context, *tables, bool) (stores, error) { return *s, nil }
+}
+
 // fixtureEnv is for the account that dynamotest's tables are in.
 func fixtureEnv(t *testing.T, f *dynamotest.Fixture) []string {
 	t.Helper()

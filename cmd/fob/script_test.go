@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -78,8 +79,12 @@ func runScripts(t *testing.T, folder, endpoint string) {
 	managers := scriptManagers{byScript: map[string]*keystest.SecretsManager{}}
 	stacks := newCloudFormation(t)
 	stacks.deploy("half", map[string]string{"TokensTable": "tokens"})
-	testscript.Run(t, testscript.Params{
-		Dir:                folder,
+	scripts, err := filepath.Abs(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	params := testscript.Params{
+		Dir:                scripts,
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GORACE", exitAtOnce)
@@ -87,7 +92,7 @@ func runScripts(t *testing.T, folder, endpoint string) {
 			if endpoint == "" {
 				s := newMemoryStores()
 				env.Values[inMemoryKey{}] = &s
-				return nil
+				return os.Chdir(env.WorkDir)
 			}
 			names := newTableNames()
 			// As fob connects to an engine on this machine if nothing is configured.
@@ -136,7 +141,23 @@ func runScripts(t *testing.T, folder, endpoint string) {
 			"secretsmanager": managers.script(t),
 			"answers":        managers.scriptAnswers,
 		},
-	})
+	}
+	if endpoint == "" {
+		t.Chdir(".") // and back at the end
+		testscript.RunT(oneByOne{t}, params)
+	} else {
+		testscript.Run(t, params)
+	}
+}
+
+// oneByOne runs scripts one after another: fob in this process has one working folder.
+type oneByOne struct{ *testing.T }
+
+func (oneByOne) Parallel()     {}
+func (oneByOne) Verbose() bool { return testing.Verbose() }
+
+func (t oneByOne) Run(name string, f func(testscript.T)) {
+	t.T.Run(name, func(t *testing.T) { f(oneByOne{t}) })
 }
 
 type inMemoryKey struct{}
@@ -202,7 +223,7 @@ func (w scriptWorlds) inProcess(ts *testscript.TestScript, stdin io.Reader, stdo
 	if !ok {
 		ts.Fatalf("no stores")
 	}
-	return &program{stdin: stdin, stdout: stdout, stderr: stderr, getenv: ts.Getenv, folder: ts.MkAbs("."), inMemory: inMemory}
+	return &program{stdin: stdin, stdout: stdout, stderr: stderr, getenv: ts.Getenv, open: opens(inMemory)}
 }
 
 func exitOf(ts *testscript.TestScript, err error) int {

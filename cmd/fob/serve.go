@@ -103,7 +103,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	if !inMemory && o.keysFile == "" && p.tables.stack == "" {
 		return fail(exitUsage, "the tables %s outlive this process, and so must the key ring: give --%s FILE, which is made if it is missing", p.tables.where(), keysFlag)
 	}
-	fetch, seed, err := keySource(p.path(o.keysFile))
+	fetch, seed, err := keySource(o.keysFile)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		return fail(exitFailure, "cannot listen on %s, give another --addr (port 0 picks a free one): %v", o.addr, err)
 	}
 	defer listener.Close() //nolint:errcheck // Serve closes it too
-	s, err := p.openForServe(ctx)
+	s, err := p.open(ctx, &p.tables, true)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func smokeCommand(p *program) *cobra.Command {
 			return err
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := p.open(cmd.Context())
+			s, err := p.open(cmd.Context(), &p.tables, false)
 			if err != nil {
 				return err
 			}

@@ -34,7 +34,7 @@ func smokeAgainst(t *testing.T, broken func(next http.Handler) http.Handler) (co
 	server := httptest.NewServer(broken(laptop.Handler(s.ofLaptop(), fetch, wire.Options{})))
 	t.Cleanup(server.Close)
 	var stdout, stderr output
-	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, inMemory: &s}
+	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, open: opens(&s)}
 	code = p.run(t.Context(), []string{"smoke", server.URL, "--json"})
 	if err := json.Unmarshal([]byte(stdout.String()), &view); err != nil {
 		t.Fatalf("exit code %d, %q: %v", code, stderr.String(), err)
@@ -139,7 +139,7 @@ func TestSmokeInterrupted(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { interrupt() }))
 	defer server.Close()
 	var stdout, stderr output
-	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, inMemory: &s}
+	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, open: opens(&s)}
 	if code := p.run(ctx, []string{"smoke", server.URL}); code != exitFailure {
 		t.Errorf("exit code %d, %s", code, &stderr)
 	}
@@ -187,7 +187,7 @@ func TestSmokeNamesWhatIsLeft(t *testing.T) {
 			bad.users = stubborn{users: s.users, saves: saves, removes: forbidden}
 			bad.clients = stubbornClients{s.clients, forbidden}
 			var stdout, stderr output
-			p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, inMemory: &bad}
+			p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, open: opens(&bad)}
 			code := p.run(t.Context(), []string{"smoke", server.URL})
 			said := stderr.String()
 			if code == 0 || strings.Count(said, "\n") != 1 || !strings.Contains(said, "not cleaned up, remove it by hand: the client fob-smoke-") {

@@ -30,16 +30,26 @@ type users interface {
 	oauth.UserRegistry
 }
 
-// open returns the stores that a command works on.
-func (p *program) open(ctx context.Context) (stores, error) {
-	if p.inMemory != nil {
-		return *p.inMemory, nil
+// openStores opens the stores that the flags name. For fob serve without a place that is
+// memory, and missing tables are made.
+func openStores(ctx context.Context, t *tables, forServe bool) (stores, error) {
+	if forServe && t.stack != "" {
+		stack, _, _ := t.settings()
+		return stores{}, fail(exitUsage, "fob serve is for this machine: deploy a stack with sam deploy, and leave out %s", stack.source(t.flags))
 	}
-	db, err := p.tables.connect(ctx)
+	if forServe && t.endpoint == "" {
+		return newMemoryStores(), nil
+	}
+	db, err := t.connect(ctx)
 	if err != nil {
 		return stores{}, err
 	}
-	return newDynamoStores(db, p.tables.names), nil
+	if forServe {
+		if err := dynamo.EnsureTables(ctx, db, t.names); err != nil {
+			return stores{}, t.tokens().explain(err)
+		}
+	}
+	return newDynamoStores(db, t.names), nil
 }
 
 func newMemoryStores() stores {
@@ -50,28 +60,6 @@ func newMemoryStores() stores {
 func newDynamoStores(db *dynamodb.Client, names dynamo.Tables) stores {
 	tokens := dynamo.NewTokens(db, names.Tokens)
 	return stores{tokens, tokens, tokens, dynamo.NewClients(db, names.Clients), dynamo.NewIssuers(db, names.Clients), dynamo.NewUsers(db, names.Users)}
-}
-
-// openForServe makes the tables if they are missing.
-func (p *program) openForServe(ctx context.Context) (stores, error) {
-	if p.inMemory != nil {
-		return *p.inMemory, nil
-	}
-	if p.tables.stack != "" {
-		stack, _, _ := p.tables.settings()
-		return stores{}, fail(exitUsage, "fob serve is for this machine: deploy a stack with sam deploy, and leave out %s", stack.source(p.tables.flags))
-	}
-	if p.tables.endpoint == "" {
-		return newMemoryStores(), nil
-	}
-	db, err := p.tables.connect(ctx)
-	if err != nil {
-		return stores{}, err
-	}
-	if err := dynamo.EnsureTables(ctx, db, p.tables.names); err != nil {
-		return stores{}, p.tables.tokens().explain(err)
-	}
-	return newDynamoStores(db, p.tables.names), nil
 }
 
 // registrar makes the changes of all commands.
@@ -98,7 +86,7 @@ func (s stores) ofLaptop() laptop.Stores {
 // withStores runs a command on the tables and explains its error.
 func (p *program) withStores(run func(ctx context.Context, s stores, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		s, err := p.open(cmd.Context())
+		s, err := p.open(cmd.Context(), &p.tables, false)
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -37,14 +36,6 @@ import (
 
 // maxInput bounds what is read for one secret. The caller checks what may be in it.
 const maxInput = 4096
-
-// path is the path of a file that the user named.
-func (p *program) path(name string) string {
-	if name == "" || filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(p.folder, name)
-}
 
 // readSecret reads one line from standard input. At a terminal it asks for it,
 // twice, and shows nothing of it.

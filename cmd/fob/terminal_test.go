@@ -51,7 +51,7 @@ func TestStandardOutputTakesNothing(t *testing.T) {
 	s := newMemoryStores()
 	run := func(args ...string) (int, string) {
 		var stderr output
-		p := program{stdin: strings.NewReader("example-password"), stdout: fullDisk{}, stderr: &stderr, getenv: noEnv, inMemory: &s}
+		p := program{stdin: strings.NewReader("example-password"), stdout: fullDisk{}, stderr: &stderr, getenv: noEnv, open: opens(&s)}
 		return p.run(t.Context(), args), stderr.String()
 	}
 	for _, test := range []struct {

@@ -107,7 +107,7 @@ func importUsers(ctx context.Context, p *program, r *oauth.Registrar, file strin
 	}
 	var report *os.File
 	if o.report != "" {
-		if report, err = createReport(p.path(o.report), in); err != nil {
+		if report, err = createReport(o.report, in); err != nil {
 			return err
 		}
 	}
@@ -156,7 +156,7 @@ func openImport(p *program, file string) (in io.Reader, name string, size int64,
 	if file == "-" {
 		return p.stdin, "standard input", -1, nil
 	}
-	f, err := os.Open(p.path(file))
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, "", 0, fail(exitFailure, "the users cannot be read: %v", err)
 	}

@@ -65,7 +65,7 @@ func TestRemoveWhileALoginIsUnderWay(t *testing.T) {
 	// While it waits, such a login is refused.
 	ctx, interrupt := context.WithCancel(t.Context())
 	var stdout, stderr output
-	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, inMemory: &s}
+	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, open: opens(&s)}
 	code := make(chan int, 1)
 	go func() { code <- p.run(ctx, []string{"user", "remove", "ann", "--wait", "1h"}) }()
 	for !strings.Contains(stderr.String(), "waiting") {
@@ -92,12 +92,12 @@ func TestRemoveWhileALoginIsUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	late := ledger.Authorization{Subject: subject, Username: "ann", Client: "app", Format: ledger.Opaque, Audiences: []string{"app"}}
-	p.inMemory.registry = lastThing{s.registry, func() {
+	s.registry = lastThing{s.registry, func() {
 		if records, err := s.tokens.List(t.Context(), subject, ""); err != nil || len(records) > 0 {
 			t.Errorf("the state goes before %d records, %v", len(records), err)
 		}
 	}}
-	p.inMemory.users = removing{s.users, func() {
+	s.users = removing{s.users, func() {
 		if _, _, err := s.tokens.Save(t.Context(), ledger.Record{Nonce: ledger.Nonce{1}, Authorization: late}, ledger.Nonce{}); err != nil {
 			t.Error(err)
 		}
@@ -160,7 +160,7 @@ func TestRemoveStopsInTheMiddle(t *testing.T) {
 	whole := s.users
 	s.users = halting{whole, "bob"}
 	var stdout, stderr output
-	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, inMemory: &s}
+	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, open: opens(&s)}
 	p.clock.sleepFunc = func(context.Context, time.Duration) error { return nil }
 	code := p.run(t.Context(), []string{"user", "remove", "ann", "bob", "cy"})
 	if code != exitUnavailable || !strings.Contains(stderr.String(), `fob: "ann" is removed, and "bob" is disabled and, as far as can be seen, not removed, so remove "bob", "cy" as well (`) {
@@ -198,7 +198,7 @@ func TestRemoveWhoseReplyIsLost(t *testing.T) {
 	}
 	s.users = muffled{s.users}
 	var stdout, stderr output
-	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, inMemory: &s}
+	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, open: opens(&s)}
 	p.clock.sleepFunc = func(context.Context, time.Duration) error { return nil }
 	if code := p.run(t.Context(), []string{"user", "remove", "ann"}); code != 0 {
 		t.Errorf("exit code %d, %q", code, &stderr)
@@ -212,7 +212,7 @@ func TestRemoveWhoseReplyIsLost(t *testing.T) {
 // Each way to stop is one sentence, with the cause behind it.
 func TestRemovalStopped(t *testing.T) {
 	s := newMemoryStores()
-	p := program{getenv: noEnv, inMemory: &s}
+	p := program{getenv: noEnv, open: opens(&s)}
 	p.command() // sets the flags
 	down := oauth.Unavailable("remove a user", errors.New("oops"))
 	gone := []oauth.User{{Username: "ann"}, {Username: "bob"}}

@@ -284,7 +284,7 @@ func (p *program) openRing(ctx context.Context, flags *pflag.FlagSet) (rotation.
 	}
 	if r.file != "" {
 		warnOfKeyFile(p, r.file)
-		return rotation.NewFileVault(p.path(r.file)), nil
+		return rotation.NewFileVault(r.file), nil
 	}
 	if p.tables.stack == "" {
 		if err := r.missing(); err != nil {
@@ -329,7 +329,7 @@ func (p *program) checkKeys(ctx context.Context, flags *pflag.FlagSet) (oauth.Ke
 			return nil, err
 		}
 	}
-	cache := keys.NewCache(keys.CheckSource(cfg, p.path(r.file), r.check), p.clock.now)
+	cache := keys.NewCache(keys.CheckSource(cfg, r.file, r.check), p.clock.now)
 	if _, err := cache.Ring(ctx); err != nil {
 		return nil, r.explain(err)
 	}
