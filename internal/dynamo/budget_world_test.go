@@ -192,7 +192,7 @@ func (w *budgetWorld) access(b bearer.Bearer) func(context.Context) error {
 
 func (w *budgetWorld) list(b bearer.Bearer) func(context.Context) error {
 	return w.devices(b, func(ctx context.Context, d *oauth.SignIns, me oauth.Introspection) error {
-		_, _, err := d.Places(ctx, me.Subject, oauth.Place{}, 100)
+		_, _, err := d.Places(ctx, me.Subject, oauth.Position{}, 100)
 		return err
 	})
 }
@@ -201,7 +201,7 @@ func (w *budgetWorld) endDevice(b bearer.Bearer, n int) func(context.Context) er
 	return w.devices(b, func(ctx context.Context, d *oauth.SignIns, me oauth.Introspection) error {
 		name, err := scope.ParseDevice(strings.TrimPrefix(device(n), scope.DevicePrefix))
 		w.must(err)
-		_, err = d.EndDevice(ctx, me.Subject, name, me.Locator)
+		_, err = d.EndDevice(ctx, me.Subject, oauth.HandleOf(me.Subject, name), me.Locator)
 		return err
 	})
 }

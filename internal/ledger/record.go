@@ -110,6 +110,28 @@ func (r Record) Locator() bearer.Locator { return r.Authorization.Locator() }
 // LastIssued is when a token of the record was last made, in Unix seconds.
 func (r Record) LastIssued() int64 { return max(r.Access.IssuedAt, r.Refresh.IssuedAt) }
 
+// LastIssuedBefore is when a token that the record remembers was last made before t,
+// in Unix seconds. ok is false if all were made later.
+func (r Record) LastIssuedBefore(t int64) (at int64, ok bool) {
+	for _, s := range []Slot{r.Access, r.AccessPrev, r.Refresh, r.RefreshPrev} {
+		if s.Generation > 0 && s.IssuedAt < t {
+			at, ok = max(at, s.IssuedAt), true
+		}
+	}
+	return at, ok
+}
+
+// Deadline is when the last token of the record ends at the latest, in Unix seconds,
+// however often the refresh token is used. Unlike LastExpiry it does not move with
+// each use.
+func (r Record) Deadline(now int64) int64 {
+	end := max(r.Access.Expiry, r.AccessPrev.Expiry)
+	if now < r.RefreshIdle {
+		end = max(end, r.Refresh.Expiry, r.RefreshPrev.Expiry)
+	}
+	return end
+}
+
 // LastExpiry is when the last token of the record ends, in Unix seconds.
 func (r Record) LastExpiry() int64 {
 	return max(r.Access.Expiry, r.AccessPrev.Expiry, r.refreshDeadline(r.Refresh), r.refreshDeadline(r.RefreshPrev))

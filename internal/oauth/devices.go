@@ -3,8 +3,10 @@ package oauth
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
@@ -15,6 +17,38 @@ import (
 // resource scope: it exists once the operator registers it, and only a client that
 // is registered for it may ask for it.
 const DevicesScope = "devices"
+
+// Handle stands for the name of a user's device where the name must not be shown: ~,
+// which no name has, and base64url without padding of the first 16 bytes of a SHA-256
+// over the user and the name ([ledger.Key]). Who made the name can compute it. It is
+// empty for the empty name. A name that can be guessed can be found from it.
+type Handle string
+
+const (
+	handlePrefix = "~"
+	handleBytes  = 16
+)
+
+// HandleOf returns the handle of a subject's device.
+func HandleOf(subject ledger.Subject, device scope.Device) Handle {
+	if device == "" {
+		return ""
+	}
+	var key [handleBytes]byte
+	ledger.Key(key[:], "fob device 1", subject.ID, string(device))
+	return Handle(handlePrefix + base64.RawURLEncoding.EncodeToString(key[:]))
+}
+
+// ParseHandle accepts exactly what HandleOf could return for a device.
+func ParseHandle(text string) (h Handle, ok bool) {
+	body, isHandle := strings.CutPrefix(text, handlePrefix)
+	key, err := base64.RawURLEncoding.Strict().DecodeString(body)
+	// The decoder skips line breaks.
+	if !isHandle || err != nil || len(key) != handleBytes || base64.RawURLEncoding.EncodeToString(key) != body {
+		return "", false
+	}
+	return Handle(text), true
+}
 
 // Place is where a user is signed in: an app, and the device name that it gave, if
 // it gave one. Names are labels and prove nothing: two phones under one name are
@@ -27,27 +61,62 @@ type Place struct {
 // PlaceOf is where an Authorization is used.
 func PlaceOf(a ledger.Authorization) Place { return Place{a.Scope.Device(), a.Client} }
 
-// Compare orders by device and then by client. A token that is made or renewed does
-// not move a place, so the pages of a list stay stable.
-func (p Place) Compare(q Place) int {
-	return cmp.Or(cmp.Compare(p.Device, q.Device), cmp.Compare(p.Client, q.Client))
+// Position is where a place is in the list of its user: in the order of handles and
+// then of clients. In the order of names somebody who signs in under names of their own
+// could find another name by where it lies between them. A token that is made or renewed
+// does not move a place, so the pages of a list stay stable.
+type Position struct {
+	Handle Handle
+	Client ledger.ClientID
+}
+
+// Compare orders positions.
+func (p Position) Compare(q Position) int {
+	return cmp.Or(cmp.Compare(p.Handle, q.Handle), cmp.Compare(p.Client, q.Client))
 }
 
 // SignedIn is a place and the Authorizations there: one, or more where the app logs
-// in for several sets of scopes.
+// in for several sets of scopes. Its times are full hours that do not move when
+// somebody refreshes, see revealed.
 type SignedIn struct {
 	Place
+	Position    Position
 	Scopes      []string // of all of them that exist, without the device, sorted and distinct
-	FirstIssued int64    // Unix seconds: when the oldest was made
-	LastIssued  int64    // Unix seconds: when one of the tokens was last made
-	Expiry      int64    // Unix seconds: when the last token ends, if nothing is done
+	FirstIssued int64    // Unix seconds: the hour in which the oldest was made
+	LastIssued  int64    // Unix seconds: the hour in which a token was last made, before the present hour
+	Expiry      int64    // Unix seconds: no token lives longer, however often it is used
+}
+
+const hour = 3600
+
+// hourOf is the beginning of an hour in UTC.
+func hourOf(t int64) int64 { return t - t%hour }
+
+// revealed is what users see of the times of a record. The list is open to everybody
+// with an access token. Somebody who also has a copy of the refresh token and sees when
+// the phone refreshes could do so within [ledger.Grace] of it, each time, and nobody would notice.
+// So what happened since the present hour began, and a little longer, does not show: at
+// the turn of the hour it does, when the grace is over.
+func revealed(r ledger.Record, now int64) (first, last, expiry int64) {
+	since := hourOf(now - 2*ledger.Grace)
+	first = hourOf(r.Created)
+	last, ok := r.LastIssuedBefore(since)
+	switch {
+	case ok:
+		last = hourOf(last)
+	case r.Created >= since:
+		last = first
+	default: // the record remembers two renewals, and both are too young
+		last = since
+	}
+	return first, last, hourOf(r.Deadline(now) + hour - 1)
 }
 
 // Places lists where a subject is signed in, in order: only places behind after,
 // and at most limit of them. more says whether others follow. Each page costs as
 // much as List: all records are read, and those of other pages are dropped.
-func (d *SignIns) Places(ctx context.Context, subject ledger.Subject, after Place, limit int) (page []SignedIn, more bool, err error) {
-	found, err := d.List(ctx, subject, Filter{})
+func (d *SignIns) Places(ctx context.Context, subject ledger.Subject, after Position, limit int) (page []SignedIn, more bool, err error) {
+	records, err := d.active(ctx, subject, Filter{})
 	if err != nil {
 		return nil, false, err
 	}
@@ -55,51 +124,54 @@ func (d *SignIns) Places(ctx context.Context, subject ledger.Subject, after Plac
 	if err != nil {
 		return nil, false, err
 	}
+	now := d.Now().Unix()
 	at := map[Place]*SignedIn{}
-	for _, s := range found {
-		place := PlaceOf(s.Authorization)
-		if place.Compare(after) <= 0 {
+	for _, r := range records {
+		place := PlaceOf(r.Authorization)
+		position := Position{HandleOf(subject, place.Device), place.Client}
+		if position.Compare(after) <= 0 {
 			continue
 		}
+		first, last, expiry := revealed(r, now)
 		in, found := at[place]
 		if !found {
-			in = &SignedIn{Place: place, FirstIssued: s.FirstIssued}
+			in = &SignedIn{Place: place, Position: position, FirstIssued: first}
 			at[place] = in
 		}
-		scopes, err := registered.only(s.Authorization.Scope)
+		scopes, err := registered.only(r.Authorization.Scope)
 		if err != nil {
 			return nil, false, err
 		}
 		in.Scopes = append(in.Scopes, scopes.Ordinary()...)
-		in.FirstIssued = min(in.FirstIssued, s.FirstIssued)
-		in.LastIssued = max(in.LastIssued, s.LastIssued)
-		in.Expiry = max(in.Expiry, s.Expiry)
+		in.FirstIssued = min(in.FirstIssued, first)
+		in.LastIssued = max(in.LastIssued, last)
+		in.Expiry = max(in.Expiry, expiry)
 	}
 	for _, in := range at {
 		slices.Sort(in.Scopes)
 		in.Scopes = slices.Compact(in.Scopes)
 		page = append(page, *in)
 	}
-	slices.SortFunc(page, func(a, b SignedIn) int { return a.Compare(b.Place) })
+	slices.SortFunc(page, func(a, b SignedIn) int { return a.Position.Compare(b.Position) })
 	if len(page) > limit {
 		return page[:limit], true, nil
 	}
 	return page, false, nil
 }
 
-// EndDevice ends all Authorizations of a subject under a device name, of every
+// EndDevice ends all Authorizations of a subject on the device of a handle, of every
 // client. It may be called again after an error, and when nothing is left. The
 // Authorization at own, whose token the request came with, ends last: until then
 // the same token can ask again. ended is how many there were.
-func (d *SignIns) EndDevice(ctx context.Context, subject ledger.Subject, device scope.Device, own bearer.Locator) (ended int, err error) {
+func (d *SignIns) EndDevice(ctx context.Context, subject ledger.Subject, device Handle, own bearer.Locator) (ended int, err error) {
 	if device == "" {
-		return 0, errors.New("no device to end: the empty name would select them all")
+		return 0, errors.New("no device to end: the empty handle is that of all tokens without a device")
 	}
 	records, err := d.Tokens.List(ctx, subject, "")
 	if err != nil {
 		return 0, err
 	}
-	records = slices.DeleteFunc(records, func(r ledger.Record) bool { return r.Authorization.Scope.Device() != device })
+	records = slices.DeleteFunc(records, func(r ledger.Record) bool { return HandleOf(subject, r.Authorization.Scope.Device()) != device })
 	if i := slices.IndexFunc(records, func(r ledger.Record) bool { return r.Locator() == own }); i >= 0 {
 		records = append(slices.Delete(slices.Clone(records), i, i+1), records[i])
 	}

@@ -26,32 +26,37 @@ func TestPlaces(t *testing.T) {
 	w.login("backend", "alice", "") // an app that gives no name
 	w.login("backend", "bob", "device_watch")
 
-	const idle = oauth.DefaultRefreshIdle
-	all := []oauth.SignedIn{
-		{oauth.Place{Client: "backend"}, []string{"read"}, began + 30, began + 30, began + 30 + idle},
-		{oauth.Place{Device: "ipad", Client: "backend"}, []string{"read", "write"}, began + 10, began + 20, began + 20 + idle},
-		{oauth.Place{Device: "ipad", Client: "other"}, []string{"read"}, began, began, began + idle},
+	// In the order of handles, and with full hours.
+	if began%3600 != 0 {
+		t.Fatal("the clock does not begin with an hour")
 	}
-	places := func(after oauth.Place, limit int) ([]oauth.SignedIn, bool) {
+	const absolute = oauth.DefaultRefreshAbsolute
+	ipad := oauth.HandleOf(w.userSubject("alice"), "ipad")
+	all := []oauth.SignedIn{
+		{oauth.Place{Client: "backend"}, oauth.Position{Client: "backend"}, []string{"read"}, began, began, began + absolute + 3600},
+		{oauth.Place{Device: "ipad", Client: "backend"}, oauth.Position{Handle: ipad, Client: "backend"}, []string{"read", "write"}, began, began, began + absolute + 3600},
+		{oauth.Place{Device: "ipad", Client: "other"}, oauth.Position{Handle: ipad, Client: "other"}, []string{"read"}, began, began, began + absolute},
+	}
+	places := func(after oauth.Position, limit int) ([]oauth.SignedIn, bool) {
 		t.Helper()
 		page, more, err := d.Places(t.Context(), w.userSubject("alice"), after, limit)
 		w.must(err)
 		return page, more
 	}
-	page, more := places(oauth.Place{}, 3)
+	page, more := places(oauth.Position{}, 3)
 	want(t, "all", all, page)
 	want(t, "there are more", false, more)
-	page, more = places(oauth.Place{}, 2)
+	page, more = places(oauth.Position{}, 2)
 	want(t, "the first page", all[:2], page)
 	want(t, "there are more", true, more)
 
-	page, _ = places(all[0].Place, 3)
+	page, _ = places(all[0].Position, 3)
 	want(t, "behind the first", all[1:], page)
 
 	// Behind the place, whatever became of it since.
 	w.endDevice(d, w.userSubject("alice"), "ipad", bearer.Locator{})
 	w.login("other", "alice", "device_ipad")
-	page, more = places(all[1].Place, 2)
+	page, more = places(all[1].Position, 2)
 	want(t, "the last page", 1, len(page))
 	want(t, "its place", all[2].Place, page[0].Place)
 	want(t, "there are more", false, more)
@@ -72,7 +77,7 @@ func TestPlacesByPages(t *testing.T) {
 	}
 	subject, d := w.userSubject("alice"), w.signIns()
 	seen := map[oauth.Place]int{}
-	var after oauth.Place
+	var after oauth.Position
 	for more, pages := true, 0; more; pages++ {
 		var page []oauth.SignedIn
 		var err error
@@ -84,7 +89,7 @@ func TestPlacesByPages(t *testing.T) {
 		if more && len(page) != 40 || pages > 6 {
 			t.Fatalf("page %d has %d entries, and there are more: %v", pages, len(page), more)
 		}
-		after = page[len(page)-1].Place
+		after = page[len(page)-1].Position
 		w.advance(1)
 		w.login("app-0", "alice", "device_00") // on the first page
 		w.login("app-9", "alice", "device_24") // on the last one
@@ -156,7 +161,7 @@ func TestEndDeviceEndsItselfLast(t *testing.T) {
 			own := w.introspect("backend", tokens[mine]).Locator
 			d := w.signIns()
 			d.Tokens = &failsAfter{w.tokens, done}
-			if _, err := d.EndDevice(t.Context(), w.userSubject("alice"), "ipad", own); !errors.Is(err, oauth.ErrUnavailable) {
+			if _, err := d.EndDevice(t.Context(), w.userSubject("alice"), oauth.HandleOf(w.userSubject("alice"), "ipad"), own); !errors.Is(err, oauth.ErrUnavailable) {
 				t.Errorf("with %d of 3 ended: %v", done, err)
 			}
 			w.wantActive("backend", tokens[mine], true)
@@ -202,6 +207,6 @@ func TestEndOthers(t *testing.T) {
 
 func (w *world) endDevice(d *oauth.SignIns, subject ledger.Subject, device scope.Device, own bearer.Locator) {
 	w.t.Helper()
-	_, err := d.EndDevice(w.t.Context(), subject, device, own)
+	_, err := d.EndDevice(w.t.Context(), subject, oauth.HandleOf(subject, device), own)
 	w.must(err)
 }

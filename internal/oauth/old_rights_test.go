@@ -106,7 +106,7 @@ func TestRemovedScopeIsInNoToken(t *testing.T) {
 	w.scopes(remove("admin"))
 	says(with, "read device_a")
 	says(only, "")
-	page, _, err := w.signIns().Places(t.Context(), w.userSubject("alice"), oauth.Place{}, 10)
+	page, _, err := w.signIns().Places(t.Context(), w.userSubject("alice"), oauth.Position{}, 10)
 	w.must(err)
 	for _, place := range page {
 		if slices.Contains(place.Scopes, "admin") {

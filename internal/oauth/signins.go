@@ -47,6 +47,20 @@ func (f Filter) selects(a ledger.Authorization) bool {
 // It costs one query for all clients, one read of the subject's state, and one for
 // each client, and for the resource scopes, if they are not cached.
 func (d *SignIns) List(ctx context.Context, subject ledger.Subject, f Filter) ([]SignIn, error) {
+	records, err := d.active(ctx, subject, f)
+	if err != nil {
+		return nil, err
+	}
+	found := []SignIn{}
+	for _, r := range records {
+		found = append(found, signInOf(r))
+	}
+	sortSignIns(found)
+	return found, nil
+}
+
+// active returns the records of a subject in which anything is active, in no order.
+func (d *SignIns) active(ctx context.Context, subject ledger.Subject, f Filter) (found []ledger.Record, err error) {
 	// The state comes first: a record that is made meanwhile is then ahead of it, and
 	// not dead.
 	state, err := d.Subjects.State(ctx, subject)
@@ -58,20 +72,18 @@ func (d *SignIns) List(ctx context.Context, subject ledger.Subject, f Filter) ([
 		return nil, err
 	}
 	now := d.Now().Unix()
-	found := []SignIn{}
 	for _, r := range records {
 		if !f.selects(r.Authorization) {
 			continue
 		}
-		s, ok, err := d.look(ctx, r, state, now)
+		ok, err := d.isActive(ctx, r, state, now)
 		if err != nil {
 			return nil, err
 		}
 		if ok {
-			found = append(found, s)
+			found = append(found, r)
 		}
 	}
-	sortSignIns(found)
 	return found, nil
 }
 
@@ -93,9 +105,9 @@ func (d *SignIns) ListAll(ctx context.Context, registry TokenRegistry, f Filter)
 			}
 			states[subject] = state
 		}
-		s, ok, err := d.look(ctx, r, state, now)
+		ok, err := d.isActive(ctx, r, state, now)
 		if ok {
-			found = append(found, s)
+			found = append(found, signInOf(r))
 		}
 		return err
 	})
@@ -114,34 +126,31 @@ func sortSignIns(all []SignIn) {
 	})
 }
 
-// look reports whether anything in a record is active.
-func (d *SignIns) look(ctx context.Context, r ledger.Record, state SubjectState, now int64) (SignIn, bool, error) {
+// isActive reports whether anything in a record is active.
+func (d *SignIns) isActive(ctx context.Context, r ledger.Record, state SubjectState, now int64) (bool, error) {
 	client, exists, err := d.Clients.Client(ctx, r.Authorization.Client)
 	if err != nil || !exists || client.Disabled || state.Disabled {
-		return SignIn{}, false, err
+		return false, err
 	}
 	registered, err := d.Clients.ResourceScopes(ctx)
 	if err != nil {
-		return SignIn{}, false, err
+		return false, err
 	}
 	view := viewOf(now, everyKey{r.Epochs.Issuer}, state, client, registered, ledger.Nonce{})
 	if d.Keys != nil {
 		ring, err := d.Keys.Ring(ctx)
 		if err != nil {
-			return SignIn{}, false, err
+			return false, err
 		}
 		view = viewOf(now, ring, state, client, registered, ledger.Nonce{})
 	}
 	// A record that the view is behind was written a moment ago: it is listed.
-	if v := view.Judge(r, r.Locator()); v != ledger.Alive && v != ledger.Behind {
-		return SignIn{}, false, nil
-	}
-	return SignIn{
-		Authorization: r.Authorization,
-		FirstIssued:   r.Created,
-		LastIssued:    r.LastIssued(),
-		Expiry:        r.LastExpiry(),
-	}, true, nil
+	v := view.Judge(r, r.Locator())
+	return v == ledger.Alive || v == ledger.Behind, nil
+}
+
+func signInOf(r ledger.Record) SignIn {
+	return SignIn{Authorization: r.Authorization, FirstIssued: r.Created, LastIssued: r.LastIssued(), Expiry: r.LastExpiry()}
 }
 
 // everyKey takes the place of a key ring that the operator may not read. The list

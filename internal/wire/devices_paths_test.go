@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/scope"
 )
 
 // What is before the last two segments is the gateway's, and the method tells apart
@@ -58,7 +59,7 @@ func TestDevicesPaths(t *testing.T) {
 		for _, method := range []string{"GET", "DELETE", "POST"} {
 			w.expect(t, by, step{call: devices(method, "/devices/", mine), status: 400, error: "invalid_request", idle: true})
 		}
-		for _, name := range []string{"", "%20", "%C3%BC", "a%2Bb", "%2569pad", strings.Repeat("x", 65), "CANARY!"} {
+		for _, name := range []string{"", "~", "~ipad", handleOf("ipad") + "A", handleOf("ipad")[1:] + "~", "%20", "%C3%BC", "a%2Bb", "%2569pad", strings.Repeat("x", 65), "CANARY!"} {
 			w.expect(t, by, step{name: name, call: devices("DELETE", "/devices/"+name, mine), status: 400, error: "invalid_request", idle: true})
 		}
 	})
@@ -177,9 +178,9 @@ func TestDevicesBadInput(t *testing.T) {
 			for _, query := range []string{
 				"limit=0", "limit=-1", "limit=251", "limit=01", "limit=%2B1", "limit=1.5", "limit=CANARY", "limit=99999999999999999999",
 				"limit=1&limit=1", "limit=&limit=1", "after=x&after=x", "limit=%zz", "a;b", "after=%ff",
-				"after=CANARY", "after==", "after=AA", "after=AQ", "after=AQA", cursor(2, 0, 'a'), cursor(1, 1, 'a'), cursor(1, 9, 'a'),
-				cursor(1, 1, '!', 'a'), cursor(1, 0, ' '), cursor(append([]byte{1, 0}, strings.Repeat("a", 129)...)...),
-				cursor(1, 0, 'a') + "=", "after=AQ%0ABh", "after=AQBhB", // not as we write it
+				"after=CANARY", "after==", "after=AA", "after=Ag", "after=AgA", cursor(1, 0, 'a'), cursor(2, 1, 'a'), cursor(2, 9, 'a'),
+				cursor(2, 1, '~', 'a'), cursor(2, 4, 'i', 'p', 'a', 'd', 'a'), cursor(2, 0, ' '), cursor(append([]byte{2, 0}, strings.Repeat("a", 129)...)...),
+				cursor(2, 0, 'a') + "=", "after=Ag%0ABh", "after=AgBhB", // not as we write it
 			} {
 				if query == "a;b" && strings.HasPrefix(by.name, "event 1.0") {
 					continue // it came decoded: the client may have escaped it
@@ -193,7 +194,7 @@ func TestDevicesBadInput(t *testing.T) {
 					}
 				}})
 			}
-			for _, query := range []string{"", "&&", "unknown=1&unknown=2", "limit=&after=", cursor(1, 0, 'a'), cursor(1, 2, 'z', 'z', 'a')} {
+			for _, query := range []string{"", "&&", "unknown=1&unknown=2", "limit=&after=", cursor(2, 0, 'a'), cursor(append([]byte{2, 23}, handleOf("zz")+"a"...)...)} {
 				c := devices("GET", "/devices", token)
 				c.query = query
 				w.expect(t, by, step{name: query, call: c, status: 200})
@@ -287,14 +288,17 @@ func TestDevicesInDoubt(t *testing.T) {
 			got, _ := w.page(t, by, again, "")
 			stand := map[string]bool{}
 			for _, e := range got {
-				stand[e.Device] = true
+				stand[e.Handle] = true
 			}
-			want := map[string]map[string]bool{
-				"list":   {"now": true, "ipad": true, "a": true, "b": true},
-				"end":    {"now": true, "a": true, "b": true},
-				"others": {"now": true, "ipad": true},
-				"all":    {"now": true},
-			}[name]
+			want := map[string]bool{}
+			for _, device := range map[string][]scope.Device{
+				"list":   {"now", "ipad", "a", "b"},
+				"end":    {"now", "a", "b"},
+				"others": {"now", "ipad"},
+				"all":    {"now"},
+			}[name] {
+				want[handleOf(device)] = true
+			}
 			if diff := cmp.Diff(stand, want); diff != "" {
 				t.Errorf("%s: got -, want +:\n%s", name, diff)
 			}

@@ -1,17 +1,20 @@
 package wire_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
+	"github.com/fob-oauth/fob/internal/scope"
 )
 
 // devices is a request of somebody with this token.
@@ -37,8 +40,14 @@ func signOut(token, which string) call {
 	return c
 }
 
+// handleOf is the handle of a device of the test's user.
+func handleOf(device scope.Device) string {
+	return string(oauth.HandleOf(ledger.Subject{Kind: ledger.UserSubject, ID: "u_ada"}, device))
+}
+
 // entry is one device of a page.
 type entry struct {
+	Handle      string `json:"handle"`
 	Device      string `json:"device"`
 	ClientID    string `json:"client_id"`
 	Scope       string `json:"scope"`
@@ -69,7 +78,7 @@ func (w *world) page(t *testing.T, by transport, token, query string) (entries [
 
 func TestDevices(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
-		const idle = oauth.DefaultRefreshIdle
+		const hour, until = began / 3600 * 3600, (began+oauth.DefaultRefreshAbsolute)/3600*3600 + 3600
 		login := w.login(t, by, asApp, "devices device_ipad")
 		mine, key := login.text("access_token"), login.text("refresh_token")
 		w.now.Add(10)
@@ -80,13 +89,18 @@ func TestDevices(t *testing.T) {
 		nameless := w.login(t, by, asShop, "read").text("access_token")
 
 		got, next := w.page(t, by, mine, "")
+		// The names of other devices do not show.
+		ipad, iphone := handleOf("ipad"), handleOf("iphone")
 		want := []entry{
-			{"", "shop", "read", began + 20, began + 20, began + 20 + idle, false},
-			{"ipad", "app", "devices read write", began, began + 20, began + 20 + idle, true},
-			{"iphone", "app", "read", began + 10, began + 10, began + 10 + idle, false},
-			{"iphone", "shop", "read", began + 20, began + 20, began + 20 + idle, false},
+			{"", "", "shop", "read", hour, hour, until, false},
+			{ipad, "ipad", "app", "devices read write", hour, hour, until, true},
+			{iphone, "", "app", "read", hour, hour, until, false},
+			{iphone, "", "shop", "read", hour, hour, until, false},
 		}
-		if diff := cmp.Diff(got, want); diff != "" || next != "" {
+		slices.SortFunc(want, func(a, b entry) int {
+			return cmp.Or(strings.Compare(a.Handle, b.Handle), strings.Compare(a.ClientID, b.ClientID))
+		})
+		if diff := gocmp.Diff(got, want); diff != "" || next != "" {
 			t.Errorf("next %q; got -, want +:\n%s", next, diff)
 		}
 
@@ -102,7 +116,7 @@ func TestDevices(t *testing.T) {
 				}
 				query = fmt.Sprintf("after=%s&limit=%d", url.QueryEscape(next), limit)
 			}
-			if diff := cmp.Diff(all, want); diff != "" {
+			if diff := gocmp.Diff(all, want); diff != "" {
 				t.Errorf("limit %d: got -, want +:\n%s", limit, diff)
 			}
 		}
@@ -198,14 +212,14 @@ func TestManyDevices(t *testing.T) {
 		entries, next := w.page(t, by, token, query)
 		sizes = append(sizes, len(entries))
 		for _, e := range entries {
-			seen[e.ClientID+" "+e.Device] = true
+			seen[e.ClientID+" "+e.Handle] = true
 		}
 		if next == "" {
 			break
 		}
 		query = "after=" + next
 	}
-	if len(seen) != 250 || !cmp.Equal(sizes, []int{100, 100, 50}) {
+	if len(seen) != 250 || !gocmp.Equal(sizes, []int{100, 100, 50}) {
 		t.Errorf("%d devices in pages of %v", len(seen), sizes)
 	}
 	if entries, next := w.page(t, by, token, "limit=250"); len(entries) != 250 || next != "" {
