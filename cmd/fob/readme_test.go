@@ -71,7 +71,8 @@ func TestReadmeTranscript(t *testing.T) {
 	}
 }
 
-// TestDocumentedCommands: fob accepts every command that a page shows in a block.
+// TestDocumentedCommands: fob accepts every command that a page shows in a block, and
+// the page says on which start.
 // docs/commands.md has a test of its own.
 func TestDocumentedCommands(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
@@ -79,6 +80,8 @@ func TestDocumentedCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := regexp.MustCompile(`(?m)^(?: {4}(?:.*\| |go run \./cmd/)?|\$ )(fob [a-z].*)$`)
+	// A command without its tables goes nowhere, or to other tables than the page means.
+	start := regexp.MustCompile(`\bfob serve\b|FOB_STACK|operating\.md#where-the-commands-work`)
 	n := 0
 	for _, path := range append(pages, "../../README.md") {
 		if filepath.Base(path) == "commands.md" {
@@ -87,6 +90,9 @@ func TestDocumentedCommands(t *testing.T) {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if shown.Match(text) && !start.Match(text) {
+			t.Errorf("%s shows commands, and not where they work: it names no fob serve, no FOB_STACK and no section of operating.md", filepath.Base(path))
 		}
 		for _, m := range shown.FindAllStringSubmatch(strings.ReplaceAll(string(text), "\\\n", ""), -1) {
 			n++
