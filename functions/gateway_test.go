@@ -163,8 +163,11 @@ func (i *instance) judge(t *testing.T, event []byte) judgement {
 		t.Errorf("standard error after %q: %s", o.message, noise)
 	}
 	l := parseLine(t, lines[0])
-	for name, want := range map[string]any{"msg": "request", "function": "authorizer", "endpoint": "authorizer", "request_id": o.id} {
-		if l[name] != want {
+	id, source := whence(t, event)
+	for name, want := range map[string]any{
+		"msg": "request", "function": "authorizer", "endpoint": "authorizer", "request_id": o.id, "gateway_request_id": id, "source": source,
+	} {
+		if got, _ := l[name].(string); got != want {
 			t.Errorf("the line says %s = %v, want %v", name, l[name], want)
 		}
 	}

@@ -199,16 +199,6 @@ func (a answer) text(t *testing.T, name string) string {
 	return s
 }
 
-// lineMembers are all that a request's line may have, and whether it must.
-var lineMembers = map[string]bool{
-	"time": true, "level": true, "msg": true,
-	"function": true, "endpoint": true, "outcome": true, "status": true,
-	"store_calls": true, "read_units": true, "write_units": true, "duration_ms": true, "request_id": true,
-	"client": false, "grant": false, "code": false, "reason": false, "scope": false, "locator": false, "error": false, "_aws": false,
-	"issued": false, "returned": false, "refreshed": false, "replayed": false, "revoked": false,
-	"denied": false, "failed": false, "repeated": false, "evicted": false, "raced": false, "tampered": false,
-}
-
 // send hands the instance an event and checks what is true of every answer.
 func (i *instance) send(t *testing.T, event []byte) answer {
 	t.Helper()
@@ -266,9 +256,10 @@ func (i *instance) sendWithin(t *testing.T, event []byte, left time.Duration) an
 			t.Errorf("%s: the line has %s: %s", i.name, name, lines[0])
 		}
 	}
+	id, source := whence(t, event)
 	for name, want := range map[string]any{
 		"msg": "request", "function": i.name, "endpoint": i.name,
-		"status": float64(a.status), "request_id": o.id,
+		"status": float64(a.status), "request_id": o.id, "gateway_request_id": id, "source": source,
 	} {
 		if a.line[name] != want {
 			t.Errorf("%s: the line says %s = %v, want %v", i.name, name, a.line[name], want)

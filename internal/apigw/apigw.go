@@ -72,7 +72,7 @@ func Handler(h http.Handler, o wire.Options) func(context.Context, json.RawMessa
 
 // logFailure writes the line of an event that was not answered.
 func logFailure(ctx context.Context, o wire.Options, what string, err error) {
-	o.LogFailure(ctx, what, err, slog.String("request_id", requestID(ctx, "")))
+	o.LogFailure(ctx, what, err, slog.String("request_id", invocationID(ctx)))
 }
 
 // withReserve ends ctx the reserve before its deadline.
@@ -150,6 +150,7 @@ func (p requestParts) request(ctx context.Context) *http.Request {
 		RemoteAddr:    net.JoinHostPort(p.sourceIP, "0"), // the port is not known
 		TLS:           &tls.ConnectionState{},            // the gateway speaks nothing else
 	}
+	p.gateway.InvocationID = invocationID(ctx)
 	return r.WithContext(wire.WithGateway(ctx, p.gateway))
 }
 
@@ -175,13 +176,13 @@ func basePath(route, path string) (base string, found bool) {
 	return (&url.URL{Path: strings.TrimRight(base, "/")}).EscapedPath(), true
 }
 
-// requestID is Lambda's, which is in every line that the platform writes, or
-// else the gateway's.
-func requestID(ctx context.Context, gateways string) string {
-	if lc, ok := lambdacontext.FromContext(ctx); ok && lc.AwsRequestID != "" {
+// invocationID is Lambda's, which is in every line that the platform writes. It is
+// empty outside Lambda.
+func invocationID(ctx context.Context) string {
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		return lc.AwsRequestID
 	}
-	return gateways
+	return ""
 }
 
 // brokenBody is the body of a request whose base64 does not decode.

@@ -170,14 +170,25 @@ func TestBasePath(t *testing.T) {
 	}
 }
 
-func TestRequestID(t *testing.T) {
-	e := parse(t, event)
-	if got := requestID(t.Context(), e.RequestContext.RequestID); got != "JKJaXmPLvHcESHA=" {
-		t.Errorf("without Lambda's: %q", got)
-	}
+// The line of a request can be found by its line in the gateway's access log, and by
+// what the platform writes.
+func TestBothIDs(t *testing.T) {
 	ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "8b2f"})
-	if got := requestID(ctx, e.RequestContext.RequestID); got != "8b2f" {
-		t.Errorf("with Lambda's: %q", got)
+	for _, c := range []struct {
+		ctx  context.Context
+		want wire.Gateway
+	}{
+		{ctx, wire.Gateway{RequestID: "JKJaXmPLvHcESHA=", InvocationID: "8b2f"}},
+		{t.Context(), wire.Gateway{RequestID: "JKJaXmPLvHcESHA="}},
+	} {
+		var got wire.Gateway
+		h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = wire.GatewayOf(r.Context()) })
+		if _, err := serve2(t, c.ctx, h, discard, parse(t, event)); err != nil {
+			t.Fatal(err)
+		}
+		if got.RequestID != c.want.RequestID || got.InvocationID != c.want.InvocationID {
+			t.Errorf("got %+v, want %+v", got, c.want)
+		}
 	}
 }
 

@@ -51,8 +51,12 @@ type authorizerEvent struct {
 	RequestContext     struct {
 		RequestID string `json:"requestId"`
 		HTTP      struct {
-			Method string `json:"method"`
-		} `json:"http"`
+			Method   string `json:"method"`
+			SourceIP string `json:"sourceIp"`
+		} `json:"http"` // 2.0
+		Identity struct {
+			SourceIP string `json:"sourceIp"`
+		} `json:"identity"` // 1.0
 	} `json:"requestContext"`
 }
 
@@ -71,7 +75,7 @@ func Authorizer(a wire.Authorizer, o wire.Options) func(context.Context, json.Ra
 		// A client can write such a request, and shall not ring the alarm with it.
 		refusedQuietly := func(why error) error {
 			if o.Log != nil {
-				o.Log.WarnContext(ctx, "event not judged", "function", o.Function, "error", why.Error(), "request_id", requestID(ctx, ""))
+				o.Log.WarnContext(ctx, "event not judged", "function", o.Function, "error", why.Error(), "request_id", invocationID(ctx))
 			}
 			return errNotJudged
 		}
@@ -125,16 +129,16 @@ var (
 // request is what the client asked for, as far as the gateway passes it to an
 // authorizer. It never has a body.
 func (e authorizerEvent) request(ctx context.Context) (*http.Request, error) {
-	p := requestParts{gateway: wire.Gateway{RequestID: requestID(ctx, e.RequestContext.RequestID)}}
+	p := requestParts{gateway: wire.Gateway{RequestID: e.RequestContext.RequestID}}
 	switch {
 	case e.Version == "2.0" && e.RequestContext.HTTP.Method != "":
 		p.method, p.query = e.RequestContext.HTTP.Method, e.RawQueryString
 		p.header = header1(e.Headers, nil)
-		p.gateway.Route = route2(p.method, e.RouteKey)
+		p.gateway.Route, p.sourceIP = route2(p.method, e.RouteKey), e.RequestContext.HTTP.SourceIP
 	case e.Type == "REQUEST" && e.MethodARN != "" && e.HTTPMethod != "":
 		p.method, p.query = e.HTTPMethod, query1(e.Query, e.MultiValueQuery)
 		p.header = header1(e.Headers, e.MultiValueHeaders)
-		p.gateway.Route = route1(p.method, e.Resource)
+		p.gateway.Route, p.sourceIP = route1(p.method, e.Resource), e.RequestContext.Identity.SourceIP
 	case e.Type == "TOKEN" && e.MethodARN != "" && e.AuthorizationToken != nil:
 		p.method = http.MethodGet // which it is does not matter
 		p.header = http.Header{"Authorization": {*e.AuthorizationToken}}

@@ -21,7 +21,7 @@ func request1(ctx context.Context, e events.APIGatewayProxyRequest) (*http.Reque
 	if at.HTTPMethod == "" { // a load balancer's has the rest
 		return nil, errors.New("event without requestContext.httpMethod: not a request of a REST API or HTTP API")
 	}
-	gateway := wire.Gateway{RequestID: requestID(ctx, at.RequestID), Route: route1(e.HTTPMethod, e.Resource)}
+	gateway := wire.Gateway{RequestID: at.RequestID, Route: route1(e.HTTPMethod, e.Resource)}
 	// The path of the event lacks the stage, the one of its context has what the
 	// client called.
 	path := at.Path

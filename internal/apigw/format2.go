@@ -23,7 +23,7 @@ func request2(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Requ
 		header.Add(name, value)
 	}
 	_, path, _ := strings.Cut(e.RouteKey, " ")
-	gateway := wire.Gateway{RequestID: requestID(ctx, at.RequestID), Route: route2(at.HTTP.Method, e.RouteKey)}
+	gateway := wire.Gateway{RequestID: at.RequestID, Route: route2(at.HTTP.Method, e.RouteKey)}
 	if at.DomainName != "" {
 		base, _ := basePath(path, e.RawPath)
 		gateway.BaseURL = "https://" + at.DomainName + base

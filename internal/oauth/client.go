@@ -346,10 +346,11 @@ func authenticate(ctx context.Context, clients *ClientCache, cred Credentials, f
 	} else {
 		ok = ok && cred.Secret.Len() > 0 && matched == 1
 	}
+	event := EventOf(ctx)
 	if !ok {
+		event.Claimed = c.ID // empty if not found
 		return Client{}, errInvalidClient()
 	}
-	event := EventOf(ctx)
 	event.Client, event.OlderSecret = c.ID, older == 1
 	return c, nil
 }

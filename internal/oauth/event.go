@@ -31,11 +31,17 @@ const (
 // no bearer, secret, username or form value.
 type Event struct {
 	Client ledger.ClientID
+	// Claimed is the registered client that failed to authenticate. An id that is not
+	// registered is left out: it may be a secret in the wrong place.
+	Claimed ledger.ClientID
 	// OlderSecret says that the client showed the one of its two secrets that is to
 	// be dropped.
 	OlderSecret bool
 
-	Grant   GrantType
+	Grant GrantType
+	// Name stands for the username of a login by password; see [bearer.MintRing.NameTag].
+	// It changes when another key becomes active.
+	Name    string
 	Outcome Outcome
 	Code    Code
 	Reason  Reason // why the token is inactive or the request was refused, if it is known

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -16,6 +17,7 @@ import (
 type passwordGrant struct {
 	users     Users
 	passwords Passwords
+	keys      Keys[*bearer.MintRing]
 	username  string
 	password  secret.Text
 	source    string
@@ -30,7 +32,7 @@ func errWrongPassword() error { return refuse(InvalidGrant, "the username or pas
 
 func (i *Issuer) parsePassword(req TokenRequest, device scope.Device) (grant, error) {
 	g := passwordGrant{
-		users: i.Users, passwords: i.Passwords, signedIn: i.signedIn, source: req.Source, device: device,
+		users: i.Users, passwords: i.Passwords, keys: i.Keys, signedIn: i.signedIn, source: req.Source, device: device,
 		username: NormalUsername(req.Form[paramUsername]), password: secret.New(req.Form[paramPassword]),
 	}
 	switch {
@@ -45,6 +47,10 @@ func (i *Issuer) parsePassword(req TokenRequest, device scope.Device) (grant, er
 }
 
 func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (proof, error) {
+	// Without a ring a right password fails later on, and a wrong one is refused as ever.
+	if ring, err := g.keys.Ring(ctx); err == nil {
+		EventOf(ctx).Name = ring.NameTag(g.username)
+	}
 	a, admitted, err := g.admit(ctx, client, now)
 	if err != nil {
 		return proof{}, err

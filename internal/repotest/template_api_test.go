@@ -51,6 +51,9 @@ func (c *checker) api() {
 	if err := json.Unmarshal([]byte(format), &fields); err != nil || strings.Contains(format, "\n") {
 		c.fault("access log: not one line of JSON: %v", err)
 	}
+	// What joins its lines with those of the functions has the names that they have there.
+	c.same("access log: gateway_request_id", fields["gateway_request_id"], "$context.requestId")
+	c.same("access log: source", fields["source"], "$context.identity.sourceIp")
 	for key, value := range fields {
 		if !safe.MatchString(value) {
 			c.fault("access log: %s is %s", key, value)

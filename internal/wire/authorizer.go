@@ -63,7 +63,7 @@ func NewAuthorizer(source CallerSource, p Policy, o Options) Authorizer {
 				j.Challenge = refused.value
 			}
 		}
-		o.record(r.Context(), name, event, j.Status, began, err)
+		o.record(r, name, event, j.Status, began, err)
 		return j
 	}
 	return Authorizer{judge, len(p.Routes) > 0}

@@ -11,13 +11,13 @@ import (
 )
 
 // record writes the one line of a request. It holds what the domain put into the
-// Event, which has no room for secrets, and nothing of the request itself. The
+// Event, which has no room for secrets, and where the request came from. The
 // text of an error is added only for a status of 500 and above: then it is about
 // stores and keys, not about what the client sent.
 //
 // The line carries its own counters in CloudWatch's embedded metric format.
-func (o Options) record(ctx context.Context, endpoint string, event *oauth.Event, status int, began time.Time, err error) {
-	now := time.Now()
+func (o Options) record(r *http.Request, endpoint string, event *oauth.Event, status int, began time.Time, err error) {
+	ctx, now := r.Context(), time.Now()
 	level := slog.LevelInfo
 	switch {
 	case status >= http.StatusInternalServerError:
@@ -41,10 +41,12 @@ func (o Options) record(ctx context.Context, endpoint string, event *oauth.Event
 		}
 	}
 	optional("client", string(event.Client))
+	optional("client_claimed", string(event.Claimed))
 	if event.OlderSecret {
 		attrs = append(attrs, slog.Bool("older_secret", true))
 	}
 	optional("grant", string(event.Grant))
+	optional("name", event.Name)
 	optional("outcome", string(event.Outcome))
 	optional("code", string(event.Code))
 	optional("reason", string(event.Reason))
@@ -57,7 +59,9 @@ func (o Options) record(ctx context.Context, endpoint string, event *oauth.Event
 		slog.Float64("write_units", event.WriteUnits),
 		slog.Float64("duration_ms", float64(now.Sub(began).Microseconds())/1000),
 	)
-	optional("request_id", GatewayOf(ctx).RequestID)
+	optional("source", sourceOf(r).text)
+	optional("request_id", GatewayOf(ctx).InvocationID)
+	optional("gateway_request_id", GatewayOf(ctx).RequestID)
 	if status >= http.StatusInternalServerError {
 		optional("error", err.Error())
 		attrs = append(attrs, stackOf(err)...)

@@ -3,9 +3,13 @@ package wire_test
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"log/slog"
 	"net/http/httptest"
@@ -19,6 +23,7 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/wire"
 )
@@ -76,28 +81,35 @@ func TestEventLine(t *testing.T) {
 	if len(locator) != 17 || strings.Contains(issued.text("access_token"), locator) {
 		t.Errorf("locator %q", locator)
 	}
+	name, _ := issued.line["name"].(string)
 	// asShop uses the older of the client's two secrets.
 	want(issued, map[string]any{
 		"level": "INFO", "msg": "request", "function": "token", "endpoint": "token",
-		"client": "shop", "older_secret": true, "grant": "password", "outcome": "issued", "status": 200.0, "locator": locator,
-		"store_calls": 7.0, "read_units": 0.0, "write_units": 0.0, "request_id": "gateway-request-1",
+		"client": "shop", "older_secret": true, "grant": "password", "name": name, "outcome": "issued", "status": 200.0, "locator": locator,
+		"store_calls": 7.0, "read_units": 0.0, "write_units": 0.0, "source": "192.0.2.1", "gateway_request_id": "gateway-request-1",
 		"issued": 1.0, "_aws": metrics("issued"),
 	})
 	want(w.login(t, by, asShop, "device_ipad"), map[string]any{
 		"level": "INFO", "msg": "request", "function": "token", "endpoint": "token",
-		"client": "shop", "older_secret": true, "grant": "password", "outcome": "returned", "status": 200.0, "locator": locator,
-		"store_calls": 2.0, "read_units": 0.0, "write_units": 0.0, "request_id": "gateway-request-1",
+		"client": "shop", "older_secret": true, "grant": "password", "name": name, "outcome": "returned", "status": 200.0, "locator": locator,
+		"store_calls": 2.0, "read_units": 0.0, "write_units": 0.0, "source": "192.0.2.1", "gateway_request_id": "gateway-request-1",
 		"returned": 1.0, "_aws": metrics("returned"),
 	})
 	want(w.send(t, by, asShop("introspect", "token", issued.text("access_token"))), map[string]any{
 		"level": "INFO", "msg": "request", "function": "introspect", "endpoint": "introspect",
 		"client": "shop", "older_secret": true, "outcome": "active", "status": 200.0, "locator": locator,
-		"store_calls": 1.0, "read_units": 0.0, "write_units": 0.0, "request_id": "gateway-request-1",
+		"store_calls": 1.0, "read_units": 0.0, "write_units": 0.0, "source": "192.0.2.1", "gateway_request_id": "gateway-request-1",
 	})
 	want(w.send(t, by, call{endpoint: "revoke", header: basic("nobody", "CANARY"), body: form("token", "CANARY")}), map[string]any{
 		"level": "INFO", "msg": "request", "function": "revoke", "endpoint": "revoke",
 		"outcome": "denied", "code": "invalid_client", "status": 401.0,
-		"store_calls": 1.0, "read_units": 0.0, "write_units": 0.0, "request_id": "gateway-request-1",
+		"store_calls": 1.0, "read_units": 0.0, "write_units": 0.0, "source": "192.0.2.1", "gateway_request_id": "gateway-request-1",
+		"denied": 1.0, "_aws": metrics("denied"),
+	})
+	want(w.send(t, by, call{endpoint: "revoke", header: basic("shop", "CANARY"), body: form("token", "CANARY")}), map[string]any{
+		"level": "INFO", "msg": "request", "function": "revoke", "endpoint": "revoke",
+		"client_claimed": "shop", "outcome": "denied", "code": "invalid_client", "status": 401.0,
+		"store_calls": 0.0, "read_units": 0.0, "write_units": 0.0, "source": "192.0.2.1", "gateway_request_id": "gateway-request-1",
 		"denied": 1.0, "_aws": metrics("denied"),
 	})
 	w.tokens.Intercept(func(context.Context) error { return oauth.Unavailable("end an authorization", errors.New("reset")) })
@@ -105,7 +117,7 @@ func TestEventLine(t *testing.T) {
 	want(failed, map[string]any{
 		"level": "ERROR", "msg": "request", "function": "revoke", "endpoint": "revoke",
 		"client": "shop", "older_secret": true, "outcome": "failed", "code": "temporarily_unavailable", "status": 503.0, "locator": locator,
-		"store_calls": 0.0, "read_units": 0.0, "write_units": 0.0, "request_id": "gateway-request-1",
+		"store_calls": 0.0, "read_units": 0.0, "write_units": 0.0, "source": "192.0.2.1", "gateway_request_id": "gateway-request-1",
 		"error":  "end an authorization: temporarily unavailable: reset",
 		"failed": 1.0, "_aws": metrics("failed"),
 	})
@@ -126,6 +138,57 @@ func TestRefusedScopeIsNumbered(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An operator can see in the lines of a flood which names and clients were tried, and
+// nobody can try names on the lines without the keys.
+func TestFloodCanBeLookedInto(t *testing.T) {
+	w, by := newWorld(t), transports[1]
+	try := func(name, password string) map[string]any {
+		t.Helper()
+		return w.send(t, by, asApp("token", "grant_type", "password", "username", name, "password", password)).line
+	}
+	right := try(username, password)
+	wrong, unknown := try(username, "CANARY"), try("CANARY-nobody", "CANARY")
+	for range 11 {
+		try(username, "CANARY")
+	}
+	delayed := try(username, "CANARY")
+	ada, _ := right["name"].(string)
+	for what, line := range map[string]map[string]any{"wrong": wrong, "delayed": delayed} {
+		if line["name"] != ada || line["code"] != "invalid_grant" {
+			t.Errorf("%s: %v, want name %s", what, line, ada)
+		}
+	}
+	if unknown["name"] == ada || unknown["name"] == nil {
+		t.Errorf("another name: %v", unknown)
+	}
+	for _, sum := range [][]byte{hashOf(sha256.New(), username), hashOf(hmac.New(sha256.New, nil), username)} {
+		if ada == hex.EncodeToString(sum[:8]) || len(ada) != 16 {
+			t.Errorf("name %q can be computed without a key", ada)
+		}
+	}
+	w.issuer.Keys = oauthtest.Keys[*bearer.MintRing]{Always: oauthtest.Ring(t, "other")}
+	if line := try(username, password); line["name"] == ada || line["name"] == nil {
+		t.Errorf("the key does not matter to name %v", line["name"])
+	}
+
+	// Only a registered id is shown: any other may be a secret in the wrong place.
+	for _, id := range []string{"shop", "app", "disabled", "CANARY", strings.Repeat("CANARY", 30), "CANARY\n"} {
+		line := w.send(t, by, call{endpoint: "token", header: basic(id, "CANARY"), body: form("grant_type", "client_credentials")}).line
+		want := any(id)
+		if strings.Contains(id, "CANARY") {
+			want = nil
+		}
+		if line["client_claimed"] != want || line["client"] != nil || line["code"] != "invalid_client" {
+			t.Errorf("%.8q: %v", id, line)
+		}
+	}
+}
+
+func hashOf(h hash.Hash, text string) []byte {
+	h.Write([]byte(text))
+	return h.Sum(nil)
 }
 
 // A35 as the operator sees it: the counter that the alarm watches.

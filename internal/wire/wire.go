@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"runtime"
 	"strconv"
 	"time"
@@ -50,8 +49,11 @@ type Gateway struct {
 	// the client named. That is enough on a laptop; a server for others sets
 	// Options.Issuer.
 	BaseURL string
-	// RequestID joins the line of the request with the platform's own.
+	// RequestID is the gateway's, which is in its access log and in the header
+	// apigw-requestid of the answer of an HTTP API.
 	RequestID string
+	// InvocationID is Lambda's, which is in every line that the platform writes.
+	InvocationID string
 	// Route is what the gateway matched: the method and the path as the API spells
 	// it, such as "GET /orders/{id}", or "$default". Empty means that it did not say.
 	Route string
@@ -91,7 +93,7 @@ func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(oauth.WithEvent(r.Context(), event))
 	a, err := e.answer(w, r)
 	status := respond(w, r.TLS != nil, a, err)
-	e.record(r.Context(), e.name, event, status, began, err)
+	e.record(r, e.name, event, status, began, err)
 }
 
 // answer is what serve answers, or its panic as an error.
@@ -149,25 +151,6 @@ func (o Options) issuerOf(r *http.Request) string {
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host
-}
-
-// sourceOf reduces the peer's address to what failed logins are counted by: an
-// IPv4 address, or the /64 of an IPv6 address, since one
-// subscriber has a whole /64. It is empty when there is no address.
-func sourceOf(remoteAddr string) string {
-	addr, err := netip.ParseAddr(remoteAddr)
-	if err != nil {
-		withPort, err := netip.ParseAddrPort(remoteAddr)
-		if err != nil {
-			return ""
-		}
-		addr = withPort.Addr()
-	}
-	addr = addr.Unmap()
-	if addr.Is4() {
-		return addr.String()
-	}
-	return netip.PrefixFrom(addr, 64).Masked().String()
 }
 
 // panicked is a panic as the log may know it: neither the value, which may hold

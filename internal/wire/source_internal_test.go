@@ -1,6 +1,9 @@
 package wire
 
-import "testing"
+import (
+	"net/http"
+	"testing"
+)
 
 func TestSourceOf(t *testing.T) {
 	for addr, want := range map[string]string{
@@ -18,7 +21,7 @@ func TestSourceOf(t *testing.T) {
 		"localhost:80":               "",
 		"192.0.2.1, 198.51.100.1":    "",
 	} {
-		if got := sourceOf(addr); got != want {
+		if got := sourceOf(&http.Request{RemoteAddr: addr}).counted; got != want {
 			t.Errorf("%q: %q, want %q", addr, got, want)
 		}
 	}
