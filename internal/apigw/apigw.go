@@ -1,17 +1,10 @@
-// Package apigw serves an http.Handler to API Gateway ([Serve]) and a wire.Authorizer
-// as its Lambda authorizer ([ServeAuthorizer]). It reads payload format 2.0, of HTTP
-// APIs and function URLs (format2.go), and 1.0, of REST APIs and of HTTP APIs that
-// ask for it (format1.go); each event says which one it is.
+// Package apigw serves an http.Handler to API Gateway ([Serve]), and a [wire.Authorizer]
+// as its Lambda authorizer ([ServeAuthorizer]), in payload formats 1.0 and 2.0. The
+// handler sees the request as the client sent it. What the gateway vouches for comes
+// from the event's requestContext alone, never from a header, which anybody can send.
 //
-// The handler sees the request as the client sent it. What the gateway vouches for
-// (address, peer, request id) comes only from the event's requestContext, never from
-// a header, which anybody can send. The handler also answers what the client did
-// wrong: a body that does not decode reaches it as a body that cannot be read, and
-// too little time as a context that has ended.
-//
-// An error is returned only for an event that is not such a request, for a panic, and
-// for the 401 and the doubt of an authorizer, which the gateway takes only as errors.
-// An event that is not answered is counted as failed, for the alarm.
+// The package does not know what is asked. An error is for an event that is not a
+// request, for a panic, and for the 401 and the doubt of an authorizer.
 package apigw
 
 import (

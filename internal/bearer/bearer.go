@@ -1,23 +1,12 @@
-// Package bearer makes and reads the strings that clients hold: access and
-// refresh tokens.
+// Package bearer makes and reads the strings that clients hold. [MintRing.Seal] makes
+// the same string again of the same [Name] and [RID]; [CheckRing.Open] verifies one
+// before anything is read, and gives the [Locator] and the [Hash] to compare.
+// [ParseMintRing] and [ParseCheckRing] come first: without the mint keys, or without
+// the item, no string can be made.
 //
-// A bearer is
-//
-//	fob_at_ or fob_rt_ + base64url without padding of 99 bytes:
-//	version 1 | kid 1 | expiry 5 | subject 16 | client 8 | authorization 16 | generation 4 | secret 32 | tag 16
-//
-// The locator (subject, client, authorization) is the whole key of the item in
-// the table, so that verifying needs no index. The secret is an HMAC over what
-// the bearer names and a random id that only the item knows: with the mint key
-// and the item the same string can be made again, and without either it cannot.
-// The item keeps only the secret's SHA-256, so a copy of the tables holds no
-// usable token. The tag is an HMAC under a second key, the check key, over all
-// that precedes it: a string that fob did not make is refused before any read,
-// and a function that only verifies never holds the mint key.
-//
-// The package is pure: no clock, no store, no randomness. It does not judge
-// expiry (revocation accepts a token whose time has passed) and knows nothing of
-// epochs or of what the locator points to.
+// The package is pure: no clock, no store, no randomness. It does not judge expiry,
+// since a revocation accepts a token whose time has passed, and knows nothing of epochs
+// or of what a Locator points to.
 package bearer
 
 import (
@@ -56,8 +45,17 @@ func (k Kind) prefix() string {
 	return "fob_at_"
 }
 
-// A Bearer is the string as the client holds it. It is never stored and never
-// logged; see secret.Text.
+// A Bearer is the string as the client holds it. It is never stored and never logged;
+// see [secret.Text]. Behind fob_at_ or fob_rt_ it is base64url without padding of 99
+// bytes:
+//
+//	version 1 | kid 1 | expiry 5 | subject 16 | client 8 | authorization 16 | generation 4 | secret 32 | tag 16
+//
+// Subject, client and authorization are the whole key of the item in the table. The
+// secret is an HMAC under the mint key over what the bearer names and the item's [RID].
+// The item keeps only its SHA-256, so that a copy of the tables holds no usable token.
+// The tag is an HMAC under the check key over all that precedes it, for functions that
+// verify and cannot mint.
 type Bearer struct{ secret.Text }
 
 // FromClient wraps a string that arrived from outside, genuine or not.

@@ -1,15 +1,10 @@
-// Package dynamo keeps tokens, clients and users in three DynamoDB tables: the
-// stores of package oauth, which says what they must do. [NewClient] comes first,
-// then [NewTokens], [NewClients] and [NewUsers].
+// Package dynamo keeps tokens, clients and users in three DynamoDB tables, as the
+// interfaces of package oauth say: [NewClient] first, then [NewTokens] and the others.
+// What must not race is one conditional write, and what may decide something is a
+// strongly consistent read. An outage matches [oauth.ErrUnavailable], and is no absence.
 //
-// Every decision that must not race is one conditional write, and every read that
-// may decide something is strongly consistent. The package uses no index, no
-// transaction and no lock. A write that is tried again, by the SDK or by a caller,
-// recognises its own earlier try by the write nonce in the item.
-//
-// The package knows how records, clients and users lie in items, and not what they
-// mean: package oauth judges expiry, epochs, tampering and policy. An outage is an
-// error that matches [oauth.ErrUnavailable], never an absence.
+// The package knows how records lie in items and not what they mean: package oauth
+// judges expiry, epochs, tampering and policy.
 package dynamo
 
 import (

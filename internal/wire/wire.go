@@ -1,17 +1,11 @@
-// Package wire is the HTTP face of the domain: one http.Handler for each endpoint
-// ([Token], [Revoke], [Introspect], [Metadata]: a form in, JSON out) and each
-// resource ([Me], [Devices]: a bearer in, JSON out), and the [Authorizer] for
-// resources that somebody else serves.
-//
-// A request reaches the domain only after its form and its credentials were read
-// strictly, so that no two readers of the same bytes could disagree about them.
-// Every answer is the JSON of the endpoint's RFC or an OAuth error, and its status
-// comes from one table (respond.go). Each request writes one line to the log
-// (event.go). No line and no answer repeats what the client sent.
+// Package wire is the HTTP face of the domain: an http.Handler for each endpoint
+// ([Token], [Revoke], [Introspect], [Metadata]) and each resource ([Me], [Devices]), and
+// the [Authorizer] for resources that somebody else serves. What was read strictly
+// reaches the domain; respond.go turns its errors into statuses, and event.go writes one
+// line to the log. No line and no answer repeats what the client sent.
 //
 // The package does not know what makes a token valid, how anything is stored, which
-// gateway it is behind, or where a handler is mounted; only [Devices] reads the end
-// of the path.
+// gateway it is behind, or, but for [Devices], where a handler is mounted.
 package wire
 
 import (
