@@ -53,14 +53,7 @@ type proof struct {
 	refresh bearer.Token  // zero for a login
 	shown   bearer.Bearer // refresh as the client sent it
 
-	// wrong is why this proves nothing; nothing but denied may come of it. A wrong
-	// password goes as far as that of a disabled user, so that nobody can confirm the
-	// latter.
-	wrong  Reason
-	settle func(context.Context) error // to do before a login gets a token; nil for nothing
-	// denied is the answer if wrong, if the subject is disabled, or if userVersion is too
-	// old.
-	denied func(context.Context) error
+	denied func() error // the answer if the subject is disabled or userVersion is too old
 }
 
 func (p proof) isLogin() bool { return p.refresh.Kind != bearer.Refresh }

@@ -66,57 +66,59 @@ func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (pro
 	if err != nil {
 		return proof{}, err
 	}
-	var wrong Reason
+	var why Reason
 	switch {
-	case !a.login.Found:
-		user.ID = NewUserID()
-		wrong = ReasonPassword
-	case !ok:
-		wrong = ReasonPassword
-	case user.Disabled:
-		wrong = ReasonDisabled
+	case !ok || !a.login.Found:
+		why = ReasonPassword
+	case user.Disabled: // whose password must not be confirmed: it is counted like a wrong one
+		why = ReasonDisabled
+	}
+	if why != "" {
+		EventOf(ctx).Reason = why
+		if err := g.users.CountFailure(ctx, now, a.counters...); err != nil {
+			return proof{}, err
+		}
+		return proof{}, errWrongPassword()
+	}
+	if a.counted > 0 {
+		if err := g.users.ClearFailures(ctx, a.counters[0].Key); err != nil {
+			return proof{}, err
+		}
+	}
+	user, unsaved := user.seenAt(g.source, now)
+	switch {
+	case outdated:
+		if user, err = g.rehash(ctx, user); err != nil {
+			return proof{}, err
+		}
+	case unsaved:
+		// If that fails, the login goes on, and the next one tries again.
+		_ = g.users.SaveSources(ctx, user)
 	}
 	return proof{
 		subject:     ledger.Subject{Kind: ledger.UserSubject, ID: user.ID},
-		username:    g.username,
+		username:    user.Username,
 		roles:       user.Roles,
 		userVersion: user.Version,
 		mayRefresh:  true,
-		wrong:       wrong,
-		settle:      func(ctx context.Context) error { return g.settle(ctx, a, outdated, now) },
-		denied: func(ctx context.Context) error {
-			if err := g.users.CountFailure(ctx, now, a.counters...); err != nil {
-				return err
-			}
-			return errWrongPassword()
-		},
+		denied:      errWrongPassword,
 	}, nil
 }
 
-// settle does what a right password changes. A login of a disabled user never comes
-// here: it leaves the traces of a wrong password.
-func (g passwordGrant) settle(ctx context.Context, a attempt, outdated bool, now int64) error {
-	if a.counted > 0 {
-		if err := g.users.ClearFailures(ctx, a.counters[0].Key); err != nil {
-			return err
-		}
+// rehash stores the password under the parameters of today. If that
+// fails, the login goes on, and the next one tries again. If the password
+// or the roles were changed meanwhile, Token sees it by the version that was read.
+func (g passwordGrant) rehash(ctx context.Context, u User) (User, error) {
+	hash, err := g.passwords.Hash(g.password)
+	if err != nil {
+		return User{}, err
 	}
-	// If one of the writes below fails, the login goes on, and the next one tries again.
-	user, unsaved := a.login.User.seenAt(g.source, now)
-	switch {
-	case outdated:
-		// Under the parameters of today. If the user was changed meanwhile, the change
-		// stays: SaveUser compares the version.
-		hash, err := g.passwords.Hash(g.password)
-		if err != nil {
-			return err
-		}
-		user.PasswordHash = hash
-		_, _ = g.users.SaveUser(ctx, user)
-	case unsaved:
-		_ = g.users.SaveSources(ctx, user)
+	renewed := u
+	renewed.PasswordHash = hash
+	if saved, err := g.users.SaveUser(ctx, renewed); err == nil {
+		return saved, nil
 	}
-	return nil
+	return u, nil
 }
 
 // Guessing passwords. Wrong ones are counted for the pair of name and source address,

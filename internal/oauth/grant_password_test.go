@@ -26,8 +26,7 @@ func (w *world) tryPassword(user, password, source string) error {
 // A62
 func TestUnknownAndWrongAreTheSame(t *testing.T) {
 	w := newWorld(t)
-	yes := true
-	w.must(w.tokens.Raise(t.Context(), w.userSubject("bob"), oauth.StateChange{Disabled: &yes}))
+	w.disable("bob")
 	w.must(w.tryPassword("alice", oauthtest.Password("alice"), "s")) // warms the caches
 	type trace struct {
 		text  string
@@ -58,7 +57,7 @@ func TestDisabledUsersPasswordIsNotConfirmed(t *testing.T) {
 		bob.PasswordHash = oauthtest.OutdatedHash(oauthtest.Password("bob"))
 		bob, err := w.users.SaveUser(t.Context(), bob)
 		w.must(err)
-		w.must(w.tokens.Raise(t.Context(), w.userSubject("bob"), oauth.StateChange{Disabled: new(true)}))
+		bob = w.disable("bob")
 		for n := range 11 {
 			_, err := w.token("backend", w.passwordForm("bob", scope)...)
 			wantCode(t, err, oauth.InvalidGrant)

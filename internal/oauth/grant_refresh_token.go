@@ -52,6 +52,6 @@ func (g refreshTokenGrant) prove(ctx context.Context, client Client, now int64) 
 		// Whatever changes a password or roles raises the epoch, which the record is
 		// judged by.
 		userVersion: anyUserVersion,
-		denied:      func(context.Context) error { return errInvalidRefresh() },
+		denied:      errInvalidRefresh,
 	}, nil
 }

@@ -98,9 +98,7 @@ starts:
 			}
 			loc = authorization.Locator()
 		}
-		if proved.wrong == "" {
-			event.at(loc)
-		}
+		event.at(loc)
 
 		// The grant may have fetched a newer ring for its token.
 		ring, err := ringOf(ctx, i.Keys, fresh)
@@ -119,17 +117,11 @@ starts:
 				// The password or the roles were changed since they were read: a token must
 				// not outlive them.
 				outdated := proved.userVersion < reading.State.UserVersion
-				if proved.wrong != "" || reading.State.Disabled || outdated && fresh {
-					return none, deny(ctx, proved, reading.State)
+				if reading.State.Disabled || outdated && fresh {
+					return none, deny(event, proved, reading.State)
 				}
 				if outdated {
 					continue starts
-				}
-				if proved.settle != nil {
-					if err := proved.settle(ctx); err != nil {
-						return none, err
-					}
-					proved.settle = nil
 				}
 				rules.View, unread = viewOf(now, ring, reading.State, client, registered, ahead), false
 			}
@@ -257,35 +249,26 @@ func (i *Issuer) authorize(ctx context.Context, client Client, registered Resour
 	if refusal == nil || p.subject.Kind != ledger.UserSubject {
 		return a, refusal
 	}
-	// A disabled user gets the answer to a wrong password, and a wrong password the same
-	// one for any scope, or a password could be confirmed by asking for a scope.
+	// A disabled user gets the answer to a wrong password, or the password could be
+	// confirmed by asking for a scope.
 	reading, err := i.Tokens.Read(ctx, a.Locator())
 	switch {
 	case err != nil:
 		return a, err
-	case p.wrong != "" || reading.State.Disabled:
-		return a, deny(ctx, p, reading.State)
-	}
-	if err := p.settle(ctx); err != nil {
-		return a, err
+	case reading.State.Disabled:
+		return a, deny(EventOf(ctx), p, reading.State)
 	}
 	return a, refusal
 }
 
-// deny is the answer for a proof that is wrong, for a subject that is disabled, and for
-// one that was changed since the proof was made.
-func deny(ctx context.Context, p proof, state SubjectState) error {
-	event := EventOf(ctx)
-	event.Scope = ""
-	switch {
-	case p.wrong != "":
-		event.Reason = p.wrong
-	case state.Disabled:
-		event.Reason = ReasonDisabled
-	default:
-		event.Reason = ReasonEpoch
+// deny is the answer for a subject that is disabled, or that was changed since the
+// proof was made.
+func deny(e *Event, p proof, state SubjectState) error {
+	e.Reason = ReasonEpoch
+	if state.Disabled {
+		e.Reason = ReasonDisabled
 	}
-	return p.denied(ctx)
+	return p.denied()
 }
 
 // maxEvictions bounds the deletes of one request after a cap was lowered; the

@@ -99,6 +99,17 @@ func (w *world) user(name string) oauth.User {
 	return u
 }
 
+// disable disables a user as an operator does.
+func (w *world) disable(name string) oauth.User {
+	w.t.Helper()
+	u := w.user(name)
+	u.Disabled = true
+	u, err := w.users.SaveUser(w.t.Context(), u)
+	w.must(err)
+	w.must(w.tokens.Raise(w.t.Context(), w.userSubject(name), oauth.StateChange{Disabled: new(true)}))
+	return u
+}
+
 func (w *world) advance(seconds int64) { w.clock.Add(seconds) }
 
 func (w *world) context() context.Context {
