@@ -69,10 +69,10 @@ await assert.rejects(client.clientCredentialsGrant(wrong), challenge('basic'))
 await assert.rejects(client.tokenIntrospection(wrong, login.access_token), challenge('basic'))
 await assert.rejects(client.tokenRevocation(wrong, login.access_token), challenge('basic'))
 
-// A resource: sign out everywhere, and the token is no good any more.
+// A resource: sign out everywhere, which takes a refresh token, and the access token is no good any more.
 const at = (path) => new URL(path, issuer)
 const form = new URLSearchParams({ which: 'all' })
-const done = await client.fetchProtectedResource(app, rotated.access_token, at('/devices/sign-out'), 'POST', form)
+const done = await client.fetchProtectedResource(app, rotated.refresh_token, at('/devices/sign-out'), 'POST', form)
 assert.equal(done.status, 204)
 await assert.rejects(
   client.fetchProtectedResource(app, rotated.access_token, at('/devices'), 'GET'), challenge('bearer', 'invalid_token'))
