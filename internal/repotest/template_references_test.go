@@ -14,6 +14,9 @@ func (c *checker) names() {
 			if property == "FunctionName" && at(resource, "Type") == "AWS::Lambda::Permission" {
 				continue // whom it is about
 			}
+			if property == "LogGroupName" && at(resource, "Type") == "AWS::Logs::MetricFilter" {
+				continue // what it reads
+			}
 			if at(resource, "Properties", property) != nil {
 				c.fault("%s: has a %s", name, property)
 			}
