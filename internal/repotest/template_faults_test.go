@@ -80,6 +80,8 @@ func TestTemplateFaults(t *testing.T) {
 		{"another function's role", "Role: !GetAtt RevokeRole.Arn", "Role: !GetAtt TokenRole.Arn", "Role"},
 		{"another function's log", "LogGroup: !Ref RevokeLogs", "LogGroup: !Ref TokenLogs", "LoggingConfig"},
 		{"logs for ever", "      RetentionInDays: !Ref LogRetentionDays\n", "      LogGroupClass: STANDARD\n", "RetentionInDays"},
+		{"logs go with the stack", "LogGroup\n    DeletionPolicy: RetainExceptOnCreate", "LogGroup\n    DeletionPolicy: Delete", "DeletionPolicy"},
+		{"a promise that a flood defeats", "a flood on /revoke itself uses it up", "a lost phone can always be logged out", "RevokeConcurrency"},
 		{"tables go with the stack", "DeletionPolicy: RetainExceptOnCreate", "DeletionPolicy: Delete", "DeletionPolicy"},
 		{"tables go with a replacement", "UpdateReplacePolicy: Retain", "UpdateReplacePolicy: Delete", "UpdateReplacePolicy"},
 		{"no recovery", "PointInTimeRecoveryEnabled: true", "PointInTimeRecoveryEnabled: false", "Table"},

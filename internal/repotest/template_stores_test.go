@@ -7,6 +7,7 @@ import (
 func (c *checker) logs() {
 	for name, group := range c.ofType("AWS::Logs::LogGroup") {
 		c.same(name+": RetentionInDays", at(group, "Properties"), map[string]any{"RetentionInDays": ref("LogRetentionDays")})
+		c.retained(name)
 	}
 }
 

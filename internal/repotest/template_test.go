@@ -285,6 +285,10 @@ func (c *checker) function(folder, name string, resource any, want function) {
 	}}
 	c.same(name+"Function", got, properties)
 	c.same(name+"Concurrency: Default", at(c.Parameters[name+"Concurrency"], "Default"), -1)
+	// A reservation is a limit as well: it promises nothing against a flood on the function.
+	if text, _ := at(c.Parameters[name+"Concurrency"], "Description").(string); !strings.Contains(text, "itself uses it up") && !strings.Contains(text, "is also the limit: logins above it are turned away") && !strings.Contains(text, "uses it up for all") {
+		c.fault("%sConcurrency: say what a flood on the function itself does", name)
+	}
 	c.same("Reserve"+name, c.Conditions["Reserve"+name],
 		fn{"Not", []any{fn{"Equals", []any{ref(name + "Concurrency"), -1}}}})
 }
