@@ -20,8 +20,8 @@ const DevicesScope = "devices"
 
 // Handle stands for the name of a user's device where the name must not be shown: ~,
 // which no name has, and base64url without padding of the first 16 bytes of a SHA-256
-// over the user and the name ([ledger.Key]). Who made the name can compute it. It is
-// empty for the empty name. A name that can be guessed can be found from it.
+// over the user and the name ([ledger.Key]). The back end that made the name can compute it. It
+// is empty for the empty name. A name that can be guessed can be found from it.
 type Handle string
 
 const (
