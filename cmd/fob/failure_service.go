@@ -125,7 +125,7 @@ func (t table) explain(err error) error {
 		case conflict:
 			return fail(exitConflict, "somebody else changed it meanwhile: look at it, and run the command again")
 		case missing:
-			return fail(exitFailure, "there is no table %q %s: %s (fob serve --dynamodb makes missing tables)", t.name, t.where, t.naming)
+			return fail(exitFailure, "there is no table %q %s: %s (fob serve --dynamodb makes missing tables; no command reaches what fob serve keeps in memory)", t.name, t.where, t.naming)
 		case nothingListens:
 			return fail(exitUnavailable, "nothing answers %s: start it, or change %s", t.where, t.endpoint)
 		case noHost:
