@@ -138,7 +138,7 @@ func (p *program) readKeySet(name string) (string, error) {
 	if name == "" {
 		return "", nil
 	}
-	f, err := os.Open(name)
+	f, err := os.Open(name) //nolint:gosec // the operator names it
 	if err != nil {
 		return "", fmt.Errorf("--keys-file: %w", err)
 	}

@@ -16,7 +16,7 @@ func warnOfKeyFile(p *program, name string) {
 	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 || runtime.GOOS == "windows" {
 		return // an error is the reader's to report
 	}
-	content, err := os.ReadFile(name)
+	content, err := os.ReadFile(name) //nolint:gosec // the operator names it
 	if err != nil {
 		return
 	}

@@ -46,6 +46,7 @@ requests of --cors-origin.`
 type serveOptions struct {
 	addr           string
 	keysFile       string
+	keysFrom       string // the flag or variable that names it
 	accessLifetime seconds
 	corsOrigins    []string
 	quiet          bool
@@ -61,7 +62,9 @@ func serveCommand(p *program) *cobra.Command {
   fob serve --dynamodb http://localhost:8000 --keys keys.json`,
 		Args: noArgs,
 		PreRunE: func(cmd *cobra.Command, _ []string) error {
-			return notEmpty(cmd.Flags(), setting{value: &o.keysFile, flag: keysFlag})
+			file := setting{value: &o.keysFile, flag: keysFlag, env: keysEnv}
+			o.keysFrom = file.source(cmd.Flags())
+			return notEmpty(cmd.Flags(), file)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), p, o) },
 	}
@@ -104,11 +107,11 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		return fail(exitUsage, "the tables %s outlive this process, and so must the key ring: give --%s FILE, which is made if it is missing", p.tables.where(), keysFlag)
 	}
 	fetch, seed, err := keySource(o.keysFile)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = fetch(ctx)
 	}
-	if _, err := fetch(ctx); err != nil {
-		return fail(exitFailure, "--keys %s: %v", o.keysFile, err)
+	if err != nil {
+		return fail(exitFailure, "%s %s: %v", o.keysFrom, o.keysFile, err)
 	}
 	if o.keysFile != "" {
 		warnOfKeyFile(p, o.keysFile)
@@ -193,13 +196,10 @@ func keySource(file string) (fetch func(context.Context) (*bearer.MintRing, erro
 		ring, err := keys.Generate()
 		return func(context.Context) (*bearer.MintRing, error) { return ring, nil }, seed, err
 	}
-	if err := keys.NewFile(file); err != nil {
-		return nil, seed, fail(exitFailure, "--keys %s: %v", file, err)
+	if err = keys.NewFile(file); err == nil {
+		seed, err = keys.DemoSeed(file)
 	}
-	if seed, err = keys.DemoSeed(file); err != nil {
-		return nil, seed, fail(exitFailure, "--keys %s: %v", file, err)
-	}
-	return keys.MintFromFile(file), seed, nil
+	return keys.MintFromFile(file), seed, err
 }
 
 // service is what serve prints when it is ready.

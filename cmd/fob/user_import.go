@@ -156,7 +156,7 @@ func openImport(p *program, file string) (in io.Reader, name string, size int64,
 	if file == "-" {
 		return p.stdin, "standard input", -1, nil
 	}
-	f, err := os.Open(file)
+	f, err := os.Open(file) //nolint:gosec // the operator names it
 	if err != nil {
 		return nil, "", 0, fail(exitFailure, "the users cannot be read: %v", err)
 	}
