@@ -32,8 +32,12 @@ import (
 
 func TestPageOfMobile(t *testing.T) { runPage(t, "mobile.md", "", os.Environ(), 12) }
 
-func TestPageOfOperating(t *testing.T) {
-	engine := dynamotest.Engine(t)
+func TestPageOfOperatingOnDynoxide(t *testing.T) { runOperating(t, dynamotest.Engine(t)) }
+
+// TestPageOfOperatingOnDynamoDBLocal: the page starts this engine, in Docker.
+func TestPageOfOperatingOnDynamoDBLocal(t *testing.T) { runOperating(t, dynamotest.Local(t)) }
+
+func runOperating(t *testing.T, engine string) {
 	names := newTableNames()
 	f := &dynamotest.Fixture{DB: dynamo.NewClient(dynamotest.Config(engine)), Tables: names}
 	runPage(t, "operating.md", engine, append(os.Environ(), fixtureEnv(t, f)...), 30)
