@@ -24,6 +24,7 @@ func newHandler(ctx context.Context, o wire.Options) (wire.Authorizer, error) {
 	if err != nil {
 		return wire.Authorizer{}, err
 	}
+	o.Edge = c.Edge
 	verifier, _, err := compose.Verifying(ctx, c.Base, o.Log)
 	if err != nil {
 		return wire.Authorizer{}, err

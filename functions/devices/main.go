@@ -26,6 +26,7 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Edge = c.Edge
 	verifier, tokens, err := compose.Verifying(ctx, c, o.Log)
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Edge = c.Edge
 	verifier, _, err := compose.Verifying(ctx, c.Base, o.Log)
 	if err != nil {
 		return nil, err

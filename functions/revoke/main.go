@@ -24,6 +24,7 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Edge = c.Edge
 	verifier, _, err := compose.Verifying(ctx, c, o.Log)
 	if err != nil {
 		return nil, err

@@ -32,6 +32,7 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Edge = c.Edge
 	hide, err := password.ParseKind(c.HideKind)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: FOB_HIDE_KIND: %w", err)

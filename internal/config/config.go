@@ -4,6 +4,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -134,6 +136,29 @@ type Base struct {
 	// KeysFile is a file with the whole key ring, read in place of the secrets: for
 	// sam local, where there is no Secrets Manager.
 	KeysFile string `env:"FOB_KEYS_FILE"`
+	// Edge has the hash of the secret of an edge in front of the gateway, and during a
+	// change the hashes of both. Empty means that there is none.
+	Edge EdgeHashes `env:"FOB_EDGE_HASH"`
+}
+
+// EdgeHashes are SHA-256 hashes, written in hex with a comma between two. The secret is
+// random, so its hash may be read by anybody.
+type EdgeHashes [][32]byte
+
+// UnmarshalText does not quote the text: it may be the secret in place of its hash.
+func (e *EdgeHashes) UnmarshalText(text []byte) error {
+	*e = nil
+	if len(text) == 0 {
+		return nil
+	}
+	for part := range strings.SplitSeq(string(text), ",") {
+		hash, err := hex.DecodeString(part)
+		if err != nil || len(hash) != sha256.Size || len(*e) == 2 {
+			return errors.New("FOB_EDGE_HASH: it must be the SHA-256 of a secret in hex, or two with a comma between them")
+		}
+		*e = append(*e, [32]byte(hash))
+	}
+	return nil
 }
 
 // Read fills a C from the environment. Its error names every fault.

@@ -158,3 +158,20 @@ func TestPasswordGrant(t *testing.T) {
 		}
 	}
 }
+
+func TestReadEdge(t *testing.T) {
+	hash := strings.Repeat("0a", 32)
+	for text, want := range map[string]int{"": 0, hash: 1, hash + "," + hash: 2} {
+		if c, err := read[Base](with(map[string]string{"FOB_EDGE_HASH": text})); err != nil || len(c.Edge) != want {
+			t.Errorf("%q: %d hashes, %v", text, len(c.Edge), err)
+		}
+	}
+	// The secret in the wrong place is not repeated.
+	const secret = "CANARYnotarealsecretofanedge1234"
+	for _, text := range []string{secret, hash[:62], hash + "00", hash + ", " + hash, hash + ",", hash + "," + hash + "," + hash} {
+		_, err := read[Base](with(map[string]string{"FOB_EDGE_HASH": text}))
+		if err == nil || !strings.Contains(err.Error(), "FOB_EDGE_HASH") || strings.Contains(err.Error(), text) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -115,6 +115,7 @@ var variables = map[string]any{
 	"FOB_CHECK_SECRET":  ref("CheckKeys"),
 	"FOB_MINT_SECRET":   ref("MintKeys"),
 	"FOB_ISSUER":        ref("Issuer"),
+	"FOB_EDGE_HASH":     ref("EdgeHash"),
 
 	"FOB_PASSWORD_GRANT": ref("PasswordGrant"),
 	"FOB_HIDE_KIND":      ref("HideKind"),

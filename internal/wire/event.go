@@ -59,7 +59,11 @@ func (o Options) record(r *http.Request, endpoint string, event *oauth.Event, st
 		slog.Float64("write_units", event.WriteUnits),
 		slog.Float64("duration_ms", float64(now.Sub(began).Microseconds())/1000),
 	)
-	optional("source", sourceOf(r).text)
+	from := o.sourceOf(r)
+	optional("source", from.text)
+	if from.edge {
+		attrs = append(attrs, slog.Bool("edge", true))
+	}
 	optional("request_id", GatewayOf(ctx).InvocationID)
 	optional("gateway_request_id", GatewayOf(ctx).RequestID)
 	if status >= http.StatusInternalServerError {

@@ -26,6 +26,9 @@ type Options struct {
 	// Issuer is the iss of introspection answers. Empty means the address that the
 	// request came to; see Gateway.
 	Issuer string
+	// Edge has the SHA-256 of each secret by which an edge in front of the gateway proves
+	// itself; see [EdgeHeader]. Empty means that there is none.
+	Edge [][32]byte
 	// Function is the dimension of the metrics. Empty means the endpoint's name.
 	Function string
 	// Log gets one line for each request. For the metrics in it to be found it has
