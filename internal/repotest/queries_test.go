@@ -40,7 +40,7 @@ func TestQueries(t *testing.T) {
 	word := regexp.MustCompile(`[a-z]\w*`)
 	alias := regexp.MustCompile(` as (\w+)`)
 	queries := 0
-	for _, page := range []string{"runbook", "operating"} {
+	for _, page := range []string{"runbook", "operating", "edge"} {
 		for line := range strings.Lines(readText(t, "../../docs/"+page+".md")) {
 			query := strings.TrimSpace(line)
 			if !strings.HasPrefix(line, "    ") || !strings.HasPrefix(query, "filter ") {
