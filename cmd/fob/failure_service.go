@@ -86,7 +86,7 @@ func foreignAnswer(err error) error {
 		return nil
 	case errors.Is(err, http.ErrSchemeMismatch), strings.Contains(sent.Err.Error(), "malformed HTTP"): // which has no type
 		return sent.Err
-	case strings.HasPrefix(sent.URL, "http:") && errors.Is(err, syscall.ECONNRESET):
+	case strings.HasPrefix(sent.URL, "http:") && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
 		return errors.New("it closes the connection; is it https?")
 	}
 	return nil

@@ -36,6 +36,7 @@ func TestEndpointThatIsNotDynamoDB(t *testing.T) {
 		{"a 404 in JSON", at(http.StatusNotFound, `{"error":"not_found"}`), "404 Not Found"},
 		{"a redirect", at(http.StatusMovedPermanently, ""), "301 Moved Permanently"},
 		{"https at http", strings.Replace(plain, "http:", "https:", 1), "server gave HTTP response to HTTPS client"},
+		{"http at https", strings.Replace(encrypted.URL, "https:", "http:", 1), ""}, // 400, or it closes the connection
 		{"an unknown certificate", encrypted.URL, "certificate"},
 		{"another protocol", speaking(t, "SSH-2.0-OpenSSH_9.9\r\n"), "malformed HTTP"},
 	} {

@@ -79,6 +79,7 @@ func runScripts(t *testing.T, folder, endpoint string) {
 	managers := scriptManagers{byScript: map[string]*keystest.SecretsManager{}}
 	stacks := newCloudFormation(t)
 	stacks.deploy("half", map[string]string{"TokensTable": "tokens"})
+	stacks.deploy("gone", map[string]string{"TokensTable": "gone-tokens", "ClientsTable": "gone-clients", "UsersTable": "gone-users"})
 	scripts, err := filepath.Abs(folder)
 	if err != nil {
 		t.Fatal(err)
