@@ -23,14 +23,11 @@ func addClientSettings(cmd *cobra.Command) *entryFlags[oauth.Client] {
 		})
 	}
 
-	var grants []string
-	for _, g := range oauth.GrantTypes() {
-		grants = append(grants, string(g))
-	}
-	all.list("grant", "`type` of grant that it may use: password, client_credentials or refresh_token; repeat for more", func(c *oauth.Client, values []string) error {
+	grants := oauth.GrantNames()
+	all.list("grant", "`type` of grant that it may use: "+strings.Join(grants, ", ")+"; repeat for more", func(c *oauth.Client, values []string) error {
 		c.Grants = nil
 		for _, g := range values {
-			c.Grants = append(c.Grants, oauth.GrantType(g))
+			c.Grants = append(c.Grants, oauth.GrantNamed(g))
 		}
 		return nil
 	})

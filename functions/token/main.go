@@ -12,6 +12,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/fob-oauth/fob/internal/apigw"
+	"github.com/fob-oauth/fob/internal/assertion"
 	"github.com/fob-oauth/fob/internal/compose"
 	"github.com/fob-oauth/fob/internal/config"
 	"github.com/fob-oauth/fob/internal/dynamo"
@@ -49,9 +50,13 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 		Clients:   clients,
 		Users:     dynamo.NewUsers(db, c.UsersTable),
 		Passwords: password.Hasher{Hide: hide},
-		Keys:      ring,
-		Now:       time.Now,
-		Grants:    oauth.OfferedGrants(c.PasswordGrant),
+
+		Issuers:    oauth.NewIssuerCache(dynamo.NewIssuers(db, c.ClientsTable), time.Now),
+		Assertions: assertion.New(time.Now, nil),
+
+		Keys:   ring,
+		Now:    time.Now,
+		Grants: oauth.OfferedGrants(c.PasswordGrant),
 	}
 	return wire.Token(issuer, o), compose.Warm(ctx, o.Log, clients, ring)
 }

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fob-oauth/fob/internal/assertion"
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -30,6 +31,7 @@ type Stores struct {
 	Tokens   oauth.Tokens
 	Subjects oauth.Subjects
 	Clients  oauth.Clients
+	Issuers  oauth.Issuers
 	Users    oauth.Users
 }
 
@@ -44,8 +46,12 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		Clients:   clients,
 		Users:     s.Users,
 		Passwords: fewAtOnce{password.Hasher{}, make(chan struct{}, runtime.GOMAXPROCS(0))},
-		Keys:      keys.NewCache(fetch, time.Now),
-		Now:       time.Now,
+
+		Issuers:    oauth.NewIssuerCache(s.Issuers, time.Now),
+		Assertions: assertion.New(time.Now, nil),
+
+		Keys: keys.NewCache(fetch, time.Now),
+		Now:  time.Now,
 	}
 	verifier := &oauth.Verifier{
 		Tokens:  s.Tokens,

@@ -24,17 +24,36 @@ const (
 	PasswordGrant          GrantType = "password"           // RFC 6749 §4.3
 	ClientCredentialsGrant GrantType = "client_credentials" // RFC 6749 §4.4
 	RefreshTokenGrant      GrantType = "refresh_token"      // RFC 6749 §6
+
+	TokenExchangeGrant GrantType = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693 §2.1
+	JWTBearerGrant     GrantType = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523 §2.1
 )
 
 // GrantTypes are all that a client can be registered for.
 func GrantTypes() []GrantType {
-	return []GrantType{PasswordGrant, ClientCredentialsGrant, RefreshTokenGrant}
+	return []GrantType{PasswordGrant, ClientCredentialsGrant, RefreshTokenGrant, TokenExchangeGrant, JWTBearerGrant}
 }
 
 // givesRefreshTokens reports whether a token of the grant may come with one. A client
 // that speaks for itself gets none (RFC 6749 §4.4.3).
 func (g GrantType) givesRefreshTokens() bool {
 	return g != ClientCredentialsGrant && g != RefreshTokenGrant
+}
+
+// GrantNames are the grants as operators write them: the last part of a URN.
+func GrantNames() (names []string) {
+	for _, g := range GrantTypes() {
+		names = append(names, string(g[strings.LastIndexByte(string(g), ':')+1:]))
+	}
+	return names
+}
+
+// GrantNamed is the grant of a name of [GrantNames], or s itself.
+func GrantNamed(s string) GrantType {
+	if i := slices.Index(GrantNames(), s); i >= 0 {
+		return GrantTypes()[i]
+	}
+	return GrantType(s)
 }
 
 // OfferedGrants are those of a deployment: all, or all without the password grant,
@@ -216,7 +235,7 @@ func (c Client) Validate() error {
 	}
 	for _, g := range c.Grants {
 		if !slices.Contains(GrantTypes(), g) {
-			fault("grant %q is not supported; there are %s, %s and %s", g, PasswordGrant, ClientCredentialsGrant, RefreshTokenGrant)
+			fault("grant %q is not supported; there are %s", g, strings.Join(GrantNames(), ", "))
 		}
 	}
 	if c.Public && c.Allows(ClientCredentialsGrant) {

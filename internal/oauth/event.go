@@ -44,6 +44,10 @@ type Event struct {
 	Name    string
 	Outcome Outcome
 	Code    Code
+	// Issuer is the registered one whose token proved the login, or was refused, and
+	// Refusal why: fixed text that repeats nothing of the token.
+	Issuer  string
+	Refusal string
 	Reason  Reason // why the token is inactive or the request was refused, if it is known
 	// Scope is the one for which the request was refused: its name if an operator wrote
 	// it, else its number in the request.

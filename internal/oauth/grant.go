@@ -23,6 +23,14 @@ const (
 	paramRefreshToken   = "refresh_token"  // RFC 6749 §6
 	paramTokenBindingID = "tokenBindingId" // WSO2 Identity Server 7
 	paramResource       = "resource"       // RFC 8707 §2
+
+	paramSubjectToken       = "subject_token"        // RFC 8693 §2.1
+	paramSubjectTokenType   = "subject_token_type"   // RFC 8693 §2.1
+	paramRequestedTokenType = "requested_token_type" // RFC 8693 §2.1
+	paramActorToken         = "actor_token"          // RFC 8693 §2.1
+	paramActorTokenType     = "actor_token_type"     // RFC 8693 §2.1
+	paramAssertion          = "assertion"            // RFC 7521 §4.1
+	paramNonce              = "nonce"                // what the app drew for the ID token; fob's own
 )
 
 // TokenParameters are the names in a [Form] that a grant reads, and whether the
@@ -31,6 +39,8 @@ func TokenParameters() map[string]bool {
 	return map[string]bool{
 		paramGrantType: false, paramScope: false, paramUsername: false, paramTokenBindingID: false, paramResource: false,
 		paramPassword: true, paramRefreshToken: true,
+		paramSubjectTokenType: false, paramRequestedTokenType: false, paramActorTokenType: false,
+		paramSubjectToken: true, paramActorToken: true, paramAssertion: true, paramNonce: true,
 	}
 }
 
@@ -91,6 +101,10 @@ func (i *Issuer) parse(req TokenRequest) (q question, err error) {
 		q.grant = clientCredentialsGrant{}
 	case RefreshTokenGrant:
 		q.grant, err = parseRefreshToken(i.open, form)
+	case TokenExchangeGrant:
+		q.grant, err = i.parseTokenExchange(form)
+	case JWTBearerGrant:
+		q.grant, err = i.parseJWTBearer(form)
 	}
 	return q, cmp.Or(err, scopeErr)
 }

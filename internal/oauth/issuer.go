@@ -19,8 +19,13 @@ type Issuer struct {
 	Clients   *ClientCache
 	Users     Users
 	Passwords Passwords
-	Keys      Keys[*bearer.MintRing]
-	Now       func() time.Time
+	// Issuers and Assertions are for logins that others prove. Without them those grants
+	// are not supported.
+	Issuers    *IssuerCache
+	Assertions Assertions
+
+	Keys Keys[*bearer.MintRing]
+	Now  func() time.Time
 
 	// Grants are the grant types of this deployment, which a client's registration
 	// cannot widen. Nil means all.

@@ -43,6 +43,7 @@ const (
 // Why a login with a password was refused.
 const (
 	ReasonPassword  Reason = "password"  // the name or the password is wrong
+	ReasonAssertion Reason = "assertion" // the token of another issuer is not accepted; see Event.Refusal
 	ReasonThrottled Reason = "throttled" // too many wrong ones before; the password was not looked at
 )
 

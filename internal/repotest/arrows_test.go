@@ -39,7 +39,7 @@ var arrows = map[string][]string{
 
 	"internal/compose": {"internal/bearer", "internal/config", "internal/dynamo", "internal/keys", "internal/oauth"},
 
-	"internal/laptop":     {"internal/bearer", "internal/keys", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/wire"},
+	"internal/laptop":     {"internal/assertion", "internal/bearer", "internal/keys", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/wire"},
 	"internal/smoke":      {"internal/ledger", "internal/oauth", "internal/secret", "internal/wire"},
 	"internal/userimport": {"internal/oauth", "internal/password", "internal/secret", "internal/text"},
 

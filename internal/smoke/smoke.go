@@ -65,7 +65,7 @@ func Try(ctx context.Context, d Deployment, base string) (View, error) {
 	name := "fob-smoke-" + strings.ToLower(rand.Text())
 	r := run{
 		base: base, clientSecret: oauth.NewClientSecret(), password: oauth.NewClientSecret(),
-		client: oauth.Client{ID: ledger.ClientID(name), Grants: oauth.GrantTypes(), AccessLifetime: 300},
+		client: oauth.Client{ID: ledger.ClientID(name), Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.ClientCredentialsGrant, oauth.RefreshTokenGrant}, AccessLifetime: 300},
 		http: &http.Client{
 			Timeout: requestTime,
 			// A token endpoint that redirects would have the secrets sent on.

@@ -51,6 +51,8 @@ func (o Options) record(r *http.Request, endpoint string, event *oauth.Event, st
 	optional("code", string(event.Code))
 	optional("reason", string(event.Reason))
 	optional("scope", event.Scope)
+	optional("issuer", event.Issuer)
+	optional("refusal", event.Refusal)
 	attrs = append(attrs, slog.Int("status", status))
 	optional("locator", event.Locator)
 	attrs = append(attrs,

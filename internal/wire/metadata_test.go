@@ -49,7 +49,7 @@ func TestMetadata(t *testing.T) {
 			Issuer:        "https://id.example/fob",
 			Token:         "https://id.example/fob/token",
 			TokenAuth:     []string{"client_secret_basic", "client_secret_post", "none"},
-			Grants:        []string{"password", "client_credentials", "refresh_token"},
+			Grants:        []string{"password", "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer"},
 			Revoke:        "https://id.example/fob/revoke",
 			RevokeAuth:    []string{"client_secret_basic", "client_secret_post", "none"},
 			Introspect:    "https://id.example/fob/introspect",
@@ -148,8 +148,8 @@ func TestMetadataIsTrue(t *testing.T) {
 				"refresh_token":      nil,
 				"authorization_code": {"code", "CANARY"},
 				"urn:ietf:params:oauth:grant-type:device_code":    {"device_code", "CANARY"},
-				"urn:ietf:params:oauth:grant-type:token-exchange": {"subject_token", "CANARY"},
-				"urn:ietf:params:oauth:grant-type:jwt-bearer":     {"assertion", "CANARY"},
+				"urn:ietf:params:oauth:grant-type:token-exchange": {"subject_token", idToken, "subject_token_type", "urn:ietf:params:oauth:token-type:id_token"},
+				"urn:ietf:params:oauth:grant-type:jwt-bearer":     {"assertion", idToken},
 				"implicit": nil,
 			}
 			for _, list := range [][]string{d.Grants, d.TokenAuth, d.RevokeAuth, d.IntrospectAut} {
@@ -216,7 +216,7 @@ func TestNoEmptyMembers(t *testing.T) {
 					t.Errorf("there is %s", name)
 				}
 			}
-			if got := strings.Contains(a.body, `"password"`); got != (len(grants) == 3) {
+			if got := strings.Contains(a.body, `"password"`); got != slices.Contains(grants, oauth.PasswordGrant) {
 				t.Errorf("password is listed: %v", got)
 			}
 		}

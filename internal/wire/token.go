@@ -17,13 +17,17 @@ func Token(issuer *oauth.Issuer, o Options) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return jsonAnswer(tokenJSON{
+		body := tokenJSON{
 			AccessToken:  t.AccessToken.Reveal(),
 			TokenType:    "Bearer",
 			ExpiresIn:    t.ExpiresIn,
 			RefreshToken: t.RefreshToken.Reveal(),
 			Scope:        t.Scope.String(),
-		})
+		}
+		if oauth.EventOf(r.Context()).Grant == oauth.TokenExchangeGrant {
+			body.IssuedTokenType = oauth.AccessTokenType
+		}
+		return jsonAnswer(body)
 	})
 }
 
@@ -34,4 +38,6 @@ type tokenJSON struct {
 	ExpiresIn    int64  `json:"expires_in"`
 	RefreshToken string `json:"refresh_token,omitempty"`
 	Scope        string `json:"scope,omitempty"`
+
+	IssuedTokenType string `json:"issued_token_type,omitempty"` // RFC 8693 §2.2.1 requires it
 }

@@ -340,3 +340,26 @@ func TestResource(t *testing.T) {
 		w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials", "resource", shopAudience, "resource", shopAudience), status: 400, error: "invalid_request"})
 	})
 }
+
+// RFC 8693 §2.2.1: the answer of an exchange says which type of token it has, and no
+// other answer does.
+func TestIssuedTokenType(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		exchanged := w.expect(t, by, step{call: asApp("token", "grant_type", "urn:ietf:params:oauth:grant-type:token-exchange",
+			"subject_token", idToken, "subject_token_type", "urn:ietf:params:oauth:token-type:id_token", "scope", "device_ipad"), status: 200})
+		if got := exchanged.text("issued_token_type"); got != "urn:ietf:params:oauth:token-type:access_token" {
+			t.Errorf("issued_token_type %q", got)
+		}
+		if got := exchanged.line["issuer"]; got != issuerName {
+			t.Errorf("the log names the issuer %v", got)
+		}
+		asserted := w.expect(t, by, step{call: asApp("token", "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion", idToken, "scope", "device_ipad"), status: 200})
+		if got := asserted.json("issued_token_type"); got != nil {
+			t.Errorf("an assertion: issued_token_type %v", got)
+		}
+		refused := w.expect(t, by, step{call: asApp("token", "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion", "CANARY"), status: 400, error: "invalid_grant"})
+		if got := refused.line["refusal"]; got != "no JWT" {
+			t.Errorf("the log says %v", got)
+		}
+	})
+}

@@ -26,6 +26,8 @@ const (
 	password       = "CANARY correct horse&=%:+ \u00fc\u20ac"
 
 	shopAudience = "https://api.example"
+	issuerName   = "https://login.example"
+	idToken      = `{"iss":"https://login.example","sub":"ada"}` // see oauthtest.Assertions
 	began        = 1_700_000_000
 )
 
@@ -52,7 +54,7 @@ func newWorld(t *testing.T) *world {
 	cache := oauth.NewClientCache(w.registry, w.now.Now)
 
 	all := oauth.GrantTypes()
-	byUser := []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}
+	byUser := []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant, oauth.TokenExchangeGrant, oauth.JWTBearerGrant}
 	readWrite, read := oauthtest.Scopes(t, "read write"), oauthtest.Scopes(t, "read")
 	withDevices := oauthtest.Scopes(t, "read write devices")
 	for _, c := range []oauth.Client{
@@ -70,8 +72,12 @@ func newWorld(t *testing.T) *world {
 	must(t, w.registry.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": {"writer"}, "admin": nil, oauth.DevicesScope: nil}}))
 	oauthtest.SaveUser(t, w.users, oauth.User{Username: username, ID: "u_ada", Roles: []string{"writer"}, Created: began}, password)
 
+	issuers := memory.NewIssuers()
+	_, err := issuers.SaveIssuer(t.Context(), oauth.TrustedIssuer{Signer: oauth.Signer{Name: issuerName}})
+	must(t, err)
 	w.issuer = &oauth.Issuer{
 		Tokens: w.tokens, Clients: cache, Users: w.users, Passwords: new(oauthtest.Passwords),
+		Issuers: oauth.NewIssuerCache(issuers, w.now.Now), Assertions: new(oauthtest.Assertions),
 		Keys: oauthtest.Keys[*bearer.MintRing]{Always: ring}, Now: w.now.Now,
 	}
 	w.verifier = &oauth.Verifier{Tokens: w.tokens, Clients: cache, Keys: oauthtest.Keys[*bearer.CheckRing]{Always: ring.CheckRing}, Now: w.now.Now}
