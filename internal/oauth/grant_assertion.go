@@ -37,11 +37,11 @@ func (i *Issuer) parseTokenExchange(form Form) (grant, error) {
 	case form[paramSubjectToken] == "":
 		return nil, refuse(InvalidRequest, "subject_token is missing")
 	case form[paramSubjectTokenType] != idTokenType:
-		return nil, refuse(InvalidRequest, "subject_token_type is not "+idTokenType)
+		return nil, refuse(InvalidRequest, "subject_token_type is not urn:ietf:params:oauth:token-type:id_token")
 	case form[paramActorToken] != "" || form[paramActorTokenType] != "":
 		return nil, refuse(InvalidRequest, "actor_token is not supported")
 	case cmp.Or(form[paramRequestedTokenType], AccessTokenType) != AccessTokenType:
-		return nil, refuse(InvalidRequest, "requested_token_type is not "+AccessTokenType)
+		return nil, refuse(InvalidRequest, "requested_token_type is not urn:ietf:params:oauth:token-type:access_token")
 	}
 	return assertionGrant{
 		issuers: i.Issuers, assertions: i.Assertions, users: i.Users,
