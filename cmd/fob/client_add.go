@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -49,7 +50,12 @@ func clientAddCommand(p *program) *cobra.Command {
 		Short:   "Add a client",
 		Long:    clientAddHelp,
 		Example: clientAddExample,
-		Args:    noArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && o.id == "" {
+				return fmt.Errorf("%s takes no arguments, did you mean --id %s?", cmd.CommandPath(), shown(args[0]))
+			}
+			return noArgs(cmd, args)
+		},
 		RunE: p.withStores(func(ctx context.Context, s stores, _ []string) error {
 			return addClient(ctx, p, s.registrar(), o)
 		}),

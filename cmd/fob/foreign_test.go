@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// An endpoint that is not DynamoDB is no outage that passes, and never a success.
+// An endpoint that is not DynamoDB is called that, and is never a success.
 func TestEndpointThatIsNotDynamoDB(t *testing.T) {
 	t.Setenv("AWS_PROFILE", "")
 	t.Setenv("AWS_CONFIG_FILE", "/none")
