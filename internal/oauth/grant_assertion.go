@@ -11,7 +11,7 @@ import (
 // Token types of RFC 8693 §3.
 const (
 	idTokenType     = "urn:ietf:params:oauth:token-type:id_token"
-	AccessTokenType = "urn:ietf:params:oauth:token-type:access_token" //nolint:gosec // no credential
+	AccessTokenType = "urn:ietf:params:oauth:token-type:access_token"
 )
 
 // assertionGrant is a login that another issuer proves: a token exchange (RFC 8693)
