@@ -44,7 +44,7 @@ func Handler(h http.Handler, o wire.Options) func(context.Context, json.RawMessa
 				answer, err = nil, wire.PanicError(v)
 			}
 			if err != nil {
-				logFailure(ctx, o, "event not served", err)
+				o.LogFailure(ctx, "event not served", err, ids(ctx, "")...)
 			}
 		}()
 		ctx, cancel := withReserve(ctx)
@@ -63,9 +63,13 @@ func Handler(h http.Handler, o wire.Options) func(context.Context, json.RawMessa
 	}
 }
 
-// logFailure writes the line of an event that was not answered.
-func logFailure(ctx context.Context, o wire.Options, what string, err error) {
-	o.LogFailure(ctx, what, err, slog.String("request_id", invocationID(ctx)))
+// ids are what joins the line of an event that was not answered with other logs.
+func ids(ctx context.Context, gateways string) []slog.Attr {
+	attrs := []slog.Attr{slog.String("request_id", invocationID(ctx))}
+	if gateways != "" {
+		attrs = append(attrs, slog.String("gateway_request_id", gateways))
+	}
+	return attrs
 }
 
 // withReserve ends ctx the reserve before its deadline.

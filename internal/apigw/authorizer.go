@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -65,17 +66,19 @@ type authorizerEvent struct {
 // 1.0 with a policy.
 func Authorizer(a wire.Authorizer, o wire.Options) func(context.Context, json.RawMessage) (any, error) {
 	return func(ctx context.Context, event json.RawMessage) (answer any, err error) {
+		var e authorizerEvent
 		// The gateway learns only that there is no judgement; the operator's log says
 		// why. The line rings the alarm, because the function's errors cannot: each 401
 		// is one.
 		notJudged := func(why error) error {
-			logFailure(ctx, o, "event not judged", why)
+			o.LogFailure(ctx, "event not judged", why, ids(ctx, e.RequestContext.RequestID)...)
 			return errNotJudged
 		}
 		// A client can write such a request, and shall not ring the alarm with it.
 		refusedQuietly := func(why error) error {
 			if o.Log != nil {
-				o.Log.WarnContext(ctx, "event not judged", "function", o.Function, "error", why.Error(), "request_id", invocationID(ctx))
+				attrs := append(ids(ctx, e.RequestContext.RequestID), slog.String("function", o.Function), slog.String("error", why.Error()))
+				o.Log.LogAttrs(ctx, slog.LevelWarn, "event not judged", attrs...)
 			}
 			return errNotJudged
 		}
@@ -86,7 +89,6 @@ func Authorizer(a wire.Authorizer, o wire.Options) func(context.Context, json.Ra
 		}()
 		ctx, cancel := withReserve(ctx)
 		defer cancel()
-		var e authorizerEvent
 		if json.Unmarshal(event, &e) != nil {
 			e = authorizerEvent{}
 		}

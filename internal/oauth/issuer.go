@@ -36,8 +36,8 @@ type Issuer struct {
 type TokenRequest struct {
 	Credentials Credentials
 	Form        Form
-	// Source is where the request came from as the gateway saw it, never as a
-	// header says: an IPv4 address or an IPv6 /64.
+	// Source is where the request came from as the gateway saw it, or an edge that proved
+	// itself, never as any other header says: an IPv4 address or an IPv6 /64.
 	Source string
 }
 
