@@ -82,7 +82,7 @@ func TestPasswordGrantIsOff(t *testing.T) {
 	}
 	token, metadata := s.run(t, "token", off), s.run(t, "metadata", off)
 	got := metadata.send(t, encode(t, readSample(t, "metadata/events/metadata.json"))).members(t)
-	if diff := cmp.Diff([]any{"client_credentials", "refresh_token"}, got["grant_types_supported"]); diff != "" || got["issuer"] != "https://id.example.com" {
+	if diff := cmp.Diff([]any{"client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer"}, got["grant_types_supported"]); diff != "" || got["issuer"] != "https://id.example.com" {
 		t.Errorf("issuer %v, grants (-want +got):\n%s", got["issuer"], diff)
 	}
 	a := token.post(t, "grant_type", "password", "username", demoUser, "password", demoPassword, "client_id", demoClient, "client_secret", demoClientSecret)

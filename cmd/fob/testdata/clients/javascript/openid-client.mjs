@@ -17,7 +17,7 @@ const backends = [
 ]
 const server = app.serverMetadata()
 assert.equal(server.issuer, fob.issuer)
-assert.deepEqual(server.grant_types_supported, ['password', 'client_credentials', 'refresh_token'])
+assert.deepEqual(server.grant_types_supported, ['password', 'client_credentials', 'refresh_token', 'urn:ietf:params:oauth:grant-type:token-exchange', 'urn:ietf:params:oauth:grant-type:jwt-bearer'])
 assert.equal(server.supportsPKCE(), false)
 
 const body = (error, status) => (err) => {
