@@ -53,7 +53,10 @@ type Answer struct {
 	AccessToken  bearer.Bearer
 	ExpiresIn    int64         // seconds, at least 1
 	RefreshToken bearer.Bearer // empty if there is none
-	Scope        scope.Set
+	// RefreshExpiresIn is after how many seconds the refresh token ends if nothing is
+	// done, at least 1; 0 without one. Each use may move it, up to the absolute end.
+	RefreshExpiresIn int64
+	Scope            scope.Set
 }
 
 // Issue decides what a login gets: the same token again while it is valid and
@@ -89,7 +92,7 @@ func (r Rules) login(from Record, withRefresh bool) Decision {
 	if withRefresh {
 		refresh = d.refreshForLogin()
 	}
-	return d.decision(access, refresh)
+	return d.decision(access, refresh, d.next.Refresh.Expiry)
 }
 
 // sameTokenAgain is the promise: the same client, user and scopes get the same
@@ -186,7 +189,8 @@ func (d *draft) seal(kind bearer.Kind, s Slot) (bearer.Bearer, bearer.Hash, bool
 }
 
 // decision answers with these tokens, after a write if one of them was made.
-func (d *draft) decision(access, refresh bearer.Bearer) Decision {
+// refreshExpiry is the absolute end of the refresh token.
+func (d *draft) decision(access, refresh bearer.Bearer, refreshExpiry int64) Decision {
 	if d.tampered {
 		return Decision{Tampered: true}
 	}
@@ -200,15 +204,14 @@ func (d *draft) decision(access, refresh bearer.Bearer) Decision {
 		}
 	}
 	slot := d.next.Access
-	return Decision{
-		Do:     do,
-		Record: d.next,
-		Answer: Answer{
-			AccessToken:  access,
-			ExpiresIn:    min(slot.Expiry-d.Now, slot.lifetime()),
-			RefreshToken: refresh,
-			Scope:        d.next.Authorization.Scope,
-		},
-		Issued: d.issued,
+	answer := Answer{
+		AccessToken:  access,
+		ExpiresIn:    min(slot.Expiry-d.Now, slot.lifetime()),
+		RefreshToken: refresh,
+		Scope:        d.next.Authorization.Scope,
 	}
+	if refresh.Len() > 0 {
+		answer.RefreshExpiresIn = min(refreshExpiry, d.next.RefreshIdle) - d.Now
+	}
+	return Decision{Do: do, Record: d.next, Answer: answer, Issued: d.issued}
 }

@@ -43,14 +43,14 @@ func (r Rules) Refresh(current *Record, t bearer.Token, shown bearer.Bearer, gra
 	half := rec.Access.lifetime() / 2 // a client that refreshes wants a token that lasts
 	switch {
 	case !r.Terms.Public:
-		return d.decision(d.access(half), shown)
+		return d.decision(d.access(half), shown, t.Expiry)
 	case isCurrent:
 		access := d.access(half)
-		return d.decision(access, d.rotate(rec.Refresh.Expiry))
+		return d.decision(access, d.rotate(rec.Refresh.Expiry), rec.Refresh.Expiry)
 	default:
 		// The successor in force, without a write as long as the access token lives.
 		access := d.access(1)
-		decided := d.decision(access, d.again(bearer.Refresh, rec.Refresh))
+		decided := d.decision(access, d.again(bearer.Refresh, rec.Refresh), rec.Refresh.Expiry)
 		decided.Repeated = decided.Do != Refuse
 		return decided
 	}

@@ -170,3 +170,34 @@ func TestLoginRenewsTheRefreshToken(t *testing.T) {
 		b.refresh(second.RefreshToken)
 	}
 }
+
+// The answer says when the refresh token ends if nothing is done: the earlier of its idle
+// and its absolute end, for the very token that is handed out.
+func TestRefreshExpiresIn(t *testing.T) {
+	for _, public := range []bool{false, true} {
+		b := newBench(t, public)
+		answer := b.login()
+		if got := answer.RefreshExpiresIn; got != defaultRefreshIdle {
+			t.Errorf("public %v: %d after a login, want %d", public, got, defaultRefreshIdle)
+		}
+		b.now += 100
+		if got := b.login().RefreshExpiresIn; got != defaultRefreshIdle-100 {
+			t.Errorf("public %v: %d for the same token again, want %d", public, got, defaultRefreshIdle-100)
+		}
+		// Each use moves the idle end, up to the absolute one.
+		for b.now < b.record.Refresh.Expiry-defaultRefreshIdle/2 {
+			b.now += defaultRefreshIdle / 2
+			answer = b.refresh(answer.RefreshToken)
+			end := min(b.record.Refresh.Expiry, b.record.RefreshIdle)
+			if got := answer.RefreshExpiresIn; got != end-b.now || got < 1 {
+				t.Fatalf("public %v: %d, want %d", public, got, end-b.now)
+			}
+			if !b.active(answer.RefreshToken) {
+				t.Fatalf("public %v: the token is not active", public)
+			}
+		}
+		if answer.RefreshExpiresIn >= defaultRefreshIdle/2+1 {
+			t.Errorf("public %v: %d before the absolute end", public, answer.RefreshExpiresIn)
+		}
+	}
+}

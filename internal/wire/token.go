@@ -18,11 +18,12 @@ func Token(issuer *oauth.Issuer, o Options) http.Handler {
 			return answer{}, err
 		}
 		body := tokenJSON{
-			AccessToken:  t.AccessToken.Reveal(),
-			TokenType:    "Bearer",
-			ExpiresIn:    t.ExpiresIn,
-			RefreshToken: t.RefreshToken.Reveal(),
-			Scope:        t.Scope.String(),
+			AccessToken:      t.AccessToken.Reveal(),
+			TokenType:        "Bearer",
+			ExpiresIn:        t.ExpiresIn,
+			RefreshToken:     t.RefreshToken.Reveal(),
+			RefreshExpiresIn: t.RefreshExpiresIn,
+			Scope:            t.Scope.String(),
 		}
 		if oauth.EventOf(r.Context()).Grant == oauth.TokenExchangeGrant {
 			body.IssuedTokenType = oauth.AccessTokenType
@@ -37,7 +38,10 @@ type tokenJSON struct {
 	TokenType    string `json:"token_type"`
 	ExpiresIn    int64  `json:"expires_in"`
 	RefreshToken string `json:"refresh_token,omitempty"`
-	Scope        string `json:"scope,omitempty"`
+	// RefreshExpiresIn has no RFC; it is the name that other servers and clients use. An
+	// app can warn before the login ends.
+	RefreshExpiresIn int64  `json:"refresh_token_expires_in,omitempty"`
+	Scope            string `json:"scope,omitempty"`
 
 	IssuedTokenType string `json:"issued_token_type,omitempty"` // RFC 8693 §2.2.1 requires it
 }

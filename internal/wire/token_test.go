@@ -69,6 +69,8 @@ func TestTokenAnswer(t *testing.T) {
 			"token_type": "Bearer",
 			"expires_in": json.Number("3600"), // an integer, written as one
 			"scope":      "read write device_ipad",
+
+			"refresh_token_expires_in": json.Number("2592000"),
 		}
 		if diff := cmp.Diff(members, want); diff != "" {
 			t.Errorf("got -, want +:\n%s", diff)
