@@ -59,24 +59,32 @@ func runPage(t *testing.T, name, engine string, env []string, atLeast int) {
 		t.Fatalf("%s has %d commands, want %d or more", name, len(steps), atLeast)
 	}
 	// fob serve is in a terminal of its own, which has what was exported before it.
-	var script, exports strings.Builder
-	script.WriteString("exec 2>&1\n")
+	var exports strings.Builder
 	served := false
 	for i, s := range steps {
-		command := s.command
 		switch {
-		case strings.HasPrefix(command, "export "):
-			exports.WriteString(command + "\n")
-		case strings.HasPrefix(command, "fob serve"):
+		case strings.HasPrefix(s.command, "export "):
+			exports.WriteString(s.command + "\n")
+		case strings.HasPrefix(s.command, "fob serve"):
 			served = true
-			command = strings.Replace(command, "fob serve", "fob serve --addr 127.0.0.1:"+port, 1)
+			command := strings.Replace(s.command, "fob serve", "fob serve --addr 127.0.0.1:"+port, 1)
 			startTerminal(t, folder, env, exports.String()+"exec "+command, "http://localhost:"+port)
-			command = ":"
+			steps[i].command = ":"
 		}
-		fmt.Fprintf(&script, "%s\nprintf '\\n%s %d %%s\\n' $?\n", command, marker, i)
 	}
 	if !served {
 		t.Fatalf("%s does not say which fob serve it needs", name)
+	}
+	runSteps(t, name, folder, env, steps)
+}
+
+// runSteps runs the commands in one shell.
+func runSteps(t *testing.T, name, folder string, env []string, steps []pageStep) {
+	t.Helper()
+	var script strings.Builder
+	script.WriteString("exec 2>&1\n")
+	for i, s := range steps {
+		fmt.Fprintf(&script, "%s\nprintf '\\n%s %d %%s\\n' $?\n", s.command, marker, i)
 	}
 	shell := exec.CommandContext(t.Context(), "sh", "-c", script.String())
 	shell.Dir, shell.Env = folder, env
