@@ -25,28 +25,7 @@ import (
 // (RFC 8693), and golang.org/x/oauth2/jwt asserts a user (RFC 7523). The issuer is
 // registered and removed by commands while fob serve runs.
 func TestLoginsThatOthersProve(t *testing.T) {
-	endpoint := dynamotest.Engine(t)
-	env := append(fixtureEnv(t, dynamotest.New(t, endpoint)), endpointEnv+"="+endpoint)
-	fob := serveProcess(t, env, "--dynamodb", endpoint)
-	folder := t.TempDir()
-	operate := func(args ...string) {
-		t.Helper()
-		cmd := exec.CommandContext(t.Context(), "fob", args...)
-		cmd.Dir = folder
-		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "GORACE=" + exitAtOnce}, env...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("fob %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-	}
-
-	const issuer = "https://login.example.com"
-	key := assertiontest.NewKey(t, "RS256")
-	if err := os.WriteFile(filepath.Join(folder, "keys.json"), []byte(assertiontest.JWKS(t, key)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	operate("issuer", "add", issuer, "--audience", "com.example.app", "--audience", fob.Issuer, "--algorithm", "RS256", "--keys-file", "keys.json", "--username-claim", "email")
-	operate("client", "add", "--id", "shop-app", "--public", "--grant", "token-exchange", "--grant", "jwt-bearer", "--grant", "refresh_token", "--scope", "read", "--default-scope", "read", "--audience", "https://api.example.com")
-
+	fob, key := fobWithIssuer(t)
 	post := func(endpoint string, pairs ...string) (status int, body map[string]any) {
 		t.Helper()
 		form := url.Values{"client_id": {"shop-app"}}
@@ -66,7 +45,7 @@ func TestLoginsThatOthersProve(t *testing.T) {
 	now := time.Now().Unix()
 	// The nonce of the app is "raw", and the claim its SHA-256, as Apple's.
 	idToken := key.Sign(t, nil, assertiontest.Members{
-		"iss": issuer, "aud": "com.example.app", "sub": "001234.abc", "iat": now, "exp": now + 600,
+		"iss": otherIssuer, "aud": "com.example.app", "sub": "001234.abc", "iat": now, "exp": now + 600,
 		"email": "ann@example.com", "email_verified": "true",
 		"nonce": "d7439bee24773bcbfa2d0a97947ee36227b10d1022b1a55847e928965bb6bfde",
 	})
@@ -95,7 +74,7 @@ func TestLoginsThatOthersProve(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := jwt.Config{
-		Email: issuer, Subject: "001234.abc", Audience: fob.Issuer, TokenURL: fob.TokenEndpoint,
+		Email: otherIssuer, Subject: "001234.abc", Audience: fob.Issuer, TokenURL: fob.TokenEndpoint,
 		PrivateKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), PrivateKeyID: key.ID,
 		Scopes: []string{"read", "device_phone"}, Expires: 5 * time.Minute,
 	}
@@ -119,6 +98,36 @@ func TestLoginsThatOthersProve(t *testing.T) {
 	if status, body := post(fob.TokenEndpoint, "grant_type", "refresh_token", "refresh_token", phone["refresh_token"].(string)); status != http.StatusOK {
 		t.Errorf("the phone: %d %v", status, body)
 	}
+}
+
+// otherIssuer is the name of the issuer that [fobWithIssuer] registers.
+const otherIssuer = "https://login.example.com"
+
+// fobWithIssuer runs fob serve, with an issuer whose tokens the key signs, for the app
+// com.example.app and for fob, and with the public client shop-app.
+func fobWithIssuer(t *testing.T) (ready, assertiontest.Key) {
+	t.Helper()
+	endpoint := dynamotest.Engine(t)
+	env := append(fixtureEnv(t, dynamotest.New(t, endpoint)), endpointEnv+"="+endpoint)
+	fob := serveProcess(t, env, "--dynamodb", endpoint)
+	folder := t.TempDir()
+	operate := func(args ...string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), "fob", args...)
+		cmd.Dir = folder
+		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "GORACE=" + exitAtOnce}, env...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("fob %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+
+	key := assertiontest.NewKey(t, "RS256")
+	if err := os.WriteFile(filepath.Join(folder, "keys.json"), []byte(assertiontest.JWKS(t, key)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	operate("issuer", "add", otherIssuer, "--audience", "com.example.app", "--audience", fob.Issuer, "--algorithm", "RS256", "--keys-file", "keys.json", "--username-claim", "email")
+	operate("client", "add", "--id", "shop-app", "--public", "--grant", "token-exchange", "--grant", "jwt-bearer", "--grant", "refresh_token", "--scope", "read", "--default-scope", "read", "--audience", "https://api.example.com")
+	return fob, key
 }
 
 // named sends a public client's id as Basic with an empty password.

@@ -22,13 +22,8 @@ func TestJavaScriptLibraries(t *testing.T) {
 	l := language(t, "javascript", "package.json", "node")
 	for _, library := range []string{"oauth4webapi", "openid-client", "simple-oauth2"} {
 		t.Run(library, func(t *testing.T) {
-			// Node looks for packages beside the program and above.
-			dir := t.TempDir()
-			l.copy(t, library+".mjs", dir)
-			if err := os.Symlink(filepath.Join(l.installed, "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
-				t.Fatal(err)
-			}
-			onEachStore(t, func(t *testing.T, fob ready) { l.run(t, fob, "node", filepath.Join(dir, library+".mjs")) })
+			program := l.javaScript(t, library+".mjs")
+			onEachStore(t, func(t *testing.T, fob ready) { l.run(t, fob, "node", program) })
 		})
 	}
 }
@@ -44,15 +39,9 @@ func TestPythonLibraries(t *testing.T) {
 
 func TestJavaLibraries(t *testing.T) {
 	l := language(t, "java", "pom.xml", "javac", "java")
-	classes, jars := t.TempDir(), filepath.Join(l.installed, "jars", "*")
-	sources, err := filepath.Glob(filepath.Join(l.source, "*.java"))
-	if err != nil || len(sources) == 0 {
-		t.Fatalf("%v: %v", sources, err)
-	}
-	l.build(t, exec.CommandContext(t.Context(), "javac", append([]string{"-d", classes, "-cp", jars}, sources...)...))
+	path := l.java(t)
 	for _, library := range []string{"Spring", "Nimbus", "Scribe", "Apache"} {
 		t.Run(library, func(t *testing.T) {
-			path := classes + string(filepath.ListSeparator) + jars
 			l.run(t, serveHere(t), "java", "-XX:TieredStopAtLevel=1", "-cp", path, library)
 		})
 	}
@@ -78,7 +67,10 @@ func TestRustLibrary(t *testing.T) {
 }
 
 // libraries are those of one language.
-type libraries struct{ source, installed string }
+type libraries struct {
+	source, installed string
+	env               []string // of the programs, more than $FOB
+}
 
 // language returns the libraries of a language if those of its list are installed and
 // the programs are there that run them.
@@ -124,6 +116,30 @@ func (l libraries) copy(t *testing.T, name, dir string) {
 	}
 }
 
+// javaScript copies a program to where Node finds the packages, and returns its path.
+func (l libraries) javaScript(t *testing.T, name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	l.copy(t, name, dir)
+	// Node looks for packages in the program's folder and above.
+	if err := os.Symlink(filepath.Join(l.installed, "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, name)
+}
+
+// java compiles all programs and returns the class path.
+func (l libraries) java(t *testing.T) string {
+	t.Helper()
+	classes, jars := t.TempDir(), filepath.Join(l.installed, "jars", "*")
+	sources, err := filepath.Glob(filepath.Join(l.source, "*.java"))
+	if err != nil || len(sources) == 0 {
+		t.Fatalf("%v: %v", sources, err)
+	}
+	l.build(t, exec.CommandContext(t.Context(), "javac", append([]string{"-d", classes, "-cp", jars}, sources...)...))
+	return classes + string(filepath.ListSeparator) + jars
+}
+
 func (l libraries) build(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -131,7 +147,7 @@ func (l libraries) build(t *testing.T, cmd *exec.Cmd) {
 	}
 }
 
-// run gives a program nothing but $FOB, the first line of `fob serve --json`.
+// run gives a program $FOB, the first line of `fob serve --json`, and l.env.
 func (l libraries) run(t *testing.T, fob ready, program string, args ...string) {
 	t.Helper()
 	about, err := json.Marshal(fob)
@@ -139,7 +155,7 @@ func (l libraries) run(t *testing.T, fob ready, program string, args ...string) 
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "FOB=" + string(about)}
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "FOB=" + string(about)}, l.env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
