@@ -2,7 +2,9 @@ package dynamo_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -14,6 +16,25 @@ import (
 
 	"github.com/fob-oauth/fob/internal/oauth"
 )
+
+// measure sends one request and compares the outcome, the refusal and the price.
+func (w *budgetWorld) measure(request func(context.Context) error, outcome oauth.Outcome, code oauth.Code, want price, absent float64) {
+	w.t.Helper()
+	w.meter.reset()
+	var event oauth.Event
+	err := request(oauth.WithEvent(w.t.Context(), &event))
+	refused, _ := errors.AsType[*oauth.Error](err)
+	switch {
+	case code == "" && err != nil:
+		w.t.Fatal(err)
+	case code != "" && (refused == nil || refused.Code != code):
+		w.t.Errorf("error %v, want %s", err, code)
+	}
+	if event.Outcome != outcome {
+		w.t.Errorf("outcome %q, want %q", event.Outcome, outcome)
+	}
+	w.check(event, want, absent)
+}
 
 // check holds a request to its price, by what the event says and by what the
 // meter saw, and the items that it left to their size.

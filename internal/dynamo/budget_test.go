@@ -310,20 +310,7 @@ func testBudget(t *testing.T, endpoint string, absent float64) {
 		t.Run(test.name, func(t *testing.T) {
 			w := newBudgetWorld(t, endpoint)
 			request := test.prepare(w)
-			w.meter.reset()
-			var event oauth.Event
-			err := request(oauth.WithEvent(t.Context(), &event))
-			refused, _ := errors.AsType[*oauth.Error](err)
-			switch {
-			case test.code == "" && err != nil:
-				t.Fatal(err)
-			case test.code != "" && (refused == nil || refused.Code != test.code):
-				t.Errorf("error %v, want %s", err, test.code)
-			}
-			if event.Outcome != test.outcome {
-				t.Errorf("outcome %q, want %q", event.Outcome, test.outcome)
-			}
-			w.check(event, test.price, absent)
+			w.measure(request, test.outcome, test.code, test.price, absent)
 		})
 	}
 

@@ -51,10 +51,17 @@ func newBudgetWorld(t *testing.T, endpoint string) *budgetWorld {
 	audiences := []string{"https://api.mobile.example.com/v1"}
 	for _, c := range []oauth.Client{
 		{ID: "backend", Grants: oauth.GrantTypes(), Scopes: both, DefaultScopes: both, Audiences: audiences},
-		{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}, Scopes: both, DefaultScopes: both, Audiences: audiences},
+		{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant, oauth.TokenExchangeGrant, oauth.JWTBearerGrant}, Scopes: both, DefaultScopes: both, Audiences: audiences},
 		{ID: "api", Introspects: audiences},
 	} {
 		oauthtest.SaveClient(t, w.f.Clients, c, w.now.Load())
+	}
+	for _, i := range []oauth.TrustedIssuer{
+		{Signer: oauth.Signer{Name: budgetIssuer, Audiences: []string{"com.example.app"}, Algorithms: []string{"RS256"}}, UsernameClaim: "email"},
+		{Signer: oauth.Signer{Name: budgetBackEnd, Audiences: []string{"com.example.app"}, Algorithms: []string{"RS256"}}, Subjects: oauth.NamedSubjects},
+	} {
+		_, err := w.f.Issuers.SaveIssuer(t.Context(), i)
+		w.must(err)
 	}
 	oauthtest.SaveUser(t, w.f.Users, oauth.User{Username: budgetUser, ID: "u_abcdefghijklmnopqrstuvwxyz", Created: w.now.Load()}, budgetPassword)
 
@@ -64,7 +71,12 @@ func newBudgetWorld(t *testing.T, endpoint string) *budgetWorld {
 	return w
 }
 
-const budgetUser = "annabel.longname@mobile.example.com"
+const (
+	budgetUser = "annabel.longname@mobile.example.com"
+	// Issuers of users of their own, and of users of fob.
+	budgetIssuer  = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI"
+	budgetBackEnd = "https://login.example.com"
+)
 
 // instance is another one on the same tables, with connections and caches of its
 // own. The caches are warm and stay it: their clock stands still.
@@ -84,10 +96,18 @@ func (w *budgetWorld) instance(endpoint string) (*oauth.Issuer, *oauth.Verifier)
 	}
 	_, err := clients.ResourceScopes(w.t.Context())
 	w.must(err)
+	issuers := oauth.NewIssuerCache(dynamo.NewIssuers(db, w.f.Tables.Clients), func() time.Time { return time.Unix(0, 0) })
+	for _, name := range []string{budgetIssuer, budgetBackEnd} {
+		_, found, err := issuers.TrustedIssuer(w.t.Context(), name)
+		w.must(err)
+		if !found {
+			w.t.Fatalf("no issuer %s", name)
+		}
+	}
 	ring := oauthtest.Ring(w.t, "")
 	return &oauth.Issuer{
 			Tokens: tokens, Clients: clients, Users: dynamo.NewUsers(db, w.f.Tables.Users),
-			Passwords: new(oauthtest.Passwords), Keys: oauthtest.Keys[*bearer.MintRing]{Always: ring}, Now: w.now.Now,
+			Issuers: issuers, Assertions: new(oauthtest.Assertions), Passwords: new(oauthtest.Passwords), Keys: oauthtest.Keys[*bearer.MintRing]{Always: ring}, Now: w.now.Now,
 		}, &oauth.Verifier{
 			Tokens: tokens, Clients: clients, Keys: oauthtest.Keys[*bearer.CheckRing]{Always: ring.CheckRing}, Now: w.now.Now,
 		}
