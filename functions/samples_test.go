@@ -36,7 +36,7 @@ func samples() map[string]sample {
 	issued := func(scope string, more ...string) reply {
 		body := map[string]any{"access_token": "an access token", "token_type": "Bearer", "expires_in": "seconds", "scope": scope}
 		for _, name := range more {
-			body[name] = "a refresh token"
+			body[name], body[name+"_expires_in"] = "a refresh token", "a month"
 		}
 		return reply{status: http.StatusOK, body: body}
 	}
@@ -99,6 +99,8 @@ func settled(body map[string]any) map[string]any {
 			body[name] = "a refresh token"
 		case name == "expires_in" && whole && 3540 <= number && number <= 3600:
 			body[name] = "seconds"
+		case name == "refresh_token_expires_in" && whole && 2591940 <= number && number <= 2592000:
+			body[name] = "a month"
 		case name == "exp" && whole && now < number && number <= now+3600, name == "iat" && whole && now-600 < number && number <= now:
 			body[name] = "time"
 		case name == "sub" && userID.MatchString(text):

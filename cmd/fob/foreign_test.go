@@ -56,7 +56,8 @@ func TestEndpointThatIsNotDynamoDB(t *testing.T) {
 	}
 }
 
-// speaking accepts connections and says the same to all.
+// speaking accepts connections and says the same to all, once they have said something:
+// what comes before that may be taken for an answer or not.
 func speaking(t *testing.T, greeting string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -71,6 +72,7 @@ func speaking(t *testing.T, greeting string) string {
 				return
 			}
 			go func() {
+				_, _ = c.Read(make([]byte, 1))
 				_, _ = io.WriteString(c, greeting)
 				_, _ = io.Copy(io.Discard, c)
 			}()
