@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"io"
 	"log"
 	"net"
@@ -56,8 +57,8 @@ func TestEndpointThatIsNotDynamoDB(t *testing.T) {
 	}
 }
 
-// speaking accepts connections and says the same to all, once they have said something:
-// what comes before that may be taken for an answer or not.
+// speaking accepts connections and says the same to all, once they have sent a request:
+// what comes earlier may be taken for an answer or not.
 func speaking(t *testing.T, greeting string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -72,7 +73,9 @@ func speaking(t *testing.T, greeting string) string {
 				return
 			}
 			go func() {
-				_, _ = c.Read(make([]byte, 1))
+				if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+					_, _ = io.Copy(io.Discard, r.Body)
+				}
 				_, _ = io.WriteString(c, greeting)
 				_, _ = io.Copy(io.Discard, c)
 			}()
