@@ -39,6 +39,7 @@ func addClientSettings(cmd *cobra.Command) *entryFlags[oauth.Client] {
 	all.span("access-lifetime", "how long access tokens live (default 1h)", func(c *oauth.Client) *int64 { return &c.AccessLifetime })
 	all.span("refresh-idle", "how long a refresh token lives without use (default 30d)", func(c *oauth.Client) *int64 { return &c.RefreshIdle })
 	all.span("refresh-absolute", "how long a refresh token lives at most (default 90d)", func(c *oauth.Client) *int64 { return &c.RefreshAbsolute })
+	all.span("refresh-grace", "for how long after its use a refresh token of a public client gets the same successor again, 30s to 10m (default 1m)", func(c *oauth.Client) *int64 { return &c.RefreshGrace })
 	maximum := cmd.Flags().Int(maxAuthorizationsFlag, 0, "`number` of devices and scopes of one user that are live at once (default 25)")
 	all.add(maxAuthorizationsFlag, func(c *oauth.Client) error {
 		c.MaxAuthorizations = *maximum

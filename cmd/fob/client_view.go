@@ -27,6 +27,7 @@ type clientView struct {
 	AccessLifetime    int64        `json:"access_lifetime" is:"seconds"`
 	RefreshIdle       int64        `json:"refresh_idle" is:"seconds"`
 	RefreshAbsolute   int64        `json:"refresh_absolute" is:"seconds"`
+	RefreshGrace      int64        `json:"refresh_grace" is:"seconds, no effect on a confidential client"`
 	MaxAuthorizations int          `json:"max_authorizations"`
 	LongestLife       int64        `json:"longest_life,omitempty" is:"seconds, of tokens from before a lifetime was shortened"`
 }
@@ -52,6 +53,7 @@ func viewClient(c oauth.Client) clientView {
 		AccessLifetime:    cmp.Or(c.AccessLifetime, oauth.DefaultAccessLifetime),
 		RefreshIdle:       cmp.Or(c.RefreshIdle, oauth.DefaultRefreshIdle),
 		RefreshAbsolute:   cmp.Or(c.RefreshAbsolute, oauth.DefaultRefreshAbsolute),
+		RefreshGrace:      cmp.Or(c.RefreshGrace, oauth.DefaultRefreshGrace),
 		MaxAuthorizations: cmp.Or(c.MaxAuthorizations, oauth.DefaultMaxAuthorizations),
 		LongestLife:       c.LongestLife,
 	}
@@ -110,6 +112,7 @@ func showClient(ctx context.Context, p *program, s stores, id string) error {
 			[]string{"access lifetime", oauth.FormatLifetime(v.AccessLifetime)},
 			[]string{"refresh idle", oauth.FormatLifetime(v.RefreshIdle)},
 			[]string{"refresh absolute", oauth.FormatLifetime(v.RefreshAbsolute)},
+			[]string{"refresh grace", oauth.FormatLifetime(v.RefreshGrace)},
 			[]string{"max authorizations", strconv.Itoa(v.MaxAuthorizations)},
 		)
 		if v.LongestLife > 0 {

@@ -74,6 +74,7 @@ const (
 	attrAccessLifetime    = "access_lifetime"
 	attrIdleLifetime      = "idle_lifetime"
 	attrRefreshLifetime   = "refresh_lifetime"
+	attrRefreshGrace      = "refresh_grace"
 	attrMaxAuthorizations = "max_authorizations"
 	attrLongestLife       = "longest_life"
 	attrRoles             = "roles"

@@ -102,6 +102,7 @@ func encodeClient(c oauth.Client, key item) item {
 	setNumber(it, attrAccessLifetime, c.AccessLifetime)
 	setNumber(it, attrIdleLifetime, c.RefreshIdle)
 	setNumber(it, attrRefreshLifetime, c.RefreshAbsolute)
+	setNumber(it, attrRefreshGrace, c.RefreshGrace)
 	setNumber(it, attrMaxAuthorizations, c.MaxAuthorizations)
 	setNumber(it, attrLongestLife, c.LongestLife)
 	return it
@@ -124,6 +125,7 @@ func decodeClient(it item) (oauth.Client, error) {
 		AccessLifetime:    in.signed(attrAccessLifetime),
 		RefreshIdle:       in.signed(attrIdleLifetime),
 		RefreshAbsolute:   in.signed(attrRefreshLifetime),
+		RefreshGrace:      in.signed(attrRefreshGrace),
 		MaxAuthorizations: int(in.unsigned(attrMaxAuthorizations, 31)), //nolint:gosec // 31 bits
 		LongestLife:       in.signed(attrLongestLife),
 	}

@@ -98,7 +98,7 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 			Grants:  []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant},
 			Scopes:  scopes(t, "mail", "admin"), DefaultScopes: scopes(t, "mail"),
 			Audiences: []string{"api"}, Introspects: []string{"api"},
-			AccessLifetime: 4, RefreshIdle: 5, RefreshAbsolute: 6, MaxAuthorizations: 7,
+			AccessLifetime: 4, RefreshIdle: 5, RefreshAbsolute: 6, RefreshGrace: 8, MaxAuthorizations: 7,
 		}, client), []string{
 			"access_lifetime N 4",
 			"au [S api]",
@@ -113,6 +113,7 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 			"max_authorizations N 7",
 			"pk S client#app",
 			"public BOOL false",
+			"refresh_grace N 8",
 			"refresh_lifetime N 6",
 			"scopes S admin mail",
 			"secrets [{cr N 3, h B AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=}]",

@@ -15,6 +15,7 @@ const testNow = 1_800_000_000
 const (
 	defaultAccessLifetime  = 3600
 	defaultRefreshIdle     = 30 * 24 * 3600
+	defaultRefreshGrace    = 60
 	defaultRefreshAbsolute = 90 * 24 * 3600
 )
 
@@ -78,7 +79,7 @@ func newBench(t fataler, public bool) *bench {
 	}
 	return &bench{
 		t: t, now: testNow, auth: a, ring: testRing(t, map[string]bearer.State{"1": bearer.Active}),
-		terms: Terms{Client: "app", Public: public, AccessLifetime: defaultAccessLifetime, RefreshIdle: defaultRefreshIdle, RefreshAbsolute: defaultRefreshAbsolute},
+		terms: Terms{Client: "app", Public: public, AccessLifetime: defaultAccessLifetime, RefreshIdle: defaultRefreshIdle, RefreshAbsolute: defaultRefreshAbsolute, RefreshGrace: defaultRefreshGrace},
 	}
 }
 

@@ -20,6 +20,10 @@ type Terms struct {
 	AccessLifetime  int64
 	RefreshIdle     int64
 	RefreshAbsolute int64
+
+	// RefreshGrace is for how long after a rotation the predecessor gets the same
+	// successor again: a phone lost the reply.
+	RefreshGrace int64
 }
 
 // Decision is what to do about a request. The zero Decision refuses it.
@@ -29,8 +33,8 @@ type Decision struct {
 	Answer Answer
 	Issued bool // an access token was made
 
-	// Repeated says that the refresh token was exchanged before, not longer than Grace
-	// ago: by a phone that lost the reply, or by somebody who has a copy.
+	// Repeated says that the refresh token was exchanged before, not longer than
+	// RefreshGrace ago: by a phone that lost the reply, or by somebody who has a copy.
 	Repeated bool
 
 	// Tampered says that the record that was read holds something that fob did not

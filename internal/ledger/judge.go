@@ -99,13 +99,14 @@ func (v View) live(s Slot) bool {
 func (v View) refreshLive(r Record, s Slot) bool { return v.live(s) && v.Now < r.RefreshIdle }
 
 // Refreshes finds the refresh token t in a record that is alive, if t may still be
-// exchanged, and when it expires: the current one, and the one before for [Grace]
-// seconds after the rotation, or to its own expiry if the client is confidential.
-func (v View) Refreshes(r Record, t bearer.Token, public bool) (slot Slot, expiry int64, ok bool) {
+// exchanged by a client on these terms, and when it expires: the current one, and the
+// one before for [Terms.RefreshGrace] seconds after the rotation, or to its own expiry
+// if the client is confidential.
+func (v View) Refreshes(r Record, t bearer.Token, of Terms) (slot Slot, expiry int64, ok bool) {
 	switch {
 	case r.Refresh.holds(t):
 		slot = r.Refresh
-	case r.RefreshPrev.holds(t) && (!public || v.Now-r.RefreshRotated <= Grace):
+	case r.RefreshPrev.holds(t) && (!of.Public || v.Now-r.RefreshRotated <= of.RefreshGrace):
 		slot = r.RefreshPrev
 	default:
 		return Slot{}, 0, false

@@ -72,6 +72,7 @@ func (m *model) run() {
 		"a long while": func(*rapid.T) { m.pass(4000) },
 		"setting": func(*rapid.T) {
 			m.b.terms.AccessLifetime = rapid.SampledFrom([]int64{60, 119, 600, 3600}).Draw(m.t, "lifetime")
+			m.b.terms.RefreshGrace = rapid.SampledFrom([]int64{30, 60, 600}).Draw(m.t, "grace")
 		},
 		"disaster": func(*rapid.T) {
 			switch rapid.IntRange(0, 9).Draw(m.t, "which") {
@@ -214,7 +215,7 @@ func (m *model) refresh(tok *modelToken) {
 		return
 	}
 	usable := m.active(tok)
-	withinGrace := tok.successor != nil && m.active(tok.successor) && m.b.now-tok.superseded <= Grace && tok.successor == m.newest
+	withinGrace := tok.successor != nil && m.active(tok.successor) && m.b.now-tok.superseded <= m.b.terms.RefreshGrace && tok.successor == m.newest
 	d := m.b.rules().Refresh(m.b.current(), opened, tok.text, false)
 	public := m.b.terms.Public
 	switch {

@@ -2,15 +2,12 @@ package ledger
 
 import "github.com/fob-oauth/fob/internal/bearer"
 
-// Grace is how many seconds after a rotation the predecessor gets the same
-// successor again: a phone lost the reply.
-const Grace = 30
-
 // Refresh decides what a refresh token gets.
 //
 // A confidential client's token does not rotate: any number of retries is safe.
 // A public client's rotates with each use to exactly one successor; a
-// predecessor that comes back later than [Grace] has leaked, and ends the
+// predecessor that comes back later than
+// [Terms.RefreshGrace] has leaked, and ends the
 // Authorization (RFC 9700 §4.14.2). A token that is merely dead has no effect.
 //
 // current is the record that t names if it is alive, else nil. shown is t as the
@@ -24,7 +21,7 @@ func (r Rules) Refresh(current *Record, t bearer.Token, shown bearer.Bearer, gra
 	if rec.Authorization.Client != r.Terms.Client || r.Now >= t.Expiry || r.Now >= rec.RefreshIdle {
 		return Decision{}
 	}
-	_, _, isGood := r.Refreshes(rec, t, r.Terms.Public)
+	_, _, isGood := r.Refreshes(rec, t, r.Terms)
 	isCurrent := rec.Refresh.holds(t) && r.refreshLive(rec, rec.Refresh)
 	isPrevious := rec.RefreshPrev.holds(t) && r.refreshLive(rec, rec.RefreshPrev)
 	isOlder := r.Terms.Public && t.Generation < rec.Refresh.Generation && r.Ring.MintedWithin(t, rec.RID)

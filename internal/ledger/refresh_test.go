@@ -44,7 +44,7 @@ func TestRefreshPublicRotates(t *testing.T) {
 		t.Error("rotation moved the absolute expiry")
 	}
 
-	b.now += Grace // case A38, within the window
+	b.now += defaultRefreshGrace // case A38, within the window
 	again := b.refresh(first)
 	if !again.RefreshToken.Equal(second.RefreshToken.Text) || !again.AccessToken.Equal(second.AccessToken.Text) || b.wrote() {
 		t.Error("within the grace time the predecessor did not get the same successor without a write")
@@ -53,7 +53,7 @@ func TestRefreshPublicRotates(t *testing.T) {
 	b.wantRefused(first, End)
 
 	// One that came two generations before (case A40).
-	b.now -= Grace + 1
+	b.now -= defaultRefreshGrace + 1
 	third := b.refresh(second.RefreshToken)
 	b.wantRefused(first, End)
 	if !b.active(third.RefreshToken) {
@@ -156,11 +156,11 @@ func TestLoginRenewsTheRefreshToken(t *testing.T) {
 			if !r.RefreshToken.Equal(second.RefreshToken.Text) {
 				t.Error("public: the predecessor did not lead to the successor")
 			}
-			b.now += Grace + 1
+			b.now += defaultRefreshGrace + 1
 			b.wantRefused(first.RefreshToken, End)
 			continue
 		}
-		b.now += Grace + 1
+		b.now += defaultRefreshGrace + 1
 		r := b.refresh(first.RefreshToken)
 		if !r.RefreshToken.Equal(first.RefreshToken.Text) {
 			t.Error("confidential: the predecessor does not serve to its own expiry")

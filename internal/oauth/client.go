@@ -68,10 +68,13 @@ const (
 	DefaultAccessLifetime    = 3600
 	DefaultRefreshIdle       = 30 * 24 * 3600
 	DefaultRefreshAbsolute   = 90 * 24 * 3600
+	DefaultRefreshGrace      = 60
 	DefaultMaxAuthorizations = 25
 
 	maxAccessLifetime    = 30 * 24 * 3600
 	maxRefreshAbsolute   = 366 * 24 * 3600
+	minRefreshGrace      = 30
+	maxRefreshGrace      = 10 * 60
 	maxMaxAuthorizations = 10_000
 	maxClientID          = 128 // bytes
 	maxClientSecrets     = 2
@@ -103,6 +106,7 @@ type Client struct {
 	AccessLifetime    int64 // seconds; zero means the default
 	RefreshIdle       int64 // seconds; zero means the default
 	RefreshAbsolute   int64 // seconds; zero means the default
+	RefreshGrace      int64 // seconds, see [ledger.Terms]; zero means the default
 	MaxAuthorizations int   // live at once for each subject; zero means the default
 
 	// LongestLife is the longest life that a token of the client may have been given
@@ -192,6 +196,7 @@ func (c Client) audiencesFor(resource string) ([]string, error) {
 func (c Client) accessLifetime() int64  { return orDefault(c.AccessLifetime, DefaultAccessLifetime) }
 func (c Client) refreshIdle() int64     { return orDefault(c.RefreshIdle, DefaultRefreshIdle) }
 func (c Client) refreshAbsolute() int64 { return orDefault(c.RefreshAbsolute, DefaultRefreshAbsolute) }
+func (c Client) refreshGrace() int64    { return orDefault(c.RefreshGrace, DefaultRefreshGrace) }
 
 // terms are what package ledger needs of the registration.
 func (c Client) terms() ledger.Terms {
@@ -201,6 +206,7 @@ func (c Client) terms() ledger.Terms {
 		AccessLifetime:  c.accessLifetime(),
 		RefreshIdle:     c.refreshIdle(),
 		RefreshAbsolute: c.refreshAbsolute(),
+		RefreshGrace:    c.refreshGrace(),
 	}
 }
 
@@ -268,6 +274,9 @@ func (c Client) Validate() error {
 	inRange("access token lifetime", c.AccessLifetime, maxAccessLifetime)
 	inRange("refresh token idle time", c.RefreshIdle, maxRefreshAbsolute)
 	inRange("refresh token lifetime", c.RefreshAbsolute, maxRefreshAbsolute)
+	if g := c.RefreshGrace; g != 0 && (g < minRefreshGrace || g > maxRefreshGrace) {
+		fault("grace of a refresh token: %s to %s", FormatLifetime(minRefreshGrace), FormatLifetime(maxRefreshGrace))
+	}
 	inRange("longest life of a token", c.LongestLife, maxRefreshAbsolute)
 	if c.MaxAuthorizations < 0 || c.MaxAuthorizations > maxMaxAuthorizations {
 		fault("live authorizations of a subject: 1 to %d", maxMaxAuthorizations)

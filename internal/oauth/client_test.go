@@ -171,6 +171,27 @@ func TestTwoClientSecrets(t *testing.T) {
 	w.must(try("new"))
 }
 
+// The predecessor of a refresh token lives as long as the client's setting says, and a
+// client from before the setting has the default.
+func TestRefreshGraceOfClient(t *testing.T) {
+	for set, grace := range map[int64]int64{0: 60, 30: 30, 600: 600} {
+		w := newWorld(t)
+		w.editClient("app", func(c *oauth.Client) { c.RefreshGrace = set })
+		first := w.login("app", "alice", "device_phone").RefreshToken
+		second, err := w.refresh("app", first)
+		w.must(err)
+		w.advance(grace)
+		again, err := w.refresh("app", first)
+		w.must(err)
+		if !again.RefreshToken.Equal(second.RefreshToken.Text) {
+			t.Errorf("grace %d: another successor", set)
+		}
+		w.advance(1)
+		_, err = w.refresh("app", first)
+		wantCode(t, err, oauth.InvalidGrant)
+	}
+}
+
 // Every fault of a registration is reported at once.
 func TestClientValidate(t *testing.T) {
 	c := oauth.Client{
@@ -192,6 +213,11 @@ func TestClientValidate(t *testing.T) {
 		c := oauth.Client{ID: "c", Public: true, AccessLifetime: 3600, RefreshIdle: idle}
 		if err := c.Validate(); (err == nil) != ok {
 			t.Errorf("idle time of %d s with access tokens of an hour: %v", idle, err)
+		}
+	}
+	for grace, ok := range map[int64]bool{-1: false, 0: true, 1: false, 29: false, 30: true, 600: true, 601: false} {
+		if err := (oauth.Client{ID: "c", Public: true, RefreshGrace: grace}).Validate(); (err == nil) != ok {
+			t.Errorf("a grace of %d s: %v", grace, err)
 		}
 	}
 	for _, n := range []int{0, 3} {

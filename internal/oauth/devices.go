@@ -94,11 +94,11 @@ func hourOf(t int64) int64 { return t - t%hour }
 
 // revealed is what users see of the times of a record. The list is open to everybody
 // with an access token. Somebody who also has a copy of the refresh token and sees when
-// the phone refreshes could do so within [ledger.Grace] of it, each time, and nobody would notice.
-// So what happened since the present hour began, and a little longer, does not show: at
-// the turn of the hour it does, when the grace is over.
+// the phone refreshes could do so within the grace, each time, and nobody would notice.
+// So what happened since the present hour began does not show until the longest grace
+// that a client can have, and one minute for clocks, have passed since the turn of the hour.
 func revealed(r ledger.Record, now int64) (first, last, expiry int64) {
-	since := hourOf(now - 2*ledger.Grace)
+	since := hourOf(now - maxRefreshGrace - 60)
 	first = hourOf(r.Created)
 	last, ok := r.LastIssuedBefore(since)
 	switch {

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
-	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -24,15 +23,19 @@ func TestThiefFollowsRotations(t *testing.T) {
 		// followed is how many rotations the thief can take part in.
 		least, most int
 		caught      bool
+		grace       int64 // of the client, in seconds
 	}{
-		{"the second", exactly, asUsed, 16, 16, false},
-		{"the beginning of its hour", hourly, asUsed, 16, 16, false},
-		{"as built", asBuilt, asUsed, 0, 0, true},
-		{"as built, and the phone is busy", asBuilt, often, 0, 1, true},
-		{"whether the token is good at /devices", isGood, asUsed, 0, 0, true},
+		{"the second", exactly, asUsed, 16, 16, false, 0},
+		{"the beginning of its hour", hourly, asUsed, 16, 16, false, 0},
+		{"as built", asBuilt, asUsed, 0, 0, true, 0},
+		{"as built, and the phone is busy", asBuilt, often, 0, 1, true, 0},
+		{"as built, and the grace is the longest", asBuilt, asUsed, 0, 0, true, 600},
+		{"as built, the longest grace, and the phone is busy", asBuilt, often, 0, 1, true, 600},
+		{"whether the token is good at /devices", isGood, asUsed, 0, 0, true, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
+			w.editClient("app", func(client *oauth.Client) { client.RefreshGrace = c.grace })
 			login := w.login("app", "alice", "device_phone")
 			stolen, victims := login.RefreshToken, login.RefreshToken
 			followed, caught, repeated := 0, false, 0
@@ -88,7 +91,7 @@ func TestThiefFollowsRotations(t *testing.T) {
 }
 
 func asUsed(seconds int64) int64 { return seconds }
-func often(seconds int64) int64  { return seconds / 20 }
+func often(seconds int64) int64  { return seconds / 10 }
 
 func exactly(w *world, _ bearer.Bearer) any {
 	all, err := w.signIns().List(w.t.Context(), w.userSubject("alice"), oauth.Filter{})
@@ -131,6 +134,7 @@ func TestTimesOfPlaces(t *testing.T) {
 		return [3]int64{page[0].FirstIssued - began, page[0].LastIssued - began, page[0].Expiry - began}
 	}
 	const until = oauth.DefaultRefreshAbsolute + hour
+	const hidden = 11 * 60 // after the turn of the hour: the longest grace, and a minute
 	w.advance(100)
 	token := w.login("app", "alice", "device_phone").RefreshToken
 	want(t, "a new login", [3]int64{0, 0, until}, place())
@@ -146,12 +150,12 @@ func TestTimesOfPlaces(t *testing.T) {
 	w.clock.Store(began + 6*hour - 1)
 	refresh() // a moment before the turn of the hour
 	want(t, "two refreshes in this hour", [3]int64{0, 5 * hour, until}, place())
-	w.clock.Store(began + 6*hour + 2*ledger.Grace - 1)
+	w.clock.Store(began + 6*hour + hidden - 1)
 	want(t, "the hour has turned", [3]int64{0, 5 * hour, until}, place())
-	w.clock.Store(began + 9*hour + 2*ledger.Grace)
+	w.clock.Store(began + 9*hour + hidden)
 	refresh()
 	want(t, "hours later", [3]int64{0, 5 * hour, until}, place())
-	w.clock.Store(began + 10*hour + 2*ledger.Grace - 1)
+	w.clock.Store(began + 10*hour + hidden - 1)
 	want(t, "within the grace of the hour's last second", [3]int64{0, 5 * hour, until}, place())
 	w.advance(1)
 	want(t, "an hour after it", [3]int64{0, 9 * hour, until}, place())

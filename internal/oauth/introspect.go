@@ -170,7 +170,7 @@ func (v *Verifier) find(ctx context.Context, t bearer.Token, now int64, exchange
 		case ledger.Alive:
 			slot, expiry, active := view.Active(r, t)
 			if exchangeable {
-				slot, expiry, active = view.Refreshes(r, t, client.Public)
+				slot, expiry, active = view.Refreshes(r, t, client.terms())
 			}
 			if active {
 				// A scope that was removed from the registry is gone, also from tokens.

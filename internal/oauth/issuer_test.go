@@ -188,7 +188,7 @@ func TestRestoredTable(t *testing.T) {
 		w.must(err)
 		backup := w.records(w.userSubject("alice"))
 		w.must(w.revoke("backend", revoked.AccessToken))
-		w.advance(31)
+		w.advance(oauth.DefaultRefreshGrace + 1)
 		_, err = w.refresh("app", replayed.RefreshToken)
 		wantCode(t, err, oauth.InvalidGrant)
 		if n := len(w.records(w.userSubject("alice"))); n != 0 {

@@ -85,6 +85,10 @@ func ofUse(c Client) error {
 	if idle, most := c.refreshIdle(), c.refreshAbsolute(); idle > most {
 		fault("the refresh token idle time, %s, must not be longer than the refresh token lifetime, %s", FormatLifetime(idle), FormatLifetime(most))
 	}
+	if grace, most := c.RefreshGrace, c.accessLifetime()/2; grace > most {
+		// Somebody with a copy and the phone would take turns, and neither would be late.
+		fault("the grace of a refresh token, %s, must not be longer than half of the access token lifetime, %s", FormatLifetime(grace), FormatLifetime(most))
+	}
 	for _, list := range []struct {
 		of     string
 		values []string
@@ -102,12 +106,14 @@ func ofUse(c Client) error {
 // that loses a grant keeps what it may need when the grant comes back.
 func ofUnused(c Client) error {
 	getsTokens := c.Scopes != (scope.Set{}) || len(c.Audiences) > 0 || c.AccessLifetime > 0 || c.MaxAuthorizations > 0
-	refreshes := c.RefreshIdle > 0 || c.RefreshAbsolute > 0
+	refreshes := c.RefreshIdle > 0 || c.RefreshAbsolute > 0 || c.RefreshGrace > 0
 	switch {
 	case len(c.Grants) == 0 && (getsTokens || refreshes):
 		return errors.New("without a grant it gets no tokens: scopes, audiences, lifetimes and a maximum of authorizations have no effect")
 	case refreshes && !c.Allows(RefreshTokenGrant):
-		return fmt.Errorf("without the grant %s the idle time and lifetime of refresh tokens have no effect", RefreshTokenGrant)
+		return fmt.Errorf("without the grant %s the idle time, lifetime and grace of refresh tokens have no effect", RefreshTokenGrant)
+	case c.RefreshGrace > 0 && !c.Public:
+		return errors.New("refresh tokens of a confidential client do not rotate: a grace has no effect")
 	}
 	return nil
 }

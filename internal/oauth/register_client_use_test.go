@@ -72,6 +72,19 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 	}}})
 }
 
+// With a grace of more than half of a cycle, a thief and a phone take turns at any time.
+func TestGraceOfShortTokens(t *testing.T) {
+	onEveryStore(t, []storeTest{{"a grace longer than half of the access tokens' life", func(t *testing.T, s storetest.Stores) {
+		r := newRegistrar(s)
+		for grace, ok := range map[int64]bool{0: true, 150: true, 151: false} {
+			c := oauth.Client{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}, AccessLifetime: 300, RefreshGrace: grace}
+			if err := r.CheckClient(t.Context(), c, secret.Text{}); (err == nil) != ok {
+				t.Errorf("a grace of %d s with access tokens of 5 minutes: %v", grace, err)
+			}
+		}
+	}}})
+}
+
 // What has no effect is a slip where a client is added. A change may take a grant away
 // and give it back.
 func TestSettingsWithoutEffect(t *testing.T) {
@@ -90,7 +103,7 @@ func TestSettingsWithoutEffect(t *testing.T) {
 			}
 		}
 		app := oauth.Client{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant}, RefreshAbsolute: 60 * day}
-		if err := r.CheckClient(t.Context(), app, secret.Text{}); err == nil || !strings.Contains(err.Error(), "without the grant refresh_token the idle time and lifetime") {
+		if err := r.CheckClient(t.Context(), app, secret.Text{}); err == nil || !strings.Contains(err.Error(), "without the grant refresh_token the idle time, lifetime and grace") {
 			t.Errorf("a refresh lifetime without the grant: %v", err)
 		}
 		app.Grants = append(app.Grants, oauth.RefreshTokenGrant)

@@ -203,6 +203,7 @@ func testClient(id ledger.ClientID) oauth.Client {
 		AccessLifetime:    600,
 		RefreshIdle:       601,
 		RefreshAbsolute:   602,
+		RefreshGrace:      599,
 		MaxAuthorizations: 603,
 		LongestLife:       604,
 	}

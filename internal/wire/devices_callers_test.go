@@ -109,7 +109,7 @@ func TestUsedRefreshTokensLookAfterNothing(t *testing.T) {
 		first := w.login(t, by, asApp, "devices device_ipad").text("refresh_token")
 		w.now.Add(100)
 		second := refresh(first)
-		w.now.Add(ledger.Grace)
+		w.now.Add(oauth.DefaultRefreshGrace)
 		w.expect(t, by, step{call: devices("GET", "/devices", first), status: 200})
 		w.now.Add(1)
 		refused("past its grace", first)

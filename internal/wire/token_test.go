@@ -209,7 +209,7 @@ func TestRotationAndReplay(t *testing.T) {
 		old := w.login(t, by, asApp, "device_ipad").text("refresh_token")
 		use := asApp("token", "grant_type", "refresh_token", "refresh_token", old)
 		first := w.expect(t, by, step{call: use, status: 200})
-		w.now.Add(30)
+		w.now.Add(oauth.DefaultRefreshGrace)
 		retried := w.expect(t, by, step{call: use, status: 200})
 		if next := first.text("refresh_token"); next == old || next != retried.text("refresh_token") {
 			t.Error("not one successor")

@@ -117,7 +117,7 @@ var clientFlows = []clientFlow{
 		r.expect(a.access == before[1].access && a.refresh == before[1].refresh, "a refresh within grace answered other tokens: %v", a.status)
 	}},
 	{name: "replay after grace", client: publicClient, prepare: rotated, act: func(r *run, before []answer) {
-		r.advance(31)
+		r.advance(oauth.DefaultRefreshGrace + 1)
 		a := r.replay(r.front, before[0].refresh)
 		r.expect(a.status == 400 && a.body["error"] == "invalid_grant", "a replay answered %v", a)
 		a = r.refresh(r.front, before[1].refresh)

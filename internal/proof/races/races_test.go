@@ -22,7 +22,7 @@ const (
 	// In which a defect must show. Most do in the first.
 	historiesOfDefect = 40
 
-	// A predecessor is replayed by the clock 30 seconds after its rotation. A
+	// A predecessor is replayed by the clock a minute after its rotation. A
 	// history that is longer, on a machine that stood still, says nothing.
 	longest = 25 * time.Second
 
