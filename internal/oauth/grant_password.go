@@ -195,7 +195,7 @@ func (g passwordGrant) admit(ctx context.Context, client Client, now int64) (a a
 		nameDelay.counter(now, "fob name counter 1", g.username),
 	}
 	delays := []delay{pairDelay, nameDelay}
-	if client.Public {
+	if client.Public && g.source != "" { // where the gateway names no source, all would share it
 		a.counters = append(a.counters, sourceDelay.counter(now, "fob source counter 1", g.source))
 		delays = append(delays, sourceDelay)
 	}

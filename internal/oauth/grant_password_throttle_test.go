@@ -236,6 +236,11 @@ func TestThrottleOfTheSource(t *testing.T) {
 	if ok, _ := w.attempt("bob", oauthtest.Password("bob"), "elsewhere", "read"); !ok {
 		t.Error("another source waits")
 	}
+	for i := range 120 {
+		if _, ran := w.attempt(fmt.Sprint("another ", i), "Summer2026", "", "read"); !ran {
+			t.Fatal("requests without a source are one source")
+		}
+	}
 	// All users of a back end with a secret come from one source.
 	w.must(w.tryPassword("bob", oauthtest.Password("bob"), "cafe"))
 }
