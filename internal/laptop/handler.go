@@ -69,6 +69,7 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 	// No ServeMux: it redirects paths that it would rather have, and a client would
 	// send its credentials along. The paths are routes, as the template has them.
 	devices := wire.Devices(verifier, signIns, o)
+	metadata := wire.Metadata(oauth.GrantTypes(), o)
 	endpoints := map[string]http.Handler{
 		wire.TokenPath:      wire.Token(issuer, o),
 		wire.RevokePath:     wire.Revoke(verifier, o),
@@ -77,8 +78,10 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		wire.DevicePath:     devices,
 		wire.SignOutPath:    devices,
 		// No gateway is in front, so /me verifies the token itself.
-		wire.MePath:       wire.Me(verifier, o),
-		wire.MetadataPath: wire.Metadata(oauth.GrantTypes(), o),
+		wire.MePath:              wire.Me(verifier, o),
+		wire.MetadataPath:        metadata,
+		wire.MeMetadataPath:      metadata,
+		wire.DevicesMetadataPath: metadata,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)

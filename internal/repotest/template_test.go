@@ -82,9 +82,13 @@ var functions = map[string]function{
 		},
 	},
 	"metadata": {
-		config:     new(config.Metadata),
-		memory:     128,
-		routes:     map[string]string{"Route": "GET " + wire.MetadataPath, "HeadRoute": "HEAD " + wire.MetadataPath},
+		config: new(config.Metadata),
+		memory: 128,
+		routes: map[string]string{
+			"Route": "GET " + wire.MetadataPath, "HeadRoute": "HEAD " + wire.MetadataPath,
+			"MeRoute": "GET " + wire.MeMetadataPath, "MeHeadRoute": "HEAD " + wire.MeMetadataPath,
+			"DevicesRoute": "GET " + wire.DevicesMetadataPath, "DevicesHeadRoute": "HEAD " + wire.DevicesMetadataPath,
+		},
 		unreserved: true,
 		allows:     map[any][]string{},
 	},

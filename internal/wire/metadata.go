@@ -20,6 +20,10 @@ const (
 	DevicePath   = DevicesPath + "/{device}"
 	SignOutPath  = DevicesPath + "/sign-out"
 	MetadataPath = "/.well-known/oauth-authorization-server" // RFC 8414 §3
+	// Of the resources (RFC 9728 §3.1).
+	MeMetadataPath       = resourceMetadataPath + MePath
+	DevicesMetadataPath  = resourceMetadataPath + DevicesPath
+	resourceMetadataPath = "/.well-known/oauth-protected-resource"
 )
 
 // metadataAge is for how long the document may be kept, in seconds. It changes with
@@ -27,7 +31,8 @@ const (
 const metadataAge = 3600
 
 // Metadata is the document that says to clients where the endpoints are and what
-// they can do (RFC 8414). grants are those that the deployment offers.
+// they can do (RFC 8414). grants are those that the deployment offers. At
+// [MeMetadataPath] and [DevicesMetadataPath] it is the one of that resource (RFC 9728).
 //
 // The endpoints are below the issuer, so Options.Issuer must be an address under
 // which they answer.
@@ -42,6 +47,11 @@ func Metadata(grants []oauth.GrantType, o Options) http.Handler {
 		}
 		oauth.EventOf(r.Context()).Outcome = oauth.Described
 		base := strings.TrimSuffix(issuer, "/")
+		if resource, ok := resourceAt(r.URL.Path, issuer, base); ok {
+			a, err := jsonAnswer(resource)
+			a.maxAge = metadataAge
+			return a, err
+		}
 		secrets := []string{"client_secret_basic", "client_secret_post"}
 		orNone := append(slices.Clone(secrets), "none")
 		a, err := jsonAnswer(metadataJSON{
@@ -57,6 +67,30 @@ func Metadata(grants []oauth.GrantType, o Options) http.Handler {
 		a.maxAge = metadataAge
 		return a, err
 	})
+}
+
+// resourceAt is the document of a resource that the path names, below a stage or a
+// mapping as well.
+func resourceAt(path, issuer, base string) (resourceJSON, bool) {
+	d := resourceJSON{Servers: []string{issuer}, Methods: []string{"header"}}
+	switch {
+	case strings.HasSuffix(path, MeMetadataPath):
+		d.Resource = base + MePath
+	case strings.HasSuffix(path, DevicesMetadataPath):
+		d.Resource, d.Scopes = base+DevicesPath, []string{oauth.DevicesScope}
+	default:
+		return resourceJSON{}, false
+	}
+	return d, true
+}
+
+// resourceJSON is the document of RFC 9728 §2. The scope of /devices is part of fob, so
+// it is public. /me asks for none.
+type resourceJSON struct {
+	Resource string   `json:"resource"`
+	Servers  []string `json:"authorization_servers"`
+	Scopes   []string `json:"scopes_supported,omitempty"`
+	Methods  []string `json:"bearer_methods_supported"`
 }
 
 // metadataJSON is the document of RFC 8414 §2. It has no member without a value
