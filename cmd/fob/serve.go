@@ -23,8 +23,9 @@ import (
 const serveHelp = `Serve runs /token, /revoke, /introspect, /devices, /me and the metadata with their
 addresses (RFC 8414) on one address of this machine.
 
-Without flags it keeps everything in memory, adds a demo client, app, API and
-user, and prints curl lines that show on them what fob does.
+Without flags it keeps everything in memory, adds a demo client, app, API, user and
+issuer, and prints curl lines that show on them what fob does. The ID token in the last
+one runs out ten minutes after the start.
 
 No other command of fob reaches what is in memory. To add clients and users, to look
 at devices and to turn keys, run a DynamoDB engine, and fob with
@@ -138,6 +139,11 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 			return p.otherDemo(o.keysFile)
 		} else if err != nil {
 			return p.explain(err, sentences{invalid: "the demo cannot be like that"})
+		}
+		if inMemory {
+			if d.IDToken, err = laptop.SeedIssuer(ctx, s.registrar()); err != nil {
+				return p.explain(err, sentences{invalid: "the demo cannot be like that"})
+			}
 		}
 		about.demo = &d
 	}

@@ -32,6 +32,9 @@ func TestPrintedLinesInMemory(t *testing.T) {
 			}
 			printed, process := printedBy(t, nil)
 			transcriptHolds(t, shell, printed)
+			if !strings.Contains(printed, "subject_token=") {
+				t.Error("no line exchanges an ID token")
+			}
 			said := process.said(t)
 			noSecretsIn(t, "standard error", said, printed)
 			if !strings.Contains(said, `"outcome":"returned"`) {
@@ -107,6 +110,13 @@ func transcriptHolds(t *testing.T, shell, printed string) {
 	t.Logf("%s%s", printed, out)
 
 	seen := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	if strings.Contains(printed, "subject_token=") {
+		last := len(seen) - 1
+		if exchanged := object(t, seen[last]); exchanged["scope"] != "read device_watch" || exchanged["refresh_token"] == nil {
+			t.Errorf("the exchange printed %s", seen[last])
+		}
+		seen = seen[:last]
+	}
 	if len(seen) != 7 {
 		t.Fatalf("%d lines of output, want 7:\n%s", len(seen), out)
 	}
@@ -156,7 +166,7 @@ func object(t *testing.T, line string) map[string]any {
 // noSecretsIn looks for what the person who pasted the lines used and got.
 func noSecretsIn(t *testing.T, where, text, printed string) {
 	t.Helper()
-	secrets := regexp.MustCompile(`-u [a-z-]+:(\S+)|password=([^& ]+)&scope|Basic ([A-Za-z0-9+/=]+)`).FindAllStringSubmatch(printed, -1)
+	secrets := regexp.MustCompile(`-u [a-z-]+:(\S+)|password=([^& ]+)&scope|Basic ([A-Za-z0-9+/=]+)|subject_token=(\S+)`).FindAllStringSubmatch(printed, -1)
 	if len(secrets) < 5 {
 		t.Fatalf("found only %d secrets in what was printed", len(secrets))
 	}

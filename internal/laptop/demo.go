@@ -24,7 +24,8 @@ const (
 // Demo has the secrets of the demo and its setting.
 type Demo struct {
 	clientSecret, apiSecret, password secret.Text
-	AccessLifetime                    int64 // seconds; zero is the default
+	IDToken                           secret.Text // of [DemoIssuer]; empty where there is none
+	AccessLifetime                    int64       // seconds; zero is the default
 }
 
 // ErrOtherDemo is returned by [Demo.Seed] where the demo was added with other secrets,
@@ -76,7 +77,7 @@ func (d Demo) Seed(ctx context.Context, r *oauth.Registrar) error {
 	app := oauth.Client{
 		ID:             DemoApp,
 		Public:         true,
-		Grants:         []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant},
+		Grants:         []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant, oauth.TokenExchangeGrant},
 		Scopes:         all,
 		DefaultScopes:  read,
 		Audiences:      []string{DemoAPI},

@@ -34,9 +34,16 @@ curl -sS {base}/introspect -u {api} -d "token=$B"; echo
 
 # 6. The iPad logs in again: a new token, never A.
 curl -sS {base}/token -u {client} -d '{login}&scope=device_ipad'; echo
-
+{exchange}
 # No other fob command reaches what is in memory: fob serve --help says how to use DynamoDB.
 # Ctrl-C ends fob.
+`
+
+// exchange is for the ten minutes that an ID token may be old.
+const exchange = `
+# 7. Another login proves who the user is, as Apple or Cognito does: its ID token in exchange for a token.
+# The ID token runs out 10 minutes after fob started.
+curl -sS {base}/token -d client_id={app} -d grant_type=urn:ietf:params:oauth:grant-type:token-exchange -d subject_token_type=urn:ietf:params:oauth:token-type:id_token -d subject_token={id_token} -d scope=device_watch; echo
 `
 
 const withoutDemo = `# fob serves {base} and keeps everything {where}.
@@ -58,6 +65,10 @@ func Transcript(base, where, shell string, demo *Demo) string {
 	if filepath.Base(shell) == "zsh" {
 		values[len(values)-1] = "setopt interactive_comments\n"
 	}
+	text := strings.Replace(transcript, "{exchange}", "", 1)
+	if demo.IDToken.Len() > 0 {
+		text = strings.Replace(transcript, "{exchange}", exchange, 1)
+	}
 	d := demo.JSON()
 	client := d.ClientID + ":" + d.ClientSecret
 	return strings.NewReplacer(append(values,
@@ -65,5 +76,7 @@ func Transcript(base, where, shell string, demo *Demo) string {
 		"{basic}", base64.StdEncoding.EncodeToString([]byte(client)),
 		"{api}", d.ResourceClientID+":"+d.ResourceClientSecret,
 		"{login}", "grant_type=password&username="+d.Username+"&password="+d.Password,
-	)...).Replace(transcript)
+		"{app}", d.PublicClientID,
+		"{id_token}", demo.IDToken.Reveal(),
+	)...).Replace(text)
 }
