@@ -54,10 +54,11 @@ func samples() map[string]sample {
 	const base = httpAddress
 	described := reply{status: http.StatusOK, body: map[string]any{
 		"issuer": base, "token_endpoint": base + "/token", "revocation_endpoint": base + "/revoke", "introspection_endpoint": base + "/introspect",
-		"grant_types_supported":                         []any{"password", "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer"},
-		"token_endpoint_auth_methods_supported":         []any{"client_secret_basic", "client_secret_post", "none"},
-		"revocation_endpoint_auth_methods_supported":    []any{"client_secret_basic", "client_secret_post", "none"},
-		"introspection_endpoint_auth_methods_supported": []any{"client_secret_basic", "client_secret_post"},
+		"grant_types_supported":                            []any{"password", "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer"},
+		"token_endpoint_auth_methods_supported":            []any{"client_secret_basic", "client_secret_post", "none", "private_key_jwt"},
+		"token_endpoint_auth_signing_alg_values_supported": []any{"RS256", "ES256", "EdDSA"},
+		"revocation_endpoint_auth_methods_supported":       []any{"client_secret_basic", "client_secret_post", "none"},
+		"introspection_endpoint_auth_methods_supported":    []any{"client_secret_basic", "client_secret_post"},
 	}}
 	active := reply{status: http.StatusOK, body: map[string]any{
 		"active": true, "scope": "read device_sample", "client_id": demoClient, "username": demoUser, "token_type": "Bearer",

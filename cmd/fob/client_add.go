@@ -14,7 +14,8 @@ import (
 )
 
 const clientAddHelp = `Add a client. A confidential client gets a generated secret, which is shown
-once; with --secret-stdin it brings one along from another system.
+once; with --secret-stdin it brings one along from another system. With --keys-file it
+gets none: it signs assertions (private_key_jwt) instead, at /token alone.
 
 Scopes must exist: see fob scope add. Devices need no entry, every client may
 name them. Settings that contradict each other are refused. If anything is wrong
@@ -33,6 +34,9 @@ const clientAddExample = `  # a mobile app whose users log in on several devices
   # a client whose tokens are for an audience, and the API that introspects it
   fob client add --id partner --grant password --audience https://orders.example.com
   fob client add --id orders --introspects https://orders.example.com
+
+  # a back end without a secret, which signs assertions
+  fob client add --id signer --keys-file signer-keys.json --grant client_credentials --scope read
 
   # a client of another system, with the secret that is in its config
   fob client add --id legacy --secret-stdin --grant password --scope read < secret.txt`
@@ -64,7 +68,7 @@ func clientAddCommand(p *program) *cobra.Command {
 	f.StringVar(&o.id, "id", "", "client `id` (default: a generated one)")
 	f.BoolVar(&o.public, "public", false, "it cannot keep a secret, as a mobile app")
 	f.BoolVar(&o.secretStdin, "secret-stdin", false, "read its secret from standard input, one line of at least 20 characters")
-	o.settings = addClientSettings(cmd)
+	o.settings = addClientSettings(cmd, p)
 	return printsJSON(cmd, clientView{})
 }
 
@@ -75,7 +79,7 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, o clientOpti
 	c := oauth.Client{ID: ledger.ClientID(o.id), Public: o.public}
 	faults := o.settings.apply(&c)
 	var text, generated secret.Text
-	if !o.public {
+	if !o.public && (c.JWKS == "" || o.secretStdin) {
 		var err error
 		if text, generated, err = newClientSecret(ctx, p, o.secretStdin); err != nil {
 			return err

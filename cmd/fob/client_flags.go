@@ -12,7 +12,7 @@ import (
 
 // addClientSettings adds the flags that fob client add and set share. A setting that
 // is new needs a line here.
-func addClientSettings(cmd *cobra.Command) *entryFlags[oauth.Client] {
+func addClientSettings(cmd *cobra.Command, p *program) *entryFlags[oauth.Client] {
 	all := newEntryFlags[oauth.Client](cmd)
 	scopes := func(flag, help string, of func(c *oauth.Client) *scope.Set) {
 		all.list(flag, help, func(c *oauth.Client, values []string) (err error) {
@@ -40,6 +40,11 @@ func addClientSettings(cmd *cobra.Command) *entryFlags[oauth.Client] {
 	all.span("refresh-idle", "how long a refresh token lives without use (default 30d)", func(c *oauth.Client) *int64 { return &c.RefreshIdle })
 	all.span("refresh-absolute", "how long a refresh token lives at most (default 90d)", func(c *oauth.Client) *int64 { return &c.RefreshAbsolute })
 	all.span("refresh-grace", "for how long after its use a refresh token of a public client gets the same successor again, 30s to 10m (default 1m)", func(c *oauth.Client) *int64 { return &c.RefreshGrace })
+	file := cmd.Flags().String(clientKeysFlag, "", "`file` with a JWK Set: the public keys that sign its assertions (private_key_jwt)")
+	all.add(clientKeysFlag, func(c *oauth.Client) (err error) {
+		c.JWKS, err = p.readKeySet(*file)
+		return err
+	})
 	maximum := cmd.Flags().Int(maxAuthorizationsFlag, 0, "`number` of devices and scopes of one user that are live at once (default 25)")
 	all.add(maxAuthorizationsFlag, func(c *oauth.Client) error {
 		c.MaxAuthorizations = *maximum
@@ -49,6 +54,7 @@ func addClientSettings(cmd *cobra.Command) *entryFlags[oauth.Client] {
 }
 
 const (
+	clientKeysFlag        = "keys-file"
 	audienceFlag          = "audience"
 	introspectsFlag       = "introspects"
 	maxAuthorizationsFlag = "max-authorizations"

@@ -37,7 +37,7 @@ func clientSetCommand(p *program) *cobra.Command {
   fob client set shop-app --default-scope ''`,
 		Args: oneArg("the client's id"),
 	}
-	settings := addClientSettings(cmd)
+	settings := addClientSettings(cmd, p)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if !settings.given() {
 			return fail(exitUsage, "fob client set needs a setting to change")

@@ -19,6 +19,7 @@ type clientView struct {
 	Disabled          bool         `json:"disabled"`
 	CreatedAt         string       `json:"created_at" is:"time"`
 	Secrets           []secretView `json:"secrets"`
+	JWKS              string       `json:"jwks,omitempty" is:"text, the JWK Set of its public keys"`
 	Grants            []string     `json:"grants"`
 	Scopes            []string     `json:"scopes"`
 	DefaultScopes     []string     `json:"default_scopes"`
@@ -45,6 +46,7 @@ func viewClient(c oauth.Client) clientView {
 		Disabled:          c.Disabled,
 		CreatedAt:         timestamp(c.Created),
 		Secrets:           []secretView{},
+		JWKS:              c.JWKS,
 		Grants:            []string{},
 		Scopes:            orEmpty(c.Scopes.Ordinary()),
 		DefaultScopes:     orEmpty(c.DefaultScopes.Ordinary()),
@@ -115,6 +117,9 @@ func showClient(ctx context.Context, p *program, s stores, id string) error {
 			[]string{"refresh grace", oauth.FormatLifetime(v.RefreshGrace)},
 			[]string{"max authorizations", strconv.Itoa(v.MaxAuthorizations)},
 		)
+		if v.JWKS != "" {
+			columns(w, []string{"keys", v.JWKS})
+		}
 		if v.LongestLife > 0 {
 			columns(w, []string{"longest life", oauth.FormatLifetime(v.LongestLife) + ", of tokens from before a lifetime was shortened"})
 		}

@@ -90,6 +90,7 @@ func encodeClient(c oauth.Client, key item) item {
 		}
 		it[attrSecrets] = &types.AttributeValueMemberL{Value: secrets}
 	}
+	it.setText(attrJWKS, c.JWKS)
 	grants := make([]string, len(c.Grants))
 	for i, g := range c.Grants {
 		grants[i] = string(g)
@@ -118,6 +119,7 @@ func decodeClient(it item) (oauth.Client, error) {
 		Epoch:             in.unsigned(attrEpoch, 64),
 		Disabled:          in.flag(attrDisabled),
 		Public:            in.flag(attrPublic),
+		JWKS:              in.text(attrJWKS),
 		Scopes:            in.scope(attrScopes),
 		DefaultScopes:     in.scope(attrDefaultScopes),
 		Audiences:         in.texts(attrAudiences),

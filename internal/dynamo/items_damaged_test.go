@@ -100,9 +100,9 @@ func TestStrictDecoders(t *testing.T) {
 	issuer, _ := issuerKey("backend")
 	full := oauth.Client{
 		ID: "app", Version: 3, Created: 1, Epoch: 2,
-		Secrets: []oauth.ClientSecret{{Hash: bytes32(1), Created: 3}},
-		Grants:  []oauth.GrantType{oauth.PasswordGrant},
-		Scopes:  scopes(t, "mail"), DefaultScopes: scopes(t, "mail"),
+		Secrets: []oauth.ClientSecret{{Hash: bytes32(1), Created: 3}}, JWKS: "{}",
+		Grants: []oauth.GrantType{oauth.PasswordGrant},
+		Scopes: scopes(t, "mail"), DefaultScopes: scopes(t, "mail"),
 		Audiences: []string{"api"}, Introspects: []string{"api"},
 		AccessLifetime: 4, RefreshIdle: 5, RefreshAbsolute: 6, MaxAuthorizations: 7,
 	}
@@ -132,14 +132,14 @@ func TestStrictDecoders(t *testing.T) {
 			make:   func() item { return versioned(encodeClient(full, maps.Clone(client))) },
 			decode: func(it item) error { _, err := decodeClient(it); return err },
 			optional: []string{
-				attrSecrets, attrGrants, attrScopes, attrDefaultScopes, attrAudiences, attrIntrospects,
+				attrSecrets, attrJWKS, attrGrants, attrScopes, attrDefaultScopes, attrAudiences, attrIntrospects,
 				attrAccessLifetime, attrIdleLifetime, attrRefreshLifetime, attrMaxAuthorizations,
 			},
 			ignored: []string{attrNonce},
 			fine: map[string][]string{
 				attrVersion: {"a small number"}, attrAdded: {"a small number", "a negative"}, attrEpoch: {"a small number"},
 				attrDisabled: {"a flag"}, attrPublic: {"a flag"},
-				attrSecrets: {"an empty list"}, attrGrants: {"an empty list"}, attrAudiences: {"an empty list"}, attrIntrospects: {"an empty list"},
+				attrSecrets: {"an empty list"}, attrJWKS: {"another text"}, attrGrants: {"an empty list"}, attrAudiences: {"an empty list"}, attrIntrospects: {"an empty list"},
 				attrAccessLifetime: {"a small number", "a negative"}, attrIdleLifetime: {"a small number", "a negative"},
 				attrRefreshLifetime: {"a small number", "a negative"}, attrMaxAuthorizations: {"a small number"},
 			},

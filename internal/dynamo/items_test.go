@@ -94,9 +94,9 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 		}},
 		{"client", encodeClient(oauth.Client{
 			ID: "app", Created: 1, Epoch: 2, Disabled: true,
-			Secrets: []oauth.ClientSecret{{Hash: bytes32(1), Created: 3}},
-			Grants:  []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant},
-			Scopes:  scopes(t, "mail", "admin"), DefaultScopes: scopes(t, "mail"),
+			Secrets: []oauth.ClientSecret{{Hash: bytes32(1), Created: 3}}, JWKS: "{}",
+			Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant},
+			Scopes: scopes(t, "mail", "admin"), DefaultScopes: scopes(t, "mail"),
 			Audiences: []string{"api"}, Introspects: []string{"api"},
 			AccessLifetime: 4, RefreshIdle: 5, RefreshAbsolute: 6, RefreshGrace: 8, MaxAuthorizations: 7,
 		}, client), []string{
@@ -110,6 +110,7 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 			"id S app",
 			"idle_lifetime N 5",
 			"introspects [S api]",
+			"jwks S {}",
 			"max_authorizations N 7",
 			"pk S client#app",
 			"public BOOL false",

@@ -96,6 +96,9 @@ type Client struct {
 	// Public clients, such as mobile apps, have no secret (RFC 6749 §2.1).
 	Public  bool
 	Secrets []ClientSecret // at most two, for rotation, the newer one last
+	// JWKS is a JWK Set with the public keys that sign the client's assertions (RFC 7523
+	// §2.2), in the place of secrets or next to them. It is empty for most.
+	JWKS string
 
 	Grants        []GrantType
 	Scopes        scope.Set // it may ask for these; devices need no registration
@@ -236,9 +239,10 @@ func (c Client) Validate() error {
 	switch {
 	case c.Public && len(c.Secrets) > 0:
 		fault("a public client has no secret")
-	case !c.Public && (len(c.Secrets) == 0 || len(c.Secrets) > maxClientSecrets):
-		fault("a confidential client has one or two secrets")
+	case !c.Public && (len(c.Secrets) == 0 && c.JWKS == "" || len(c.Secrets) > maxClientSecrets):
+		fault("a confidential client has one or two secrets, or keys")
 	}
+	errs = append(errs, c.faultOfKeys())
 	for _, g := range c.Grants {
 		if !slices.Contains(GrantTypes(), g) {
 			fault("grant %q is not supported; there are %s", g, strings.Join(GrantNames(), ", "))
@@ -341,6 +345,10 @@ func (s ResourceScopes) Validate() error {
 type Credentials struct {
 	ID     ledger.ClientID
 	Secret secret.Text
+	// Assertion is a JWT that the client signed, in the place of a secret; ID may be
+	// empty then. Audience is the issuer identifier that it must be for.
+	Assertion secret.Text
+	Audience  string
 }
 
 // ErrInvalidClient is every failure of client authentication. All of them read
@@ -352,7 +360,7 @@ func errInvalidClient() error { return ErrInvalidClient }
 // authenticate proves the client of a request, public clients by their id alone.
 // With fresh the registration is read past the cache.
 func authenticate(ctx context.Context, clients *ClientCache, cred Credentials, fresh bool) (Client, error) {
-	if !PlausibleClientID(cred.ID) {
+	if !PlausibleClientID(cred.ID) || cred.Assertion.Len() > 0 { // only Issuer has a verifier
 		return Client{}, errInvalidClient()
 	}
 	c, found, err := clients.read(ctx, cred.ID, fresh)

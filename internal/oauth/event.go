@@ -44,8 +44,8 @@ type Event struct {
 	Name    string
 	Outcome Outcome
 	Code    Code
-	// Issuer is the registered one whose token proved the login, or was refused, and
-	// Refusal why: fixed text that repeats nothing of the token.
+	// Issuer is the registered one whose token proved the login, or was refused. Refusal
+	// is why a token of an issuer or of a client was: fixed text that repeats nothing of it.
 	Issuer  string
 	Refusal string
 	Reason  Reason // why the token is inactive or the request was refused, if it is known

@@ -76,7 +76,7 @@ starts:
 		fresh := start > 0
 
 		// 2. Authenticate the client.
-		client, err := authenticate(ctx, i.Clients, req.Credentials, fresh)
+		client, err := i.authenticate(ctx, req.Credentials, now, fresh)
 		if err != nil {
 			return none, err
 		}

@@ -20,7 +20,7 @@ import (
 type Registrar struct {
 	Clients    ClientRegistry
 	Issuers    IssuerRegistry
-	Assertions Assertions // for AddIssuer and EditIssuer with inline keys
+	Assertions Assertions // for issuers and clients with inline keys
 	Users      UserRegistry
 	Subjects   Subjects
 	Tokens     Tokens

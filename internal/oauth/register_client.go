@@ -53,7 +53,8 @@ func (r *Registrar) CheckClient(ctx context.Context, c Client, s secret.Text) er
 	if s.Len() > 0 {
 		ofSecret = ValidateClientSecret(s)
 	}
-	return invalidEntry(ClientEntry, string(c.ID), ofUse(c), ofUnused(c), ofSecret, r.asNew(c, s).Validate(), ofScopes(c, scopes))
+	c = r.asNew(c, s)
+	return invalidEntry(ClientEntry, string(c.ID), ofUse(c), ofUnused(c), ofSecret, r.ofKeys(c), c.Validate(), ofScopes(c, scopes))
 }
 
 // asNew is c as AddClient saves it. The epoch begins at the time, so that a client
@@ -156,7 +157,7 @@ func (r *Registrar) Landed(ctx context.Context, sent Client) (Client, bool, erro
 func (r *Registrar) EditClient(ctx context.Context, id ledger.ClientID, edit func(*Client) error) (Client, error) {
 	return r.changeClient(ctx, id, func(c *Client) error {
 		before := *c
-		faults := []error{edit(c), ofUse(*c), c.Validate()}
+		faults := []error{edit(c), ofUse(*c), r.ofKeys(*c), c.Validate()}
 		if c.Scopes != before.Scopes {
 			scopes, err := r.Clients.ResourceScopes(ctx)
 			if err != nil {

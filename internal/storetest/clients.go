@@ -195,6 +195,7 @@ func testClient(id ledger.ClientID) oauth.Client {
 			{Hash: hash("one"), Created: 1_700_000_002},
 			{Hash: hash("two"), Created: 1_700_000_003},
 		},
+		JWKS:              `{"keys":[]}`,
 		Grants:            oauth.GrantTypes(),
 		Scopes:            mustScopes("admin", "calendar", "mail"),
 		DefaultScopes:     mustScopes("mail"),

@@ -31,6 +31,9 @@ const (
 	paramToken               = "token"                 // RFC 7009 §2.1, RFC 7662 §2.1
 )
 
+// jwtBearerAssertion is the one client_assertion_type (RFC 7523 §2.2).
+const jwtBearerAssertion = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
 // grantParameters are read in package oauth; a true one is a secret.
 var grantParameters = oauth.TokenParameters()
 
@@ -223,7 +226,8 @@ func nameInQuery(raw string, is func(name string) bool) bool {
 // is the domain's business.
 func takeCredentials(header http.Header, form oauth.Form) (oauth.Credentials, error) {
 	bodyID, bodySecret := form[paramClientID], form[paramClientSecret]
-	asserts := form[paramClientAssertion] != "" || form[paramClientAssertionType] != ""
+	assertion, assertionType := form[paramClientAssertion], form[paramClientAssertionType]
+	asserts := assertion != "" || assertionType != ""
 	for _, name := range []string{paramClientID, paramClientSecret, paramClientAssertion, paramClientAssertionType} {
 		delete(form, name)
 	}
@@ -244,8 +248,10 @@ func takeCredentials(header http.Header, form oauth.Form) (oauth.Credentials, er
 		return oauth.Credentials{}, invalidRequest("the Authorization header holds more than one value: send it once, with the credentials alone")
 	case mechanisms > 1:
 		return oauth.Credentials{}, invalidRequest("the client must authenticate in one way only") // RFC 6749 §2.3
+	case asserts && (assertion == "" || assertionType != jwtBearerAssertion):
+		return oauth.Credentials{}, oauth.ErrInvalidClient
 	case asserts:
-		return oauth.Credentials{}, oauth.ErrInvalidClient // private_key_jwt is not supported yet
+		return oauth.Credentials{ID: ledger.ClientID(bodyID), Assertion: secret.New(assertion)}, nil
 	case len(authorization) == 1:
 		id, password, ok := parseBasic(authorization[0])
 		if !ok {

@@ -9,7 +9,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fob-oauth/fob/internal/assertion"
+	"github.com/fob-oauth/fob/internal/assertion/assertiontest"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
+	"github.com/fob-oauth/fob/internal/wire"
 )
 
 // N09
@@ -198,7 +201,7 @@ func TestBasicAndBody(t *testing.T) {
 }
 
 // N14
-func TestAssertionIsNotSupported(t *testing.T) {
+func TestAssertionThatProvesNothing(t *testing.T) {
 	var steps []step
 	for _, pairs := range [][]string{
 		{"client_assertion", "CANARY"},
@@ -212,6 +215,41 @@ func TestAssertionIsNotSupported(t *testing.T) {
 		}, step{status: 401, error: "invalid_client", idle: true})...)
 	}
 	run(t, steps)
+}
+
+// N14: aud is the issuer identifier, configured or that of the request. Each is signed for
+// real.
+func TestAssertionOfAClient(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		key := assertiontest.NewKey(t, "ES256")
+		c, _, err := w.registry.Client(t.Context(), "signer")
+		must(t, err)
+		c.JWKS = assertiontest.JWKS(t, key)
+		_, err = w.registry.SaveClient(t.Context(), c)
+		must(t, err)
+		w.issuer.Assertions = assertion.New(w.now.Now, nil)
+		w.options.Issuer = "https://id.example/fob"
+		w.handlers["token"] = wire.Token(w.issuer, w.options)
+		for _, try := range []struct {
+			aud, kind, id string
+			status        int
+		}{
+			{"https://id.example/fob", clientAssertionType, "", 200},
+			{"https://id.example/fob", clientAssertionType, "signer", 200},
+			{"https://id.example/fob", clientAssertionType, "shop", 401},
+			{"https://id.example/fob", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer", "", 401},
+			{"https://id.example/fob", "", "signer", 401},
+			{"https://id.example/fob/token", clientAssertionType, "", 401},
+			{"http://example.com", clientAssertionType, "", 401},
+		} {
+			now := w.now.Now().Unix()
+			token := key.Sign(t, nil, assertiontest.Members{"iss": "signer", "sub": "signer", "aud": try.aud, "jti": "1", "iat": now, "exp": now + 60})
+			a := w.send(t, by, call{endpoint: "token", body: form("grant_type", "client_credentials", "client_id", try.id, "client_assertion", token, "client_assertion_type", try.kind)})
+			if a.status != try.status {
+				t.Errorf("%+v: %d %s", try, a.status, a.body)
+			}
+		}
+	})
 }
 
 // A59

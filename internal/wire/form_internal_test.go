@@ -175,6 +175,10 @@ func TestTakeCredentials(t *testing.T) {
 		t.Errorf("got -, want +:\n%s", diff)
 	}
 
+	form = oauth.Form{"client_assertion": "x", "client_assertion_type": jwtBearerAssertion}
+	if got, err = takeCredentials(http.Header{}, form); err != nil || got.ID != "" || got.Secret.Len() > 0 || got.Assertion.Reveal() != "x" || len(form) != 0 {
+		t.Errorf("%+v, %v, %v", got, err, form)
+	}
 	form = oauth.Form{"client_id": "shop", "client_assertion": "x", "client_assertion_type": "y"}
 	if got, err = takeCredentials(http.Header{}, form); err == nil || got.ID != "" || len(form) != 0 {
 		t.Errorf("%+v, %v, %v", got, err, form)

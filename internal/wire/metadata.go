@@ -57,7 +57,8 @@ func Metadata(grants []oauth.GrantType, o Options) http.Handler {
 		a, err := jsonAnswer(metadataJSON{
 			Issuer:                issuer,
 			TokenEndpoint:         base + TokenPath,
-			TokenAuthMethods:      orNone,
+			TokenAuthMethods:      append(slices.Clone(orNone), "private_key_jwt"), // /token alone: decision 44
+			TokenAuthAlgorithms:   oauth.Algorithms(),
 			GrantTypes:            grants,
 			RevocationEndpoint:    base + RevokePath,
 			RevocationAuthMethods: orNone,
@@ -101,6 +102,7 @@ type metadataJSON struct {
 	Issuer                string            `json:"issuer"`
 	TokenEndpoint         string            `json:"token_endpoint"`
 	TokenAuthMethods      []string          `json:"token_endpoint_auth_methods_supported"`
+	TokenAuthAlgorithms   []string          `json:"token_endpoint_auth_signing_alg_values_supported"`
 	GrantTypes            []oauth.GrantType `json:"grant_types_supported"` // without it, RFC 8414 means code and implicit
 	RevocationEndpoint    string            `json:"revocation_endpoint"`
 	RevocationAuthMethods []string          `json:"revocation_endpoint_auth_methods_supported"`

@@ -23,6 +23,7 @@ type document struct {
 	Issuer        string   `json:"issuer"`
 	Token         string   `json:"token_endpoint"`
 	TokenAuth     []string `json:"token_endpoint_auth_methods_supported"`
+	TokenAuthAlgs []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	Grants        []string `json:"grant_types_supported"`
 	Revoke        string   `json:"revocation_endpoint"`
 	RevokeAuth    []string `json:"revocation_endpoint_auth_methods_supported"`
@@ -48,7 +49,8 @@ func TestMetadata(t *testing.T) {
 		want := document{
 			Issuer:        "https://id.example/fob",
 			Token:         "https://id.example/fob/token",
-			TokenAuth:     []string{"client_secret_basic", "client_secret_post", "none"},
+			TokenAuth:     []string{"client_secret_basic", "client_secret_post", "none", "private_key_jwt"},
+			TokenAuthAlgs: []string{"RS256", "ES256", "EdDSA"},
 			Grants:        []string{"password", "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer"},
 			Revoke:        "https://id.example/fob/revoke",
 			RevokeAuth:    []string{"client_secret_basic", "client_secret_post", "none"},
@@ -114,6 +116,10 @@ func TestMetadataIsTrue(t *testing.T) {
 		each(t, func(t *testing.T, w *world, by transport) {
 			refreshToken := w.login(t, by, asShop, "device_ipad").text("refresh_token")
 			appsToken := w.login(t, by, asApp, "device_ipad").text("refresh_token")
+			asSigner := func(endpoint string, pairs ...string) call {
+				return call{endpoint: endpoint, body: form(append(pairs, "client_assertion", signerAssertion, "client_assertion_type", clientAssertionType)...)}
+			}
+			signersToken := w.login(t, by, asSigner, "device_ipad").text("refresh_token")
 			w.issuer.Grants = oauth.OfferedGrants(withPassword)
 			w.handlers["metadata"] = wire.Metadata(oauth.OfferedGrants(withPassword), w.options)
 			d := read(t, w.expect(t, by, step{call: metadata("GET"), status: 200}))
@@ -135,13 +141,14 @@ func TestMetadataIsTrue(t *testing.T) {
 					"client_secret_jwt": func(endpoint string, pairs ...string) call {
 						return call{endpoint: endpoint, body: form(append(pairs, "client_id", "shop", "client_assertion", "CANARY", "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")...)}
 					},
+					"private_key_jwt": asSigner,
 					"tls_client_auth": func(endpoint string, pairs ...string) call {
 						return call{endpoint: endpoint, body: form(append(pairs, "client_id", "shop")...)}
 					},
 				}[method]
 			}
-			methods := []string{"client_secret_basic", "client_secret_post", "none", "client_secret_jwt", "tls_client_auth"}
-			tokenOf := map[string]string{"none": appsToken}
+			methods := []string{"client_secret_basic", "client_secret_post", "none", "private_key_jwt", "client_secret_jwt", "tls_client_auth"}
+			tokenOf := map[string]string{"none": appsToken, "private_key_jwt": signersToken}
 			grants := map[string][]string{
 				"password":           {"username", username, "password", password, "scope", "device_ipad"},
 				"client_credentials": nil,
@@ -172,8 +179,6 @@ func TestMetadataIsTrue(t *testing.T) {
 					a := w.send(t, by, authenticatedBy(method)(endpoint(d.Token), pairs...))
 					want, wantError := 200, ""
 					switch {
-					case method == "client_secret_jwt":
-						want, wantError = 401, "invalid_client" // before anything else is read
 					case !slices.Contains(d.Grants, grant):
 						want, wantError = 400, "unsupported_grant_type"
 					case !slices.Contains(d.TokenAuth, method):

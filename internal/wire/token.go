@@ -13,6 +13,7 @@ func Token(issuer *oauth.Issuer, o Options) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
+		credentials.Audience = o.issuerOf(r)
 		t, err := issuer.Token(r.Context(), oauth.TokenRequest{Credentials: credentials, Form: form, Source: o.sourceOf(r).counted})
 		if err != nil {
 			return answer{}, err

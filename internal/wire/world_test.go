@@ -27,8 +27,11 @@ const (
 
 	shopAudience = "https://api.example"
 	issuerName   = "https://login.example"
-	idToken      = `{"iss":"https://login.example","sub":"ada"}` // see oauthtest.Assertions
-	began        = 1_700_000_000
+	// The client signer has keys alone.
+	signerAssertion     = `{"iss":"signer","sub":"signer","jti":"1"}`
+	clientAssertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+	idToken             = `{"iss":"https://login.example","sub":"ada"}` // see oauthtest.Assertions
+	began               = 1_700_000_000
 )
 
 // world is the real domain over the memory stores, behind the three handlers.
@@ -65,6 +68,7 @@ func newWorld(t *testing.T) *world {
 		{ID: "resource", Secrets: oauthtest.Hashes(resourceSecret), Introspects: []string{shopAudience}},
 		{ID: "elsewhere", Secrets: oauthtest.Hashes(resourceSecret), Introspects: []string{"https://elsewhere.example"}},
 		{ID: "disabled", Disabled: true, Secrets: oauthtest.Hashes(shopSecret), Grants: all, Scopes: readWrite},
+		{ID: "signer", Secrets: []oauth.ClientSecret{}, JWKS: "keys", Grants: all, Scopes: withDevices, DefaultScopes: read, Audiences: []string{shopAudience}},
 		{ID: "bare", Secrets: oauthtest.Hashes(shopSecret), Grants: all},
 	} {
 		oauthtest.SaveClient(t, w.registry, c, began)

@@ -30,6 +30,7 @@ func (a *Assertions) Verify(ctx context.Context, token string, find oauth.FindSi
 	c := oauth.Claims{}.WithAll(all)
 	c.Issuer, _ = c.Text("iss")
 	c.Subject, _ = c.Text("sub")
+	c.ID, _ = c.Text("jti")
 	c.EmailVerified = string(c.JSON("email_verified")) == "true"
 	s, found, err := find(ctx, c.Issuer)
 	if err != nil {

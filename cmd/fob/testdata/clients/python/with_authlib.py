@@ -32,7 +32,7 @@ def refused(call, error):
 
 
 for method in metadata["token_endpoint_auth_methods_supported"]:
-    if method == "none":
+    if method in ("none", "private_key_jwt"):  # this client has a secret
         continue
     backend = OAuth2Session(
         fob["client_id"], fob["client_secret"], token_endpoint_auth_method=method, revocation_endpoint_auth_method=method
