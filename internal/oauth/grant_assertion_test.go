@@ -234,3 +234,27 @@ func TestExchangeNonce(t *testing.T) {
 		}
 	}
 }
+
+// The username is part of the Authorization: a claim that changed is another token, and
+// ending the device ends both.
+func TestExchangeAfterTheNameChanged(t *testing.T) {
+	w, _ := newAssertionWorld(t)
+	login := func(email string) ledger.Answer {
+		t.Helper()
+		a, err := w.token("app", exchangeForm(`{"iss":"`+cognito+`","sub":"ann","email_verified":true,"email":"`+email+`"}`, "read device_phone")...)
+		w.must(err)
+		return a
+	}
+	before, after := login("ann@example.com"), login("ann@new.example.com")
+	if same(before.AccessToken, after.AccessToken) {
+		t.Error("a token with another name is returned")
+	}
+	w.wantActive("api", before.AccessToken, true)
+	w.wantActive("api", after.AccessToken, true)
+	n, err := w.signIns().End(t.Context(), oauth.SubjectOf(oauth.HashedUserID(cognito, "ann")), oauth.Filter{Device: "phone"})
+	if w.must(err); n != 2 {
+		t.Errorf("%d tokens of the phone, want 2", n)
+	}
+	w.wantActive("api", before.AccessToken, false)
+	w.wantActive("api", after.AccessToken, false)
+}
