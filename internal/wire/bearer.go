@@ -19,6 +19,8 @@ type resourceError struct {
 	// may not have known that it needs one (RFC 6750 §3.1).
 	noToken bool
 	scope   string // for insufficient_scope: what the token lacks
+	// metadata is the address of the resource's document (RFC 9728 §5.1), or empty.
+	metadata string
 }
 
 func (e *resourceError) Error() string { return e.refused.Error() }
@@ -32,7 +34,23 @@ func (e *resourceError) challenge() string {
 	if e.scope != "" {
 		challenge += `, scope="` + e.scope + `"` // NQCHAR: nothing in it ends a quoted string
 	}
+	if e.metadata != "" {
+		challenge += `, resource_metadata="` + e.metadata + `"`
+	}
 	return challenge
+}
+
+// describedAt names the document of the resource in a challenge for want of a good token,
+// where the issuer is configured. Elsewhere the document could name another resource
+// than the one that was called, and clients refuse that (RFC 9728 §3.3).
+func (o Options) describedAt(path string, err error) error {
+	e, ok := errors.AsType[*resourceError](err)
+	if !ok || isDoubt(err) || e.refused.Code != oauth.InvalidToken || o.Issuer == "" {
+		return err
+	}
+	described := *e
+	described.metadata = strings.TrimSuffix(o.Issuer, "/") + path
+	return &described
 }
 
 func refuseResource(code oauth.Code, description string) *resourceError {

@@ -33,7 +33,7 @@ func Devices(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) http.H
 		}
 		caller, err := callerOf(w, r, holderSource{verifier}, isSecretName)
 		if err != nil {
-			return answer{}, err
+			return answer{}, o.describedAt(DevicesMetadataPath, err)
 		}
 		if err := needs(r.Context(), caller, devicesScope); err != nil {
 			return answer{}, err

@@ -37,3 +37,29 @@ func TestResourceMetadata(t *testing.T) {
 		}
 	}
 }
+
+// RFC 9728 §5.1: a 401 names the document where the issuer is configured, and only there.
+func TestChallengeNamesTheDocument(t *testing.T) {
+	w := newWorld(t)
+	for issuer, suffix := range map[string]string{
+		"":                    "",
+		"https://id.example":  `, resource_metadata="https://id.example/.well-known/oauth-protected-resource/me"`,
+		"https://id.example/": `, resource_metadata="https://id.example/.well-known/oauth-protected-resource/me"`,
+	} {
+		for _, c := range []struct{ query, token, want string }{
+			{"", "", `Bearer realm="fob"` + suffix},
+			{"", "Bearer x", tokenChallenge + suffix},
+			{"?access_token=x", "", requestChallenge}, // a 400
+		} {
+			r := httptest.NewRequest(http.MethodGet, wire.MePath+c.query, nil)
+			if c.token != "" {
+				r.Header.Set("Authorization", c.token)
+			}
+			rec := httptest.NewRecorder()
+			wire.Me(w.verifier, wire.Options{Issuer: issuer}).ServeHTTP(rec, r)
+			if got := rec.Header().Get("WWW-Authenticate"); got != c.want {
+				t.Errorf("issuer %q, %+v: %d, challenge %s", issuer, c, rec.Code, got)
+			}
+		}
+	}
+}

@@ -29,7 +29,7 @@ func Me(source CallerSource, o Options) http.Handler {
 		}
 		caller, err := callerOf(w, r, source, isSecretName)
 		if err != nil {
-			return answer{}, err
+			return answer{}, o.describedAt(MeMetadataPath, err)
 		}
 		return jsonAnswer(newCaller(caller))
 	})
