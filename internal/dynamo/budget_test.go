@@ -3,6 +3,7 @@ package dynamo_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
@@ -117,20 +118,27 @@ func testBudget(t *testing.T, endpoint string, absent float64) {
 			}
 			return w.login("app", budgetPassword, "")
 		}, "", oauth.InvalidGrant, price{calls: map[string]int{read: 1}, found: 4}},
+		{"wrong password, delayed by what others did at the source", func(w *budgetWorld) func(context.Context) error {
+			w.source = "192.0.2.2"
+			for range 100 {
+				w.refused(oauth.InvalidGrant, w.token("app", oauth.Form{"grant_type": "password", "username": fmt.Sprint(w.now.Add(1)), "password": "another"}))
+			}
+			return w.login("app", budgetPassword, "")
+		}, "", oauth.InvalidGrant, price{calls: map[string]int{read: 1, update: 3}, found: 2, none: 2, write: 3}}, // like a wrong one
 		{"password, delayed, for a device where nobody is signed in", func(w *budgetWorld) func(context.Context) error {
 			w.mustLogin("app", device(2))
 			for range 10 {
 				w.refused(oauth.InvalidGrant, w.login("app", "another", ""))
 			}
 			return w.login("app", budgetPassword, device(1))
-		}, "", oauth.InvalidGrant, price{calls: map[string]int{read: 1, query: 1}, found: 5}},
+		}, "", oauth.InvalidGrant, price{calls: map[string]int{read: 2}, found: 4, none: 2}},
 		{"password, delayed, for a device where the user is signed in", func(w *budgetWorld) func(context.Context) error {
 			w.mustLogin("app", device(1))
 			for range 10 {
 				w.refused(oauth.InvalidGrant, w.login("app", "another", ""))
 			}
 			return w.login("app", budgetPassword, device(1))
-		}, oauth.Returned, "", price{calls: map[string]int{read: 4, query: 1}, found: 8, none: 3}},
+		}, oauth.Returned, "", price{calls: map[string]int{read: 4}, found: 7, none: 3}},
 		{"password, returned, after a wrong one", func(w *budgetWorld) func(context.Context) error {
 			w.mustLogin("app", "")
 			w.refused(oauth.InvalidGrant, w.login("app", "another", ""))

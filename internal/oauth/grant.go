@@ -96,7 +96,7 @@ func (i *Issuer) parse(req TokenRequest) (q question, err error) {
 	q.scope, q.sent, q.resource = asked, form[paramScope], form[paramResource]
 	switch name {
 	case PasswordGrant:
-		q.grant, err = i.parsePassword(req, asked.Device())
+		q.grant, err = i.parsePassword(req, q)
 	case ClientCredentialsGrant:
 		q.grant = clientCredentialsGrant{}
 	case RefreshTokenGrant:

@@ -1,9 +1,11 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"slices"
+	"strconv"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
@@ -23,16 +25,20 @@ type passwordGrant struct {
 	source    string
 	device    scope.Device
 
-	signedIn func(ctx context.Context, subject ledger.Subject, client Client, device scope.Device) (bool, error)
+	// signedIn reports whether the token that the login asks for is there already.
+	signedIn func(ctx context.Context, client Client, u User) (bool, error)
 }
 
 // An unknown, wrong, disabled and throttled user get the same answer (RFC 6749
 // §4.3.2, RFC 9700 §4.3.2): it must not reveal which names exist.
 func errWrongPassword() error { return refuse(InvalidGrant, "the username or password is wrong") }
 
-func (i *Issuer) parsePassword(req TokenRequest, device scope.Device) (grant, error) {
+func (i *Issuer) parsePassword(req TokenRequest, q question) (grant, error) {
 	g := passwordGrant{
-		users: i.Users, passwords: i.Passwords, keys: i.Keys, signedIn: i.signedIn, source: req.Source, device: device,
+		users: i.Users, passwords: i.Passwords, keys: i.Keys, source: req.Source, device: q.scope.Device(),
+		signedIn: func(ctx context.Context, client Client, u User) (bool, error) {
+			return i.signedIn(ctx, client, u, q)
+		},
 		username: NormalUsername(req.Form[paramUsername]), password: secret.New(req.Form[paramPassword]),
 	}
 	switch {
@@ -68,6 +74,8 @@ func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (pro
 	}
 	var why Reason
 	switch {
+	case a.delayed:
+		why = ReasonThrottled
 	case !ok || !a.login.Found:
 		why = ReasonPassword
 	case user.Disabled: // whose password must not be confirmed: it is counted like a wrong one
@@ -124,15 +132,19 @@ func (g passwordGrant) rehash(ctx context.Context, u User) (User, error) {
 // Guessing passwords. Wrong ones are counted for the pair of name and source address,
 // for the name alone, and for the source alone if the client has no secret; a back
 // end with one has all its users at one source. Each counter has a fixed window whose
-// number is in its key, so that a count never has to be reset. While a delay runs, a
-// login is refused without hashing and without counting. Nothing locks a name for good,
-// and a name that does not exist is counted like one that does.
+// number is in its key, so that a count never has to be reset. Nothing locks a name for
+// good, and a name that does not exist is counted like one that does.
 //
 // Strangers can use up the tries on a name from many sources. So two kinds of logins
 // do not wait for them (docs/decisions/0037-strangers-lock-nobody-out.md): those from a
 // source where that user signed in before do not wait for the delays of the name and of the
-// source, and those for a device where that user is signed in wait for no delay but the
-// device's own.
+// source, and those that ask for a token which a device of that user has wait for no delay
+// but the device's own.
+//
+// While the delay of the pair runs, a login is refused without hashing and without
+// counting. While only another one runs, it is refused too, but it hashes and writes like a
+// wrong password: from a known source it would be looked at, and its time must not reveal
+// which names are known there.
 //
 // Counting needs a write, so it comes after a wrong password, not before each:
 // a burst of parallel guesses gets as many tries as run at once. The stage's
@@ -179,16 +191,17 @@ func (d delay) runs(c Counter, now int64) bool {
 	return now < c.Last+wait
 }
 
-// attempt is a login with a password that need not wait.
+// attempt is a login with a password that does the work of one.
 type attempt struct {
 	login Login
 	// counters are for a wrong password. A right one clears the first.
 	counters []ExpiringCounter
-	counted  int // what the first has counted
+	counted  int  // what the first has counted
+	delayed  bool // it is refused, whatever the password
 }
 
-// admit reads the user and the counters, in one call to the store. ok is false while a
-// delay runs.
+// admit reads the user and the counters, in one call to the store. ok is false for a
+// login that is refused at once.
 func (g passwordGrant) admit(ctx context.Context, client Client, now int64) (a attempt, ok bool, err error) {
 	a.counters = []ExpiringCounter{
 		pairDelay.counter(now, "fob pair counter 1", g.username, g.source),
@@ -207,25 +220,39 @@ func (g passwordGrant) admit(ctx context.Context, client Client, now int64) (a a
 		return a, false, err
 	}
 	a.counted = a.login.Counters[0].Count
-	waits := func(i int) bool { return delays[i].runs(a.login.Counters[i], now) }
-	others := slices.ContainsFunc([]int{1, 2}, func(i int) bool { return i < len(delays) && waits(i) })
-	switch known := a.login.User.knows(g.source, now); {
-	case !waits(0) && (known || !others):
-		return a, true, nil
-	case g.device == "":
-		return a, false, nil
+	pair, others := pairDelay.runs(a.login.Counters[0], now), false
+	for i, d := range delays[1:] {
+		others = others || d.runs(a.login.Counters[i+1], now)
 	}
-	return g.admitDevice(ctx, client, a.login.User, now)
+	if !pair && !others {
+		return a, true, nil
+	}
+	if g.device != "" {
+		device, ok, err := g.admitDevice(ctx, client, a.login.User, now)
+		if err != nil || ok {
+			return device, ok, err
+		}
+	}
+	if pair || a.login.User.knows(g.source, now) {
+		return a, !pair, nil
+	}
+	// Its pair is counted, as that of a known source would be. The other counts must not
+	// grow, or tries that nobody looked at would prolong a delay for ever.
+	a.delayed = true
+	for i := range a.counters[1:] {
+		a.counters[i+1] = nameDelay.counter(now, "fob decoy counter 1", g.username, g.source, strconv.Itoa(i))
+	}
+	return a, true, nil
 }
 
-// admitDevice admits a login for a device where the user is signed in. It costs three
-// calls to the store, and one for any other device. A name that does not exist is
-// looked up like one that does.
+// admitDevice admits a login for a token that a device of the user has. It costs a call to
+// the store, and another one if there is such a token. A name that does not exist is looked
+// up like one that does.
 func (g passwordGrant) admitDevice(ctx context.Context, client Client, u User, now int64) (a attempt, ok bool, err error) {
 	if u.ID == "" {
 		u.ID = NewUserID()
 	}
-	signedIn, err := g.signedIn(ctx, SubjectOf(u.ID), client, g.device)
+	signedIn, err := g.signedIn(ctx, client, u)
 	if err != nil || !signedIn {
 		return a, false, err
 	}
@@ -237,35 +264,25 @@ func (g passwordGrant) admitDevice(ctx context.Context, client Client, u User, n
 	return a, !deviceDelay.runs(a.login.Counters[0], now), nil
 }
 
-// signedIn reports whether a subject has a live Authorization of a client under a
-// device name.
-func (i *Issuer) signedIn(ctx context.Context, subject ledger.Subject, client Client, device scope.Device) (bool, error) {
-	records, err := i.Tokens.List(ctx, subject, client.ID)
+// signedIn reports whether the Authorization that a login of u asks for is alive. It reads
+// one record, also where the login would be refused: a query would take longer for users
+// who have many.
+func (i *Issuer) signedIn(ctx context.Context, client Client, u User, q question) (bool, error) {
+	registered, err := i.Clients.ResourceScopes(ctx)
 	if err != nil {
 		return false, err
 	}
-	for _, r := range records {
-		if r.Authorization.Scope.Device() != device {
-			continue
-		}
-		reading, err := i.Tokens.Read(ctx, r.Locator())
-		if err != nil {
-			return false, err
-		}
-		ring, err := i.Keys.Ring(ctx)
-		if err != nil {
-			return false, err
-		}
-		registered, err := i.Clients.ResourceScopes(ctx)
-		if err != nil {
-			return false, err
-		}
-		view := viewOf(i.Now().Unix(), ring, reading.State, client, registered, ledger.Nonce{})
-		if reading.Found && !reading.State.Disabled && view.Judge(reading.Record, r.Locator()) == ledger.Alive {
-			return true, nil
-		}
+	a, refusal := authorizationOf(new(Event), client, registered, proof{subject: SubjectOf(u.ID), username: u.Username, roles: u.Roles}, q)
+	reading, err := i.Tokens.Read(ctx, a.Locator())
+	if err != nil {
+		return false, err
 	}
-	return false, nil
+	ring, err := i.Keys.Ring(ctx)
+	if err != nil {
+		return false, err
+	}
+	view := viewOf(i.Now().Unix(), ring, reading.State, client, registered, ledger.Nonce{})
+	return refusal == nil && reading.Found && !reading.State.Disabled && view.Judge(reading.Record, a.Locator()) == ledger.Alive, nil
 }
 
 // KnownSource is a source address where a user signed in.
@@ -278,6 +295,9 @@ const (
 	maxSources     = 16
 	sourceLifetime = 90 * 24 * 3600 // seconds
 	sourceRenewed  = 30 * 24 * 3600 // seconds
+	// sourceKept is for how many seconds a source is not replaced by another one. Without
+	// it a user of more sources than are kept would write with each login.
+	sourceKept = 24 * 3600
 )
 
 func (u User) sourceHash(source string) (h [8]byte) {
@@ -295,17 +315,23 @@ func (u User) knows(source string, now int64) bool {
 // saved. A source that was noted within the last 30 days is not noted again, so that a
 // login from a usual place costs no write.
 func (u User) seenAt(source string, now int64) (seen User, changed bool) {
+	if source == "" {
+		return u, false
+	}
 	hash := u.sourceHash(source)
+	others := slices.DeleteFunc(slices.Clone(u.Sources), func(s KnownSource) bool { return s.Hash == hash || now >= s.Last+sourceLifetime })
+	slices.SortStableFunc(others, func(a, b KnownSource) int { return cmp.Compare(b.Last, a.Last) })
 	for _, s := range u.Sources {
 		if s.Hash == hash && now < s.Last+sourceRenewed {
 			return u, false
 		}
 	}
-	kept := slices.DeleteFunc(slices.Clone(u.Sources), func(s KnownSource) bool { return s.Hash == hash || now >= s.Last+sourceLifetime })
-	slices.SortStableFunc(kept, func(a, b KnownSource) int { return int(b.Last - a.Last) })
-	if source == "" {
-		return u, false
+	if len(others) >= maxSources {
+		if others = others[:maxSources]; now < others[maxSources-1].Last+sourceKept {
+			return u, false
+		}
+		others = others[:maxSources-1]
 	}
-	u.Sources = append([]KnownSource{{hash, now}}, kept[:min(len(kept), maxSources-1)]...)
+	u.Sources = append([]KnownSource{{hash, now}}, others...)
 	return u, true
 }

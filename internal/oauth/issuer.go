@@ -238,19 +238,24 @@ func mayHaveRefreshToken(c Client, p proof, a ledger.Authorization) bool {
 	return p.mayRefresh && c.Allows(RefreshTokenGrant) && (!c.Public || a.Scope.Device() != "")
 }
 
-// authorize is the Authorization of a login: what the scope policy grants of the
+// authorizationOf is the Authorization of a login: what the scope policy grants of the
 // requested scopes, for the resource that was asked for.
-func (i *Issuer) authorize(ctx context.Context, client Client, registered ResourceScopes, p proof, q question) (ledger.Authorization, error) {
-	a := ledger.Authorization{
+func authorizationOf(e *Event, client Client, registered ResourceScopes, p proof, q question) (a ledger.Authorization, refusal error) {
+	a = ledger.Authorization{
 		Subject:  p.subject,
 		Username: p.username,
 		Client:   client.ID,
 		Format:   ledger.Opaque,
 	}
-	var refusal error
 	if a.Audiences, refusal = client.audiencesFor(q.resource); refusal == nil {
-		a.Scope, refusal = grantScope(EventOf(ctx), client, registered, q.scope, q.sent, p.roles)
+		a.Scope, refusal = grantScope(e, client, registered, q.scope, q.sent, p.roles)
 	}
+	return a, refusal
+}
+
+// authorize is the Authorization of a login, unless that is refused.
+func (i *Issuer) authorize(ctx context.Context, client Client, registered ResourceScopes, p proof, q question) (ledger.Authorization, error) {
+	a, refusal := authorizationOf(EventOf(ctx), client, registered, p, q)
 	if refusal == nil || p.subject.Kind != ledger.UserSubject {
 		return a, refusal
 	}

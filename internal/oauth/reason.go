@@ -44,7 +44,7 @@ const (
 const (
 	ReasonPassword  Reason = "password"  // the name or the password is wrong
 	ReasonAssertion Reason = "assertion" // the token of another issuer is not accepted; see Event.Refusal
-	ReasonThrottled Reason = "throttled" // too many wrong ones before; the password was not looked at
+	ReasonThrottled Reason = "throttled" // too many wrong ones before; the password decided nothing
 )
 
 // inactive is the answer for a token that says nothing here, with the reason for the

@@ -132,10 +132,15 @@ func ValidatePassword(p secret.Text) error {
 }
 
 // isUnseen reports a character that makes two names look alike: one without a shape,
-// such as U+FEFF or U+202E, a space other than the usual one, and U+FFFD, which takes
-// the place of a character that was lost.
+// such as U+FEFF, U+202E or a filler of Hangul, a space other than the usual one, what
+// selects a variant of the character before it, and U+FFFD, which takes the place of a
+// character that was lost.
 func isUnseen(c rune) bool {
-	return c == utf8.RuneError || c != ' ' && !unicode.IsPrint(c)
+	return c == utf8.RuneError || c == brailleBlank || c != ' ' && !unicode.IsPrint(c) ||
+		unicode.In(c, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
+
+// brailleBlank is a symbol of no dots, and so printable for Unicode.
+const brailleBlank = '\u2800'
 
 func isControl(c rune) bool { return c < ' ' || c == 0x7f }
