@@ -62,6 +62,19 @@ func TestTextFromWindows(t *testing.T) {
 		}
 	}
 
+	const set = `{"keys":[{"kid":"1","kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
+	write("set.json", byteOrderMark+set+"\r\n")
+	if code, _, said := fob("", "issuer", "add", "backend", "--audience", "shop", "--algorithm", "EdDSA", "--keys-file", "set.json"); code != 0 {
+		t.Errorf("a marked key set: exit code %d, %s", code, said)
+	}
+	if i, _, err := s.issuers.TrustedIssuer(t.Context(), "backend"); err != nil || i.JWKS != set {
+		t.Errorf("a marked key set is stored as %q, %v", i.JWKS, err)
+	}
+	write("wide.json", "\xff\xfe{\x00")
+	if code, _, said := fob("", "client", "add", "--id", "signer", "--grant", "client_credentials", "--keys-file", "wide.json"); code != exitUsage || !strings.Contains(said, "wide.json is UTF-16, as PowerShell writes it") {
+		t.Errorf("a key set in UTF-16: exit code %d, %s", code, said)
+	}
+
 	if err := keys.NewFile("new.json"); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/text"
 )
 
 const issuerAddHelp = `Add an issuer. NAME is what its tokens have as iss, byte for byte.
@@ -143,11 +144,14 @@ func (p *program) readKeySet(name string) (string, error) {
 		return "", fmt.Errorf("--keys-file: %w", err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, oauth.MaxInlineKeys+1)) // more is refused
+	content, err := io.ReadAll(io.LimitReader(f, oauth.MaxInlineKeys+1)) // more is refused
 	if err != nil {
 		return "", fmt.Errorf("--keys-file: %w", err)
 	}
-	set := strings.TrimSpace(string(text))
+	if content, err = text.UTF8(content); err != nil {
+		return "", fmt.Errorf("--keys-file %s is %w", name, err)
+	}
+	set := strings.TrimSpace(string(content))
 	if set == "" {
 		return "", fmt.Errorf("--keys-file %s is empty", name)
 	}

@@ -205,7 +205,7 @@ const (
 
 // awsConfig is the SDK's configuration for the tables.
 func (t *tables) awsConfig(ctx context.Context) (aws.Config, error) {
-	otherwise := "--dynamodb URL for a local endpoint"
+	otherwise := "an endpoint of this machine as --dynamodb"
 	if t.stack == "" && t.endpoint == "" {
 		otherwise += ". No command reaches what fob serve keeps in memory: fob serve --help says what to start instead"
 	}

@@ -15,13 +15,25 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// needMake leaves a test out aloud where there is no make; with FOB_REQUIRE_ENGINES=1, as
+// CI has it, that is a failure.
+func needMake(t *testing.T) {
+	t.Helper()
+	_, err := exec.LookPath("make")
+	switch {
+	case err == nil:
+	case os.Getenv("FOB_REQUIRE_ENGINES") == "1":
+		t.Fatal(err)
+	default:
+		fmt.Fprintf(os.Stderr, "LEFT OUT: %s: %v\n", t.Name(), err)
+		t.Skip(err)
+	}
+}
+
 // TestMakefile: sam build makes build-<resource>, which builds that folder with
 // the flags of a release.
 func TestMakefile(t *testing.T) {
-	if _, err := exec.LookPath("make"); err != nil {
-		fmt.Fprintf(os.Stderr, "LEFT OUT: %v\n", err)
-		t.Skip(err)
-	}
+	needMake(t)
 	for _, folder := range folders(t) {
 		got, err := exec.Command("make", "-C", "../..", "--no-print-directory", "-n", "build-"+resourceName(folder)+"Function", "ARTIFACTS_DIR=out").CombinedOutput()
 		want := "GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags '-s -w' -o out/bootstrap ./functions/" + folder + "\n"
@@ -34,10 +46,7 @@ func TestMakefile(t *testing.T) {
 // TestMakeTestIsAlive: make test prints something while it runs, and its exit code is
 // that of the tests.
 func TestMakeTestIsAlive(t *testing.T) {
-	if _, err := exec.LookPath("make"); err != nil {
-		fmt.Fprintf(os.Stderr, "LEFT OUT: %v\n", err)
-		t.Skip(err)
-	}
+	needMake(t)
 	folder := t.TempDir()
 	for _, code := range []string{"0", "1"} {
 		if err := os.WriteFile(filepath.Join(folder, "go"), []byte("#!/bin/sh\nsleep 0.7\nexit "+code+"\n"), 0o700); err != nil {
