@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fob-oauth/fob/internal/assertion"
+	"github.com/fob-oauth/fob/internal/assertion/assertiontest"
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
@@ -31,14 +33,15 @@ type budgetWorld struct {
 	f        *dynamotest.Fixture
 	meter    *meter
 	now      oauthtest.Clock
-	source   string // where logins come from
+	source   string            // where logins come from
+	key      assertiontest.Key // of the issuers, and of the client signer
 	issuer   *oauth.Issuer
 	verifier *oauth.Verifier
 }
 
 func newBudgetWorld(t *testing.T, endpoint string) *budgetWorld {
 	t.Helper()
-	w := &budgetWorld{t: t, f: dynamotest.New(t, endpoint), meter: &meter{}, source: "192.0.2.1"}
+	w := &budgetWorld{t: t, f: dynamotest.New(t, endpoint), meter: &meter{}, source: "192.0.2.1", key: assertiontest.NewKey(t, "ES256")}
 	w.now.Store(1_800_000_000)
 
 	both, err := scope.Of("calendar.read", "calendar.write", "contacts.read", "mail.read", "mail.send")
@@ -49,16 +52,18 @@ func newBudgetWorld(t *testing.T, endpoint string) *budgetWorld {
 	}
 	w.must(w.f.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: roles}))
 	audiences := []string{"https://api.mobile.example.com/v1"}
+	keys := assertiontest.JWKS(t, w.key)
 	for _, c := range []oauth.Client{
 		{ID: "backend", Grants: oauth.GrantTypes(), Scopes: both, DefaultScopes: both, Audiences: audiences},
 		{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant, oauth.TokenExchangeGrant, oauth.JWTBearerGrant}, Scopes: both, DefaultScopes: both, Audiences: audiences},
+		{ID: "signer", Secrets: []oauth.ClientSecret{}, JWKS: keys, Grants: oauth.GrantTypes(), Scopes: both, DefaultScopes: both, Audiences: append(audiences, budgetResource)},
 		{ID: "api", Introspects: audiences},
 	} {
 		oauthtest.SaveClient(t, w.f.Clients, c, w.now.Load())
 	}
 	for _, i := range []oauth.TrustedIssuer{
-		{Signer: oauth.Signer{Name: budgetIssuer, Audiences: []string{"com.example.app"}, Algorithms: []string{"RS256"}}, UsernameClaim: "email"},
-		{Signer: oauth.Signer{Name: budgetBackEnd, Audiences: []string{"com.example.app"}, Algorithms: []string{"RS256"}}, Subjects: oauth.NamedSubjects},
+		{Signer: oauth.Signer{Name: budgetIssuer, Audiences: []string{"com.example.app"}, Algorithms: oauth.Algorithms(), JWKS: keys}, UsernameClaim: "email"},
+		{Signer: oauth.Signer{Name: budgetBackEnd, Audiences: []string{"com.example.app"}, Algorithms: oauth.Algorithms(), JWKS: keys}, Subjects: oauth.NamedSubjects},
 	} {
 		_, err := w.f.Issuers.SaveIssuer(t.Context(), i)
 		w.must(err)
@@ -76,6 +81,9 @@ const (
 	// Issuers of users of their own, and of users of fob.
 	budgetIssuer  = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI"
 	budgetBackEnd = "https://login.example.com"
+	// fob as clients name it in what they sign, and a second audience of the client signer.
+	budgetFob      = "https://fob.example.com"
+	budgetResource = "https://billing.mobile.example.com/v2"
 )
 
 // instance is another one on the same tables, with connections and caches of its
@@ -87,7 +95,7 @@ func (w *budgetWorld) instance(endpoint string) (*oauth.Issuer, *oauth.Verifier)
 	db := dynamo.NewClient(cfg)
 	tokens := dynamo.NewTokens(db, w.f.Tables.Tokens)
 	clients := oauth.NewClientCache(dynamo.NewClients(db, w.f.Tables.Clients), func() time.Time { return time.Unix(0, 0) })
-	for _, id := range []ledger.ClientID{"backend", "app", "api"} {
+	for _, id := range []ledger.ClientID{"backend", "app", "signer", "api"} {
 		_, found, err := clients.Client(w.t.Context(), id)
 		w.must(err)
 		if !found {
@@ -107,7 +115,7 @@ func (w *budgetWorld) instance(endpoint string) (*oauth.Issuer, *oauth.Verifier)
 	ring := oauthtest.Ring(w.t, "")
 	return &oauth.Issuer{
 			Tokens: tokens, Clients: clients, Users: dynamo.NewUsers(db, w.f.Tables.Users),
-			Issuers: issuers, Assertions: new(oauthtest.Assertions), Passwords: new(oauthtest.Passwords), Keys: oauthtest.Keys[*bearer.MintRing]{Always: ring}, Now: w.now.Now,
+			Issuers: issuers, Assertions: assertion.New(w.now.Now, nil), Passwords: new(oauthtest.Passwords), Keys: oauthtest.Keys[*bearer.MintRing]{Always: ring}, Now: w.now.Now,
 		}, &oauth.Verifier{
 			Tokens: tokens, Clients: clients, Keys: oauthtest.Keys[*bearer.CheckRing]{Always: ring.CheckRing}, Now: w.now.Now,
 		}
