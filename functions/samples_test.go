@@ -56,7 +56,7 @@ func samples() map[string]sample {
 		"issuer": base, "token_endpoint": base + "/token", "revocation_endpoint": base + "/revoke", "introspection_endpoint": base + "/introspect",
 		"grant_types_supported":                            []any{"password", "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer"},
 		"token_endpoint_auth_methods_supported":            []any{"client_secret_basic", "client_secret_post", "none", "private_key_jwt"},
-		"token_endpoint_auth_signing_alg_values_supported": []any{"RS256", "ES256", "EdDSA"},
+		"token_endpoint_auth_signing_alg_values_supported": []any{"RS256", "ES256", "ES384", "EdDSA"},
 		"revocation_endpoint_auth_methods_supported":       []any{"client_secret_basic", "client_secret_post", "none"},
 		"introspection_endpoint_auth_methods_supported":    []any{"client_secret_basic", "client_secret_post"},
 	}}

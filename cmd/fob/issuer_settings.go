@@ -103,7 +103,7 @@ func addIssuerSettings(cmd *cobra.Command, p *program) *entryFlags[oauth.Trusted
 	all := newEntryFlags[oauth.TrustedIssuer](cmd)
 	all.texts("audience", "`audience` that its tokens may have, an app's id say; repeat for more",
 		func(i *oauth.TrustedIssuer) *[]string { return &i.Audiences })
-	all.texts("algorithm", "`algorithm` of its signatures: RS256, ES256 or EdDSA; repeat for more (default: the first two)",
+	all.texts("algorithm", "`algorithm` of its signatures: "+strings.Join(oauth.Algorithms(), ", ")+"; repeat for more (default: the first two)",
 		func(i *oauth.TrustedIssuer) *[]string { return &i.Algorithms })
 	completeValues(cmd, "algorithm", oauth.Algorithms()...)
 	// Either takes the place of the other, unless both are given.

@@ -55,8 +55,9 @@ func hostile(t testing.TB, key assertiontest.Key, claims func(assertiontest.Memb
 	form("padding", good+"=")
 	form("a line break", good[:10]+"\n"+good[10:])
 	form("a blank", " "+good)
-	// Its last character carries bits that belong to no octet.
-	form("a twin", good[:len(good)-1]+string(good[len(good)-1]+1))
+	if len(segments[2])%4 != 0 { // else its last character carries no bits that belong to no octet
+		form("a twin", good[:len(good)-1]+string(good[len(good)-1]+1))
+	}
 	form("JSON serialization", fmt.Sprintf(`{"payload":%q,"protected":%q,"signature":%q}`, segments[1], segments[0], segments[2]))
 
 	form("alg none", encode(`{"alg":"none"}`)+"."+segments[1]+".")

@@ -60,8 +60,11 @@ func algorithmOf(key jose.JSONWebKey) string {
 			return "RS256"
 		}
 	case *ecdsa.PublicKey:
-		if k.Curve == elliptic.P256() {
+		switch k.Curve {
+		case elliptic.P256():
 			return "ES256"
+		case elliptic.P384(): // AWS STS signs with it
+			return "ES384"
 		}
 	case ed25519.PublicKey:
 		return "EdDSA"

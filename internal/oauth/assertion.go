@@ -13,7 +13,7 @@ import (
 
 // Algorithms are the signatures that fob verifies for others (RFC 7518 §3.1,
 // RFC 8037). An HMAC is not among them: its key would let fob make the tokens that it verifies.
-func Algorithms() []string { return []string{"RS256", "ES256", "EdDSA"} }
+func Algorithms() []string { return []string{"RS256", "ES256", "ES384", "EdDSA"} }
 
 const (
 	// DefaultAssertionAge is the oldest iat that is taken, in seconds, of a signer

@@ -50,7 +50,7 @@ func TestMetadata(t *testing.T) {
 			Issuer:        "https://id.example/fob",
 			Token:         "https://id.example/fob/token",
 			TokenAuth:     []string{"client_secret_basic", "client_secret_post", "none", "private_key_jwt"},
-			TokenAuthAlgs: []string{"RS256", "ES256", "EdDSA"},
+			TokenAuthAlgs: []string{"RS256", "ES256", "ES384", "EdDSA"},
 			Grants:        []string{"password", "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer"},
 			Revoke:        "https://id.example/fob/revoke",
 			RevokeAuth:    []string{"client_secret_basic", "client_secret_post", "none"},

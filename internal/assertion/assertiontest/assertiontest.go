@@ -10,7 +10,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
+	_ "crypto/sha256" // RS256, ES256
+	_ "crypto/sha512" // ES384
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -27,7 +28,7 @@ import (
 // Key signs JWTs.
 type Key struct {
 	ID        string
-	Algorithm string // RS256, ES256 or EdDSA
+	Algorithm string // one that fob verifies
 	Signer    crypto.Signer
 }
 
@@ -47,6 +48,8 @@ func NewKey(t testing.TB, algorithm string) Key {
 		k.Signer, err = rsaKey()
 	case "ES256":
 		k.Signer, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "ES384":
+		k.Signer, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	case "EdDSA":
 		_, k.Signer, err = ed25519.GenerateKey(rand.Reader)
 	default:
@@ -77,7 +80,13 @@ func (k Key) Sign(t testing.TB, header, claims Members) string {
 func (k Key) SignRaw(t testing.TB, header, payload string) string {
 	t.Helper()
 	input := base64url([]byte(header)) + "." + base64url([]byte(payload))
-	digest := sha256.Sum256([]byte(input))
+	hash := crypto.SHA256
+	if k.Algorithm == "ES384" {
+		hash = crypto.SHA384
+	}
+	h := hash.New()
+	h.Write([]byte(input))
+	digest := h.Sum(nil)
 	var signature []byte
 	var err error
 	switch key := k.Signer.(type) {
@@ -85,13 +94,14 @@ func (k Key) SignRaw(t testing.TB, header, payload string) string {
 		signature = ed25519.Sign(key, []byte(input))
 	case *ecdsa.PrivateKey:
 		var r, s *big.Int
-		if r, s, err = ecdsa.Sign(rand.Reader, key, digest[:]); err == nil {
-			signature = make([]byte, 64) // RFC 7518 §3.4
-			r.FillBytes(signature[:32])
-			s.FillBytes(signature[32:])
+		if r, s, err = ecdsa.Sign(rand.Reader, key, digest); err == nil {
+			size := (key.Curve.Params().BitSize + 7) / 8
+			signature = make([]byte, 2*size) // RFC 7518 §3.4
+			r.FillBytes(signature[:size])
+			s.FillBytes(signature[size:])
 		}
 	case *rsa.PrivateKey:
-		signature, err = rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
+		signature, err = rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +117,8 @@ func (k Key) JWK() Members {
 		m["kty"], m["crv"], m["x"] = "OKP", "Ed25519", base64url(key)
 	case *ecdsa.PublicKey:
 		point, _ := key.Bytes() // of a key that was made here
-		m["kty"], m["crv"], m["x"], m["y"] = "EC", "P-256", base64url(point[1:33]), base64url(point[33:])
+		half := 1 + len(point)/2
+		m["kty"], m["crv"], m["x"], m["y"] = "EC", key.Curve.Params().Name, base64url(point[1:half]), base64url(point[half:])
 	case *rsa.PublicKey:
 		m["kty"], m["n"], m["e"] = "RSA", base64url(key.N.Bytes()), base64url(big.NewInt(int64(key.E)).Bytes())
 	}
