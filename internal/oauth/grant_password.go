@@ -142,9 +142,9 @@ func (g passwordGrant) rehash(ctx context.Context, u User) (User, error) {
 // but the device's own.
 //
 // While the delay of the pair runs, a login is refused without hashing and without
-// counting. While only another one runs, it is refused too, but it hashes and writes like a
-// wrong password: from a known source it would be looked at, and its time must not reveal
-// which names are known there.
+// counting. While only another one runs, a login from a source that the user is not known
+// at is refused too, but it hashes and writes like a wrong password from a known one: its
+// time and what it leaves behind must not reveal which names are known there.
 //
 // Counting needs a write, so it comes after a wrong password, not before each:
 // a burst of parallel guesses gets as many tries as run at once. The stage's
@@ -233,12 +233,15 @@ func (g passwordGrant) admit(ctx context.Context, client Client, now int64) (a a
 			return device, ok, err
 		}
 	}
-	if pair || a.login.User.knows(g.source, now) {
-		return a, !pair, nil
+	if pair {
+		return a, false, nil
 	}
-	// Its pair is counted, as that of a known source would be. The other counts must not
-	// grow, or tries that nobody looked at would prolong a delay for ever.
-	a.delayed = true
+	if !a.login.User.knows(g.source, now) {
+		// Like a name that does not exist: the time of an imported hash would show that it does.
+		a.delayed, a.login.User, a.login.Found = true, User{}, false
+	}
+	// The pair is counted. The other counts must not grow: tries that nobody looked at would
+	// prolong a delay for ever, and others would see by its end that somebody is known here.
 	for i := range a.counters[1:] {
 		a.counters[i+1] = nameDelay.counter(now, "fob decoy counter 1", g.username, g.source, strconv.Itoa(i))
 	}
