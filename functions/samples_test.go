@@ -14,6 +14,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // reply is what a sample event is answered with.
@@ -46,6 +48,9 @@ func samples() map[string]sample {
 	wrongMethod := refused(http.StatusMethodNotAllowed, "invalid_request", "the method must be POST")
 	wrongMethod.header = map[string]string{"Allow": "POST"}
 	refreshed := issued("read device_sample", "refresh_token")
+	asserted, signedFor := issued("read device_ipad", "refresh_token"), issued("read")
+	exchanged := issued("read device_ipad", "refresh_token")
+	exchanged.body["issued_token_type"] = oauth.AccessTokenType
 	revoked := reply{status: http.StatusOK, body: map[string]any{}}
 	badToken := refused(http.StatusUnauthorized, "invalid_token", "the token is invalid, expired, revoked or not for this resource")
 	badToken.header = map[string]string{"Www-Authenticate": `Bearer realm="fob", error="invalid_token"`}
@@ -73,6 +78,18 @@ func samples() map[string]sample {
 		"token/events/refresh.json": {
 			asItIs:   refused(http.StatusBadRequest, "invalid_grant", "the refresh token is invalid, expired, revoked or of another client"),
 			filledIn: &refreshed,
+		},
+		"token/events/token-exchange.json": {
+			asItIs:   refused(http.StatusBadRequest, "invalid_request", "the subject_token is not accepted"),
+			filledIn: &exchanged,
+		},
+		"token/events/jwt-bearer.json": {
+			asItIs:   refused(http.StatusBadRequest, "invalid_grant", "the assertion is not accepted"),
+			filledIn: &asserted,
+		},
+		"token/events/private_key_jwt.json": {
+			asItIs:   refused(http.StatusUnauthorized, "invalid_client", "client authentication failed"),
+			filledIn: &signedFor,
 		},
 		"token/events/wrong-method.json":    {asItIs: wrongMethod},
 		"revoke/events/revoke.json":         {asItIs: revoked, filledIn: &revoked},
@@ -132,6 +149,7 @@ func listsThisDevice(value any) bool {
 func TestSamples(t *testing.T) {
 	s := newStage(t)
 	defer s.searchForLeaks(t)
+	key := s.addSigners(t)
 	functions := s.runAll(t)
 
 	paths, err := filepath.Glob("*/events/*.json")
@@ -155,7 +173,8 @@ func TestSamples(t *testing.T) {
 				check(t, functions[name].send(t, text), want.asItIs)
 
 				e := readSample(t, path)
-				if has := placeholder.MatchString(textOf(t, e)); has != (want.filledIn != nil) {
+				forJWT := signedPlaceholder.MatchString(textOf(t, e))
+				if has := forJWT || placeholder.MatchString(textOf(t, e)); has != (want.filledIn != nil) {
 					t.Fatalf("the sample has a place for a token: %v; there is a reply for one: %v", has, want.filledIn != nil)
 				} else if !has {
 					return
@@ -171,7 +190,12 @@ func TestSamples(t *testing.T) {
 				if name == "devices" {
 					scope = "devices device_sample"
 				}
-				e = filledIn(t, e, functions["token"].login(t, scope))
+				if forJWT {
+					_, body := bodyOf(t, e)
+					e.Body, e.IsBase64Encoded = s.signed(t, key, body), false
+				} else {
+					e = filledIn(t, e, functions["token"].login(t, scope))
+				}
 				if encoding != "as it is" {
 					e = recoded(t, e)
 				}
