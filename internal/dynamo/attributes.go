@@ -81,6 +81,7 @@ const (
 	attrPasswordHash      = "ph"
 	attrSince             = "since" // of resource scopes
 	attrKnown             = "known"
+	attrUserKey           = "user" // the pk of a user, in the item of the user's id
 
 	// An issuer.
 	attrAlgorithms       = "algorithms"

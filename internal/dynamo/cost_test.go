@@ -78,6 +78,22 @@ func testCost(t *testing.T, endpoint string, absent float64) {
 		_, err := s.Users.SaveUser(ctx, oauth.User{Username: "ann", ID: "u_x"})
 		return err
 	}
+	replaceUser := func(ctx context.Context) error {
+		u, _, err := s.UserRegistry.User(t.Context(), "ann")
+		if err != nil {
+			return err
+		}
+		_, err = s.Users.SaveUser(ctx, u)
+		return err
+	}
+	userByID := func(ctx context.Context) error {
+		_, found, err := s.UserRegistry.UserByID(ctx, "u_x")
+		return should("find it", found, err)
+	}
+	removeUser := func(ctx context.Context) error {
+		existed, err := s.UserRegistry.RemoveUser(ctx, oauth.User{Username: "ann", ID: "u_x"})
+		return should("remove it", existed, err)
+	}
 	countFailures := func(ctx context.Context) error { return s.Users.CountFailure(ctx, 1, pair, name) }
 	clearFailures := func(ctx context.Context) error { return s.Users.ClearFailures(ctx, pair.Key) }
 	saveClient := func(ctx context.Context) error {
@@ -107,9 +123,12 @@ func testCost(t *testing.T, endpoint string, absent float64) {
 		{"end a record", end, oauth.Event{StoreCalls: 1, WriteUnits: 1}},
 		{"make a record of unusual size", save(large, ledger.Nonce{}), oauth.Event{StoreCalls: 1, WriteUnits: 2}},
 		{"login of nobody", login, oauth.Event{StoreCalls: 1, ReadUnits: 3 * absent}},
-		{"save a user", saveUser, oauth.Event{StoreCalls: 1, WriteUnits: 1}},
+		{"make a user", saveUser, oauth.Event{StoreCalls: 2, WriteUnits: 2}},
+		{"replace a user", replaceUser, oauth.Event{StoreCalls: 1, WriteUnits: 1}},
+		{"find a user by id", userByID, oauth.Event{StoreCalls: 2, ReadUnits: 2}},
 		{"count failures", countFailures, oauth.Event{StoreCalls: 2, WriteUnits: 2}},
 		{"login", login, oauth.Event{StoreCalls: 1, ReadUnits: 3}},
+		{"remove a user", removeUser, oauth.Event{StoreCalls: 2, WriteUnits: 2}},
 		{"clear failures", clearFailures, oauth.Event{StoreCalls: 1, WriteUnits: 1}},
 		{"save a client", saveClient, oauth.Event{StoreCalls: 1, WriteUnits: 1}},
 		{"read a client", readClient, oauth.Event{StoreCalls: 1, ReadUnits: 1}},
@@ -154,7 +173,7 @@ func TestItemsSayWhenTheyMayBeSwept(t *testing.T) {
 				got[kind] = text(item["ttl"])
 			}
 		}
-		want := map[string]string{"A": fmt.Sprint(r.TTL()), "S": "", "count": "4000000123", "user": ""}
+		want := map[string]string{"A": fmt.Sprint(r.TTL()), "S": "", "count": "4000000123", "user": "", "id": ""}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("ttl by kind of item (-want +got):\n%s", d)
 		}

@@ -189,6 +189,16 @@ func TestStrictDecoders(t *testing.T) {
 			},
 		},
 		{
+			name: "user's id",
+			make: func() item {
+				it, _ := userIDKey("u_x")
+				it[attrUserKey] = userKey("ann")[partitionKey]
+				return it
+			},
+			decode:  func(it item) error { _, err := decodeUserID(it); return err },
+			ignored: []string{partitionKey}, // the user who is found has the id
+		},
+		{
 			name: "counter",
 			make: func() item {
 				it := counterKey(bytes16(1))

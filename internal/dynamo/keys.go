@@ -19,11 +19,12 @@ import (
 //	         pk = issuer#<name of the issuer>
 //	         pk = scopes
 //	users    pk = user#base64url(user key)
+//	         pk = id#<user id>
 //	         pk = count#base64url(counter key)
 //
 // The binary parts are hashes of one length each, made by ledger.Key, and #
 // is not in the alphabet of base64url, so no two keys meet. A client id or the name
-// of an issuer is the last part of its key and needs no frame.
+// of an issuer is the last part of its key and needs no frame, and so is a user id.
 
 const (
 	partitionKey = "pk"
@@ -35,6 +36,7 @@ const (
 	issuerPrefix  = "issuer#"
 	scopesKey     = "scopes"
 	userPrefix    = "user#"
+	userIDPrefix  = "id#"
 	counterPrefix = "count#"
 
 	maxPartitionKey = 2048 // bytes, DynamoDB's limit
@@ -83,6 +85,9 @@ func userKey(username string) item {
 	ledger.Key(k[:], "fob user 1", username)
 	return item{partitionKey: text(userPrefix + base64url(k[:]))}
 }
+
+// userIDKey reports false as clientKey does.
+func userIDKey(id string) (item, bool) { return nameKey(userIDPrefix, id) }
 
 func counterKey(k oauth.CounterKey) item {
 	return item{partitionKey: text(counterPrefix + base64url(k[:]))}

@@ -20,6 +20,7 @@ func TestKeysAreThoseOfDeployedTables(t *testing.T) {
 	}
 	client, _ := clientKey("a#b")
 	issuer, _ := issuerKey("https://issuer.example/a#b")
+	userID, _ := userIDKey("u_x")
 	for _, c := range []struct {
 		name string
 		key  item
@@ -31,6 +32,7 @@ func TestKeysAreThoseOfDeployedTables(t *testing.T) {
 		{"issuer", issuer, [2]string{"issuer#https://issuer.example/a#b", ""}},
 		{"resource scopes", resourceScopesKey(), [2]string{"scopes", ""}},
 		{"user", userKey("ann@example.com"), [2]string{"user#0eRHYQWXt-Smd7utwMOmrg", ""}},
+		{"user's id", userID, [2]string{"id#u_x", ""}},
 		{"counter", counterKey(oauth.CounterKey(loc.Authorization)), [2]string{"count#AQIDBAUGBwgJCgsMDQ4P_w", ""}},
 	} {
 		if d := cmp.Diff(c.want, c.key.identity()); d != "" {

@@ -85,6 +85,11 @@ func (u *Users) ClearFailures(ctx context.Context, counter oauth.CounterKey) err
 
 // SaveUser implements oauth.Users and oauth.UserRegistry.
 func (u *Users) SaveUser(ctx context.Context, user oauth.User) (oauth.User, error) {
+	if user.Version == 0 {
+		if err := u.saveID(ctx, user); err != nil {
+			return oauth.User{}, err
+		}
+	}
 	version, err := u.table.putVersion(ctx, "save a user", encodeUser(user), user.Version)
 	if err != nil {
 		return oauth.User{}, err
@@ -122,7 +127,8 @@ func (u *Users) ListUsers(ctx context.Context) ([]oauth.User, error) {
 		func(a, b oauth.User) int { return cmp.Compare(a.Username, b.Username) })
 }
 
-// RemoveUser implements oauth.UserRegistry with one conditional delete.
+// RemoveUser implements oauth.UserRegistry with two conditional deletes: the user, and
+// then the item of the id, which an earlier try may have left.
 func (u *Users) RemoveUser(ctx context.Context, user oauth.User) (existed bool, err error) {
 	const condition = "#id = :id"
 	out, err := call(ctx, u.table.name, "remove a user", u.table.db.DeleteItem, &dynamodb.DeleteItemInput{
@@ -134,13 +140,11 @@ func (u *Users) RemoveUser(ctx context.Context, user oauth.User) (existed bool, 
 		ReturnValues:              types.ReturnValueAllOld,
 		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
 	})
-	if _, failed := conflict(err); failed {
-		return false, nil
-	}
-	if err != nil {
+	if _, failed := conflict(err); err != nil && !failed {
 		return false, err
 	}
-	return len(out.Attributes) > 0, nil
+	existed = out != nil && len(out.Attributes) > 0
+	return existed, u.forgetID(ctx, user)
 }
 
 // encodeUser leaves out what putVersion adds.

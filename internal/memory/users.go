@@ -77,6 +77,18 @@ func (u *Users) User(ctx context.Context, username string) (oauth.User, bool, er
 	return u.users.get(ctx, "read a user", username)
 }
 
+// UserByID implements oauth.UserRegistry.
+func (u *Users) UserByID(ctx context.Context, id string) (user oauth.User, found bool, err error) {
+	err = u.users.do(ctx, "read a user by id", func() {
+		for _, there := range u.users.rows {
+			if there.ID == id {
+				user, found = copyUser(there), true
+			}
+		}
+	})
+	return user, found, err
+}
+
 // ListUsers implements oauth.UserRegistry.
 func (u *Users) ListUsers(ctx context.Context) ([]oauth.User, error) {
 	return u.users.list(ctx, "list the users")

@@ -64,6 +64,15 @@ func (f faultyRegistry) User(ctx context.Context, username string) (oauth.User, 
 	return u, found && err == nil, err
 }
 
+func (f faultyRegistry) UserByID(ctx context.Context, id string) (oauth.User, bool, error) {
+	found := false
+	u, err := tried(ctx, f.Faulty, "read a user by id", func() (u oauth.User, err error) {
+		u, found, err = f.stores.UserRegistry.UserByID(ctx, id)
+		return u, err
+	})
+	return u, found && err == nil, err
+}
+
 func (f faultyRegistry) ListUsers(ctx context.Context) ([]oauth.User, error) {
 	return tried(ctx, f.Faulty, "list the users", func() ([]oauth.User, error) { return f.stores.UserRegistry.ListUsers(ctx) })
 }

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -18,17 +17,13 @@ func (r *Registrar) User(ctx context.Context, username string) (User, error) {
 	return u, err
 }
 
-// UserByID returns the user of that id, or NoSuchEntry. It reads the whole table.
+// UserByID returns the user of that id, or NoSuchEntry.
 func (r *Registrar) UserByID(ctx context.Context, id string) (User, error) {
-	users, err := r.Users.ListUsers(ctx)
-	if err != nil {
-		return User{}, err
+	u, found, err := r.Users.UserByID(ctx, id)
+	if err == nil && !found {
+		err = &ChangeError{Kind: NoSuchEntry, Entry: UserEntry, Name: id}
 	}
-	i := slices.IndexFunc(users, func(u User) bool { return u.ID == id })
-	if i < 0 {
-		return User{}, &ChangeError{Kind: NoSuchEntry, Entry: UserEntry, Name: id}
-	}
-	return users[i], nil
+	return u, err
 }
 
 // NewUser is a user for [Registrar.AddUser].
@@ -46,6 +41,13 @@ type NewUser struct {
 func (r *Registrar) AddUser(ctx context.Context, n NewUser) (User, error) {
 	n.Username = NormalUsername(n.Username)
 	u := User{Username: n.Username, ID: NewUserID(), Roles: n.Roles, Disabled: n.Disabled, Created: r.Now().Unix(), PasswordHash: n.PasswordHash}
+	if _, found, err := r.Users.User(ctx, n.Username); err != nil || found {
+		// Before anything is hashed or written for nothing. SaveUser decides.
+		if found {
+			err = &ChangeError{Kind: EntryExists, Entry: UserEntry, Name: n.Username}
+		}
+		return User{}, err
+	}
 	if u.PasswordHash.Len() == 0 {
 		err := invalidEntry(UserEntry, n.Username, ValidateNameAndRoles(n.Username, n.Roles), r.Policy.Check(n.Username, n.Password))
 		if err != nil {
@@ -150,7 +152,10 @@ func (r *Registrar) RemoveUser(ctx context.Context, u User) error {
 	_, err = r.signIns().End(ctx, subjectOfUser(u), Filter{})
 	if err == nil {
 		if _, err = r.Users.RemoveUser(ctx, u); err != nil {
-			// The reply may be all that was lost.
+			_, err = r.Users.RemoveUser(ctx, u) // the reply may be all that was lost
+		}
+		if err != nil {
+			// Once more: the same command would not find who is gone.
 			if now, found, look := r.Users.User(ctx, u.Username); look == nil && (!found || now.ID != u.ID) {
 				err = nil
 			}

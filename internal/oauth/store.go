@@ -199,12 +199,16 @@ type ExpiringCounter struct {
 // UserRegistry is what an operator does with users.
 type UserRegistry interface {
 	User(ctx context.Context, username string) (u User, found bool, err error)
+	// UserByID returns the user of that id, and must not read all users for it. Once
+	// SaveUser has returned a user it must find that user.
+	UserByID(ctx context.Context, id string) (u User, found bool, err error)
 	SaveUser(ctx context.Context, u User) (User, error)
 	// ListUsers returns all, sorted by Username.
 	ListUsers(ctx context.Context) ([]User, error)
 	// RemoveUser deletes the user of that Username and ID in one atomic step. A
 	// user who was added under the same name since has another ID and stays.
-	// existed may be false after an earlier try whose reply was lost.
+	// existed may be false after an earlier try whose reply was lost. When it returns
+	// nil, nothing is kept under the ID.
 	RemoveUser(ctx context.Context, u User) (existed bool, err error)
 }
 

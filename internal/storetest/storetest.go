@@ -190,15 +190,19 @@ func Methods(s Stores) []Method {
 		{"Users.SaveUser", func(ctx context.Context) error {
 			_, err := s.Users.SaveUser(ctx, user)
 			return err
-		}, true},
+		}, false},
 		{"UserRegistry.User", func(ctx context.Context) error {
 			_, _, err := s.UserRegistry.User(ctx, user.Username)
 			return err
 		}, true},
+		{"UserRegistry.UserByID", func(ctx context.Context) error {
+			_, _, err := s.UserRegistry.UserByID(ctx, user.ID)
+			return err
+		}, false},
 		{"UserRegistry.SaveUser", func(ctx context.Context) error {
 			_, err := s.UserRegistry.SaveUser(ctx, testUser("registry"))
 			return err
-		}, true},
+		}, false},
 		{"UserRegistry.ListUsers", func(ctx context.Context) error {
 			_, err := s.UserRegistry.ListUsers(ctx)
 			return err
@@ -206,7 +210,7 @@ func Methods(s Stores) []Method {
 		{"UserRegistry.RemoveUser", func(ctx context.Context) error {
 			_, err := s.UserRegistry.RemoveUser(ctx, testUser("registry"))
 			return err
-		}, true},
+		}, false},
 	}
 }
 

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -201,6 +202,46 @@ var usersTests = []test{
 		}
 		wantLogin(t, s, "ann", login(zero, zero))
 		wantUsers(t, s, bob)
+	}},
+	{"a user is found by id, as last saved and until removed", func(t *testing.T, s Stores) {
+		wantNobody := func(ids ...string) {
+			t.Helper()
+			for _, id := range ids {
+				if u, found, err := s.UserRegistry.UserByID(t.Context(), id); found || err != nil {
+					t.Errorf("UserByID(%.20q) = %+v, %v, %v; want nobody", id, u, found, err)
+				}
+			}
+		}
+		with := func(name, id string) oauth.User {
+			u := testUser(name)
+			u.ID = id
+			return u
+		}
+		wantNobody("u_ann", "", "\xff", strings.Repeat("x", 3000))
+		ann, bob := saveUser(t, s, with("ann", "u_ann")), saveUser(t, s, with("bob", "u_bob"))
+		ann.Disabled = false
+		ann = saveUser(t, s, ann)
+		wantUserConflict(t, s, with("bob", "u_late"))
+		for _, u := range []oauth.User{ann, bob} {
+			got, found, err := s.UserRegistry.UserByID(t.Context(), u.ID)
+			if d := diff(u, got); err != nil || !found || d != "" {
+				t.Errorf("UserByID(%q): found %v, %v (-want +got):\n%s", u.ID, found, err, d)
+			}
+		}
+		wantNobody("ann", "u_late", "user#ann", "id#u_ann")
+		if _, err := s.UserRegistry.RemoveUser(t.Context(), with("ann", "u_bob")); err != nil {
+			t.Fatal(err)
+		}
+		if _, found, err := s.UserRegistry.UserByID(t.Context(), "u_bob"); err != nil || !found {
+			t.Errorf("who has another name was removed by id: %v", err)
+		}
+		for range 2 {
+			if _, err := s.UserRegistry.RemoveUser(t.Context(), ann); err != nil {
+				t.Fatal(err)
+			}
+		}
+		saveUser(t, s, with("ann", "u_next"))
+		wantNobody("u_ann")
 	}},
 	{"of many failures each counts", func(t *testing.T, s Stores) {
 		errs := make([]error, crowd)
