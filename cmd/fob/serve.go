@@ -21,7 +21,8 @@ import (
 )
 
 const serveHelp = `Serve runs /token, /revoke, /introspect, /devices, /me and the metadata with their
-addresses (RFC 8414) on one address of this machine.
+addresses (RFC 8414) on one address of this machine. GET /openapi.yaml describes
+them in OpenAPI 3.1.
 
 Without flags it keeps everything in memory, adds a demo client, app, API, user and
 issuer, and prints curl lines that show on them what fob does. The ID token in the last
@@ -41,8 +42,8 @@ when keys are turned.
 With --json the first line on standard output is one JSON object, printed when
 requests are answered. Its last members are there if the demo is.
 
-Each request writes one line of JSON to standard error, except the preflight
-requests of --cors-origin.`
+Each request to an endpoint writes one line of JSON to standard error. Preflight
+requests of --cors-origin do not.`
 
 type serveOptions struct {
 	addr           string

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fob-oauth/fob/docs"
 	"github.com/fob-oauth/fob/internal/assertion"
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/keys"
@@ -82,6 +83,7 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		wire.MetadataPath:        metadata,
 		wire.MeMetadataPath:      metadata,
 		wire.DevicesMetadataPath: metadata,
+		OpenAPIPath:              http.HandlerFunc(describe),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
@@ -89,20 +91,34 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		route := routeOf(r.URL.Path)
 		endpoint, ok := endpoints[route]
 		if !ok {
-			notFound(w, "fob serves "+strings.Join(slices.Sorted(maps.Keys(endpoints)), ", "))
+			refuse(w, http.StatusNotFound, "fob serves "+strings.Join(slices.Sorted(maps.Keys(endpoints)), ", "))
 			return
 		}
 		endpoint.ServeHTTP(w, r.WithContext(wire.WithGateway(ctx, wire.Gateway{Route: r.Method + " " + route})))
 	})
 }
 
-// notFound answers in the form of every other error (RFC 6749 §5.2), because clients
+// OpenAPIPath is where the description of all endpoints is.
+const OpenAPIPath = "/openapi.yaml"
+
+// describe answers with the document.
+func describe(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		refuse(w, http.StatusMethodNotAllowed, "the method is not one of this resource")
+		return
+	}
+	w.Header().Set("Content-Type", "application/yaml") // RFC 9512
+	_, _ = w.Write(docs.OpenAPI)                       // the client is gone if this fails
+}
+
+// refuse answers in the form of every other error (RFC 6749 §5.2), because clients
 // read every answer as JSON.
-func notFound(w http.ResponseWriter, description string) {
+func refuse(w http.ResponseWriter, status int, description string) {
 	body, _ := json.Marshal(map[string]string{"error": string(oauth.InvalidRequest), "error_description": description}) // two strings
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusNotFound)
+	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client is gone if this fails
 }
 

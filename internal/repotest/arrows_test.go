@@ -39,7 +39,9 @@ var arrows = map[string][]string{
 
 	"internal/compose": {"internal/bearer", "internal/config", "internal/dynamo", "internal/keys", "internal/oauth"},
 
-	"internal/laptop":     {"internal/assertion", "internal/bearer", "internal/keys", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/wire"},
+	"docs": {},
+
+	"internal/laptop":     {"docs", "internal/assertion", "internal/bearer", "internal/keys", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/wire"},
 	"internal/smoke":      {"internal/ledger", "internal/oauth", "internal/secret", "internal/wire"},
 	"internal/userimport": {"internal/oauth", "internal/password", "internal/secret", "internal/text"},
 
@@ -51,6 +53,7 @@ var arrows = map[string][]string{
 	"internal/oauth/oauthtest":   {"internal/bearer", "internal/ledger", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/dynamo/dynamotest": {"internal/bearer", "internal/dynamo", "internal/storetest"},
 	"internal/keys/keystest":     {},
+	"internal/openapitest":       {"docs"},
 
 	"internal/assertion/assertiontest": {},
 }
@@ -82,10 +85,10 @@ var importers = map[string][]string{
 // unlinked is what a program must not link, by the beginning of its path. The
 // storage that forgets, rotation and tests have no business in a function.
 var unlinked = map[string][]string{
-	"functions/":         {module + "internal/memory", module + "internal/keys/rotation", module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", module + "internal/assertion/assertiontest", "testing"},
+	"functions/":         {module + "internal/memory", module + "internal/keys/rotation", module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", module + "internal/assertion/assertiontest", module + "internal/openapitest", "testing"},
 	"functions/me":       {module + "internal/dynamo", module + "internal/keys"},
 	"functions/metadata": {module + "internal/dynamo", module + "internal/keys", awsSDK + "aws"},
-	"cmd/":               {module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", module + "internal/assertion/assertiontest", "testing"},
+	"cmd/":               {module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", module + "internal/assertion/assertiontest", module + "internal/openapitest", "testing"},
 }
 
 // proving is what no function but token may link: what hashes passwords, and what

@@ -30,6 +30,7 @@ func TestTemplateFaults(t *testing.T) {
 		{"the mint key for everybody", "        FOB_CHECK_SECRET: !Ref CheckKeys\n", "        FOB_CHECK_SECRET: !Ref CheckKeys\n        FOB_MINT_SECRET: !Ref MintKeys\n", "Revoke: environment"},
 		{"a local endpoint in AWS", endpointVariable + `: ""`, endpointVariable + ": http://localhost:8000", "environment"},
 		{"another route", "Path: /introspect", "Path: /introspection", "Introspect: events"},
+		{"a route that is not described", "Path: /introspect", "Path: /introspection", "docs/openapi.yaml"},
 		{"a device without its route", `Path: "/devices/{device}"`, `Path: "/devices/{name}"`, "Devices: events"},
 		{"metadata elsewhere", "Path: /.well-known/oauth-authorization-server", "Path: /.well-known/openid-configuration", "Metadata: events"},
 		{"metadata of another issuer", "          FOB_ISSUER: !Ref Issuer\n          FOB_PASSWORD_GRANT: !Ref PasswordGrant\n", "          FOB_PASSWORD_GRANT: !Ref PasswordGrant\n", "Metadata: environment"},

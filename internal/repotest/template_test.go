@@ -163,6 +163,7 @@ func templateFaults(t *testing.T, text []byte) []string {
 	c.secrets()
 	c.names()
 	c.references()
+	c.openapi(t)
 	c.alarms(t)
 	slices.Sort(c.faults)
 	return c.faults

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/fob-oauth/fob/internal/apigw"
+	"github.com/fob-oauth/fob/internal/openapitest"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
@@ -233,6 +234,9 @@ func (w *world) check(t *testing.T, c call, send func(call) answer) answer {
 	c.header = header
 	w.log.Reset()
 	a := send(c)
+	if route := c.documented(); route != "" {
+		openapitest.Check(t, c.method, route, a.status, a.header, a.body)
+	}
 
 	a.line = w.line(t)
 	headers := map[string]string{

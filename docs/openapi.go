@@ -1,0 +1,9 @@
+// Package docs has what fob hands out of the documents.
+package docs
+
+import _ "embed"
+
+// OpenAPI is openapi.yaml, which describes the endpoints in OpenAPI 3.1.
+//
+//go:embed openapi.yaml
+var OpenAPI []byte
