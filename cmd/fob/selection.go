@@ -55,6 +55,15 @@ func (s *selection) parse(cmd *cobra.Command) error {
 	return nil
 }
 
+// parseSubject is parse for a command that is about one subject.
+func (s *selection) parseSubject(cmd *cobra.Command) error {
+	err := s.parse(cmd)
+	if err == nil && *s == (selection{}) {
+		err = fail(exitUsage, "%s needs --user or --subject", cmd.CommandPath())
+	}
+	return err
+}
+
 // one reports whether the selection is of one subject, and of whom.
 func (s selection) one(ctx context.Context, from stores) (subject ledger.Subject, one bool, err error) {
 	switch {

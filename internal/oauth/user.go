@@ -60,6 +60,9 @@ func NewUserID() string { return userIDPrefix + strings.ToLower(rand.Text()) }
 // both.
 const userIDPrefix = "u_"
 
+// userIDDigits are how many digits of base32 follow the prefix: 128 bits and more.
+const userIDDigits = 26
+
 // SubjectOf is the subject of a sub: no client id begins as a user's id does.
 func SubjectOf(sub string) ledger.Subject {
 	if strings.HasPrefix(sub, userIDPrefix) {
