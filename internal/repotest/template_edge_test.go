@@ -21,9 +21,16 @@ func TestEdgeTemplate(t *testing.T) {
 	if len(origins) != 1 {
 		t.Fatalf("%d origins", len(origins))
 	}
+	// CloudFormation reads a secret again only where the reference itself changes.
 	c.same("secret header", at(origins[0], "OriginCustomHeaders"), []any{map[string]any{
-		"HeaderName": wire.EdgeHeader, "HeaderValue": sub("{{resolve:secretsmanager:${EdgeSecret}:SecretString}}"),
+		"HeaderName": wire.EdgeHeader, "HeaderValue": fn{"If", []any{
+			"HasVersion",
+			sub("{{resolve:secretsmanager:${EdgeSecret}:SecretString:::${EdgeSecretVersion}}}"),
+			sub("{{resolve:secretsmanager:${EdgeSecret}:SecretString}}"),
+		}},
 	}})
+	c.same("HasVersion", c.Conditions["HasVersion"], fn{"Not", []any{fn{"Equals", []any{ref("EdgeSecretVersion"), ""}}}})
+	c.same("EdgeSecretVersion: Default", at(c.Parameters["EdgeSecretVersion"], "Default"), "")
 	c.same("origin", at(origins[0], "CustomOriginConfig"), map[string]any{"OriginProtocolPolicy": "https-only", "OriginSSLProtocols": []any{"TLSv1.2"}})
 	secret, _ := at(c.Resources["EdgeSecret"], "Properties").(map[string]any)
 	c.same("EdgeSecret", at(secret, "GenerateSecretString"), map[string]any{"PasswordLength": 43, "ExcludePunctuation": true})
