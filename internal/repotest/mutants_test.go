@@ -1,14 +1,11 @@
 package repotest_test
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -152,8 +149,7 @@ func TestMutantsApply(t *testing.T) {
 }
 
 // TestMutants breaks one promise after the other, in a copy that only the
-// compiler sees (go test -overlay), and runs the test that holds it. It is
-// `make mutants`.
+// compiler sees, and runs the test that holds it. It is `make mutants`.
 func TestMutants(t *testing.T) {
 	if *runMutants == "" {
 		t.Skip("takes minutes: run make mutants")
@@ -191,7 +187,7 @@ func TestMutants(t *testing.T) {
 	for pkg, tests := range alone {
 		for _, test := range tests {
 			concurrently(func() {
-				if outcome, out := runMutated(t, pkg, test, ""); outcome != "survived" {
+				if outcome, out := (mutant{pkg: pkg, test: test}).run(t, ""); outcome != "survived" {
 					t.Errorf("without any mutant, %s %s: %s\n%s", pkg, test, outcome, out)
 				}
 			})
@@ -209,26 +205,7 @@ func TestMutants(t *testing.T) {
 			text, outcome := m.mutated()
 			var out []byte
 			if outcome == "" {
-				dir := t.TempDir()
-				copied := filepath.Join(dir, filepath.Base(m.file))
-				source, err := filepath.Abs(filepath.Join("../..", m.file))
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{source: copied}})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				list := filepath.Join(dir, "overlay.json")
-				for path, content := range map[string][]byte{copied: []byte(text), list: overlay} {
-					if err := os.WriteFile(path, content, 0o600); err != nil {
-						t.Error(err)
-						return
-					}
-				}
-				outcome, out = runMutated(t, m.pkg, m.test, list)
+				outcome, out = m.run(t, text)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -242,38 +219,4 @@ func TestMutants(t *testing.T) {
 	}
 	wg.Wait()
 	t.Logf("%d mutants in %v: %v", len(mutants), time.Since(began).Round(time.Second), counts)
-}
-
-var noTests = regexp.MustCompile(`(?m)\[no tests to run\]`)
-
-// runMutated reports what became of a mutant: killed, survived, or why neither.
-func runMutated(t *testing.T, pkg, test, overlay string) (outcome string, out []byte) {
-	t.Helper()
-	parts := strings.Split(test, "/")
-	for i, part := range parts {
-		parts[i] = "^" + part + "$"
-	}
-	args := []string{"test", "-count=1", "-timeout=2m", "-vet=off", "-run", strings.Join(parts, "/")}
-	if overlay != "" {
-		args = append(args, "-overlay", overlay)
-	}
-	cmd := exec.CommandContext(t.Context(), "go", append(args, "./"+pkg)...)
-	cmd.Dir = "../.."
-	// A leg that is left out would kill nothing.
-	cmd.Env = append(cmd.Environ(), "FOB_REQUIRE_ENGINES=1")
-	out, err := cmd.CombinedOutput()
-	if len(out) > 4000 {
-		out = slices.Concat(out[:3000], []byte("\n...\n"))
-	}
-	switch {
-	case noTests.Match(out):
-		return "no test ran", out
-	case err == nil:
-		return "survived", out
-	case bytes.Contains(out, []byte("[build failed]")), bytes.Contains(out, []byte("[setup failed]")):
-		return "does not build", out
-	case bytes.Contains(out, []byte("--- FAIL: ")), bytes.Contains(out, []byte("panic: ")):
-		return "killed", out
-	}
-	return "failed otherwise", out
 }
