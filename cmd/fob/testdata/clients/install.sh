@@ -1,6 +1,7 @@
 #!/bin/sh
 # Puts the client libraries that cmd/fob/serve_libraries_test.go runs against `fob serve`
-# under .tools/clients/, each with the package manager of its language. Says in one
+# under .tools/clients/, each with the package manager of its language, and schemathesis,
+# which makes requests out of docs/openapi.yaml. Says in one
 # line what it left out and why; that is no failure here, because the test decides:
 # it names each language that it leaves out, and with FOB_REQUIRE_ENGINES=1 fails.
 set -eu
@@ -34,7 +35,9 @@ lay() {
 # They wait for the network most of the time. The packages are plain files: nothing
 # needs to run to install them.
 lay javascript package.json npm npm install --ignore-scripts --no-audit --no-fund --no-progress --loglevel=error &
-lay python requirements.txt python3 sh -c 'python3 -m venv venv && venv/bin/pip install --quiet --no-compile -r requirements.txt' &
+venv='python3 -m venv venv && venv/bin/pip install --quiet --no-compile -r requirements.txt'
+lay python requirements.txt python3 sh -c "$venv" &
+lay schemathesis requirements.txt python3 sh -c "$venv" &
 lay java pom.xml mvn mvn --batch-mode --quiet -Dstyle.color=never --strict-checksums dependency:copy-dependencies &
 # Compiled here, so that the test compiles one file.
 lay rust Cargo.toml cargo sh -c 'echo "fn main() {}" >main.rs && cargo build --quiet' &

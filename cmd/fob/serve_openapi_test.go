@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/laptop"
+)
+
+// Schemathesis sends requests that it makes out of the document, good and bad ones, with
+// true credentials and without. It wants of each answer that the document has it, that it
+// is no 5xx, and that a request which the document excludes is refused.
+// testdata/clients/schemathesis has its settings.
+func TestOpenAPIBySchemathesis(t *testing.T) {
+	l := language(t, "schemathesis", "requirements.txt")
+	fob := serveHere(t)
+	about, err := json.Marshal(fob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	l.copy(t, "schemathesis.toml", dir)
+	l.copy(t, "credentials.py", dir)
+	// It takes about 20 seconds.
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(l.installed, "venv", "bin", "schemathesis"), "run", fob.Issuer+laptop.OpenAPIPath)
+	cmd.Dir = dir
+	cmd.Env = []string{"HOME=" + dir, "PYTHONDONTWRITEBYTECODE=1", "FOB=" + string(about)}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v, %v\n%s", err, ctx.Err(), out)
+	}
+	t.Logf("%s", out)
+}
