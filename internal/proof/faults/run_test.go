@@ -16,7 +16,6 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/fob-oauth/fob/internal/apigw"
-	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
@@ -65,35 +64,26 @@ type instance struct {
 // fails, another instance over the same store that works, and everything that
 // was ever answered.
 type run struct {
-	*labelledTB
-	stats  *statistics
-	clock  oauthtest.Clock
-	stores storetest.Stores // without faults
-	front  *instance
-	other  *instance
+	witness
+	front *instance
+	other *instance
 
 	client   ledger.ClientID
-	public   bool
 	user     string
 	deadline time.Duration // of the function in front
 
-	strict  bool // faults end soon and nobody interferes: the flow must come to its end
-	visited bool // another instance was there during this attempt
-
-	stood  map[bearer.Locator]ledger.Record // when the invariants were checked last
-	ledger []*answeredToken
-	// doubting reports whether a request under way is about to end a token. Nil
-	// means that it ends none.
-	doubting func(*answeredToken) bool
+	strict bool // faults end soon and nobody interferes: the flow must come to its end
 }
 
 // newRun seeds a user and a client of the run's own.
 func newRun(t testing.TB, label, name string, template oauth.Client, stores storetest.Stores, front requestStores, subjects oauth.Subjects, stats *statistics) *run {
 	r := &run{
-		labelledTB: &labelledTB{TB: t, label: label}, stats: stats, stores: stores,
-		client: ledger.ClientID("client-" + name), public: template.Public, user: "user-" + name,
+		witness: witness{labelledTB: &labelledTB{TB: t, label: label}, stats: stats, stores: stores, public: template.Public},
+		client:  ledger.ClientID("client-" + name), user: "user-" + name,
 		deadline: usualDeadline, strict: true,
 	}
+	r.subjects = []ledger.Subject{r.subject(), {Kind: ledger.ClientSubject, ID: string(r.client)}}
+	r.lookUp = func(token string) answer { return r.send(r.other, "introspect", "api", false, "token", token) }
 	r.clock.Store(began)
 	r.front = r.instance(front, subjects)
 	r.other = r.instance(requestStores{stores.Tokens, stores.Clients, stores.Users}, stores.Subjects)
