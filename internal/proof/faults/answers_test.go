@@ -58,7 +58,7 @@ func (r *run) checkAnswer(in *instance, endpoint string, a answer) {
 	if line.Raced > 0 && !r.visited {
 		r.Errorf("%s lost %d writes to nobody", endpoint, line.Raced)
 	}
-	if strings.Contains(in.log.String(), "fob_at_") || strings.Contains(in.log.String(), "fob_rt_") {
+	if strings.Contains(in.log.String(), "fob_at_") || strings.Contains(in.log.String(), "fob_rt_") || strings.Contains(in.log.String(), "eyJ") {
 		r.Errorf("%s logged a token", endpoint)
 	}
 }
@@ -66,7 +66,7 @@ func (r *run) checkAnswer(in *instance, endpoint string, a answer) {
 // alive counts the Authorizations of the run's user and client that are.
 func (r *run) alive() int {
 	r.Helper()
-	records, err := r.stores.Tokens.List(r.Context(), r.subject(), r.client)
+	records, err := r.stores.Tokens.List(r.Context(), r.who, r.client)
 	if err != nil {
 		r.Errorf("list: %v", err)
 	}

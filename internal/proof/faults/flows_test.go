@@ -1,6 +1,8 @@
 package faults
 
 import (
+	"crypto/x509"
+
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
@@ -16,9 +18,19 @@ type clientFlow struct {
 	client  oauth.Client // its template
 	prepare func(*run) []answer
 	act     func(*run, []answer)
+	hashed  bool           // it is for the provider's user, and not for fob's
+	roots   *x509.CertPool // of issuers whose keys are fetched; nil where none are
 	// ask is how another instance gets a token of the same Authorization; nil
 	// means by a login for the iPad.
 	ask func(*run, *instance) answer
+}
+
+// again gets a token of the flow's Authorization.
+func (f clientFlow) again(r *run, in *instance) answer {
+	if f.ask != nil {
+		return f.ask(r, in)
+	}
+	return r.login(in, onIPad)
 }
 
 // loggedIn and rotated prepare on the instance that works.
@@ -31,6 +43,9 @@ func rotated(r *run) []answer {
 }
 
 var publicClient = oauth.Client{Public: true}
+
+// flows are all.
+var flows = append(clientFlows, signedFlows...)
 
 var clientFlows = []clientFlow{
 	{name: "first login", act: func(r *run, _ []answer) {
@@ -57,7 +72,7 @@ var clientFlows = []clientFlow{
 		r.expect(a.status == 200 && a.access != before[0].access && a.refresh != before[0].refresh, "a login after expiry answered %v", a.status)
 	}},
 	{name: "login with a wrong password", act: func(r *run, _ []answer) {
-		a := r.ask(r.front, "grant_type", "password", "username", r.user, "password", "wrong", "scope", onIPad)
+		a := r.forged(r.ask(r.front, "grant_type", "password", "username", r.user, "password", "wrong", "scope", onIPad))
 		r.expect(a.status == 400 && a.body["error"] == "invalid_grant", "a wrong password answered %v", a)
 	}},
 	{name: "login after a wrong password", prepare: func(r *run) []answer {

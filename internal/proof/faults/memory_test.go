@@ -39,7 +39,7 @@ func runInMemory(t *testing.T, flow clientFlow, p memoryPlan, stats *statistics)
 	tapped.Tokens = tap
 	faulty := storetest.NewFaulty(tapped)
 	seed(t, stores)
-	r := newRun(t, flow.name+", "+p.String(), "x", flow.client, stores, requestStores{faulty, faulty, faulty}, faulty, stats)
+	r := newRun(t, flow.name+", "+p.String(), "x", flow, stores, requestStores{faulty, faulty, faulty, faulty}, faulty, stats)
 
 	var before []answer
 	if flow.prepare != nil {
@@ -75,7 +75,7 @@ func runInMemory(t *testing.T, flow clientFlow, p memoryPlan, stats *statistics)
 	// When all is over, a login gets a token.
 	faulty.Repair()
 	r.strict = true
-	a := r.login(r.front, onIPad)
+	a := flow.again(r, r.front)
 	r.expect(a.status == 200, "a login after all faults answered %v", a)
 	return calls, tokenCalls
 }
@@ -86,10 +86,10 @@ func runInMemory(t *testing.T, flow clientFlow, p memoryPlan, stats *statistics)
 func TestInMemory(t *testing.T) {
 	var stats statistics
 	t.Cleanup(func() {
-		t.Logf("%d flows in memory:", len(clientFlows))
+		t.Logf("%d flows in memory:", len(flows))
 		stats.log(t)
 	})
-	for _, flow := range clientFlows {
+	for _, flow := range flows {
 		t.Run(flow.name, func(t *testing.T) {
 			t.Parallel()
 			calls, tokenCalls := runInMemory(t, flow, memoryPlan{}, &stats)

@@ -44,8 +44,8 @@ func (b *bed) run(flow clientFlow, plan map[int]networkFault, stranger visitor) 
 	cfg.HTTPClient = &http.Client{Transport: network}
 	db := dynamo.NewClient(cfg)
 	tokens := dynamo.NewTokens(db, b.fixture.Tables.Tokens)
-	front := requestStores{tokens, dynamo.NewClients(db, b.fixture.Tables.Clients), dynamo.NewUsers(db, b.fixture.Tables.Users)}
-	r := newRun(b.t, fmt.Sprintf("%s, faults %v, another instance %s", flow.name, plan, stranger.name), b.name(), flow.client, b.fixture.Stores(), front, tokens, &b.stats)
+	front := requestStores{tokens, dynamo.NewClients(db, b.fixture.Tables.Clients), dynamo.NewUsers(db, b.fixture.Tables.Users), dynamo.NewIssuers(db, b.fixture.Tables.Clients)}
+	r := newRun(b.t, fmt.Sprintf("%s, faults %v, another instance %s", flow.name, plan, stranger.name), b.name(), flow, b.fixture.Stores(), front, tokens, &b.stats)
 
 	var before []answer
 	if flow.prepare != nil {
@@ -72,7 +72,7 @@ func (b *bed) run(flow clientFlow, plan map[int]networkFault, stranger visitor) 
 	network.deliver()
 	network.off, network.muted, r.strict = true, false, true
 	r.observe()
-	a := r.login(r.front, onIPad)
+	a := flow.again(r, r.front)
 	r.expect(a.status == 200, "a login after all faults answered %v", a)
 	return operations
 }
@@ -99,7 +99,7 @@ func (b *bed) all(atOnce int, runs []func()) {
 func TestAtTheProtocol(t *testing.T) {
 	bed := newBed(t)
 	defer func() {
-		t.Logf("%d flows on the engine:", len(clientFlows))
+		t.Logf("%d flows on the engine:", len(flows))
 		bed.stats.log(t)
 	}()
 	pairs := 6 // of each flow
@@ -109,7 +109,7 @@ func TestAtTheProtocol(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 1))
 	var runs, stalls []func()
 	seen := map[string]bool{}
-	for _, flow := range clientFlows {
+	for _, flow := range flows {
 		operations := bed.run(flow, nil, visitors[0])
 		if len(operations) == 0 {
 			t.Fatalf("%s sends nothing", flow.name)

@@ -3,6 +3,7 @@ package faults
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/fob-oauth/fob/internal/apigw"
+	"github.com/fob-oauth/fob/internal/assertion/assertiontest"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
@@ -69,25 +71,41 @@ type run struct {
 	other *instance
 
 	client   ledger.ClientID
+	keyed    bool // the client signs in the place of a secret
 	user     string
-	deadline time.Duration // of the function in front
+	who      ledger.Subject    // for whom the logins of the flow are
+	key      assertiontest.Key // of the issuers and of the client
+	forger   assertiontest.Key
+	roots    *x509.CertPool // of issuers whose keys are fetched
+	deadline time.Duration  // of the function in front
 
 	strict bool // faults end soon and nobody interferes: the flow must come to its end
 }
 
 // newRun seeds a user and a client of the run's own.
-func newRun(t testing.TB, label, name string, template oauth.Client, stores storetest.Stores, front requestStores, subjects oauth.Subjects, stats *statistics) *run {
+func newRun(t testing.TB, label, name string, flow clientFlow, stores storetest.Stores, front requestStores, subjects oauth.Subjects, stats *statistics) *run {
+	template := flow.client
 	r := &run{
 		witness: witness{labelledTB: &labelledTB{TB: t, label: label}, stats: stats, stores: stores, public: template.Public},
 		client:  ledger.ClientID("client-" + name), user: "user-" + name,
 		deadline: usualDeadline, strict: true,
 	}
-	r.subjects = []ledger.Subject{r.subject(), {Kind: ledger.ClientSubject, ID: string(r.client)}}
-	r.lookUp = func(token string) answer { return r.send(r.other, "introspect", "api", false, "token", token) }
+	r.who, r.key, r.forger, r.roots = oauth.SubjectOf("u_"+r.user), assertiontest.NewKey(r, "EdDSA"), assertiontest.NewKey(r, "EdDSA"), flow.roots
+	if flow.hashed {
+		r.who = r.providersUser()
+	}
+	r.subjects = []ledger.Subject{r.who, {Kind: ledger.ClientSubject, ID: string(r.client)}}
+	r.lookUp = func(token string) answer { return r.send(r.other, "introspect", "api", itsSecret, "token", token) }
 	r.clock.Store(began)
 	r.front = r.instance(front, subjects)
-	r.other = r.instance(requestStores{stores.Tokens, stores.Clients, stores.Users}, stores.Subjects)
+	r.other = r.instance(requestStores{stores.Tokens, stores.Clients, stores.Users, stores.Issuers}, stores.Subjects)
 	template.ID = r.client
+	keys := assertiontest.JWKS(r, r.key)
+	if r.keyed = template.JWKS != ""; r.keyed {
+		template.JWKS = keys
+	}
+	r.saveIssuer(r.registered(r.provider(), oauth.HashedSubjects, keys))
+	r.saveIssuer(r.registered(r.backEnd(), oauth.NamedSubjects, keys))
 	saveClient(r, stores, template)
 	oauthtest.SaveUser(r, stores.UserRegistry, oauth.User{Username: r.user, ID: "u_" + r.user, Created: began}, oauthtest.Password(r.user))
 	stats.runs.Add(1)
@@ -97,7 +115,7 @@ func newRun(t testing.TB, label, name string, template oauth.Client, stores stor
 func (r *run) instance(s requestStores, subjects oauth.Subjects) *instance {
 	in := &instance{subjects: subjects, endpoints: map[string]func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error){}}
 	log := slog.New(slog.NewJSONHandler(&in.log, nil))
-	for name, h := range endpoints(r, s, r.clock.Now, log) {
+	for name, h := range endpoints(r, s, r.roots, r.clock.Now, log) {
 		serve := apigw.Handler(h, wire.Options{Log: log})
 		in.endpoints[name] = func(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 			event, err := json.Marshal(e)
@@ -114,10 +132,6 @@ func (r *run) instance(s requestStores, subjects oauth.Subjects) *instance {
 
 func (r *run) advance(seconds int64) { r.clock.Add(seconds) }
 
-func (r *run) subject() ledger.Subject {
-	return ledger.Subject{Kind: ledger.UserSubject, ID: "u_" + r.user}
-}
-
 // expect is for what only a run without strangers and endless faults promises.
 func (r *run) expect(ok bool, format string, args ...any) {
 	r.Helper()
@@ -126,9 +140,29 @@ func (r *run) expect(ok bool, format string, args ...any) {
 	}
 }
 
+// credential is how a client proves itself.
+type credential int
+
+const (
+	itsID credential = iota
+	itsSecret
+	itsSignature
+)
+
+// credential of the run's client at an endpoint. A signature serves at one alone.
+func (r *run) credential(endpoint string) credential {
+	switch {
+	case r.public:
+		return itsID
+	case r.keyed && endpoint == "token":
+		return itsSignature
+	}
+	return itsSecret
+}
+
 // send is one request through the gateway's adapter, held to what every answer
 // must be.
-func (r *run) send(in *instance, endpoint string, client ledger.ClientID, public bool, pairs ...string) answer {
+func (r *run) send(in *instance, endpoint string, client ledger.ClientID, shows credential, pairs ...string) answer {
 	r.Helper()
 	form := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -142,9 +176,13 @@ func (r *run) send(in *instance, endpoint string, client ledger.ClientID, public
 			HTTP:       events.APIGatewayV2HTTPRequestContextHTTPDescription{Method: "POST", Path: "/" + endpoint, SourceIP: "192.0.2.7"},
 		},
 	}
-	if public {
+	switch shows {
+	case itsID:
 		form.Set("client_id", string(client))
-	} else {
+	case itsSignature:
+		form.Set("client_assertion_type", jwtBearer)
+		form.Set("client_assertion", r.signAsClient(r.key))
+	case itsSecret:
 		e.Headers["authorization"] = "Basic " + base64.StdEncoding.EncodeToString([]byte(string(client)+":"+oauthtest.Secret(client)))
 	}
 	e.Body = form.Encode()
@@ -199,18 +237,18 @@ func (r *run) attempt(in *instance, send func() answer, settle func(answer)) ans
 func (r *run) ask(in *instance, pairs ...string) answer {
 	r.Helper()
 	return r.attempt(in,
-		func() answer { r.Helper(); return r.send(in, "token", r.client, r.public, pairs...) },
+		func() answer { r.Helper(); return r.send(in, "token", r.client, r.credential("token"), pairs...) },
 		func(a answer) { r.Helper(); r.born(a) })
 }
 
 func (r *run) login(in *instance, scope string) answer {
 	r.Helper()
-	return r.ask(in, "grant_type", "password", "username", r.user, "password", oauthtest.Password(r.user), "scope", scope)
+	return r.genuine(r.ask(in, "grant_type", "password", "username", r.user, "password", oauthtest.Password(r.user), "scope", scope))
 }
 
 func (r *run) clientCredentials(in *instance) answer {
 	r.Helper()
-	return r.ask(in, "grant_type", "client_credentials", "scope", "read")
+	return r.genuine(r.ask(in, "grant_type", "client_credentials", "scope", "read"))
 }
 
 func (r *run) refresh(in *instance, token string) answer {
@@ -236,7 +274,10 @@ func (r *run) revoke(in *instance, token string) answer {
 	lineage, done := r.doubtLineage(token)
 	defer done()
 	return r.attempt(in,
-		func() answer { r.Helper(); return r.send(in, "revoke", r.client, r.public, "token", token) },
+		func() answer {
+			r.Helper()
+			return r.send(in, "revoke", r.client, r.credential("revoke"), "token", token)
+		},
 		func(a answer) {
 			r.Helper()
 			if a.status == 200 {
@@ -254,7 +295,7 @@ func (r *run) introspect(in *instance, token string) answer {
 		caller = r.client
 	}
 	return r.attempt(in,
-		func() answer { r.Helper(); return r.send(in, "introspect", caller, false, "token", token) },
+		func() answer { r.Helper(); return r.send(in, "introspect", caller, itsSecret, "token", token) },
 		func(answer) {})
 }
 
@@ -262,7 +303,7 @@ func (r *run) introspect(in *instance, token string) answer {
 // tries again like a client.
 func (r *run) signOut(in *instance) (ok bool) {
 	r.Helper()
-	own, done := r.doubt(func(k *answeredToken) bool { return k.token.Locator.Subject == ledger.SubjectKey(r.subject()) })
+	own, done := r.doubt(func(k *answeredToken) bool { return k.token.Locator.Subject == ledger.SubjectKey(r.who) })
 	defer done()
 	tries := 1
 	if in == r.front {
@@ -271,7 +312,7 @@ func (r *run) signOut(in *instance) (ok bool) {
 	for range tries {
 		r.visited = false
 		ctx, cancel := context.WithTimeout(r.Context(), r.deadline-300*time.Millisecond)
-		err := in.subjects.Raise(ctx, r.subject(), oauth.StateChange{})
+		err := in.subjects.Raise(ctx, r.who, oauth.StateChange{})
 		cancel()
 		r.stats.operations.Add(1)
 		if err == nil {

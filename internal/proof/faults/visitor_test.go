@@ -33,12 +33,8 @@ var visitors = []visitor{
 
 // visit lets the stranger in, in the middle of a request of the front.
 func (r *run) visit(flow clientFlow, s visitor) {
-	ask := flow.ask
-	if ask == nil {
-		ask = func(r *run, in *instance) answer { return r.login(in, onIPad) }
-	}
 	r.visited = true
-	s.does(r, ask)
+	s.does(r, flow.again)
 	r.visited = true
 	r.stats.strangers.Add(1)
 }

@@ -1,11 +1,14 @@
 package faults
 
 import (
+	"crypto/x509"
 	"log/slog"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/fob-oauth/fob/internal/assertion"
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
@@ -26,22 +29,25 @@ type requestStores struct {
 	Tokens  oauth.Tokens
 	Clients oauth.Clients
 	Users   oauth.Users
+	Issuers oauth.Issuers
 }
 
-// endpoints composes one instance with caches of its own. It seeds nothing, see
-// seed. All instances share one key ring.
-func endpoints(t testing.TB, s requestStores, now func() time.Time, log *slog.Logger) map[string]http.Handler {
+// endpoints composes one instance with caches of its own, which fetches keys of others
+// from addresses that roots vouch for. It seeds nothing, see seed. All instances share one
+// key ring.
+func endpoints(t testing.TB, s requestStores, roots *x509.CertPool, now func() time.Time, log *slog.Logger) map[string]http.Handler {
 	t.Helper()
 	ring := oauthtest.Ring(t, "")
 	cache := oauth.NewClientCache(s.Clients, now)
 	issuer := &oauth.Issuer{
 		Tokens: s.Tokens, Clients: cache, Users: s.Users, Passwords: new(oauthtest.Passwords),
+		Issuers: oauth.NewIssuerCache(s.Issuers, now), Assertions: assertion.New(now, roots),
 		Keys: oauthtest.Keys[*bearer.MintRing]{Always: ring}, Now: now,
 	}
 	verifier := &oauth.Verifier{
 		Tokens: s.Tokens, Clients: cache, Keys: oauthtest.Keys[*bearer.CheckRing]{Always: ring.CheckRing}, Now: now,
 	}
-	o := wire.Options{Issuer: "https://fob.example", Log: log}
+	o := wire.Options{Issuer: fobName, Log: log}
 	return map[string]http.Handler{
 		"token":      wire.Token(issuer, o),
 		"revoke":     wire.Revoke(verifier, o),
@@ -62,10 +68,10 @@ func seed(t testing.TB, s storetest.Stores) {
 // scopes read and write.
 func saveClient(t testing.TB, s storetest.Stores, c oauth.Client) {
 	t.Helper()
-	c.Scopes, c.DefaultScopes, c.Audiences = oauthtest.Scopes(t, "read write"), oauthtest.Scopes(t, "read"), []string{audience}
-	c.Grants = oauth.GrantTypes()
-	if c.Public {
-		c.Grants = []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}
+	c.Scopes, c.DefaultScopes = oauthtest.Scopes(t, "read write"), oauthtest.Scopes(t, "read")
+	if c.Audiences == nil {
+		c.Audiences = []string{audience}
 	}
+	c.Grants = slices.DeleteFunc(oauth.GrantTypes(), func(g oauth.GrantType) bool { return c.Public && g == oauth.ClientCredentialsGrant })
 	oauthtest.SaveClient(t, s.Clients, c, began)
 }
