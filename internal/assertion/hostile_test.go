@@ -168,6 +168,38 @@ func TestHostileTokens(t *testing.T) {
 	}
 }
 
+// An issuer signs access tokens with the keys of its ID tokens, and some have the same aud and
+// sub. An API that gets one must not be able to log in with it.
+func TestAccessTokensAreNoIDTokens(t *testing.T) {
+	w := newWorld(t)
+	type m = assertiontest.Members
+	for _, c := range []struct {
+		what                string
+		claims              m
+		idToken, assertion_ bool // accepted as one
+	}{
+		{"Cognito's ID token", m{"token_use": "id"}, true, true},
+		{"Cognito's access token", m{"token_use": "access", "client_id": app}, false, false},
+		{"Keycloak's ID token", m{"typ": "ID", "azp": app}, true, true},
+		{"Keycloak's access token", m{"typ": "Bearer", "azp": app}, false, false},
+		{"Keycloak's refresh token", m{"typ": "Refresh"}, false, false},
+		{"a typ that is no text", m{"typ": 7}, false, false},
+		{"RFC 9068 without the typ", m{"scope": "openid", "client_id": app, "jti": "1"}, false, true},
+		{"Entra's, Okta's", m{"scp": []string{"openid"}}, false, true},
+		{"a scope that is empty", m{"scope": ""}, false, true},
+		{"ZITADEL's ID token", m{"client_id": app}, true, true},
+	} {
+		for _, expect := range []oauth.Expectation{{IDToken: true}, {}} {
+			_, err := w.verify(t, w.token(t, c.claims), expect)
+			if expect.IDToken && c.idToken || !expect.IDToken && c.assertion_ {
+				wantAccepted(t, c.what, err)
+			} else {
+				wantRefused(t, c.what, err)
+			}
+		}
+	}
+}
+
 // Signatures that are wrong take the keys of the issuer, and nothing else.
 func TestForgedSignatures(t *testing.T) {
 	w := newWorld(t)

@@ -132,6 +132,9 @@ func (t *parsed) readClaims(payload members, expect oauth.Expectation) error {
 	if (payload["events"] != nil) != expect.Event {
 		return refused("an event in place of another token, or the reverse")
 	}
+	if !expect.Event && payload.isAccessToken(expect.IDToken) {
+		return refused("the claims are of an access token")
+	}
 	if c.Audiences, ok = payload.texts("aud"); !ok {
 		return refused("aud is not a text or a list of texts")
 	}
@@ -172,6 +175,18 @@ func (m members) texts(name string) ([]string, bool) {
 	list, ok := oauth.Claims{}.WithAll(m).Texts(name)
 	long := func(s string) bool { return len(s) > maxText }
 	return list, ok && len(list) > 0 && !slices.ContainsFunc(list, long)
+}
+
+// isAccessToken reports whether the claims are of an access token: many issuers do not
+// type those as at+jwt (RFC 9068 §2.1). token_use is Cognito's, typ Keycloak's, scp
+// Entra's and Okta's. An assertion may have a scope, for what it asks for.
+func (m members) isAccessToken(inPlaceOfIDToken bool) bool {
+	for name, want := range map[string]string{"token_use": "id", "typ": "ID"} {
+		if kind, _ := m.text(name); m[name] != nil && kind != want {
+			return true
+		}
+	}
+	return inPlaceOfIDToken && (m["scope"] != nil || m["scp"] != nil)
 }
 
 // time reads a NumericDate (RFC 7519 §2) of whole seconds. The RFC allows 1e9 and 1.0

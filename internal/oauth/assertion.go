@@ -153,8 +153,12 @@ type Assertions interface {
 type FindSigner func(ctx context.Context, iss string) (s Signer, found bool, err error)
 
 // Expectation is what a request says about a token that it presents. The zero value
-// is that of an assertion (RFC 7523 §3) or an ID token without a nonce.
+// is that of an assertion (RFC 7523 §3).
 type Expectation struct {
+	// IDToken is true for an ID token (OpenID Connect Core 1.0 §2): it must not have
+	// scope or scp, which access tokens have. An assertion may have one, for the
+	// scopes that it asks for.
+	IDToken bool
 	// Nonce is the nonce as the app drew it. The claim must be its SHA-256, in
 	// lower-case hexadecimal or in base64url without padding.
 	Nonce string

@@ -46,7 +46,7 @@ func (i *Issuer) parseTokenExchange(form Form) (grant, error) {
 	return assertionGrant{
 		issuers: i.Issuers, assertions: i.Assertions, users: i.Users,
 		token:  secret.New(form[paramSubjectToken]),
-		expect: Expectation{Nonce: form[paramNonce]},
+		expect: Expectation{IDToken: true, Nonce: form[paramNonce]},
 		// RFC 8693 §2.2.2 wants invalid_request, where all other grants have invalid_grant.
 		refused: func() error { return refuse(InvalidRequest, "the subject_token is not accepted") },
 	}, nil

@@ -224,13 +224,16 @@ func TestExchangedTokensEnd(t *testing.T) {
 
 // The nonce of the request is what the token is compared with.
 func TestExchangeNonce(t *testing.T) {
-	w, _ := newAssertionWorld(t)
+	w, p := newAssertionWorld(t)
 	ann := `{"iss":"` + cognito + `","sub":"ann","nonce":"mine"}`
 	for _, form := range [][]string{exchangeForm(ann, "read"), {"grant_type", jwtBearer, "assertion", ann, "scope", "read"}} {
 		_, err := w.token("backend", append(form, "nonce", "mine")...)
 		w.must(err)
 		if _, err := w.token("backend", form...); err == nil {
 			t.Errorf("%s: accepted without the nonce", form[1])
+		}
+		if isExchange := form[1] == exchange; p.Expected.IDToken != isExchange {
+			t.Errorf("%s: taken for an ID token: %v", form[1], p.Expected.IDToken)
 		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 type Assertions struct {
 	Verified int   // how many tokens were looked at
 	Err      error // of all of them, unless nil
+
+	Expected oauth.Expectation // of the latest
 }
 
 // CheckKeys implements oauth.Assertions.
@@ -20,6 +22,7 @@ func (*Assertions) CheckKeys(string, []string) error { return nil }
 // Verify implements oauth.Assertions. It compares iss, and a nonce if there is one.
 func (a *Assertions) Verify(ctx context.Context, token string, find oauth.FindSigner, expect oauth.Expectation) (oauth.Claims, error) {
 	a.Verified++
+	a.Expected = expect
 	if a.Err != nil {
 		return oauth.Claims{}, a.Err
 	}
