@@ -150,14 +150,15 @@ func (e authorizerEvent) request(ctx context.Context) (*http.Request, error) {
 	return p.request(ctx), nil
 }
 
-// errPattern is for a path that cannot be judged by itself.
-var errPattern = errors.New("the path has a wildcard of policies, which would be about other paths too")
+// errPattern is for a method or a path that cannot be judged by itself.
+var errPattern = errors.New("the method or the path has a wildcard of policies, which would be about others too")
 
-// isPattern reports whether the path that the client called, as the ARN has it, is a
-// pattern to a policy: a judgement of /a/* that is kept would also be one of /a/b.
+// isPattern reports whether the method and the path that the client called, as the ARN
+// has them, are a pattern to a policy: a judgement of /a/* that is kept would also be one
+// of /a/b.
 func (e authorizerEvent) isPattern() bool {
-	parts := strings.SplitN(e.MethodARN, "/", 4) // API, stage, method, path
-	return len(parts) == 4 && (strings.ContainsAny(parts[3], "*?") || strings.Contains(parts[3], "${"))
+	parts := strings.SplitN(e.MethodARN, "/", 3) // API, stage, what the client wrote
+	return len(parts) == 3 && (strings.ContainsAny(parts[2], "*?") || strings.Contains(parts[2], "${"))
 }
 
 // answer is the yes or no, in the format of the question.
