@@ -54,7 +54,7 @@ func (r *Registrar) CheckClient(ctx context.Context, c Client, s secret.Text) er
 		ofSecret = ValidateClientSecret(s)
 	}
 	c = r.asNew(c, s)
-	return invalidEntry(ClientEntry, string(c.ID), ofUse(c), ofUnused(c), ofSecret, r.ofKeys(c), c.Validate(), ofScopes(c, scopes))
+	return invalidEntry(ClientEntry, string(c.ID), ofNewID(c.ID), ofUse(c), ofUnused(c), ofSecret, r.ofKeys(c), c.Validate(), ofScopes(c, scopes))
 }
 
 // asNew is c as AddClient saves it. The epoch begins at the time, so that a client
@@ -70,6 +70,16 @@ func (r *Registrar) asNew(c Client, s secret.Text) Client {
 		c.Secrets = []ClientSecret{{Hash: HashClientSecret(s), Created: c.Created}}
 	}
 	return c
+}
+
+// ofNewID has the fault of an id that changes in a Basic header of a client that does not
+// form-encode it (RFC 6749 §2.3.1), as most do not. [Client.Validate] does not have it: a
+// client from before goes on.
+func ofNewID(id ledger.ClientID) error {
+	if strings.ContainsAny(string(id), ":+%") {
+		return errors.New("a client id must not have : + or %, which most clients send in a way that makes it another id")
+	}
+	return nil
 }
 
 // ofUse has the faults of settings that contradict each other. [Client.Validate] does

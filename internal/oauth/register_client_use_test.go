@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -111,6 +112,28 @@ func TestSettingsWithoutEffect(t *testing.T) {
 		saved, err := r.EditClient(t.Context(), "app", func(c *oauth.Client) error { c.Grants = c.Grants[:1]; return nil })
 		if c := wantClientNow(t, r, saved, err); c.RefreshAbsolute != 60*day {
 			t.Errorf("a client that lost the grant: %+v", c)
+		}
+	}}})
+}
+
+// Most clients send Basic without form-encoding, and such an id is then another one. A
+// client that has one goes on.
+func TestIDsThatBasicChanges(t *testing.T) {
+	onEveryStore(t, []storeTest{{"an id that Basic changes", func(t *testing.T, s storetest.Stores) {
+		r := newRegistrar(s)
+		for id, ok := range map[ledger.ClientID]bool{"a:b": false, "a+b": false, "a%41": false, ":": false, "a.b-c_d~e/f=g&h;i@j": true} {
+			c := oauth.Client{ID: id, Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant}}
+			err := r.CheckClient(t.Context(), c, secret.Text{})
+			if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "a client id must not have") {
+				t.Errorf("%s: %v", id, err)
+			}
+			c.Created, c.Epoch = 1, 1
+			if _, err := s.Clients.SaveClient(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.EditClient(t.Context(), id, func(c *oauth.Client) error { c.AccessLifetime = 60; return nil }); err != nil {
+				t.Errorf("%s from before: %v", id, err)
+			}
 		}
 	}}})
 }
