@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rs/cors"
@@ -60,11 +61,22 @@ func asBrowsersWrite(h http.Handler) http.Handler {
 
 const anyOrigin = "*"
 
-// isOrigin reports an origin as browsers write it (RFC 6454 §6.2), in lower case. The
-// library would read a * within it as a pattern. null is no origin to allow: every
-// sandboxed page has it.
+// isOrigin reports an origin as browsers write it (RFC 6454 §6.2): in lower case, in
+// ASCII, and without the port that the scheme has anyway. The library would read a * within
+// it as a pattern. null is no origin to allow: every sandboxed page has it.
 func isOrigin(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && u.Scheme != "" && u.Hostname() != "" && u.Scheme+"://"+u.Host == text &&
-		text == strings.ToLower(text) && !strings.Contains(text, anyOrigin)
+		isOriginPort(u) && !strings.ContainsFunc(text, notInOrigin)
 }
+
+func isOriginPort(u *url.URL) bool {
+	port := u.Port()
+	if port == "" {
+		return !strings.HasSuffix(u.Host, ":")
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && strconv.FormatUint(n, 10) == port && port != map[string]string{"http": "80", "https": "443"}[u.Scheme]
+}
+
+func notInOrigin(c rune) bool { return c == '*' || 'A' <= c && c <= 'Z' || c > '~' }

@@ -80,6 +80,7 @@ func TestOriginsThatNoBrowserSends(t *testing.T) {
 		{""}, {"app.example.com"}, {"https://app.example.com/"}, {"https://app.example.com/path"}, {"https://app.example.com?x"}, {"https://App.example.com"},
 		{"https://"}, {"https://:443"}, {"null"}, {"file://"}, {"https://*"}, {"https://*.example.com"}, {"https://user@app.example.com"},
 		{"https://a.example,https://b.example"}, {" https://app.example.com"}, {page, "*"},
+		{"https://app.example.com:443"}, {"http://localhost:80"}, {"https://app.example.com:"}, {"https://app.example.com:99999"}, {"https://app.example.com:0443"}, {"https://b\u00fccher.example"},
 	} {
 		if _, err := AllowOrigins(origins); err == nil {
 			t.Errorf("%q is taken", origins)
