@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
@@ -169,7 +171,8 @@ func TestWrappingHasASaltOfItsOwn(t *testing.T) {
 }
 
 // bcrypt compares 72 bytes of a password. A longer one logs in as before, but proves
-// only these: it must not become the password, which would lock out its owner.
+// only these: it must not become the password, which would lock out its owner. Nor must
+// one of 72 bytes, which may be the beginning of the owner's.
 func TestLongBcryptPasswords(t *testing.T) {
 	// Of 80 times p.
 	stored := vector{foreign: named("$2b$08$ExampleSaltExampleSaleqQEaRE1Rv2b4ifI96Mqg.fjR540E15i")}.stored(t)
@@ -178,8 +181,18 @@ func TestLongBcryptPasswords(t *testing.T) {
 		if ok != want || err != nil {
 			t.Errorf("%d bytes: %v, %v; want %v", n, ok, err, want)
 		}
-		if ok && outdated != (n == 72) {
-			t.Errorf("%d bytes: to be stored anew: %v", n, outdated)
+		if ok && outdated {
+			t.Errorf("%d bytes are stored anew", n)
+		}
+	}
+	hash, err := bcrypt.GenerateFromPassword([]byte(strings.Repeat("p", 71)), minCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int]bool{71: true, 72: false} {
+		ok, outdated, err := Hasher{}.Verify(secret.New(strings.Repeat("p", n)), secret.New(string(hash)))
+		if ok != want || ok && !outdated || err != nil {
+			t.Errorf("%d bytes of 71: %v, to be stored anew %v, %v", n, ok, outdated, err)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func TestFormsOfOnePassword(t *testing.T) {
 		{"imported decomposed, typed decomposed", decomposed, asOthersStore(t, decomposed), true, true},
 		{"imported decomposed, typed composed", composed, asOthersStore(t, decomposed), false, false},
 		{"imported composed, typed decomposed", decomposed, asOthersStore(t, composed), true, false},
-		{"bcrypt of 72 decomposed bytes", longDecomposed, bcryptOfLong, true, true},
+		{"bcrypt of 72 decomposed bytes", longDecomposed, bcryptOfLong, true, false},
 		{"bcrypt of 72 decomposed bytes, and more", longDecomposed + "o\u0308", bcryptOfLong, true, false},
 	} {
 		ok, outdated, err := Hasher{}.Verify(secret.New(tt.password), secret.New(tt.hash))

@@ -178,14 +178,15 @@ func bcryptCost(hash string) int { return int(hash[4]-'0')*10 + int(hash[5]-'0')
 const maxBcrypt = 72
 
 // isWhole reports whether a comparison that took the password proved all of it, so
-// that it may be stored under another hash. bcrypt compares 72 bytes. HMAC, and so
+// that it may be stored under another hash. bcrypt compares 72 bytes, and the NUL behind
+// the password if it is shorter: 72 bytes may be the beginning of a longer one. HMAC, and so
 // PBKDF2, pads with NUL, and so does bcrypt in effect: with it, two passwords have one
 // hash. HMAC also takes a long password for its digest, which is not UTF-8.
 func isWhole(password secret.Text, hash string) bool {
 	s := password.Reveal()
 	switch {
 	case isBcrypt(hash):
-		return len(s) <= maxBcrypt && isText(s)
+		return len(s) < maxBcrypt && isText(s)
 	case strings.HasPrefix(hash, wrappedPrefix):
 		return isText(s)
 	}
