@@ -59,7 +59,7 @@ func (v *Verifier) Verify(ctx context.Context, token string, find oauth.FindSign
 	if err != nil {
 		return oauth.Claims{}, err
 	}
-	if err := t.inForce(now); err != nil {
+	if err := t.inForce(expect, now); err != nil {
 		return oauth.Claims{}, err
 	}
 	signer, found, err := find(ctx, t.claims.Issuer)
@@ -67,7 +67,7 @@ func (v *Verifier) Verify(ctx context.Context, token string, find oauth.FindSign
 		return oauth.Claims{}, err
 	}
 	if !found {
-		return oauth.Claims{}, refused("the issuer is not registered")
+		return oauth.Claims{}, refusedFor(oauth.RefusedIssuer, "the issuer is not registered")
 	}
 	if err := signer.Validate(); err != nil {
 		return oauth.Claims{}, fmt.Errorf("registered issuer %q: %w", signer.Name, err)
@@ -97,7 +97,7 @@ func (v *Verifier) authenticate(ctx context.Context, t parsed, signer oauth.Sign
 		keys = set.suitable(t)
 	}
 	if !slices.ContainsFunc(keys, func(k jose.JSONWebKey) bool { return made(k, t) }) {
-		return refused("no key of the issuer made the signature")
+		return refusedFor(oauth.RefusedKey, "no key of the issuer made the signature")
 	}
 	return nil
 }
@@ -117,4 +117,8 @@ func (v *Verifier) source(signer oauth.Signer) *source {
 	return s
 }
 
-func refused(reason string) error { return &oauth.RefusedAssertion{Reason: reason} }
+func refused(reason string) error { return refusedFor("", reason) }
+
+func refusedFor(about oauth.RefusedPart, reason string) error {
+	return &oauth.RefusedAssertion{Reason: reason, About: about}
+}

@@ -101,12 +101,12 @@ func (s *source) look(ctx context.Context, t parsed, came time.Time) ([]jose.JSO
 	case len(keys) > 0 && (oauth.Recent(s.fetched, now, renewAge) || paused):
 		return keys, nil, nil
 	case usable && len(keys) == 0 && !s.fetched.Before(came):
-		return nil, nil, refused("the issuer has no such key")
+		return nil, nil, refusedFor(oauth.RefusedKey, "the issuer has no such key")
 	case running:
 		return keys, s.flight, nil
 	case usable && len(keys) == 0 && paused:
 		if s.fetched.Unix() > cmp.Or(t.claims.IssuedAt, now.Unix())+clockSkew {
-			return nil, nil, refused("the issuer had no such key")
+			return nil, nil, refusedFor(oauth.RefusedKey, "the issuer had no such key")
 		}
 		return nil, nil, oauth.Unavailable("look for an unknown key", errFetchLater)
 	case !usable && s.failure != nil && oauth.Recent(s.begun, now, retryAfter):

@@ -26,10 +26,13 @@ const (
 	// MaxInlineKeys is the most bytes of Signer.JWKS.
 	MaxInlineKeys = 32 * 1024
 
+	// MaxEventAge is the oldest iat of a security event that is taken, in seconds, of any
+	// signer. Transmitters try again for hours or days while fob is down.
+	MaxEventAge = 7 * 24 * 3600
+
 	maxSignerName      = 512 // bytes
 	maxSignerAudiences = 20
 	maxSignerAudience  = 512 // bytes
-
 )
 
 // Signer is somebody else whose JWTs (RFC 7519) fob believes, and within which
@@ -163,7 +166,9 @@ type Expectation struct {
 	// lower-case hexadecimal or in base64url without padding.
 	Nonce string
 	// Event is true for a security event token (RFC 8417): it must have jti and
-	// events, and may lack sub and exp. All other tokens must not have events, must
+	// events, and may lack sub and exp. Its iat may be [MaxEventAge] old, whatever the
+	// signer's MaxAge; no nonce is asked of it; and its iss may be the signer's Name with a
+	// slash at the end, as Google sends it. All other tokens must not have events, must
 	// have sub and exp, and are typed as JWT or not at all.
 	Event bool
 }
@@ -217,6 +222,19 @@ func (c Claims) Texts(name string) (texts []string, ok bool) {
 
 // RefusedAssertion is why a token proves nothing. Reason is fixed text for the log,
 // and repeats no input. The client must not see it: it would help a forger.
-type RefusedAssertion struct{ Reason string }
+type RefusedAssertion struct {
+	Reason string
+	About  RefusedPart
+}
+
+// RefusedPart is what of a token was refused, where a transmitter of events has to be told
+// (RFC 8935 §2.4). It is empty for all else.
+type RefusedPart string
+
+const (
+	RefusedIssuer   RefusedPart = "issuer"
+	RefusedAudience RefusedPart = "audience"
+	RefusedKey      RefusedPart = "key"
+)
 
 func (e *RefusedAssertion) Error() string { return "assertion refused: " + e.Reason }
