@@ -129,6 +129,8 @@ func addIssuerSettings(cmd *cobra.Command, p *program) *entryFlags[oauth.Trusted
 		func(i *oauth.TrustedIssuer) *string { return &i.UsernameClaim })
 	all.text("roles-claim", "`claim` that becomes the roles of a hashed user, a text or a list",
 		func(i *oauth.TrustedIssuer) *string { return &i.RolesClaim })
+	all.truth("events", "take its security events at /events, which end sign-ins of its users",
+		func(i *oauth.TrustedIssuer) *bool { return &i.Events })
 	all.truth("private-addresses", "fetch its keys from loopback and private addresses too",
 		func(i *oauth.TrustedIssuer) *bool { return &i.PrivateAddresses })
 	return all

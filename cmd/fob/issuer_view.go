@@ -23,6 +23,7 @@ type issuerView struct {
 	Subject          string   `json:"subject" is:"hashed or username"`
 	UsernameClaim    string   `json:"username_claim,omitempty"`
 	RolesClaim       string   `json:"roles_claim,omitempty"`
+	Events           bool     `json:"events"`
 	PrivateAddresses bool     `json:"private_addresses"`
 }
 
@@ -41,6 +42,7 @@ func viewIssuer(i oauth.TrustedIssuer) issuerView {
 		Subject:          string(i.SubjectRule()),
 		UsernameClaim:    i.UsernameClaim,
 		RolesClaim:       i.RolesClaim,
+		Events:           i.Events,
 		PrivateAddresses: i.PrivateAddresses,
 	}
 	switch {
@@ -85,6 +87,7 @@ func showIssuer(ctx context.Context, p *program, s stores, name string) error {
 			[]string{"subject", v.Subject},
 			[]string{"username claim", cmp.Or(v.UsernameClaim, "-")},
 			[]string{"roles claim", cmp.Or(v.RolesClaim, "-")},
+			[]string{"events", strconv.FormatBool(v.Events)},
 			[]string{"private addresses", strconv.FormatBool(v.PrivateAddresses)},
 		)
 	})

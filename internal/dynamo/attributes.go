@@ -93,6 +93,7 @@ const (
 	attrSubjects         = "subjects"
 	attrUsernameClaim    = "username_claim"
 	attrRolesClaim       = "roles_claim"
+	attrEvents           = "events"
 
 	// A counter.
 	attrCount = "n"

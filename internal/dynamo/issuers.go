@@ -73,6 +73,7 @@ func encodeIssuer(i oauth.TrustedIssuer, key item) item {
 	it.setText(attrSubjects, string(i.Subjects))
 	it.setText(attrUsernameClaim, i.UsernameClaim)
 	it.setText(attrRolesClaim, i.RolesClaim)
+	it[attrEvents] = flag(i.Events)
 	return it
 }
 
@@ -96,6 +97,7 @@ func decodeIssuer(it item) (oauth.TrustedIssuer, error) {
 		Subjects:      oauth.SubjectRule(in.text(attrSubjects)),
 		UsernameClaim: in.text(attrUsernameClaim),
 		RolesClaim:    in.text(attrRolesClaim),
+		Events:        in.flag(attrEvents),
 	}
 	if key, ok := issuerKey(i.Name); !ok || key.identity() != it.identity() {
 		in.markDamaged(attrID)

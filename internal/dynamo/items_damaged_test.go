@@ -151,16 +151,16 @@ func TestStrictDecoders(t *testing.T) {
 					Signer: oauth.Signer{
 						Name: "backend", Audiences: []string{"app"}, Algorithms: []string{"RS256"}, JWKS: "{}", JWKSURL: "https://b", MaxAge: 2,
 					},
-					Subjects: oauth.HashedSubjects, UsernameClaim: "email", RolesClaim: "groups",
+					Subjects: oauth.HashedSubjects, UsernameClaim: "email", RolesClaim: "groups", Events: true,
 				}, maps.Clone(issuer)))
 			},
 			decode:   func(it item) error { _, err := decodeIssuer(it); return err },
-			optional: []string{attrJWKS, attrJWKSURL, attrMaxAge, attrSubjects, attrUsernameClaim, attrRolesClaim},
+			optional: []string{attrJWKS, attrJWKSURL, attrMaxAge, attrSubjects, attrUsernameClaim, attrRolesClaim, attrEvents},
 			ignored:  []string{attrNonce},
 			fine: map[string][]string{
 				attrVersion: {"a small number"}, attrAdded: {"a small number", "a negative"}, attrMaxAge: {"a small number", "a negative"},
 				attrAudiences: {"an empty list"}, attrAlgorithms: {"an empty list"},
-				attrNonceRequired: {"a flag"}, attrPrivateAddresses: {"a flag"},
+				attrNonceRequired: {"a flag"}, attrPrivateAddresses: {"a flag"}, attrEvents: {"a flag"},
 				attrJWKS: {"another text"}, attrJWKSURL: {"another text"}, attrSubjects: {"another text"},
 				attrUsernameClaim: {"another text"}, attrRolesClaim: {"another text"},
 			},

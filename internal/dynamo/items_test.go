@@ -124,11 +124,12 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 				Name: "backend", Audiences: []string{"app"}, Algorithms: []string{"RS256"}, JWKS: "{}", JWKSURL: "https://b",
 				MaxAge: 2, NonceRequired: true,
 			},
-			Created: 1, Subjects: oauth.HashedSubjects, UsernameClaim: "email", RolesClaim: "groups",
+			Created: 1, Subjects: oauth.HashedSubjects, UsernameClaim: "email", RolesClaim: "groups", Events: true,
 		}, issuer), []string{
 			"algorithms [S RS256]",
 			"au [S app]",
 			"cr N 1",
+			"events BOOL true",
 			"id S backend",
 			"jwks S {}",
 			"jwks_url S https://b",

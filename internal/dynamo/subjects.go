@@ -32,6 +32,9 @@ func (t *Tokens) Raise(ctx context.Context, subject ledger.Subject, change oauth
 		if _, failed := conflict(err); !failed {
 			return err
 		}
+		if change.Once {
+			return nil
+		}
 		// The item has a version at least as high, and it only grows: the rest of the
 		// change needs no condition.
 		change.UserVersion = 0

@@ -116,6 +116,9 @@ func (t *Tokens) Raise(ctx context.Context, subject ledger.Subject, change oauth
 	return t.do(ctx, "raise a subject's epoch", func() {
 		key := ledger.SubjectKey(subject)
 		s := t.states[key]
+		if change.Once && s.UserVersion >= change.UserVersion {
+			return
+		}
 		s.Epoch++
 		s.UserVersion = max(s.UserVersion, change.UserVersion)
 		if change.Disabled != nil {

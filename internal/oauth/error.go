@@ -25,6 +25,12 @@ const (
 	// request asks to end.
 	UnsupportedTokenType Code = "unsupported_token_type"
 
+	// What of a security event is refused (RFC 8935 §2.4), where invalid_request says it of
+	// the whole.
+	InvalidIssuer   Code = "invalid_issuer"
+	InvalidAudience Code = "invalid_audience"
+	InvalidKey      Code = "invalid_key"
+
 	// TemporarilyUnavailable (RFC 6749 §4.1.2.1): fob could not find out.
 	TemporarilyUnavailable Code = "temporarily_unavailable"
 	// ServerError (RFC 6749 §4.1.2.1): a fault of fob.

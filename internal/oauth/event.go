@@ -20,10 +20,12 @@ const (
 	Revoked   Outcome = "revoked"   // also when there was nothing to revoke
 	Active    Outcome = "active"
 	Inactive  Outcome = "inactive"
-	Listed    Outcome = "listed"    // a user's devices
-	Described Outcome = "described" // the metadata
-	Denied    Outcome = "denied"    // the client or the user was refused
-	Failed    Outcome = "failed"    // fob could not find out, or broke
+	Listed    Outcome = "listed"     // a user's devices
+	Described Outcome = "described"  // the metadata
+	SignedOut Outcome = "signed_out" // the user of a security event, everywhere; also when that was done before
+	Noted     Outcome = "noted"      // a security event that changes nothing
+	Denied    Outcome = "denied"     // the client or the user was refused
+	Failed    Outcome = "failed"     // fob could not find out, or broke
 )
 
 // Event is the line that one request leaves for the operator. It is filled by
@@ -44,11 +46,14 @@ type Event struct {
 	Name    string
 	Outcome Outcome
 	Code    Code
-	// Issuer is the registered one whose token proved the login, or was refused. Refusal
+	// Issuer is the registered one whose token proved the login or the event, or was refused. Refusal
 	// is why a token of an issuer or of a client was: fixed text that repeats nothing of it.
 	Issuer  string
 	Refusal string
-	Reason  Reason // why the token is inactive or the request was refused, if it is known
+	// SecurityEvent is the last part of the type of a security event; unknown if fob
+	// does not know the type. See [EventTypes].
+	SecurityEvent string
+	Reason        Reason // why the token is inactive or the request was refused, if it is known
 	// Scope is the one for which the request was refused: its name if an operator wrote
 	// it, else its number in the request.
 	Scope string

@@ -90,7 +90,7 @@ func (g assertionGrant) prove(ctx context.Context, _ Client, _ int64) (proof, er
 	p := proof{userVersion: anyUserVersion, mayRefresh: true, denied: g.refused}
 	switch issuer.SubjectRule() {
 	case HashedSubjects:
-		p.subject = SubjectOf(HashedUserID(issuer.Name, claims.Subject))
+		p.subject, p.userVersion = issuer.hashedSubject(claims.Subject), provenAt(claims)
 		p.username, p.roles = issuer.nameAndRoles(claims)
 		return p, nil
 	case NamedSubjects:
@@ -108,6 +108,16 @@ func (g assertionGrant) prove(ctx context.Context, _ Client, _ int64) (proof, er
 		return p, nil
 	}
 	return proof{}, errors.New("the registered issuer has an unknown rule for subjects")
+}
+
+// provenAt is when the issuer said who the user is, in the place of a user's version. The
+// time of an event about the user is one too, so what was issued before it proves nothing
+// after it. A token without iat, which lives for minutes, is taken for new.
+func provenAt(c Claims) uint64 {
+	if c.IssuedAt > 0 {
+		return uint64(c.IssuedAt)
+	}
+	return anyUserVersion
 }
 
 // nameAndRoles are what the issuer says of a user in the claims that the operator chose.

@@ -26,7 +26,8 @@ type SubjectState struct {
 	Disabled bool
 
 	// UserVersion is the lowest User.Version whose password and roles may still
-	// prove anything: a login that read an older one starts over.
+	// prove anything: a login that read an older one starts over. For a user of an issuer
+	// it is the earliest iat, in Unix seconds, of a token that may.
 	UserVersion uint64
 }
 
@@ -76,7 +77,8 @@ type Subjects interface {
 	// Raise adds one to the subject's epoch, and applies the rest of the change, in
 	// one atomic step. The step happens at least once: if the network kept an earlier
 	// try, it may happen again, also some moments after Raise returned. Then a user
-	// who logged in since has to log in once more; nothing comes back to life.
+	// who logged in since has to log in once more; nothing comes back to life. See
+	// [StateChange].Once for a step that happens at most once.
 	Raise(ctx context.Context, subject ledger.Subject, change StateChange) error
 }
 
@@ -100,6 +102,9 @@ type StateChange struct {
 	UserVersion uint64
 	// Disabled, if not nil, becomes the state's.
 	Disabled *bool
+	// Once leaves out the whole change, the epoch too, if the state's UserVersion is not
+	// lower than this one, which must not be zero. So the step happens at most once.
+	Once bool
 }
 
 // Clients reads registrations. See ClientCache for the one that requests use.

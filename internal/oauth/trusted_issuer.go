@@ -35,6 +35,9 @@ type TrustedIssuer struct {
 	// RolesClaim the one that becomes its roles. Empty is none. Both are as the issuer
 	// says at each login, and neither ever identifies a user.
 	UsernameClaim, RolesClaim string
+
+	// Events is whether its security events end sign-ins; see [Receiver].
+	Events bool
 }
 
 // SubjectRule is Subjects or its default.
@@ -55,6 +58,9 @@ func (i TrustedIssuer) Validate() error {
 		if i.UsernameClaim != "" || i.RolesClaim != "" {
 			errs = append(errs, errors.New("users of fob have their own usernames and roles: no claims become those"))
 		}
+		if i.Events {
+			errs = append(errs, errors.New("users of fob are not ended by events: its back end signs them out"))
+		}
 	default:
 		errs = append(errs, fmt.Errorf("subjects are %s or %s, not %q", HashedSubjects, NamedSubjects, i.Subjects))
 	}
@@ -64,6 +70,12 @@ func (i TrustedIssuer) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// hashedSubject is the user whom this issuer calls sub, for those who log in and for
+// events about them.
+func (i TrustedIssuer) hashedSubject(sub string) ledger.Subject {
+	return SubjectOf(HashedUserID(i.Name, sub))
 }
 
 // HashedUserID is the id of the user whom an issuer calls sub. Two issuers never

@@ -140,6 +140,7 @@ func testIssuer(name string) oauth.TrustedIssuer {
 		Subjects:      oauth.HashedSubjects,
 		UsernameClaim: "email",
 		RolesClaim:    "cognito:groups",
+		Events:        true,
 	}
 }
 

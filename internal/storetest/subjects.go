@@ -46,6 +46,33 @@ var subjectsTests = []test{
 			wantState(t, s, subject, step.want)
 		}
 	}},
+	{"a change that is made once is left out whole when it is late", func(t *testing.T, s Stores) {
+		subject := Record("ipad").Authorization.Subject
+		for _, step := range []struct {
+			change oauth.StateChange
+			want   oauth.SubjectState
+		}{
+			{oauth.StateChange{UserVersion: 9, Once: true}, oauth.SubjectState{Epoch: 1, UserVersion: 9}},
+			{oauth.StateChange{UserVersion: 9, Once: true, Disabled: new(true)}, oauth.SubjectState{Epoch: 1, UserVersion: 9}},
+			{oauth.StateChange{UserVersion: 8, Once: true}, oauth.SubjectState{Epoch: 1, UserVersion: 9}},
+			{oauth.StateChange{}, oauth.SubjectState{Epoch: 2, UserVersion: 9}},
+			{oauth.StateChange{UserVersion: 10, Once: true}, oauth.SubjectState{Epoch: 3, UserVersion: 10}},
+		} {
+			raise(t, s, subject, step.change)
+			wantState(t, s, subject, step.want)
+		}
+	}},
+	{"of many who raise once for one reason one counts", func(t *testing.T, s Stores) {
+		subject := Record("ipad").Authorization.Subject
+		errs := make([]error, crowd)
+		together(crowd, func(i int) {
+			errs[i] = s.Subjects.Raise(t.Context(), subject, oauth.StateChange{UserVersion: 7, Once: true})
+		})
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		wantState(t, s, subject, oauth.SubjectState{Epoch: 1, UserVersion: 7})
+	}},
 	{"a state is of one subject", func(t *testing.T, s Stores) {
 		user := ledger.Subject{Kind: ledger.UserSubject, ID: "same"}
 		raise(t, s, user, oauth.StateChange{UserVersion: 2, Disabled: new(true)})

@@ -34,13 +34,17 @@ func (a *Assertions) Verify(ctx context.Context, token string, find oauth.FindSi
 	c.Issuer, _ = c.Text("iss")
 	c.Subject, _ = c.Text("sub")
 	c.ID, _ = c.Text("jti")
+	_ = json.Unmarshal(c.JSON("iat"), &c.IssuedAt) // none is zero
+	if (c.JSON("events") != nil) != expect.Event {
+		return oauth.Claims{}, &oauth.RefusedAssertion{Reason: "an event in place of another token, or the reverse"}
+	}
 	c.EmailVerified = string(c.JSON("email_verified")) == "true"
 	s, found, err := find(ctx, c.Issuer)
 	if err != nil {
 		return oauth.Claims{}, err
 	}
-	if !found || s.Name != c.Issuer {
-		return oauth.Claims{}, &oauth.RefusedAssertion{Reason: "the issuer is not registered"}
+	if !found || s.Name != c.Issuer && !(expect.Event && s.Name+"/" == c.Issuer) {
+		return oauth.Claims{}, &oauth.RefusedAssertion{Reason: "the issuer is not registered", About: oauth.RefusedIssuer}
 	}
 	if nonce, ok := c.Text("nonce"); ok && nonce != expect.Nonce {
 		return oauth.Claims{}, &oauth.RefusedAssertion{Reason: "the nonce is not of this request"}
