@@ -268,3 +268,16 @@ func TestEventsInAnOutage(t *testing.T) {
 		t.Errorf("an issuer that is down: %v", err)
 	}
 }
+
+// Users of fob have no events: nothing that a login of theirs reads is as old as an event.
+func TestEventSettings(t *testing.T) {
+	i := someIssuer()
+	i.Events = true
+	if err := i.Validate(); err != nil {
+		t.Error(err)
+	}
+	i.Subjects = oauth.NamedSubjects
+	if err := i.Validate(); err == nil {
+		t.Error("events of a back end that names users of fob")
+	}
+}
