@@ -46,6 +46,11 @@ func TestUnknownAndWrongAreTheSame(t *testing.T) {
 	if disabled := look("bob", oauthtest.Password("bob")); disabled != wrong {
 		t.Errorf("wrong %+v, disabled %+v", wrong, disabled)
 	}
+	_, err := w.users.SaveUser(t.Context(), oauth.User{Username: "eve", ID: "u_eve"})
+	w.must(err)
+	if without := look("eve", "wrong"); without != wrong {
+		t.Errorf("wrong %+v, without a password %+v", wrong, without)
+	}
 }
 
 // A62: neither a counter nor the user's item shows that the password of a disabled user

@@ -34,6 +34,7 @@ const (
 	NoSuchEntry  ChangeKind = "not found"
 	EntryExists  ChangeKind = "exists already"
 	InvalidEntry ChangeKind = "not valid"
+	EntryChanged ChangeKind = "changed meanwhile"
 	ScopeInUse   ChangeKind = "in use"
 
 	SecretOfPublic ChangeKind = "public, and has no secret"
@@ -46,7 +47,7 @@ const (
 	InDoubt ChangeKind = "in doubt"
 
 	// HalfDone: the first of several writes landed and a later one may not have.
-	// After SetPassword, SetRoles and SetUserDisabled the user is changed, and tokens
+	// After ChangeUser and what is made of it the user is changed, and tokens
 	// issued before may still be active; after RemoveUser the user is disabled, and may still be
 	// there. The change must be made again.
 	HalfDone ChangeKind = "half done"

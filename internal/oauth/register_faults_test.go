@@ -89,6 +89,17 @@ var registrarChanges = []registrarChange{
 	}, func(now snapshot) bool {
 		return now.state.Disabled && now.user.Disabled && now.ended() && now.records == 0
 	}},
+	{"change all of a user", func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
+		_, err := r.ChangeUser(t.Context(), u, oauth.UserChange{Password: new(secret.New("a newer one")), Roles: new([]string{"editor"}), Disabled: new(true)})
+		return err
+	}, func(now snapshot) bool {
+		return now.state.Disabled && now.user.Disabled && now.ended() && now.records == 0 &&
+			len(now.user.Roles) == 1 && now.user.PasswordHash.Reveal() == newPassword
+	}},
+	{"add a user without a password", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+		_, err := r.AddUser(t.Context(), oauth.NewUser{Username: "bob", WithoutPassword: true})
+		return err
+	}, func(now snapshot) bool { return now.others == 1 }},
 	{"remove a user", func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
 		return r.RemoveUser(t.Context(), u)
 	}, func(now snapshot) bool { return now.user.ID == "" && now.records == 0 && now.state.Disabled }},

@@ -26,40 +26,44 @@ func (r *Registrar) UserByID(ctx context.Context, id string) (User, error) {
 	return u, err
 }
 
-// NewUser is a user for [Registrar.AddUser].
+// NewUser is a user for [Registrar.AddUser], with one of three: Password, Hash and
+// WithoutPassword.
 type NewUser struct {
 	Username string
 	Roles    []string
 	Disabled bool
 
-	Password     secret.Text // which Policy allows, and Passwords hashes
-	PasswordHash secret.Text // instead of Password, one that Passwords verifies
+	Password secret.Text // which Policy allows, and Passwords hashes
+	// Hash returns a hash that Passwords verifies. It is called once, for a name that
+	// nobody has, because it may take as long as a login.
+	Hash func() (secret.Text, error)
+	// WithoutPassword is somebody whom another issuer logs in, or who gets a password later.
+	WithoutPassword bool
 }
 
 // AddUser adds a user with a new id, and with the name as [NormalUsername] returns it. It returns the user also with InDoubt, when
 // nobody knows whether there is one now.
 func (r *Registrar) AddUser(ctx context.Context, n NewUser) (User, error) {
 	n.Username = NormalUsername(n.Username)
-	u := User{Username: n.Username, ID: NewUserID(), Roles: n.Roles, Disabled: n.Disabled, Created: r.Now().Unix(), PasswordHash: n.PasswordHash}
-	if _, found, err := r.Users.User(ctx, n.Username); err != nil || found {
-		// Before anything is hashed or written for nothing. SaveUser decides.
-		if found {
-			err = &ChangeError{Kind: EntryExists, Entry: UserEntry, Name: n.Username}
-		}
+	faults := []error{ValidateNameAndRoles(n.Username, n.Roles)}
+	if n.Hash == nil && !n.WithoutPassword {
+		faults = append(faults, r.Policy.Check(n.Username, n.Password))
+	}
+	if err := invalidEntry(UserEntry, n.Username, faults...); err != nil {
 		return User{}, err
 	}
-	if u.PasswordHash.Len() == 0 {
-		err := invalidEntry(UserEntry, n.Username, ValidateNameAndRoles(n.Username, n.Roles), r.Policy.Check(n.Username, n.Password))
-		if err != nil {
-			return User{}, err
-		}
-		if u.PasswordHash, err = r.Passwords.Hash(n.Password); err != nil {
-			return User{}, err
-		}
+	taken := &ChangeError{Kind: EntryExists, Entry: UserEntry, Name: n.Username}
+	// Nothing is hashed or written for a name that is taken.
+	if _, found, err := r.Users.User(ctx, n.Username); err != nil {
+		return User{}, err
+	} else if found {
+		return User{}, taken
 	}
-	if err := invalidEntry(UserEntry, n.Username, u.Validate()); err != nil {
+	hash, err := r.firstHash(n)
+	if err != nil {
 		return User{}, err
 	}
+	u := User{Username: n.Username, ID: NewUserID(), Roles: n.Roles, Disabled: n.Disabled, Created: r.Now().Unix(), PasswordHash: hash}
 	if n.Disabled {
 		// Before there is somebody to log in. If the user is not saved after all,
 		// nobody ever has the id.
@@ -69,7 +73,7 @@ func (r *Registrar) AddUser(ctx context.Context, n NewUser) (User, error) {
 	}
 	saved, err := r.Users.SaveUser(ctx, u)
 	if errors.Is(err, ErrConflict) {
-		return User{}, &ChangeError{Kind: EntryExists, Entry: UserEntry, Name: n.Username}
+		return User{}, taken
 	}
 	if err != nil {
 		return u, unanswered(InDoubt, UserEntry, n.Username, err)
@@ -77,30 +81,43 @@ func (r *Registrar) AddUser(ctx context.Context, n NewUser) (User, error) {
 	return saved, nil
 }
 
+func (r *Registrar) firstHash(n NewUser) (secret.Text, error) {
+	switch {
+	case n.Hash != nil:
+		return n.Hash()
+	case n.WithoutPassword:
+		return secret.Text{}, nil
+	}
+	return r.Passwords.Hash(n.Password)
+}
+
 func subjectOfUser(u User) ledger.Subject { return ledger.Subject{Kind: ledger.UserSubject, ID: u.ID} }
 
-// SetPassword gives a user another password and ends all tokens issued before.
-func (r *Registrar) SetPassword(ctx context.Context, u User, password secret.Text) (User, error) {
-	if err := invalidEntry(UserEntry, u.Username, r.Policy.Check(u.Username, password)); err != nil {
-		return User{}, err
-	}
-	hash, err := r.Passwords.Hash(password)
-	if err != nil {
-		return User{}, err
-	}
-	return r.changeUser(ctx, u, func(u *User) { u.PasswordHash = hash }, StateChange{})
+// UserChange is what to change of a user. Nil leaves something as it is.
+type UserChange struct {
+	Password *secret.Text // which Policy allows; empty is none, so that no password logs the user in
+	Roles    *[]string    // instead of those from before
+	Disabled *bool
+
+	// Version, unless zero, is what the user's must be: else nothing is changed, and
+	// the error is EntryChanged.
+	Version uint64
 }
 
-// SetRoles gives a user these roles instead of those from before, and ends all tokens
-// issued before: roles are judged at login.
-func (r *Registrar) SetRoles(ctx context.Context, u User, roles []string) (User, error) {
-	return r.changeUser(ctx, u, func(u *User) { u.Roles = roles }, StateChange{})
-}
-
-// changeUser changes something that logins are judged by: the user first and the
-// epoch second, with the rest of the state, so that a login that read the user of before
-// is found out. A login may renew the hash of the password meanwhile.
-func (r *Registrar) changeUser(ctx context.Context, u User, change func(*User), state StateChange) (saved User, err error) {
+// ChangeUser changes a user and ends all tokens issued before, for good, also if the user is
+// already as the change says: passwords, roles and disabling are judged at login.
+func (r *Registrar) ChangeUser(ctx context.Context, u User, c UserChange) (saved User, err error) {
+	var hash secret.Text
+	if c.Password != nil && c.Password.Len() > 0 {
+		if err := invalidEntry(UserEntry, u.Username, r.Policy.Check(u.Username, *c.Password)); err != nil {
+			return User{}, err
+		}
+		if hash, err = r.Passwords.Hash(*c.Password); err != nil {
+			return User{}, err
+		}
+	}
+	// The user first and the epoch second, with the rest of the state, so that a login that
+	// read the user of before is found out. A login may renew the hash meanwhile.
 	err = untilNoConflict(func() error {
 		now, err := r.User(ctx, u.Username)
 		if err != nil {
@@ -109,7 +126,18 @@ func (r *Registrar) changeUser(ctx context.Context, u User, change func(*User), 
 		if now.ID != u.ID { // somebody else, who was added since
 			return &ChangeError{Kind: NoSuchEntry, Entry: UserEntry, Name: u.Username}
 		}
-		change(&now)
+		if c.Version > 0 && c.Version != now.Version {
+			return &ChangeError{Kind: EntryChanged, Entry: UserEntry, Name: u.Username}
+		}
+		if c.Password != nil {
+			now.PasswordHash = hash
+		}
+		if c.Roles != nil {
+			now.Roles = *c.Roles
+		}
+		if c.Disabled != nil {
+			now.Disabled = *c.Disabled
+		}
 		if err := invalidEntry(UserEntry, u.Username, now.Validate()); err != nil {
 			return err
 		}
@@ -119,25 +147,35 @@ func (r *Registrar) changeUser(ctx context.Context, u User, change func(*User), 
 	if err != nil {
 		return User{}, err
 	}
-	state.UserVersion = saved.Version
-	if err := r.Subjects.Raise(ctx, subjectOfUser(u), state); err != nil {
+	err = r.Subjects.Raise(ctx, subjectOfUser(u), StateChange{UserVersion: saved.Version, Disabled: c.Disabled})
+	if err == nil && c.Disabled != nil && *c.Disabled {
+		// They are dead, and would live again if somebody deleted the state.
+		_, err = r.signIns().End(ctx, subjectOfUser(u), Filter{})
+	}
+	if err != nil {
 		return User{}, &ChangeError{Kind: HalfDone, Entry: UserEntry, Name: u.Username, Err: err}
 	}
 	return saved, nil
 }
 
-// SetUserDisabled refuses a user's logins or lets the user log in again. Both end all
-// tokens of the user, for good.
+// SetPassword is ChangeUser with another password.
+func (r *Registrar) SetPassword(ctx context.Context, u User, password secret.Text) (User, error) {
+	if password.Len() == 0 { // which would take the password away
+		return User{}, invalidEntry(UserEntry, u.Username, r.Policy.Check(u.Username, password))
+	}
+	return r.ChangeUser(ctx, u, UserChange{Password: &password})
+}
+
+// SetRoles is ChangeUser with other roles.
+func (r *Registrar) SetRoles(ctx context.Context, u User, roles []string) (User, error) {
+	return r.ChangeUser(ctx, u, UserChange{Roles: &roles})
+}
+
+// SetUserDisabled is ChangeUser that refuses a user's logins, or lets the user log in
+// again.
 func (r *Registrar) SetUserDisabled(ctx context.Context, u User, disabled bool) error {
-	_, err := r.changeUser(ctx, u, func(u *User) { u.Disabled = disabled }, StateChange{Disabled: &disabled})
-	if err != nil || !disabled {
-		return err
-	}
-	// They are dead, and would live again if somebody deleted the state.
-	if _, err := r.signIns().End(ctx, subjectOfUser(u), Filter{}); err != nil {
-		return &ChangeError{Kind: HalfDone, Entry: UserEntry, Name: u.Username, Err: err}
-	}
-	return nil
+	_, err := r.ChangeUser(ctx, u, UserChange{Disabled: &disabled})
+	return err
 }
 
 // RemoveUser removes a user and all of the user's records. What it leaves is the

@@ -29,12 +29,13 @@ const (
 // password and roles.
 const anyUserVersion = math.MaxUint64
 
-// User is somebody who logs in with a password.
+// User is somebody who logs in with a password, or by name through an issuer that may
+// log in everybody.
 type User struct {
 	Username     string      // for login alone, as NormalUsername returns it; compared byte for byte
 	ID           string      // u_..., random, never changed and never used again: the sub
 	Version      uint64      // grows with every write, see NextVersion; zero is a user not saved yet
-	PasswordHash secret.Text // as Passwords made it
+	PasswordHash secret.Text // as Passwords made it; empty is none, and no password logs in
 	Roles        []string
 	// Disabled is what the subject's state says too. Either of the two refuses logins: the
 	// state also ends tokens, and this one is still there if the state gets lost.
@@ -76,9 +77,6 @@ func (u User) Validate() error {
 	errs := []error{ValidateNameAndRoles(u.Username, u.Roles)}
 	if !strings.HasPrefix(u.ID, userIDPrefix) || len(u.ID) <= len(userIDPrefix) {
 		errs = append(errs, errors.New("a user id begins with "+userIDPrefix))
-	}
-	if u.PasswordHash.Len() == 0 {
-		errs = append(errs, errors.New("a user needs a password"))
 	}
 	return errors.Join(errs...)
 }

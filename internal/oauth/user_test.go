@@ -35,7 +35,6 @@ func TestUserValidate(t *testing.T) {
 		"blank in Braille": func(u *oauth.User) { u.Username = "\u2800" },
 		"no id":            func(u *oauth.User) { u.ID = "" },
 		"id of a client":   func(u *oauth.User) { u.ID = "backend" },
-		"no password":      func(u *oauth.User) { u.PasswordHash = secret.Text{} },
 		"reserved role":    func(u *oauth.User) { u.Roles = []string{"device_x"} },
 		"empty role":       func(u *oauth.User) { u.Roles = []string{""} },
 		"many roles":       func(u *oauth.User) { u.Roles = make([]string, 101) },

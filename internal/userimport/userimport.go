@@ -184,22 +184,12 @@ func (r *run) alsoTwice(name string, number int) error {
 
 // add adds a user, unless there is one of that name.
 func (r *run) add(ctx context.Context, u newUser) error {
-	_, err := r.Registrar.User(ctx, u.Username)
-	if err == nil {
-		r.existing.Add(1)
-		return nil
-	}
-	if !oauth.IsChange(err, oauth.NoSuchEntry) {
-		return err
-	}
-	if u.PasswordHash, err = r.stored(ctx, u.hash); err != nil {
-		return err
-	}
-	_, err = r.Registrar.AddUser(ctx, u.NewUser)
+	u.Hash = func() (secret.Text, error) { return r.stored(ctx, u.hash) }
+	_, err := r.Registrar.AddUser(ctx, u.NewUser)
 	switch {
 	case err == nil:
 		r.imported.Add(1)
-	case oauth.IsChange(err, oauth.EntryExists): // somebody was faster
+	case oauth.IsChange(err, oauth.EntryExists):
 		r.existing.Add(1)
 	default:
 		return err
