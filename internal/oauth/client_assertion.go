@@ -19,11 +19,8 @@ const (
 	maxClientKeys = 4096
 )
 
-// authenticate proves the client of a request by whatever it showed.
-func (i *Issuer) authenticate(ctx context.Context, cred Credentials, now int64, fresh bool) (Client, error) {
-	if cred.Assertion.Len() == 0 {
-		return authenticate(ctx, i.Clients, cred, fresh)
-	}
+// authenticateAssertion proves the client of a request by the JWT that it signed (RFC 7523 §2.2).
+func (i *Issuer) authenticateAssertion(ctx context.Context, cred Credentials, now int64, fresh bool) (Client, error) {
 	if i.Assertions == nil || cred.Audience == "" {
 		return Client{}, errInvalidClient()
 	}

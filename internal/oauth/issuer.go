@@ -220,6 +220,14 @@ var (
 	errCannotMint = errors.New("the key ring cannot mint under its active key")
 )
 
+// authenticate proves the client of a request by whatever it showed.
+func (i *Issuer) authenticate(ctx context.Context, cred Credentials, now int64, fresh bool) (Client, error) {
+	if cred.Assertion.Len() > 0 {
+		return i.authenticateAssertion(ctx, cred, now, fresh)
+	}
+	return authenticate(ctx, i.Clients, cred, fresh)
+}
+
 func outcomeOf(p proof, d ledger.Decision) Outcome {
 	switch {
 	case d.Repeated:
