@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/go-jose/go-jose/v4"
@@ -201,6 +202,9 @@ var errAmbiguous = errors.New("not an unambiguous JSON object")
 // object reads a JSON object. It refuses what two readers could read differently: a
 // member that occurs twice, at any depth, and text that is not Unicode.
 func object(text []byte) (members, error) {
+	if !isUnicode(text) {
+		return nil, errAmbiguous
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	if start, err := d.Token(); err != nil || start != json.Delim('{') {
@@ -230,24 +234,14 @@ func walk(d *json.Decoder, in json.Delim, depth int) error {
 				return errAmbiguous
 			}
 			seen[name] = true
-			if strings.ContainsRune(name, utf8.RuneError) {
-				return errAmbiguous
-			}
 		}
 		value, err := d.Token()
 		if err != nil {
 			return errAmbiguous
 		}
-		switch v := value.(type) {
-		case json.Delim:
-			if err := walk(d, v, depth+1); err != nil {
+		if start, ok := value.(json.Delim); ok {
+			if err := walk(d, start, depth+1); err != nil {
 				return err
-			}
-		case string:
-			// The decoder reads all octets that are not UTF-8, and each half of a surrogate
-			// pair, as this one character.
-			if strings.ContainsRune(v, utf8.RuneError) {
-				return errAmbiguous
 			}
 		}
 	}
@@ -255,4 +249,29 @@ func walk(d *json.Decoder, in json.Delim, depth int) error {
 		return errAmbiguous
 	}
 	return nil
+}
+
+// isUnicode reports whether a JSON text is UTF-8 and escapes no half of a surrogate pair. The
+// decoder reads both as U+FFFD, which a text may also have in earnest.
+func isUnicode(text []byte) bool {
+	var half rune // what the escape before this was, if that is half of a pair
+	for i := 0; i < len(text); i++ {
+		var unit rune
+		if text[i] == '\\' {
+			i++
+			if i+4 < len(text) && text[i] == 'u' {
+				n, _ := strconv.ParseUint(string(text[i+1:i+5]), 16, 16)
+				unit, i = rune(n), i+4
+			}
+		}
+		switch {
+		case half != 0 && utf16.DecodeRune(half, unit) == utf8.RuneError:
+			return false
+		case half == 0 && utf16.IsSurrogate(unit):
+			half = unit
+		default:
+			half = 0
+		}
+	}
+	return half == 0 && utf8.Valid(text)
 }

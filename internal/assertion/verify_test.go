@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -88,6 +90,34 @@ func TestClaims(t *testing.T) {
 		if want := verified == true || verified == "true"; err != nil || got.EmailVerified != want {
 			t.Errorf("email_verified %#v: %v, %v", verified, got.EmailVerified, err)
 		}
+	}
+}
+
+// An issuer that lost a letter of a name long ago shows U+FFFD in its place. Such a user
+// can still log in.
+func TestLettersThatWereLost(t *testing.T) {
+	w := newWorld(t)
+	raw, err := json.Marshal(w.claims(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := w.issuer.Key()
+	header := fmt.Sprintf(`{"alg":%q,"kid":%q}`, key.Algorithm, key.ID)
+	verify := func(member string) (oauth.Claims, error) {
+		return w.verify(t, key.SignRaw(t, header, strings.TrimSuffix(string(raw), "}")+","+member+"}"), oauth.Expectation{})
+	}
+	for text, want := range map[string]string{
+		"J\ufffdrg": "J\ufffdrg", `J\uFFFDrg`: "J\ufffdrg", `\ud83d\ude00`: "\U0001f600", `\\ud800`: `\ud800`,
+	} {
+		c, err := verify(`"name":"` + text + `"`)
+		wantAccepted(t, text, err)
+		if got, _ := c.Text("name"); got != want {
+			t.Errorf("%s: %q", text, got)
+		}
+	}
+	for _, text := range []string{`\ud83d`, `\ude00`, `\ude00\ud83d`, `\ud83d\ud83d\ude00`, `\ud83dx\ude00`, `\ud83d\n`, `\\\ud83d`, "\xed\xa0\xbd"} {
+		_, err := verify(`"name":"` + text + `"`)
+		wantRefused(t, text, err)
 	}
 }
 
@@ -245,6 +275,7 @@ func TestCheckKeys(t *testing.T) {
 	const private = `{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`
 	one, other := assertiontest.NewKey(t, "ES256"), assertiontest.NewKey(t, "EdDSA")
 	wantAccepted(t, "one of two", w.verifier.CheckKeys(assertiontest.JWKS(t, one, other), []string{"RS256", "EdDSA"}))
+	wantAccepted(t, "to verify", w.verifier.CheckKeys(strings.Replace(assertiontest.JWKS(t, other), `"kty"`, `"key_ops":["verify"],"kty"`, 1), []string{"EdDSA"}))
 	for what, jwks := range map[string]string{
 		"no JSON":              "keys",
 		"no set":               "[]",
@@ -253,6 +284,8 @@ func TestCheckKeys(t *testing.T) {
 		"with a private one":   strings.Replace(assertiontest.JWKS(t, other), `{"keys":[`, `{"keys":[`+private+`,`, 1),
 		"private":              `{"keys":[` + private + `]}`,
 		"symmetric":            `{"keys":[{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}]}`,
+		"to encrypt":           strings.Replace(assertiontest.JWKS(t, other), `"kty"`, `"key_ops":["encrypt"],"kty"`, 1),
+		"to do 7":              strings.Replace(assertiontest.JWKS(t, other), `"kty"`, `"key_ops":7,"kty"`, 1),
 		"for encryption":       strings.Replace(assertiontest.JWKS(t, other), `"sig"`, `"enc"`, 1),
 		"alg is another one":   strings.Replace(assertiontest.JWKS(t, other), `"EdDSA"`, `"ES256"`, 1),
 		"a weak RSA key":       `{"keys":[{"kty":"RSA","e":"AQAB","n":"` + strings.Repeat("_", 170) + `w"}]}`,
