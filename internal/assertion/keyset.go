@@ -41,7 +41,7 @@ func parseKeys(text []byte) (keySet, error) {
 			return nil, errors.New("a JWK Set with a private or symmetric key")
 		}
 		var key jose.JSONWebKey
-		if key.UnmarshalJSON(raw) != nil || algorithmOf(key) == "" || key.Use != "" && key.Use != "sig" {
+		if key.UnmarshalJSON(raw) != nil || algorithmOf(key) == "" || key.Use != "" && key.Use != "sig" || !mayVerify(raw) {
 			continue
 		}
 		if key.Algorithm == "" || key.Algorithm == algorithmOf(key) {
@@ -49,6 +49,15 @@ func parseKeys(text []byte) (keySet, error) {
 		}
 	}
 	return keys, nil
+}
+
+// mayVerify reports whether the operations of a key, if it has any, include the one
+// that fob does with it (RFC 7517 §4.3). go-jose does not read them.
+func mayVerify(raw []byte) bool {
+	var key struct {
+		Operations *[]string `json:"key_ops"`
+	}
+	return json.Unmarshal(raw, &key) == nil && (key.Operations == nil || slices.Contains(*key.Operations, "verify"))
 }
 
 // algorithmOf is the only algorithm of a key that fob verifies; empty for none. A key
