@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // Algorithms are the signatures that fob verifies for others (RFC 7518 §3.1,
@@ -76,7 +75,7 @@ func (s Signer) Validate() error {
 
 	switch {
 	case s.Name == "" || len(s.Name) > maxSignerName || !plain(s.Name):
-		fault("an issuer has 1 to %d bytes of UTF-8 without blanks and control characters", maxSignerName)
+		fault("an issuer has 1 to %d bytes of UTF-8 without blanks and characters that people cannot see", maxSignerName)
 	case s.JWKS == "":
 		if err := httpsURL(s.Name); err != nil {
 			fault("issuer, without inline keys: %w", err)
@@ -87,7 +86,7 @@ func (s Signer) Validate() error {
 	}
 	for _, a := range s.Audiences {
 		if a == "" || len(a) > maxSignerAudience || !plain(a) {
-			fault("an audience has 1 to %d bytes of UTF-8 without blanks and control characters", maxSignerAudience)
+			fault("an audience has 1 to %d bytes of UTF-8 without blanks and characters that people cannot see", maxSignerAudience)
 		}
 	}
 	if len(s.Algorithms) == 0 {
@@ -115,11 +114,10 @@ func (s Signer) Validate() error {
 	return errors.Join(faults...)
 }
 
-// plain reports whether s has no blank, no control character and no broken UTF-8.
+// plain reports whether s has what people can see alone. A name that was copied with
+// more would be that of no token, and look right.
 func plain(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		return r <= ' ' || r == 0x7f || r == utf8.RuneError
-	})
+	return !strings.ContainsFunc(s, func(r rune) bool { return r == ' ' || isUnseen(r) })
 }
 
 func httpsURL(s string) error {

@@ -66,7 +66,7 @@ func (i TrustedIssuer) Validate() error {
 	}
 	for _, name := range []string{i.UsernameClaim, i.RolesClaim} {
 		if len(name) > maxClaimName || !plain(name) {
-			errs = append(errs, fmt.Errorf("the name of a claim has at most %d bytes of UTF-8 without blanks and control characters", maxClaimName))
+			errs = append(errs, fmt.Errorf("the name of a claim has at most %d bytes of UTF-8 without blanks and characters that people cannot see", maxClaimName))
 		}
 	}
 	return errors.Join(errs...)
