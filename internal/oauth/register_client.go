@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"reflect"
@@ -246,14 +245,6 @@ func (r *Registrar) AddSecret(ctx context.Context, id ledger.ClientID, s secret.
 		}
 		c.Secrets = append(c.Secrets, added)
 		return nil
-	})
-}
-
-// HasSecret reports whether s is a secret of the client.
-func (c Client) HasSecret(s secret.Text) bool {
-	hash := HashClientSecret(s)
-	return slices.ContainsFunc(c.Secrets, func(has ClientSecret) bool {
-		return subtle.ConstantTimeCompare(has.Hash[:], hash[:]) == 1
 	})
 }
 
