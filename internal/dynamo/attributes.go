@@ -81,7 +81,9 @@ const (
 	attrPasswordHash      = "ph"
 	attrSince             = "since" // of resource scopes
 	attrKnown             = "known"
-	attrUserKey           = "user" // the pk of a user, in the item of the user's id
+	attrUserKey           = "user"   // the pk of a user, in the item of the user's id
+	attrTrusts            = "trusts" // of a client: an issuer, and a subject of it
+	attrIssuer            = "issuer"
 
 	// An issuer.
 	attrAlgorithms       = "algorithms"

@@ -91,6 +91,9 @@ func encodeClient(c oauth.Client, key item) item {
 		it[attrSecrets] = &types.AttributeValueMemberL{Value: secrets}
 	}
 	it.setText(attrJWKS, c.JWKS)
+	if c.Trusts != (oauth.Trust{}) {
+		it[attrTrusts] = &types.AttributeValueMemberM{Value: item{attrIssuer: text(c.Trusts.Issuer), attrSubject: text(c.Trusts.Subject)}}
+	}
 	grants := make([]string, len(c.Grants))
 	for i, g := range c.Grants {
 		grants[i] = string(g)
@@ -148,6 +151,13 @@ func decodeClient(it item) (oauth.Client, error) {
 			in.markDamaged(attrSecrets)
 		}
 		c.Secrets = append(c.Secrets, s)
+	}
+	if trust := in.fields(attrTrusts); trust != nil {
+		entry := reader{item: trust}
+		entry.require(attrIssuer, attrSubject)
+		if c.Trusts = (oauth.Trust{Issuer: entry.text(attrIssuer), Subject: entry.text(attrSubject)}); entry.fault() != nil {
+			in.markDamaged(attrTrusts)
+		}
 	}
 	if key, ok := clientKey(c.ID); !ok || key.identity() != it.identity() {
 		in.markDamaged(attrID)

@@ -80,7 +80,7 @@ func encodeIssuer(i oauth.TrustedIssuer, key item) item {
 func decodeIssuer(it item) (oauth.TrustedIssuer, error) {
 	in := reader{item: it}
 	// A switch that got lost would open what it closed.
-	in.require(attrID, attrVersion, attrAdded, attrAudiences, attrAlgorithms, attrNonceRequired, attrPrivateAddresses)
+	in.require(attrID, attrVersion, attrAdded, attrAlgorithms, attrNonceRequired, attrPrivateAddresses)
 	i := oauth.TrustedIssuer{
 		Signer: oauth.Signer{
 			Name:             in.text(attrID),
@@ -98,6 +98,9 @@ func decodeIssuer(it item) (oauth.TrustedIssuer, error) {
 		UsernameClaim: in.text(attrUsernameClaim),
 		RolesClaim:    in.text(attrRolesClaim),
 		Events:        in.flag(attrEvents),
+	}
+	if i.Subjects != oauth.ClientSubjects {
+		in.require(attrAudiences) // an issuer for clients that lost its rule has none
 	}
 	if key, ok := issuerKey(i.Name); !ok || key.identity() != it.identity() {
 		in.markDamaged(attrID)

@@ -101,6 +101,7 @@ func TestStrictDecoders(t *testing.T) {
 	full := oauth.Client{
 		ID: "app", Version: 3, Created: 1, Epoch: 2,
 		Secrets: []oauth.ClientSecret{{Hash: bytes32(1), Created: 3}}, JWKS: "{}",
+		Trusts: oauth.Trust{Issuer: "https://b", Subject: "s"},
 		Grants: []oauth.GrantType{oauth.PasswordGrant},
 		Scopes: scopes(t, "mail"), DefaultScopes: scopes(t, "mail"),
 		Audiences: []string{"api"}, Introspects: []string{"api"},
@@ -132,7 +133,7 @@ func TestStrictDecoders(t *testing.T) {
 			make:   func() item { return versioned(encodeClient(full, maps.Clone(client))) },
 			decode: func(it item) error { _, err := decodeClient(it); return err },
 			optional: []string{
-				attrSecrets, attrJWKS, attrGrants, attrScopes, attrDefaultScopes, attrAudiences, attrIntrospects,
+				attrSecrets, attrJWKS, attrTrusts, attrGrants, attrScopes, attrDefaultScopes, attrAudiences, attrIntrospects,
 				attrAccessLifetime, attrIdleLifetime, attrRefreshLifetime, attrMaxAuthorizations,
 			},
 			ignored: []string{attrNonce},
@@ -163,6 +164,20 @@ func TestStrictDecoders(t *testing.T) {
 				attrNonceRequired: {"a flag"}, attrPrivateAddresses: {"a flag"}, attrEvents: {"a flag"},
 				attrJWKS: {"another text"}, attrJWKSURL: {"another text"}, attrSubjects: {"another text"},
 				attrUsernameClaim: {"another text"}, attrRolesClaim: {"another text"},
+			},
+		},
+		{
+			name: "issuer for clients",
+			make: func() item {
+				return versioned(encodeIssuer(oauth.TrustedIssuer{
+					Signer: oauth.Signer{Name: "backend", Algorithms: []string{"RS256"}}, Subjects: oauth.ClientSubjects,
+				}, maps.Clone(issuer)))
+			},
+			decode:  func(it item) error { _, err := decodeIssuer(it); return err },
+			ignored: []string{attrNonce},
+			fine: map[string][]string{
+				attrVersion: {"a small number"}, attrAdded: {"a small number", "a negative"}, attrAlgorithms: {"an empty list"},
+				attrNonceRequired: {"a flag"}, attrPrivateAddresses: {"a flag"},
 			},
 		},
 		{

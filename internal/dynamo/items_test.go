@@ -95,6 +95,7 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 		{"client", encodeClient(oauth.Client{
 			ID: "app", Created: 1, Epoch: 2, Disabled: true,
 			Secrets: []oauth.ClientSecret{{Hash: bytes32(1), Created: 3}}, JWKS: "{}",
+			Trusts: oauth.Trust{Issuer: "https://b", Subject: "s"},
 			Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant},
 			Scopes: scopes(t, "mail", "admin"), DefaultScopes: scopes(t, "mail"),
 			Audiences: []string{"api"}, Introspects: []string{"api"},
@@ -118,6 +119,7 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 			"refresh_lifetime N 6",
 			"scopes S admin mail",
 			"secrets [{cr N 3, h B AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=}]",
+			"trusts {issuer S https://b, sb S s}",
 		}},
 		{"issuer", encodeIssuer(oauth.TrustedIssuer{
 			Signer: oauth.Signer{

@@ -92,6 +92,9 @@ type Client struct {
 	// JWKS is a JWK Set with the public keys that sign the client's assertions (RFC 7523
 	// §2.2), in the place of secrets or next to them. It is empty for most.
 	JWKS string
+	// Trusts is who signs about the client in the place of its own keys, and whom that
+	// calls the client. It is zero for most.
+	Trusts Trust
 
 	Grants        []GrantType
 	Scopes        scope.Set // it may ask for these; devices need no registration
@@ -196,10 +199,10 @@ func (c Client) Validate() error {
 	switch {
 	case c.Public && len(c.Secrets) > 0:
 		fault("a public client has no secret")
-	case !c.Public && (len(c.Secrets) == 0 && c.JWKS == "" || len(c.Secrets) > maxClientSecrets):
-		fault("a confidential client has one or two secrets, or keys")
+	case !c.Public && (len(c.Secrets) == 0 && !c.Asserts() || len(c.Secrets) > maxClientSecrets):
+		fault("a confidential client has one or two secrets, or keys, or trusts an issuer")
 	}
-	errs = append(errs, c.faultOfKeys())
+	errs = append(errs, c.faultsOfAssertions())
 	for _, g := range c.Grants {
 		if !slices.Contains(GrantTypes(), g) {
 			fault("grant %q is not supported; there are %s", g, strings.Join(GrantNames(), ", "))

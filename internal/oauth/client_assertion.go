@@ -4,57 +4,82 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fob-oauth/fob/internal/ledger"
 )
 
 const (
-	// clientAssertionLife is how far ahead exp of a client's assertion may be, and how
-	// old its iat, in seconds. It bounds replays, which are not stored: decision 44.
+	// clientAssertionLife is how far ahead exp of an assertion that a client signed may
+	// be, and how old its iat, in seconds. It bounds replays, which are not stored: decision 44.
 	clientAssertionLife = 60
 	// clientAssertionSkew is how far a client's clock may be off, in seconds.
 	clientAssertionSkew = 60
 
 	// maxClientKeys is the most bytes of Client.JWKS. Each request reads them.
 	maxClientKeys = 4096
+	// maxTrustedSubject is the most bytes of Trust.Subject, as of any sub that is read.
+	maxTrustedSubject = 512
 )
 
-// authenticateAssertion proves the client of a request by the JWT that it signed (RFC 7523 §2.2).
+// Trust is whose word a client takes for itself: a platform signs for the workload that
+// the client is, an AWS role, a GitHub workflow or a Kubernetes service account. See
+// decision 50.
+type Trust struct {
+	Issuer  string // the name of a [TrustedIssuer] for [ClientSubjects]
+	Subject string // what sub must be, byte for byte
+}
+
+// Asserts reports whether an assertion can prove the client (RFC 7523 §2.2), so that it
+// needs no secret at the token endpoint.
+func (c Client) Asserts() bool { return c.JWKS != "" || c.Trusts != Trust{} }
+
+// authenticateAssertion proves the client of a request that shows an assertion: one that
+// the client signed, or one that an issuer which it trusts signed about its subject.
 func (i *Issuer) authenticateAssertion(ctx context.Context, cred Credentials, now int64, fresh bool) (Client, error) {
 	if i.Assertions == nil || cred.Audience == "" {
 		return Client{}, errInvalidClient()
 	}
 	var client Client
 	event := EventOf(ctx)
-	claims, err := i.Assertions.Verify(ctx, cred.Assertion.Reveal(), func(ctx context.Context, iss string) (Signer, bool, error) {
-		id := ledger.ClientID(iss)
-		if !PlausibleClientID(id) || cred.ID != "" && cred.ID != id {
+	claims, err := i.Assertions.Verify(ctx, cred.Assertion.Reveal(), func(ctx context.Context, iss string) (signer Signer, found bool, err error) {
+		id := cred.ID
+		if id == "" { // RFC 7521 §4.2: it is optional
+			id = ledger.ClientID(iss)
+		}
+		if !PlausibleClientID(id) {
 			return Signer{}, false, nil
 		}
 		c, found, err := i.Clients.read(ctx, id, fresh)
 		event.Claimed = c.ID // empty if not found
-		if err != nil || !found || c.Disabled || c.Public || c.JWKS == "" {
+		switch {
+		case err != nil:
 			return Signer{}, false, err
+		case !found || c.Disabled || c.Public:
+			return Signer{}, false, &RefusedAssertion{Reason: "the client is unknown, disabled or public"}
+		case c.JWKS != "":
+			signer = c.signer(cred.Audience)
+		case iss == c.Trusts.Issuer:
+			if signer, err = i.signerFor(ctx, c, cred.Audience); err != nil {
+				return Signer{}, false, err
+			}
+		default:
+			return Signer{}, false, &RefusedAssertion{Reason: "the client has no keys and does not trust the issuer"}
 		}
 		client = c
-		return c.signer(cred.Audience), true, nil
+		return signer, true, nil
 	}, Expectation{})
-	refused := func(why string) (Client, error) {
-		event.Refusal = why
-		return Client{}, errInvalidClient()
+	if err == nil {
+		err = client.faultOf(claims, now)
 	}
 	if r, ok := errors.AsType[*RefusedAssertion](err); ok {
-		return refused(r.Reason)
+		event.Refusal = r.Reason
+		return Client{}, errInvalidClient()
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return Client{}, err
-	case claims.Issuer != claims.Subject:
-		return refused("sub is not the client that signed") // RFC 7523 §3
-	case claims.ID == "":
-		return refused("an assertion of a client without jti") // OpenID Connect Core 1.0 §9
-	case claims.Expires > now+clientAssertionLife+clientAssertionSkew:
-		return refused("an assertion of a client that lives too long")
 	}
 	event.Client, event.Claimed = client.ID, ""
 	return client, nil
@@ -71,28 +96,93 @@ func (c Client) signer(audience string) Signer {
 	}
 }
 
-// faultOfKeys does not look into the keys: see ofKeys.
-func (c Client) faultOfKeys() error {
+// signerFor is the issuer that the client trusts, as the signer of its assertions.
+func (i *Issuer) signerFor(ctx context.Context, c Client, audience string) (Signer, error) {
+	issuer, found, err := i.Issuers.TrustedIssuer(ctx, c.Trusts.Issuer)
 	switch {
-	case c.Public && c.JWKS != "":
-		return errors.New("a public client has no keys")
-	case len(c.JWKS) > maxClientKeys:
-		return fmt.Errorf("the keys of a client have at most %d bytes", maxClientKeys)
+	case err != nil:
+		return Signer{}, err
+	case !found:
+		return Signer{}, &RefusedAssertion{Reason: "the issuer is not registered"}
+	}
+	EventOf(ctx).Issuer = issuer.Name
+	if issuer.SubjectRule() != ClientSubjects {
+		return Signer{}, &RefusedAssertion{Reason: "the issuer proves users, not clients"}
+	}
+	return issuer.signerForClients(audience), nil
+}
+
+// faultOf is why the claims of an assertion whose signature is right do not prove c.
+func (c Client) faultOf(claims Claims, now int64) error {
+	if c.JWKS == "" {
+		if claims.Subject != c.Trusts.Subject {
+			return &RefusedAssertion{Reason: "sub is another one than the client trusts"}
+		}
+		return nil
+	}
+	switch {
+	case claims.Subject != string(c.ID): // RFC 7523 §3
+		return &RefusedAssertion{Reason: "sub is not the client that signed"}
+	case claims.ID == "": // OpenID Connect Core 1.0 §9
+		return &RefusedAssertion{Reason: "an assertion of a client without jti"}
+	case claims.Expires > now+clientAssertionLife+clientAssertionSkew:
+		return &RefusedAssertion{Reason: "an assertion of a client that lives too long"}
 	}
 	return nil
 }
 
-// ofKeys has the faults of keys that cannot do what the client is for.
-func (r *Registrar) ofKeys(c Client) error {
-	if c.JWKS == "" {
-		return nil
-	}
+// faultsOfAssertions does not look into the keys, and does not look up the issuer: see
+// ofKeys and ofTrust.
+func (c Client) faultsOfAssertions() error {
 	var faults []error
-	if len(c.Secrets) == 0 && len(c.Introspects) > 0 {
+	switch {
+	case c.Public && c.JWKS != "":
+		faults = append(faults, errors.New("a public client has no keys"))
+	case len(c.JWKS) > maxClientKeys:
+		faults = append(faults, fmt.Errorf("the keys of a client have at most %d bytes", maxClientKeys))
+	}
+	t := c.Trusts
+	switch {
+	case t == Trust{}:
+	case c.Public:
+		faults = append(faults, errors.New("a public client trusts no issuer"))
+	case c.JWKS != "":
+		faults = append(faults, errors.New("a client has keys or trusts an issuer, and not both"))
+	case t.Issuer == "" || t.Subject == "":
+		faults = append(faults, errors.New("trust takes an issuer and a subject: any subject of an issuer could be anybody"))
+	case strings.Contains(t.Subject, "*"):
+		faults = append(faults, errors.New("a trusted subject is compared byte for byte: * is no wildcard"))
+	case len(t.Subject) > maxTrustedSubject || !utf8.ValidString(t.Subject) || strings.ContainsFunc(t.Subject, unicode.IsControl) || strings.TrimSpace(t.Subject) != t.Subject:
+		faults = append(faults, fmt.Errorf("a trusted subject has 1 to %d bytes of UTF-8 without control characters, and no blanks around it", maxTrustedSubject))
+	}
+	return errors.Join(faults...)
+}
+
+// ofKeys has the faults of assertions that cannot do what the client is for.
+func (r *Registrar) ofKeys(c Client) error {
+	var faults []error
+	if c.Asserts() && len(c.Secrets) == 0 && len(c.Introspects) > 0 {
 		faults = append(faults, errors.New("a client that introspects needs a secret: an assertion serves at /token alone"))
 	}
-	if len(c.JWKS) <= maxClientKeys {
+	if c.JWKS != "" && len(c.JWKS) <= maxClientKeys {
 		faults = append(faults, r.Assertions.CheckKeys(c.JWKS, Algorithms()))
 	}
 	return errors.Join(faults...)
+}
+
+// ofTrust has the fault of a client whose issuer could never prove it.
+func (r *Registrar) ofTrust(ctx context.Context, c Client) (fault, err error) {
+	if c.Trusts.Issuer == "" {
+		return nil, nil
+	}
+	i, found, err := r.Issuers.TrustedIssuer(ctx, c.Trusts.Issuer)
+	switch {
+	case err != nil:
+		return nil, err
+	case !found:
+		return fmt.Errorf("the issuer %q is not registered", c.Trusts.Issuer), nil
+	case i.SubjectRule() != ClientSubjects:
+		return fmt.Errorf("the issuer %q proves users, not clients", c.Trusts.Issuer), nil
+	}
+	return nil, nil
 }

@@ -46,8 +46,9 @@ type Event struct {
 	Name    string
 	Outcome Outcome
 	Code    Code
-	// Issuer is the registered one whose token proved the login or the event, or was refused. Refusal
-	// is why a token of an issuer or of a client was: fixed text that repeats nothing of it.
+	// Issuer is the registered one whose token proved the login, the client or the event,
+	// or was refused. Refusal is why a token of an issuer or of a client was: fixed text
+	// that repeats nothing of it.
 	Issuer  string
 	Refusal string
 	// SecurityEvent is the last part of the type of a security event; unknown if fob

@@ -75,6 +75,9 @@ func (g assertionGrant) prove(ctx context.Context, _ Client, _ int64) (proof, er
 		if found {
 			issuer, event.Issuer = i, i.Name
 		}
+		if i.SubjectRule() == ClientSubjects {
+			return Signer{}, false, &RefusedAssertion{Reason: "the issuer proves clients, not users"}
+		}
 		return i.Signer, found, err
 	}, g.expect)
 	refused := func(why string) (proof, error) {

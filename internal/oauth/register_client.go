@@ -53,7 +53,11 @@ func (r *Registrar) CheckClient(ctx context.Context, c Client, s secret.Text) er
 		ofSecret = ValidateClientSecret(s)
 	}
 	c = r.asNew(c, s)
-	return invalidEntry(ClientEntry, string(c.ID), ofNewID(c.ID), ofUse(c), ofUnused(c), ofSecret, r.ofKeys(c), c.Validate(), ofScopes(c, scopes))
+	ofTrust, err := r.ofTrust(ctx, c)
+	if err != nil {
+		return err
+	}
+	return invalidEntry(ClientEntry, string(c.ID), ofNewID(c.ID), ofUse(c), ofUnused(c), ofSecret, r.ofKeys(c), ofTrust, c.Validate(), ofScopes(c, scopes))
 }
 
 // asNew is c as AddClient saves it. The epoch begins at the time, so that a client
@@ -160,8 +164,8 @@ func (r *Registrar) Landed(ctx context.Context, sent Client) (Client, bool, erro
 	return c, true, nil
 }
 
-// EditClient lets edit change the settings of a client. Scopes that it gives must
-// exist. edit may be called more than once; an error of it is a fault, and nothing is
+// EditClient lets edit change the settings of a client. Scopes and an issuer that it
+// gives must exist. edit may be called more than once; an error of it is a fault, and nothing is
 // saved.
 func (r *Registrar) EditClient(ctx context.Context, id ledger.ClientID, edit func(*Client) error) (Client, error) {
 	return r.changeClient(ctx, id, func(c *Client) error {
@@ -173,6 +177,13 @@ func (r *Registrar) EditClient(ctx context.Context, id ledger.ClientID, edit fun
 				return err
 			}
 			faults = append(faults, ofScopes(*c, scopes))
+		}
+		if c.Trusts != before.Trusts {
+			fault, err := r.ofTrust(ctx, *c)
+			if err != nil {
+				return err
+			}
+			faults = append(faults, fault)
 		}
 		// Tokens of before keep their life, and their key is needed as long. A key
 		// rotation that did not know it would have to wait for the longest life that a

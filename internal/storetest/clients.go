@@ -196,6 +196,7 @@ func testClient(id ledger.ClientID) oauth.Client {
 			{Hash: hash("two"), Created: 1_700_000_003},
 		},
 		JWKS:              `{"keys":[]}`,
+		Trusts:            oauth.Trust{Issuer: "https://issuer.example", Subject: "arn:aws:iam::123456789012:role/nightly"},
 		Grants:            oauth.GrantTypes(),
 		Scopes:            mustScopes("admin", "calendar", "mail"),
 		DefaultScopes:     mustScopes("mail"),

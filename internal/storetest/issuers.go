@@ -29,7 +29,10 @@ var issuersTests = []test{
 		}
 		inline := testIssuer("backend")
 		inline.JWKSURL, inline.JWKS = "", `{"keys":[`+strings.Repeat(" ", 30_000)+`]}`
-		for _, i := range []oauth.TrustedIssuer{testIssuer("https://issuer.example"), bare, inline} {
+		forClients := oauth.TrustedIssuer{
+			Signer: oauth.Signer{Name: "https://platform.example", Algorithms: []string{"ES384"}}, Created: 5, Subjects: oauth.ClientSubjects,
+		}
+		for _, i := range []oauth.TrustedIssuer{testIssuer("https://issuer.example"), bare, inline, forClients} {
 			saved := saveIssuer(t, s, i)
 			i.Version = saved.Version
 			if d := diff(i, saved); d != "" || saved.Version == 0 {

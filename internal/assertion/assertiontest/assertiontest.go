@@ -128,9 +128,14 @@ func (k Key) JWK() Members {
 // JWKS is a set of these public keys.
 func JWKS(t testing.TB, keys ...Key) string {
 	t.Helper()
+	return setOf(t, keys, Key.JWK)
+}
+
+func setOf(t testing.TB, keys []Key, jwk func(Key) Members) string {
+	t.Helper()
 	list := []Members{}
 	for _, k := range keys {
-		list = append(list, k.JWK())
+		list = append(list, jwk(k))
 	}
 	return text(t, Members{"keys": list})
 }
@@ -150,24 +155,42 @@ type Issuer struct {
 // New starts a server that ends with the test. It signs with one key for ES256.
 func New(t testing.TB) *Issuer {
 	t.Helper()
-	i := &Issuer{keys: []Key{NewKey(t, "ES256")}}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		i.discoveries.Add(1)
+	return start(t, kind{
+		keysPath: "/keys",
 		// Members that a client does not know are part of every real document.
-		write(t, w, Members{
-			"issuer": i.URL, "jwks_uri": i.URL + "/keys", "authorization_endpoint": i.URL + "/authorize",
-			"response_types_supported": []string{"code"}, "subject_types_supported": []string{"pairwise"},
-			"id_token_signing_alg_values_supported": []string{"RS256"}, "claims_supported": []string{"aud", "sub"},
-		})
+		document: func(url string) Members {
+			return Members{
+				"issuer": url, "jwks_uri": url + "/keys", "authorization_endpoint": url + "/authorize",
+				"response_types_supported": []string{"code"}, "subject_types_supported": []string{"pairwise"},
+				"id_token_signing_alg_values_supported": []string{"RS256"}, "claims_supported": []string{"aud", "sub"},
+			}
+		},
+		jwk: Key.JWK,
+	}, NewKey(t, "ES256"))
+}
+
+// kind is how an issuer shows what it has.
+type kind struct {
+	path     string // of the issuer below the server
+	keysPath string // below path
+	document func(url string) Members
+	jwk      func(Key) Members
+}
+
+func start(t testing.TB, k kind, keys ...Key) *Issuer {
+	t.Helper()
+	i := &Issuer{keys: keys}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+k.path+"/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		i.discoveries.Add(1)
+		write(w, text(t, k.document(i.URL)))
 	})
-	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET "+k.path+k.keysPath, func(w http.ResponseWriter, _ *http.Request) {
 		i.sets.Add(1)
 		i.mu.Lock()
 		keys := i.keys
 		i.mu.Unlock()
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(JWKS(t, keys...))) // the client may have gone
+		write(w, setOf(t, keys, k.jwk))
 	})
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i.mu.Lock()
@@ -180,7 +203,7 @@ func New(t testing.TB) *Issuer {
 	server.Config.ErrorLog = log.New(t.Output(), "", 0) // refused handshakes are part of tests
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	i.URL = server.URL
+	i.URL = server.URL + k.path
 	i.Roots = x509.NewCertPool()
 	i.Roots.AddCert(server.Certificate())
 	return i
@@ -213,9 +236,9 @@ func (i *Issuer) Fetches() (discoveries, sets int64) {
 	return i.discoveries.Load(), i.sets.Load()
 }
 
-func write(t testing.TB, w http.ResponseWriter, m Members) {
+func write(w http.ResponseWriter, document string) {
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write([]byte(text(t, m))) // the client may have gone
+	_, _ = w.Write([]byte(document)) // the client may have gone
 }
 
 func text(t testing.TB, m Members) string {
