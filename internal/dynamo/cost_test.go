@@ -90,6 +90,10 @@ func testCost(t *testing.T, endpoint string, absent float64) {
 		_, found, err := s.UserRegistry.UserByID(ctx, "u_x")
 		return should("find it", found, err)
 	}
+	usersAfter := func(ctx context.Context) error {
+		page, _, err := s.UserRegistry.UsersAfter(ctx, "", 100)
+		return should("find it", len(page) == 1, err)
+	}
 	removeUser := func(ctx context.Context) error {
 		existed, err := s.UserRegistry.RemoveUser(ctx, oauth.User{Username: "ann", ID: "u_x"})
 		return should("remove it", existed, err)
@@ -128,6 +132,7 @@ func testCost(t *testing.T, endpoint string, absent float64) {
 		{"find a user by id", userByID, oauth.Event{StoreCalls: 2, ReadUnits: 2}},
 		{"count failures", countFailures, oauth.Event{StoreCalls: 2, WriteUnits: 2}},
 		{"login", login, oauth.Event{StoreCalls: 1, ReadUnits: 3}},
+		{"a page of users", usersAfter, oauth.Event{StoreCalls: 1, ReadUnits: 1}},
 		{"remove a user", removeUser, oauth.Event{StoreCalls: 2, WriteUnits: 2}},
 		{"clear failures", clearFailures, oauth.Event{StoreCalls: 1, WriteUnits: 1}},
 		{"save a client", saveClient, oauth.Event{StoreCalls: 1, WriteUnits: 1}},

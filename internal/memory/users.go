@@ -89,6 +89,21 @@ func (u *Users) UserByID(ctx context.Context, id string) (user oauth.User, found
 	return user, found, err
 }
 
+// UsersAfter implements oauth.UserRegistry in the order of names.
+func (u *Users) UsersAfter(ctx context.Context, after string, limit int) (page []oauth.User, next string, err error) {
+	all, err := u.users.list(ctx, "list some users")
+	for _, user := range all {
+		switch {
+		case after != "" && user.Username <= after:
+		case len(page) == limit:
+			return page, page[limit-1].Username, nil
+		default:
+			page = append(page, user)
+		}
+	}
+	return page, "", err
+}
+
 // ListUsers implements oauth.UserRegistry.
 func (u *Users) ListUsers(ctx context.Context) ([]oauth.User, error) {
 	return u.users.list(ctx, "list the users")

@@ -73,6 +73,14 @@ func (f faultyRegistry) UserByID(ctx context.Context, id string) (oauth.User, bo
 	return u, found && err == nil, err
 }
 
+func (f faultyRegistry) UsersAfter(ctx context.Context, after string, limit int) (page []oauth.User, next string, err error) {
+	err = f.Try(ctx, "list some users", func() error {
+		page, next, err = f.stores.UserRegistry.UsersAfter(ctx, after, limit)
+		return err
+	})
+	return page, next, err
+}
+
 func (f faultyRegistry) ListUsers(ctx context.Context) ([]oauth.User, error) {
 	return tried(ctx, f.Faulty, "list the users", func() ([]oauth.User, error) { return f.stores.UserRegistry.ListUsers(ctx) })
 }

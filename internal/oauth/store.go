@@ -208,6 +208,12 @@ type UserRegistry interface {
 	// SaveUser has returned a user it must find that user.
 	UserByID(ctx context.Context, id string) (u User, found bool, err error)
 	SaveUser(ctx context.Context, u User) (User, error)
+	// UsersAfter returns at most limit users, in an order of the store's own, and where
+	// the next page begins, which is empty behind the last. It may return fewer while
+	// there are more. after is empty for the first page, or the next of the one before; any
+	// other text begins a page somewhere. A user who is there all the time must be in
+	// exactly one of the pages.
+	UsersAfter(ctx context.Context, after string, limit int) (page []User, next string, err error)
 	// ListUsers returns all, sorted by Username.
 	ListUsers(ctx context.Context) ([]User, error)
 	// RemoveUser deletes the user of that Username and ID in one atomic step. A

@@ -20,13 +20,14 @@ const module = "github.com/fob-oauth/fob/"
 // arrows are the packages of this module that each package may import. A new
 // package needs a line here and one in docs/architecture.md.
 var arrows = map[string][]string{
-	"internal/scope":  {},
-	"internal/secret": {},
-	"internal/text":   {},
-	"internal/bearer": {"internal/secret"},
-	"internal/config": {"internal/scope"},
-	"internal/ledger": {"internal/bearer", "internal/scope"},
-	"internal/oauth":  {"internal/bearer", "internal/ledger", "internal/scope", "internal/secret"},
+	"internal/scope":      {},
+	"internal/secret":     {},
+	"internal/text":       {},
+	"internal/jsonobject": {},
+	"internal/bearer":     {"internal/secret"},
+	"internal/config":     {"internal/scope"},
+	"internal/ledger":     {"internal/bearer", "internal/scope"},
+	"internal/oauth":      {"internal/bearer", "internal/ledger", "internal/scope", "internal/secret"},
 
 	"internal/password":      {"internal/secret"},
 	"internal/wire":          {"internal/bearer", "internal/ledger", "internal/oauth", "internal/scope", "internal/secret"},
@@ -43,7 +44,7 @@ var arrows = map[string][]string{
 
 	"internal/laptop":     {"docs", "internal/assertion", "internal/bearer", "internal/keys", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/wire"},
 	"internal/smoke":      {"internal/ledger", "internal/oauth", "internal/secret", "internal/wire"},
-	"internal/userimport": {"internal/oauth", "internal/password", "internal/secret", "internal/text"},
+	"internal/userimport": {"internal/jsonobject", "internal/oauth", "internal/password", "internal/secret", "internal/text"},
 
 	"internal/storetest":         {"internal/bearer", "internal/ledger", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/proof/faults":      {}, // tests alone, which may join everything; so the next three
@@ -62,7 +63,7 @@ var arrows = map[string][]string{
 const unicodeTables = "golang.org/x/text/"
 
 // pure packages may not come near HTTP and AWS, not even through others.
-var pure = []string{"internal/scope", "internal/secret", "internal/text", "internal/bearer", "internal/ledger", "internal/oauth"}
+var pure = []string{"internal/jsonobject", "internal/scope", "internal/secret", "internal/text", "internal/bearer", "internal/ledger", "internal/oauth"}
 
 // unimported is what a package must not import itself. The state machine has no
 // clock, no randomness, and nothing to wait for or to log.

@@ -203,6 +203,10 @@ func Methods(s Stores) []Method {
 			_, err := s.UserRegistry.SaveUser(ctx, testUser("registry"))
 			return err
 		}, false},
+		{"UserRegistry.UsersAfter", func(ctx context.Context) error {
+			_, _, err := s.UserRegistry.UsersAfter(ctx, "", 10)
+			return err
+		}, false},
 		{"UserRegistry.ListUsers", func(ctx context.Context) error {
 			_, err := s.UserRegistry.ListUsers(ctx)
 			return err

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -242,6 +243,51 @@ var usersTests = []test{
 		}
 		saveUser(t, s, with("ann", "u_next"))
 		wantNobody("u_ann")
+	}},
+	{"pages hold each user once", func(t *testing.T, s Stores) {
+		if page, next, err := s.UserRegistry.UsersAfter(t.Context(), "", 5); len(page) > 0 || next != "" || err != nil {
+			t.Errorf("of an empty store: %v, %q, %v", page, next, err)
+		}
+		want := map[string]oauth.User{}
+		for i := range 23 {
+			u := testUser(fmt.Sprint("user", i))
+			u.ID = fmt.Sprint("u_", i)
+			want[u.ID] = saveUser(t, s, u)
+			countFailure(t, s, 1, oauth.ExpiringCounter{Key: counter(u.ID), TTL: late})
+		}
+		for _, limit := range []int{1, 5, 23, 100} {
+			got := map[string]oauth.User{}
+			for after, pages := "", 0; ; pages++ {
+				page, next, err := s.UserRegistry.UsersAfter(t.Context(), after, limit)
+				if err != nil || len(page) > limit || pages > 100 {
+					t.Fatalf("page %d has %d users of %d, %v", pages, len(page), limit, err)
+				}
+				for _, u := range page {
+					if _, twice := got[u.ID]; twice {
+						t.Errorf("by %d: %s is there twice", limit, u.ID)
+					}
+					got[u.ID] = u
+				}
+				if after = next; after == "" {
+					break
+				}
+				// Somebody who is removed meanwhile may be where the next page begins.
+				if pages == 1 && len(page) > 0 {
+					last := page[len(page)-1]
+					if _, err := s.UserRegistry.RemoveUser(t.Context(), last); err != nil {
+						t.Fatal(err)
+					}
+					delete(want, last.ID)
+					delete(got, last.ID)
+				}
+			}
+			if d := diff(want, got); d != "" {
+				t.Errorf("by %d (-want +got):\n%s", limit, d)
+			}
+		}
+		if _, _, err := s.UserRegistry.UsersAfter(t.Context(), "anything", 5); err != nil {
+			t.Errorf("a position that nobody gave: %v", err)
+		}
 	}},
 	{"of many failures each counts", func(t *testing.T, s Stores) {
 		errs := make([]error, crowd)

@@ -1,19 +1,17 @@
 package userimport
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"strings"
-	"unicode/utf8"
+	"maps"
+	"slices"
 
+	"github.com/fob-oauth/fob/internal/jsonobject"
+	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// entry is a line as it is read. It may hold what was read before a fault.
+// entry is a user as JSON has it. It may hold what was read before a fault.
 type entry struct {
 	username string
 	roles    []string
@@ -21,19 +19,9 @@ type entry struct {
 	hash     password.Foreign
 }
 
-// parseEntry reads one JSON object. Its errors quote nothing but the names of
-// members and roles: anything else may be a hash.
-func parseEntry(text []byte) (e entry, err error) {
-	if !utf8.Valid(text) {
-		return entry{}, errors.New("the line is not UTF-8")
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	switch start, err := d.Token(); {
-	case err == nil && start == json.Delim('['):
-		return entry{}, errors.New("the line is a JSON list; one object a line is wanted, as jq -c '.[]' makes them")
-	case err != nil || start != json.Delim('{'):
-		return entry{}, errors.New("the line is no JSON object")
-	}
+// parseEntry reads one JSON object, in which more members than those of a line may be. read
+// are those that are there.
+func parseEntry(what string, text []byte, more map[string]any) (e entry, read jsonobject.Members, err error) {
 	var hash, salt string
 	members := map[string]any{
 		"username":      &e.username,
@@ -46,55 +34,47 @@ func parseEntry(text []byte) (e entry, err error) {
 		"roles":         &e.roles,
 		"disabled":      &e.disabled,
 	}
-	wanted := map[string]string{
-		"iterations": "a whole number", "dk_length": "a whole number", "roles": "a list of names", "disabled": "true or false",
-	}
-	var faults []error
-	read := map[string]bool{}
-	for d.More() {
-		token, err := d.Token()
-		name, _ := token.(string)
-		if err != nil {
-			return e, brokenJSON(d)
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return e, brokenJSON(d)
-		}
-		to, known := members[name]
-		switch {
-		case !known:
-			faults = append(faults, unknownMember(name))
-		case read[name]:
-			faults = append(faults, fmt.Errorf("%s is there twice", name))
-		case json.Unmarshal(value, to) != nil:
-			want := wanted[name]
-			if want == "" {
-				want = "a text"
-			}
-			faults = append(faults, fmt.Errorf("%s wants %s", name, want))
-		}
-		read[name] = true
-	}
-	if _, err := d.Token(); err != nil {
-		return e, brokenJSON(d)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return e, errors.New("there is more on the line than one JSON object")
-	}
+	maps.Copy(members, more)
+	read, err = jsonobject.Read(what, text, members)
 	e.hash.Hash, e.hash.Salt = secret.New(hash), secret.New(salt)
-	return e, errors.Join(faults...)
+	return e, read, err
 }
 
-func brokenJSON(d *json.Decoder) error {
-	return fmt.Errorf("the line is no JSON object: it breaks near byte %d", d.InputOffset()+1)
-}
-
-// unknownMember quotes what looks like a name and not like a hash.
-func unknownMember(name string) error {
-	notLetter := func(c rune) bool { return c != '_' && c != '-' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') }
-	if name == "" || len(name) > 32 || strings.ContainsFunc(name, notLetter) {
-		return errors.New("a member whose name is not known")
+// parseLine is parseEntry for a line of a file.
+func parseLine(text []byte) (entry, error) {
+	e, _, err := parseEntry("the line", text, nil)
+	if errors.Is(err, jsonobject.ErrList) {
+		err = errors.New("the line is a JSON list; one object a line is wanted, as jq -c '.[]' makes them")
 	}
-	return fmt.Errorf("%q is no member that is known", name)
+	return e, err
 }
+
+// ParseUser reads the user of a request: the members of a line, of which password_hash may
+// be absent, or password, which then must not come with what belongs to a hash. Somebody
+// with neither has no password. Its error has every fault, and repeats no value but the
+// names of roles.
+func ParseUser(body []byte) (oauth.NewUser, error) {
+	var plain string
+	e, read, err := parseEntry("the body", body, map[string]any{"password": &plain})
+	if err != nil {
+		return oauth.NewUser{}, err
+	}
+	u := oauth.NewUser{Username: e.username, Roles: e.roles, Disabled: e.disabled, Password: secret.New(plain)}
+	hashed := slices.ContainsFunc(hashMembers, read.Has)
+	switch {
+	case hashed && read.Has("password"):
+		return oauth.NewUser{}, errors.New("there is a password, and a hash or what belongs to one")
+	case hashed:
+		hash, err := e.hash.Check()
+		if err != nil {
+			return oauth.NewUser{}, err
+		}
+		u.Hash = hash.Stored
+	default:
+		u.WithoutPassword = !read.Has("password")
+	}
+	return u, nil
+}
+
+// hashMembers are those of a hash.
+var hashMembers = []string{"password_hash", "salt", "digest", "prf", "iterations", "dk_length"}

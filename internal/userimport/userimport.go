@@ -157,7 +157,7 @@ func (r *run) check(l line) (u newUser, name string, fault error) {
 	if l.tooLong {
 		return newUser{}, "", fmt.Errorf("the line has more than %d KiB", maxLine>>10)
 	}
-	e, fault := parseEntry(l.text)
+	e, fault := parseLine(l.text)
 	username, ofName := r.Names.of(e.username)
 	u = newUser{NewUser: oauth.NewUser{Username: username, Roles: e.roles, Disabled: e.disabled}, size: l.size}
 	if fault == nil {
