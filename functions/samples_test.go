@@ -56,6 +56,10 @@ func samples() map[string]sample {
 	badToken.header = map[string]string{"Www-Authenticate": `Bearer realm="fob", error="invalid_token"`}
 	listed := reply{status: http.StatusOK, body: map[string]any{"devices": "a list with this device"}}
 	done := reply{status: http.StatusNoContent}
+	badEvent := reply{
+		status: http.StatusBadRequest, header: map[string]string{"Content-Language": "en"},
+		body: map[string]any{"err": "invalid_request", "description": "the event is not accepted"},
+	}
 	const base = httpAddress
 	described := reply{status: http.StatusOK, body: map[string]any{
 		"issuer": base, "token_endpoint": base + "/token", "revocation_endpoint": base + "/revoke", "introspection_endpoint": base + "/introspect",
@@ -91,6 +95,8 @@ func samples() map[string]sample {
 			asItIs:   refused(http.StatusUnauthorized, "invalid_client", "client authentication failed"),
 			filledIn: &signedFor,
 		},
+		"events/events/set.json":            {asItIs: badEvent, filledIn: &reply{status: http.StatusAccepted}},
+		"events/events/apple.json":          {asItIs: badEvent, filledIn: &reply{status: http.StatusOK}},
 		"token/events/wrong-method.json":    {asItIs: wrongMethod},
 		"revoke/events/revoke.json":         {asItIs: revoked, filledIn: &revoked},
 		"introspect/events/introspect.json": {asItIs: reply{status: http.StatusOK, body: map[string]any{"active": false}}, filledIn: &active},
@@ -276,6 +282,17 @@ var routesOf = map[string][]string{
 	"metadata": {"/.well-known/oauth-authorization-server"},
 }
 
+// contentTypeOf is that of the body of a sample.
+func contentTypeOf(path string) string {
+	switch path {
+	case "events/events/set.json":
+		return "application/secevent+jwt"
+	case "events/events/apple.json":
+		return "application/json"
+	}
+	return "application/x-www-form-urlencoded"
+}
+
 // The samples have the shape of what the template's gateway sends.
 func TestSamplesHaveTheGatewaysShape(t *testing.T) {
 	encodings := map[bool]int{}
@@ -313,7 +330,7 @@ func TestSamplesHaveTheGatewaysShape(t *testing.T) {
 				return
 			}
 			encodings[e.IsBase64Encoded]++
-			if e.Headers["content-length"] != strconv.Itoa(len(body)) || e.Headers["content-type"] != "application/x-www-form-urlencoded" {
+			if e.Headers["content-length"] != strconv.Itoa(len(body)) || e.Headers["content-type"] != contentTypeOf(path) {
 				t.Errorf("a body of %d bytes has the headers %v", len(body), e.Headers)
 			}
 		})

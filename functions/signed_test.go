@@ -17,7 +17,7 @@ const (
 )
 
 // signedPlaceholder is what a sample has in the place of a JWT.
-var signedPlaceholder = regexp.MustCompile(`replace-me-with-an?-(id-token|assertion|client-assertion)`)
+var signedPlaceholder = regexp.MustCompile(`replace-me-with-an?-(id-token|assertion|client-assertion|event)`)
 
 // addSigners registers both with one key, and returns it.
 func (s *stage) addSigners(t *testing.T) assertiontest.Key {
@@ -26,7 +26,7 @@ func (s *stage) addSigners(t *testing.T) assertiontest.Key {
 	keys := assertiontest.JWKS(t, key)
 	_, err := s.fixture.Issuers.SaveIssuer(t.Context(), oauth.TrustedIssuer{Signer: oauth.Signer{
 		Name: demoIssuer, Audiences: []string{demoApp, httpAddress}, Algorithms: oauth.Algorithms(), JWKS: keys,
-	}})
+	}, Events: true})
 	must(t, err)
 	now := time.Now().Unix()
 	app, found, err := s.fixture.Clients.Client(t.Context(), demoApp)
@@ -52,6 +52,8 @@ func (s *stage) signed(t *testing.T, key assertiontest.Key, text string) string 
 	return signedPlaceholder.ReplaceAllStringFunc(text, func(place string) string {
 		claims := assertiontest.Members{"iss": demoIssuer, "aud": demoApp, "sub": "1", "iat": now, "exp": now + 60}
 		switch signedPlaceholder.FindStringSubmatch(place)[1] {
+		case "event":
+			claims["jti"], claims["events"] = "1", assertiontest.Members{"https://schemas.openid.net/secevent/risc/event-type/account-disabled": assertiontest.Members{}}
 		case "assertion":
 			claims["aud"] = httpAddress
 		case "client-assertion":

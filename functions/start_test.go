@@ -25,6 +25,7 @@ func TestCallsBeforeTheFirstRequest(t *testing.T) {
 		"revoke":     {checkARN: 1},
 		"introspect": {checkARN: 1},
 		"devices":    {checkARN: 1},
+		"events":     {},
 		"metadata":   {},
 	} {
 		i := s.run(t, name)
@@ -82,6 +83,8 @@ func TestRefusesToStart(t *testing.T) {
 			want: []string{"FOB_TOKENS_TABLE", "FOB_CLIENTS_TABLE", "FOB_CHECK_SECRET", "FOB_ISSUER"}},
 		{name: "nothing is set", function: "devices", change: func(e map[string]string) { clear(e) },
 			want: []string{"FOB_TOKENS_TABLE", "FOB_CLIENTS_TABLE", "FOB_CHECK_SECRET"}},
+		{name: "nothing is set", function: "events", change: func(e map[string]string) { clear(e) },
+			want: []string{"FOB_TOKENS_TABLE", "FOB_CLIENTS_TABLE"}},
 		{name: "an issuer and a grant that are none", function: "metadata", change: func(e map[string]string) {
 			clear(e)
 			e["FOB_ISSUER"], e["FOB_PASSWORD_GRANT"] = "http://fob.example", "off"
@@ -159,12 +162,16 @@ func TestOutage(t *testing.T) {
 	}
 	checkOutage := func(t *testing.T, i *instance, a answer) {
 		t.Helper()
-		check(t, a, unavailable)
+		if i.name == "events" {
+			check(t, a, reply{unavailable.status, unavailable.header, map[string]any{"err": "temporarily_unavailable", "description": "temporarily unavailable, try again"}})
+		} else {
+			check(t, a, unavailable)
+		}
 		if a.line.text("level") != "ERROR" || a.line.text("outcome") != "failed" || a.line.text("code") != "temporarily_unavailable" || a.line.text("error") == "" {
 			t.Errorf("%s: the line: %v", i.name, a.line)
 		}
 	}
-	events := map[string]string{"token": "client_credentials", "revoke": "revoke", "introspect": "introspect", "devices": "list"}
+	events := map[string]string{"token": "client_credentials", "revoke": "revoke", "introspect": "introspect", "devices": "list", "events": "set"}
 	for _, name := range functionNames() {
 		if name == "metadata" {
 			continue // it asks nobody
@@ -175,6 +182,10 @@ func TestOutage(t *testing.T) {
 			e := readSample(t, filepath.Join(name, "events", events[name]+".json"))
 			if name == "devices" { // which asks the tables for genuine tokens alone
 				e = filledIn(t, e, s.run(t, "token").login(t, "devices device_sample"))
+			}
+			good := http.StatusOK
+			if name == "events" { // which looks up issuers for genuine forms alone
+				e.Body, good = s.signed(t, s.addSigners(t), e.Body), http.StatusAccepted
 			}
 			text := encode(t, e)
 
@@ -192,7 +203,7 @@ func TestOutage(t *testing.T) {
 			}
 
 			i.tables.set(open)
-			if a := i.send(t, text); a.status != http.StatusOK {
+			if a := i.send(t, text); a.status != good {
 				t.Errorf("after the outage: status %d, %v", a.status, a.line)
 			}
 
@@ -207,7 +218,7 @@ func TestOutage(t *testing.T) {
 				t.Errorf("answered after %v of %v", a.took, little)
 			}
 			i.tables.set(open)
-			if a := i.send(t, text); a.status != http.StatusOK {
+			if a := i.send(t, text); a.status != good {
 				t.Errorf("after the silence: status %d, %v", a.status, a.line)
 			}
 		})

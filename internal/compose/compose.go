@@ -1,7 +1,8 @@
 // Package compose builds what a Lambda function runs, once, before its first
 // request.
 //
-// [Verifying] is for the functions that verify tokens and mint none. The token
+// [Verifying] is for the functions that verify tokens and mint none, [Receiving] for the
+// one that takes events. The token
 // function composes itself, because it alone may link mint keys and passwords, and
 // opens its connections with [Warm].
 package compose
@@ -37,6 +38,22 @@ func Verifying(ctx context.Context, c config.Base, log *slog.Logger) (*oauth.Ver
 	return verifier, tokens, Warm(ctx, log, clients, ring)
 }
 
+// Receiving returns the stores of events. Its connection to DynamoDB is warm, or an outage
+// is logged, as [Warm] does.
+func Receiving(ctx context.Context, c config.Events, log *slog.Logger) (*dynamo.Issuers, *dynamo.Tokens, error) {
+	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	db := dynamo.NewClient(cfg)
+	warm, cancel := context.WithTimeout(ctx, warmLimit)
+	defer cancel()
+	if _, err := dynamo.NewClients(db, c.ClientsTable).ResourceScopes(warm); err != nil {
+		logCold(ctx, log, err)
+	}
+	return dynamo.NewIssuers(db, c.ClientsTable), dynamo.NewTokens(db, c.TokensTable), nil
+}
+
 // warmLimit is well within the ten seconds that Lambda gives to a start.
 const warmLimit = 8 * time.Second
 
@@ -61,7 +78,11 @@ func Warm[R any](ctx context.Context, log *slog.Logger, clients *oauth.ClientCac
 		return ringErr
 	}
 	if err := errors.Join(ringErr, readErr); err != nil {
-		log.ErrorContext(ctx, "started without warm connections", "error", err)
+		logCold(ctx, log, err)
 	}
 	return nil
+}
+
+func logCold(ctx context.Context, log *slog.Logger, err error) {
+	log.ErrorContext(ctx, "started without warm connections", "error", err)
 }

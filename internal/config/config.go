@@ -124,21 +124,29 @@ type Offer struct {
 	PasswordGrant bool `env:"FOB_PASSWORD_GRANT" envDefault:"true"`
 }
 
-// Base is for every function with tables. It is all that functions/revoke and
-// functions/devices read.
-type Base struct {
+// Events configures functions/events. It reads no key of fob.
+type Events struct{ Tables }
+
+// Tables are for every function with tables.
+type Tables struct {
 	// TokensTable holds Authorizations and the state of subjects.
 	TokensTable string `env:"FOB_TOKENS_TABLE,required,notEmpty"`
-	// ClientsTable holds clients and resource scopes.
+	// ClientsTable holds clients, issuers and resource scopes.
 	ClientsTable string `env:"FOB_CLIENTS_TABLE,required,notEmpty"`
+	// Edge has the hash of the secret of an edge in front of the gateway, and during a
+	// change the hashes of both. Empty means that there is none.
+	Edge EdgeHashes `env:"FOB_EDGE_HASH"`
+}
+
+// Base is for every function that verifies tokens. It is all that functions/revoke and
+// functions/devices read.
+type Base struct {
+	Tables
 	// CheckSecret is the ARN of the secret with the check keys.
 	CheckSecret string `env:"FOB_CHECK_SECRET"`
 	// KeysFile is a file with the whole key ring, read in place of the secrets: for
 	// sam local, where there is no Secrets Manager.
 	KeysFile string `env:"FOB_KEYS_FILE"`
-	// Edge has the hash of the secret of an edge in front of the gateway, and during a
-	// change the hashes of both. Empty means that there is none.
-	Edge EdgeHashes `env:"FOB_EDGE_HASH"`
 }
 
 // EdgeHashes are SHA-256 hashes, written in hex with a comma between two. The secret is
@@ -173,6 +181,8 @@ func read[C interface{ faults() error }](environment map[string]string) (C, erro
 	}
 	return c, nil
 }
+
+func (Events) faults() error { return nil } // Read finds what is missing
 
 func (b Base) faults() error {
 	if b.KeysFile == "" && b.CheckSecret == "" {

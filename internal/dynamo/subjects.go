@@ -45,6 +45,11 @@ func (t *Tokens) Raise(ctx context.Context, subject ledger.Subject, change oauth
 // raise makes the whole change in one write, on condition that UserVersion, if
 // there is one, is higher than that of the item.
 func (t *Tokens) raise(ctx context.Context, subject ledger.Subject, change oauth.StateChange) error {
+	_, err := call(ctx, t.table.name, "raise a subject's epoch", t.table.db.UpdateItem, t.raiseInput(subject, change))
+	return err
+}
+
+func (t *Tokens) raiseInput(subject ledger.Subject, change oauth.StateChange) *dynamodb.UpdateItemInput {
 	in := &dynamodb.UpdateItemInput{
 		TableName:                 &t.table.name,
 		Key:                       stateKey(ledger.SubjectKey(subject)),
@@ -69,6 +74,5 @@ func (t *Tokens) raise(ctx context.Context, subject ledger.Subject, change oauth
 	}
 	in.UpdateExpression = aws.String(update)
 	in.ExpressionAttributeNames = names(update, condition)
-	_, err := call(ctx, t.table.name, "raise a subject's epoch", t.table.db.UpdateItem, in)
-	return err
+	return in
 }

@@ -66,6 +66,7 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		}, time.Now),
 		Now: time.Now,
 	}
+	receiver := &oauth.Receiver{Issuers: issuer.Issuers, Assertions: issuer.Assertions, Subjects: s.Subjects}
 	signIns := &oauth.SignIns{Tokens: s.Tokens, Subjects: s.Subjects, Clients: clients, Keys: verifier.Keys, Now: time.Now}
 	// No ServeMux: it redirects paths that it would rather have, and a client would
 	// send its credentials along. The paths are routes, as the template has them.
@@ -78,6 +79,7 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		wire.DevicesPath:    devices,
 		wire.DevicePath:     devices,
 		wire.SignOutPath:    devices,
+		wire.EventsPath:     wire.Events(receiver, o),
 		// No gateway is in front, so /me verifies the token itself.
 		wire.MePath:              wire.Me(verifier, o),
 		wire.MetadataPath:        metadata,

@@ -107,6 +107,7 @@ func (r request) with(name, value string) request {
 type world struct {
 	handler http.Handler
 	stores  *storetest.Faulty
+	issuers *memory.Issuers
 	demo    *laptop.DemoJSON
 }
 
@@ -128,7 +129,7 @@ func newWorld(t *testing.T) *world {
 	faulty := storetest.NewFaulty(storetest.Stores{Tokens: tokens, Subjects: tokens, Clients: clients, Issuers: issuers, Users: users})
 	s := laptop.Stores{Tokens: faulty, Subjects: faulty, Clients: faulty, Issuers: faulty, Users: faulty}
 	fetch := func(context.Context) (*bearer.MintRing, error) { return ring, nil }
-	return &world{laptop.Handler(s, fetch, wire.Options{}), faulty, demo.JSON()}
+	return &world{laptop.Handler(s, fetch, wire.Options{}), faulty, issuers, demo.JSON()}
 }
 
 func (w *world) do(t *testing.T, r request) *httptest.ResponseRecorder {
@@ -308,7 +309,7 @@ func (w *world) rows(t *testing.T) (rows []row) {
 		r.noHost = true
 		rows = append(rows, row{request: r, status: 400, code: oauth.InvalidRequest})
 	}
-	return append(rows,
+	return append(append(rows, w.eventRows(t)...),
 		row{request: request{method: http.MethodGet, path: laptop.OpenAPIPath}, status: 200},
 		// They end the tokens of the requests above.
 		row{request: signOut.as(refresh), status: 204},

@@ -4,6 +4,7 @@ package openapitest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -22,7 +23,7 @@ import (
 )
 
 // Answer is an answer of an operation, as far as the document distinguishes them. Code is
-// the member error of its body, or empty.
+// the member error of its body, or err (RFC 8935 §2.3), or empty.
 type Answer struct {
 	Method, Route string
 	Status        int
@@ -73,7 +74,8 @@ func codesOf(r *openapi3.Response) (codes []string) {
 		return []string{""}
 	}
 	for _, part := range append(openapi3.SchemaRefs{content.Schema}, content.Schema.Value.AllOf...) {
-		if property := part.Value.Properties["error"]; property != nil && part.Ref != errorSchema {
+		property := cmp.Or(part.Value.Properties["error"], part.Value.Properties["err"])
+		if property != nil && part.Ref != errorSchema && part.Ref != eventErrorSchema {
 			if text, isText := property.Value.Const.(string); isText {
 				return []string{text}
 			}
@@ -104,7 +106,10 @@ func Parameters(t testing.TB, route string) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-const errorSchema = "#/components/schemas/Error"
+const (
+	errorSchema      = "#/components/schemas/Error"
+	eventErrorSchema = "#/components/schemas/EventError"
+)
 
 // Check reports an answer that the document does not have: another status, another body or
 // another header, also a body with a member that the schema lacks. The route is as the
@@ -148,9 +153,9 @@ func Check(t testing.TB, method, route string, status int, header http.Header, b
 	if err != nil {
 		t.Errorf("%s %s, status %d: docs/openapi.yaml says otherwise: %v\n%s", method, route, status, err, body)
 	}
-	var members struct{ Error string }
+	var members struct{ Error, Err string }
 	_ = json.Unmarshal([]byte(body), &members) // one that is not JSON has no code
-	return Answer{method, route, status, members.Error}
+	return Answer{method, route, status, cmp.Or(members.Error, members.Err)}
 }
 
 // load returns the document, once it is known to be OpenAPI.

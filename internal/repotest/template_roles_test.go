@@ -41,11 +41,14 @@ func (c *checker) roles() {
 		}
 		allows := maps.Clone(want.allows)
 		allows[getAtt(name+"Logs.Arn")] = []string{"logs:CreateLogStream", "logs:PutLogEvents"}
-		got, err := allowed(at(policies[0], "PolicyDocument", "Statement"))
+		got, attributes, err := allowed(at(policies[0], "PolicyDocument", "Statement"))
 		if err != nil {
 			c.fault("%sRole: %v", name, err)
 		}
 		c.same(name+"Role", got, allows)
+		if len(attributes)+len(want.attributes) > 0 {
+			c.same(name+"Role: attributes", attributes, want.attributes)
+		}
 	}
 }
 
@@ -57,24 +60,39 @@ func isText(v any) bool {
 	return false
 }
 
-// allowed reads statements that allow, in the only form that this test
-// understands: no exception, no condition.
-func allowed(statements any) (map[any][]string, error) {
-	allows := map[any][]string{}
+// allowed reads statements that allow, in the only form that this test understands: no
+// exception, and no condition but one on the attributes of items.
+func allowed(statements any) (allows, attributes map[any][]string, err error) {
+	allows, attributes = map[any][]string{}, map[any][]string{}
 	list, _ := statements.([]any)
 	for _, statement := range list {
 		m, _ := statement.(map[string]any)
+		condition, conditional := m["Condition"].(map[string]any)
+		if m = maps.Clone(m); conditional {
+			delete(m, "Condition")
+		}
 		if keys := slices.Sorted(maps.Keys(m)); !slices.Equal(keys, []string{"Action", "Effect", "Resource"}) || m["Effect"] != "Allow" {
-			return nil, fmt.Errorf("a statement with %q", keys)
+			return nil, nil, fmt.Errorf("a statement with %q", keys)
 		}
 		for _, resource := range oneOrMore(m["Resource"]) {
+			if conditional {
+				names, _ := at(condition, "ForAllValues:StringEquals", "dynamodb:Attributes").([]any)
+				// What it may not name it may not be shown either.
+				returned := at(condition, "StringEqualsIfExists", "dynamodb:ReturnValues")
+				if len(condition) != 2 || len(names) == 0 || returned != "NONE" {
+					return nil, nil, fmt.Errorf("the condition %v", condition)
+				}
+				for _, name := range names {
+					attributes[resource] = append(attributes[resource], fmt.Sprint(name))
+				}
+			}
 			for _, action := range oneOrMore(m["Action"]) {
 				allows[resource] = append(allows[resource], fmt.Sprint(action))
 			}
 			slices.Sort(allows[resource])
 		}
 	}
-	return allows, nil
+	return allows, attributes, nil
 }
 
 func oneOrMore(v any) []any {

@@ -28,6 +28,7 @@ type function struct {
 	// unreserved: no concurrency can be reserved for it.
 	unreserved bool
 	allows     map[any][]string // actions on each resource, its own log group aside
+	attributes map[any][]string // of the items that it may name, by resource; see allowed
 }
 
 var functions = map[string]function{
@@ -80,6 +81,15 @@ var functions = map[string]function{
 			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
 			ref("CheckKeys"):           {"secretsmanager:GetSecretValue"},
 		},
+	},
+	"events": {
+		config: new(config.Events),
+		memory: 256,
+		allows: map[any][]string{
+			getAtt("TokensTable.Arn"):  {"dynamodb:UpdateItem"},
+			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
+		},
+		attributes: map[any][]string{getAtt("TokensTable.Arn"): {"pk", "sk", "epoch", "user_version"}},
 	},
 	"metadata": {
 		config: new(config.Metadata),

@@ -258,8 +258,8 @@ func (w *world) check(t *testing.T, c call, send func(call) answer) answer {
 	if a.status == http.StatusNoContent && a.body != "" {
 		t.Errorf("204 with a body: %s", a.body)
 	}
-	if a.status != http.StatusOK && a.status != http.StatusNoContent && c.method != http.MethodHead {
-		if err := checkErrorBody(a.body); err != nil {
+	if a.status >= 300 && c.method != http.MethodHead {
+		if err := checkErrorBody(c.endpoint, a.body); err != nil {
 			t.Errorf("%v: %s", err, a.body)
 		}
 		if strings.Contains(a.body, "CANARY") {
@@ -297,24 +297,36 @@ func leaks(text string) string {
 	return ""
 }
 
-// checkErrorBody holds a body to RFC 6749 §5.2 (N08).
-func checkErrorBody(body string) error {
+// errorName is the member with the code of an error.
+func errorName(endpoint string) string {
+	if endpoint == "events" {
+		return "err"
+	}
+	return "error"
+}
+
+// checkErrorBody holds a body to RFC 6749 §5.2 (N08), or to RFC 8935 §2.3.
+func checkErrorBody(endpoint, body string) error {
+	name, description := errorName(endpoint), "error_description"
+	if name == "err" {
+		description = "description"
+	}
 	members := map[string]any{}
 	if err := json.Unmarshal([]byte(body), &members); err != nil {
 		return err
 	}
-	code, _ := members["error"].(string)
+	code, _ := members[name].(string)
 	if code == "" {
 		return errors.New("no error code")
 	}
-	for name, value := range members {
+	for member, value := range members {
 		text, isText := value.(string)
-		if !isText || name != "error" && name != "error_description" {
-			return fmt.Errorf("member %q has no place here", name)
+		if !isText || member != name && member != description {
+			return fmt.Errorf("member %q has no place here", member)
 		}
 		for _, c := range text {
 			if c < ' ' || c > '~' || c == '"' || c == '\\' {
-				return fmt.Errorf("%q is not allowed in %s", c, name)
+				return fmt.Errorf("%q is not allowed in %s", c, member)
 			}
 		}
 	}
@@ -351,8 +363,8 @@ func (w *world) expect(t *testing.T, by transport, s step) answer {
 	if a.status != s.status {
 		t.Errorf("status %d, want %d: %s", a.status, s.status, a.body)
 	}
-	if s.call.method != http.MethodHead && a.text("error") != s.error {
-		t.Errorf("error %q, want %q: %s", a.text("error"), s.error, a.body)
+	if s.call.method != http.MethodHead && a.text(errorName(s.call.endpoint)) != s.error {
+		t.Errorf("error %q, want %q: %s", a.text(errorName(s.call.endpoint)), s.error, a.body)
 	}
 	if got := a.line["store_calls"]; s.idle && got != 0.0 {
 		t.Errorf("%v calls to the store, want none", got)

@@ -127,7 +127,7 @@ func done(ctx context.Context, err error) (answer, error) {
 		return answer{}, err
 	}
 	oauth.EventOf(ctx).Outcome = oauth.Revoked
-	return answer{noContent: true}, nil
+	return answer{status: http.StatusNoContent}, nil
 }
 
 func placeOf(caller oauth.Introspection) oauth.Place {

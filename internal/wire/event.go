@@ -52,6 +52,7 @@ func (o Options) record(r *http.Request, endpoint string, event *oauth.Event, st
 	optional("reason", string(event.Reason))
 	optional("scope", event.Scope)
 	optional("issuer", event.Issuer)
+	optional("event", event.SecurityEvent)
 	optional("refusal", event.Refusal)
 	attrs = append(attrs, slog.Int("status", status))
 	optional("locator", event.Locator)

@@ -16,6 +16,7 @@ const (
 	IntrospectPath = "/introspect"
 	DevicesPath    = "/devices"
 	MePath         = "/me"
+	EventsPath     = "/events"
 	// As a gateway spells them.
 	DevicePath   = DevicesPath + "/{device}"
 	SignOutPath  = DevicesPath + "/sign-out"

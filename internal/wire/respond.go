@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -58,7 +59,10 @@ var statusOf = map[oauth.Code]int{
 	oauth.UnauthorizedClient:   http.StatusBadRequest,
 	oauth.UnsupportedGrantType: http.StatusBadRequest,
 	oauth.InvalidScope:         http.StatusBadRequest,
-	oauth.InvalidTarget:        http.StatusBadRequest,   // RFC 8707 §2
+	oauth.InvalidTarget:        http.StatusBadRequest, // RFC 8707 §2
+	oauth.InvalidIssuer:        http.StatusBadRequest, // RFC 8935 §2.4, and the next two
+	oauth.InvalidAudience:      http.StatusBadRequest,
+	oauth.InvalidKey:           http.StatusBadRequest,
 	oauth.InvalidToken:         http.StatusUnauthorized, // RFC 6750 §3.1
 	oauth.InsufficientScope:    http.StatusForbidden,    // RFC 6750 §3.1
 	oauth.UnsupportedTokenType: http.StatusForbidden,    // decision 27
@@ -104,11 +108,8 @@ func respond(w http.ResponseWriter, https bool, a answer, err error) int {
 		// Not for subdomains: the host may be one of many that others own.
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
-	status, body := http.StatusOK, a.body
-	switch {
-	case err == nil && a.noContent:
-		status = http.StatusNoContent
-	case err != nil:
+	status, body := cmp.Or(a.status, http.StatusOK), a.body
+	if err != nil {
 		r := refusalOf(err)
 		status = r.status
 		if r.header != "" {
@@ -117,7 +118,12 @@ func respond(w http.ResponseWriter, https bool, a answer, err error) int {
 		if strings.ContainsFunc(r.description, notInDescription) {
 			r.description = ""
 		}
-		body, _ = json.Marshal(errorJSON{r.code, r.description}) // two strings
+		var content any = errorJSON{r.code, r.description}
+		if a.eventErrors {
+			content = eventErrorJSON{r.code, r.description}
+			h.Set("Content-Language", "en") // RFC 8935 §2.3
+		}
+		body, _ = json.Marshal(content) // two strings
 	}
 	if len(body) > 0 {
 		h.Set("Content-Type", "application/json")

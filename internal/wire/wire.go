@@ -1,5 +1,5 @@
 // Package wire is the HTTP face of the domain: an http.Handler for each endpoint
-// ([Token], [Revoke], [Introspect], [Metadata]) and each resource ([Me], [Devices]), and
+// ([Token], [Revoke], [Introspect], [Events], [Metadata]) and each resource ([Me], [Devices]), and
 // the [Authorizer] for resources that somebody else serves. What was read strictly
 // reaches the domain; respond.go turns its errors into statuses, and event.go writes one
 // line to the log. No line and no answer repeats what the client sent.
@@ -78,10 +78,12 @@ type endpoint struct {
 	name string
 	// serve reads the request and asks the domain.
 	serve func(http.ResponseWriter, *http.Request) (answer, error)
+	// eventErrors writes errors as RFC 8935 §2.3 has them.
+	eventErrors bool
 }
 
-func newHandler(name string, o Options, serve func(http.ResponseWriter, *http.Request) (answer, error)) http.Handler {
-	return endpoint{o.withDefaults(name), name, serve}
+func newHandler(name string, o Options, serve func(http.ResponseWriter, *http.Request) (answer, error)) endpoint {
+	return endpoint{Options: o.withDefaults(name), name: name, serve: serve}
 }
 
 func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -89,6 +91,7 @@ func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	event := new(oauth.Event)
 	r = r.WithContext(oauth.WithEvent(r.Context(), event))
 	a, err := e.answer(w, r)
+	a.eventErrors = e.eventErrors
 	status := respond(w, r.TLS != nil, a, err)
 	e.record(r, e.name, event, status, began, err)
 }
@@ -106,9 +109,11 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (a answer, err 
 // answer is the answer to a request that was not refused. The zero value is a 200
 // without a body that nobody may keep.
 type answer struct {
-	body      []byte // JSON
-	noContent bool   // 204
-	maxAge    int    // seconds for which anybody may keep it
+	body   []byte // JSON
+	status int    // 0 is 200
+	maxAge int    // seconds for which anybody may keep it
+
+	eventErrors bool // see endpoint
 }
 
 func jsonAnswer(content any) (answer, error) {

@@ -36,16 +36,17 @@ const (
 
 // world is the real domain over the memory stores, behind the three handlers.
 type world struct {
-	handlers map[string]http.Handler // by endpoint
-	verifier *oauth.Verifier
-	tokens   *storetest.Faulty // what requests see of subjects
-	registry *memory.Clients
-	subjects *memory.Tokens
-	users    *memory.Users
-	issuer   *oauth.Issuer
-	options  wire.Options
-	now      oauthtest.Clock
-	log      bytes.Buffer // read between requests only
+	handlers   map[string]http.Handler // by endpoint
+	verifier   *oauth.Verifier
+	tokens     *storetest.Faulty // what requests see of subjects
+	registry   *memory.Clients
+	subjects   *memory.Tokens
+	users      *memory.Users
+	issuer     *oauth.Issuer
+	assertions *oauthtest.Assertions
+	options    wire.Options
+	now        oauthtest.Clock
+	log        bytes.Buffer // read between requests only
 }
 
 func newWorld(t *testing.T) *world {
@@ -77,11 +78,12 @@ func newWorld(t *testing.T) *world {
 	oauthtest.SaveUser(t, w.users, oauth.User{Username: username, ID: "u_ada", Roles: []string{"writer"}, Created: began}, password)
 
 	issuers := memory.NewIssuers()
-	_, err := issuers.SaveIssuer(t.Context(), oauth.TrustedIssuer{Signer: oauth.Signer{Name: issuerName}})
+	_, err := issuers.SaveIssuer(t.Context(), oauth.TrustedIssuer{Signer: oauth.Signer{Name: issuerName}, Events: true})
 	must(t, err)
+	w.assertions = new(oauthtest.Assertions)
 	w.issuer = &oauth.Issuer{
 		Tokens: w.tokens, Clients: cache, Users: w.users, Passwords: new(oauthtest.Passwords),
-		Issuers: oauth.NewIssuerCache(issuers, w.now.Now), Assertions: new(oauthtest.Assertions),
+		Issuers: oauth.NewIssuerCache(issuers, w.now.Now), Assertions: w.assertions,
 		Keys: oauthtest.Keys[*bearer.MintRing]{Always: ring}, Now: w.now.Now,
 	}
 	w.verifier = &oauth.Verifier{Tokens: w.tokens, Clients: cache, Keys: oauthtest.Keys[*bearer.CheckRing]{Always: ring.CheckRing}, Now: w.now.Now}
@@ -94,6 +96,7 @@ func newWorld(t *testing.T) *world {
 		"introspect": wire.Introspect(w.verifier, options),
 		"me":         wire.Me(w.verifier, options),
 		"devices":    wire.Devices(w.verifier, signIns, options),
+		"events":     wire.Events(&oauth.Receiver{Issuers: w.issuer.Issuers, Assertions: w.assertions, Subjects: w.tokens}, options),
 		"metadata":   wire.Metadata(oauth.GrantTypes(), options),
 	}
 	return w
