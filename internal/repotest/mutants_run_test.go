@@ -118,8 +118,17 @@ func (b testBinary) compile(t *testing.T, dir, imported, file, archive string) e
 		Patterns map[string][]string
 		Files    map[string]string
 	}{map[string][]string{}, map[string]string{}}
+	placed := false
+	// place returns file where name is the source that gives way to it, or else what it is now.
+	place := func(name, now string) string {
+		if name != filepath.Base(file) {
+			return now
+		}
+		placed = true
+		return file
+	}
 	for _, name := range p.EmbedFiles { // fob embeds by name
-		embedded.Patterns[name], embedded.Files[name] = []string{name}, filepath.Join(p.Dir, name)
+		embedded.Patterns[name], embedded.Files[name] = []string{name}, place(name, filepath.Join(p.Dir, name))
 	}
 	embedding, err := json.Marshal(embedded)
 	if err != nil {
@@ -132,10 +141,10 @@ func (b testBinary) compile(t *testing.T, dir, imported, file, archive string) e
 	source := filepath.Join(p.Dir, filepath.Base(file))
 	args := []string{"tool", "compile", "-l", "-o", archive, "-p", imported, "-importcfg", list, "-embedcfg", embed, "-complete", "-pack", "-trimpath", file + "=>" + source}
 	for _, name := range p.GoFiles {
-		if name == filepath.Base(file) {
-			name = file
-		}
-		args = append(args, name)
+		args = append(args, place(name, name))
+	}
+	if !placed {
+		return fmt.Errorf("%s has no source %s", imported, filepath.Base(file))
 	}
 	_, err = goCommand(t, p.Dir, args...)
 	return err
