@@ -49,6 +49,8 @@ class Bearer:
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """Half of the forms, chosen by their content, get what is true in place of what was made up."""
+    if case.query and "after" in case.query:
+        case.query["after"] = ""  # only fob makes these; an empty one is none
     form = case.body
     if case.media_type != "application/x-www-form-urlencoded" or not isinstance(form, dict):
         return
