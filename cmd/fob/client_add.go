@@ -14,8 +14,13 @@ import (
 )
 
 const clientAddHelp = `Add a client. A confidential client gets a generated secret, which is shown
-once; with --secret-stdin it brings one along from another system. With --keys-file it
-gets none: it signs assertions (private_key_jwt) instead, at /token alone.
+once; with --secret-stdin it brings one along from another system. It gets none, and can
+only use /token, if it shows assertions instead:
+
+  --keys-file                          it signs them itself (private_key_jwt)
+  --trusts-issuer and --trusts-subject AWS, GitHub, Kubernetes or another issuer for clients
+                                       signs them, about the role or the workflow that the
+                                       client is
 
 Scopes must exist: see fob scope add. Devices need no entry, every client may
 name them. Settings that contradict each other are refused. If anything is wrong
@@ -37,6 +42,9 @@ const clientAddExample = `  # a mobile app whose users log in on several devices
 
   # a back end without a secret, which signs assertions
   fob client add --id signer --keys-file signer-keys.json --grant client_credentials --scope read
+
+  # a Lambda function with a role, at an issuer that was added with --subject client
+  fob client add --id report --trusts-issuer https://ACCOUNT.tokens.sts.global.api.aws --trusts-subject arn:aws:iam::123456789012:role/report --grant client_credentials --scope read
 
   # a client of another system, with the secret that is in its config
   fob client add --id legacy --secret-stdin --grant password --scope read < secret.txt`
@@ -79,7 +87,7 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, o clientOpti
 	c := oauth.Client{ID: ledger.ClientID(o.id), Public: o.public}
 	faults := o.settings.apply(&c)
 	var text, generated secret.Text
-	if !o.public && (c.JWKS == "" || o.secretStdin) {
+	if !o.public && (!c.Asserts() || o.secretStdin) {
 		var err error
 		if text, generated, err = newClientSecret(ctx, p, o.secretStdin); err != nil {
 			return err

@@ -40,11 +40,25 @@ func addClientSettings(cmd *cobra.Command, p *program) *entryFlags[oauth.Client]
 	all.span("refresh-idle", "how long a refresh token lives without use (default 30d)", func(c *oauth.Client) *int64 { return &c.RefreshIdle })
 	all.span("refresh-absolute", "how long a refresh token lives at most (default 90d)", func(c *oauth.Client) *int64 { return &c.RefreshAbsolute })
 	all.span("refresh-grace", "for how long after its use a refresh token of a public client gets the same successor again, 30s to 10m (default 1m)", func(c *oauth.Client) *int64 { return &c.RefreshGrace })
+	// Keys and trust take the place of each other, unless both are given.
 	file := cmd.Flags().String(clientKeysFlag, "", "`file` with a JWK Set: the public keys that sign its assertions (private_key_jwt)")
 	all.add(clientKeysFlag, func(c *oauth.Client) (err error) {
-		c.JWKS, err = p.readKeySet(*file)
+		if c.JWKS, err = p.readKeySet(*file); *file != "" {
+			c.Trusts = oauth.Trust{}
+		}
 		return err
 	})
+	trust := func(flag, help string, of func(t *oauth.Trust) *string) {
+		value := cmd.Flags().String(flag, "", help)
+		all.add(flag, func(c *oauth.Client) error {
+			if *of(&c.Trusts) = *value; *value != "" && !cmd.Flags().Changed(clientKeysFlag) {
+				c.JWKS = ""
+			}
+			return nil
+		})
+	}
+	trust("trusts-issuer", "`name` of an issuer for clients, which signs its assertions: see fob issuer add --subject client", func(t *oauth.Trust) *string { return &t.Issuer })
+	trust("trusts-subject", "`sub` of those assertions, to the letter", func(t *oauth.Trust) *string { return &t.Subject })
 	maximum := cmd.Flags().Int(maxAuthorizationsFlag, 0, "`number` of devices and scopes of one user that are live at once (default 25)")
 	all.add(maxAuthorizationsFlag, func(c *oauth.Client) error {
 		c.MaxAuthorizations = *maximum

@@ -21,6 +21,7 @@ A change holds within 10 seconds, for new tokens:
               cannot be refreshed
   audiences   everybody's next login gives another token; those from before stay active
   grants      a client without refresh_token cannot refresh any more
+  keys, trust an assertion of the way before is refused; tokens stay active
   max-authorizations
               devices beyond it are signed out when the next one logs in
 
@@ -34,7 +35,8 @@ func clientSetCommand(p *program) *cobra.Command {
 		Example: `  fob client set shop-app --access-lifetime 15m
   fob client set shop-app --scope 'read write' --default-scope read
   fob client set shop-api --introspects shop-app --introspects nightly
-  fob client set shop-app --default-scope ''`,
+  fob client set shop-app --default-scope ''
+  fob client set report --trusts-subject arn:aws:iam::123456789012:role/report-2`,
 		Args: oneArg("the client's id"),
 	}
 	settings := addClientSettings(cmd, p)

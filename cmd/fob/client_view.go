@@ -20,6 +20,8 @@ type clientView struct {
 	CreatedAt         string       `json:"created_at" is:"time"`
 	Secrets           []secretView `json:"secrets"`
 	JWKS              string       `json:"jwks,omitempty" is:"text, the JWK Set of its public keys"`
+	TrustsIssuer      string       `json:"trusts_issuer,omitempty" is:"name of the issuer that signs its assertions"`
+	TrustsSubject     string       `json:"trusts_subject,omitempty" is:"text, the sub of those assertions"`
 	Grants            []string     `json:"grants"`
 	Scopes            []string     `json:"scopes"`
 	DefaultScopes     []string     `json:"default_scopes"`
@@ -47,6 +49,8 @@ func viewClient(c oauth.Client) clientView {
 		CreatedAt:         timestamp(c.Created),
 		Secrets:           []secretView{},
 		JWKS:              c.JWKS,
+		TrustsIssuer:      c.Trusts.Issuer,
+		TrustsSubject:     c.Trusts.Subject,
 		Grants:            []string{},
 		Scopes:            orEmpty(c.Scopes.Ordinary()),
 		DefaultScopes:     orEmpty(c.DefaultScopes.Ordinary()),
@@ -119,6 +123,9 @@ func showClient(ctx context.Context, p *program, s stores, id string) error {
 		)
 		if v.JWKS != "" {
 			columns(w, []string{"keys", v.JWKS})
+		}
+		if v.TrustsIssuer != "" {
+			columns(w, []string{"trusts", v.TrustsIssuer}, []string{"about", v.TrustsSubject})
 		}
 		if v.LongestLife > 0 {
 			columns(w, []string{"longest life", oauth.FormatLifetime(v.LongestLife) + ", of tokens from before a lifetime was shortened"})

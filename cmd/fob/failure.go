@@ -172,6 +172,9 @@ func faultInWords(fault error) error {
 	if missing, ok := fault.(*oauth.MissingScopeError); ok { //nolint:errorlint // nothing is wrapped here
 		return fmt.Errorf("%w, add it first: fob scope add %s", fault, missing.Scope)
 	}
+	if missing, ok := fault.(*oauth.MissingIssuerError); ok { //nolint:errorlint // as above
+		return fmt.Errorf("%w, add it first: fob issuer add --subject client %s", fault, shown(missing.Issuer))
+	}
 	if errors.Is(fault, oauth.ErrNoUse) {
 		return errors.New("without --grant or --introspects it could do nothing")
 	}

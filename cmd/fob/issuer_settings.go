@@ -27,6 +27,10 @@ Whom a token means is decided once:
               roles at each login.
   username    a user of fob: sub is a username. The issuer can log in every user, so this
               is for a back end of yours.
+  client      a workload that a client of fob is, and never a user: a role of AWS, a GitHub
+              workflow, a Kubernetes service account. Such an issuer has no --audience: its
+              tokens are for fob alone, so aud is the issuer of fob's metadata. A client
+              pins the sub: see fob client add --trusts-issuer.
 
 If anything is wrong with an issuer, all of it is reported at once, and nothing is saved.`
 
@@ -37,7 +41,10 @@ const issuerAddExample = `  # Sign in with Apple; the audience is the app's bund
   fob issuer add https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI --audience APP_CLIENT_ID --roles-claim cognito:groups
 
   # a back end that vouches for users of fob, with its public keys in a file
-  fob issuer add shop-backend --keys-file backend-keys.json --algorithm EdDSA --audience https://fob.example/prod --subject username`
+  fob issuer add shop-backend --keys-file backend-keys.json --algorithm EdDSA --audience https://fob.example/prod --subject username
+
+  # GitHub Actions, for clients that are workflows
+  fob issuer add https://token.actions.githubusercontent.com --subject client`
 
 func issuerAddCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
@@ -49,8 +56,8 @@ func issuerAddCommand(p *program) *cobra.Command {
 	}
 	settings := addIssuerSettings(cmd, p)
 	const flag = "subject"
-	subject := cmd.Flags().String(flag, string(oauth.HashedSubjects), "`rule` for whom sub means: hashed or username")
-	completeValues(cmd, flag, string(oauth.HashedSubjects), string(oauth.NamedSubjects))
+	subject := cmd.Flags().String(flag, string(oauth.HashedSubjects), "`rule` for whom sub means: hashed, username or client")
+	completeValues(cmd, flag, string(oauth.HashedSubjects), string(oauth.NamedSubjects), string(oauth.ClientSubjects))
 	cmd.RunE = p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
 		i := oauth.TrustedIssuer{
 			Signer:   oauth.Signer{Name: args[0], Algorithms: []string{"RS256", "ES256"}},

@@ -20,7 +20,7 @@ type issuerView struct {
 	JWKS             string   `json:"jwks,omitempty" is:"text, the JWK Set of inline keys"`
 	MaxAge           int64    `json:"max_age" is:"seconds"`
 	NonceRequired    bool     `json:"nonce_required"`
-	Subject          string   `json:"subject" is:"hashed or username"`
+	Subject          string   `json:"subject" is:"hashed, username or client"`
 	UsernameClaim    string   `json:"username_claim,omitempty"`
 	RolesClaim       string   `json:"roles_claim,omitempty"`
 	Events           bool     `json:"events"`

@@ -180,7 +180,7 @@ func (r *Registrar) ofTrust(ctx context.Context, c Client) (fault, err error) {
 	case err != nil:
 		return nil, err
 	case !found:
-		return fmt.Errorf("the issuer %q is not registered", c.Trusts.Issuer), nil
+		return &MissingIssuerError{c.Trusts.Issuer}, nil
 	case i.SubjectRule() != ClientSubjects:
 		return fmt.Errorf("the issuer %q proves users, not clients", c.Trusts.Issuer), nil
 	}

@@ -74,6 +74,13 @@ type MissingScopeError struct{ Scope string }
 
 func (e *MissingScopeError) Error() string { return fmt.Sprintf("scope %q does not exist", e.Scope) }
 
+// MissingIssuerError is a fault of a client: it trusts an issuer that was never added.
+type MissingIssuerError struct{ Issuer string }
+
+func (e *MissingIssuerError) Error() string {
+	return fmt.Sprintf("the issuer %q is not registered", e.Issuer)
+}
+
 // ErrNoUse is a fault of a client.
 var ErrNoUse = errors.New("without a grant or an audience to introspect it could do nothing")
 
