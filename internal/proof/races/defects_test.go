@@ -28,6 +28,9 @@ const (
 	looksThenEnds       plantedDefect = "an end that looks, then deletes unconditionally"
 	lastWins            plantedDefect = "a save without a condition"
 	noEpoch             plantedDefect = "an epoch that is not read"
+	notDisabled         plantedDefect = "a disabled user who is not"
+	anotherSubject      plantedDefect = "an assertion that proves another user now and then"
+	ignoredResource     plantedDefect = "a resource that changes nothing"
 )
 
 // defectiveStores are the defects that lie in the store.
@@ -41,6 +44,7 @@ var defectiveStores = map[plantedDefect]func(oauth.Tokens) oauth.Tokens{
 	looksThenEnds: func(s oauth.Tokens) oauth.Tokens { return ender{s, true} },
 	lastWins:      func(s oauth.Tokens) oauth.Tokens { return overwriter{s} },
 	noEpoch:       func(s oauth.Tokens) oauth.Tokens { return epochless{s} },
+	notDisabled:   func(s oauth.Tokens) oauth.Tokens { return enabler{s} },
 }
 
 // staleness is how old what the two caches say may be.
@@ -175,4 +179,25 @@ func (s epochless) Read(ctx context.Context, loc bearer.Locator) (oauth.Reading,
 	reading, err := s.Tokens.Read(ctx, loc)
 	reading.State.Epoch = reading.Record.Epochs.Subject
 	return reading, err
+}
+
+// enabler takes everybody for enabled.
+type enabler struct{ oauth.Tokens }
+
+func (s enabler) Read(ctx context.Context, loc bearer.Locator) (oauth.Reading, error) {
+	reading, err := s.Tokens.Read(ctx, loc)
+	reading.State.Disabled = false
+	return reading, err
+}
+
+// twoNamed takes a user of the provider for two: one whom it names like this, and
+// one whom it names otherwise.
+type twoNamed struct{ oauth.Assertions }
+
+func (a twoNamed) Verify(ctx context.Context, token string, find oauth.FindSigner, expect oauth.Expectation) (oauth.Claims, error) {
+	c, err := a.Assertions.Verify(ctx, token, find, expect)
+	if err == nil && c.Issuer == provider && mathrand.IntN(2) == 0 {
+		c.Subject += " "
+	}
+	return c, err
 }

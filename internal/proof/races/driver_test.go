@@ -17,6 +17,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
+	"github.com/fob-oauth/fob/internal/assertion/assertiontest"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -29,6 +30,7 @@ import (
 type driver struct {
 	instances []*rpc.Client
 	fixture   *dynamotest.Fixture
+	key       assertiontest.Key // of the issuers and of the client signer
 	faulty    bool
 	defective bool
 	began     time.Time
@@ -46,6 +48,7 @@ func newDriver(t *testing.T, defect plantedDefect, faults faultRates) *driver {
 		defective: defect != sound, began: time.Now(), counts: map[string]int{},
 	}
 	seedClients(t, d.fixture, 0)
+	d.key = seedSigned(t, d.fixture, 0)
 	setup := Setup{
 		Endpoint: endpoint, Tables: d.fixture.Tables, Mint: mintKeys, Check: checkKeys,
 		Defect: defect, Faults: faults,
@@ -108,9 +111,9 @@ func seedClients(t *testing.T, f *dynamotest.Fixture, accessLifetime int64) {
 		t.Fatal(err)
 	}
 	for _, c := range []oauth.Client{
-		{ID: appClient, Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}},
+		{ID: appClient, Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant, oauth.TokenExchangeGrant, oauth.JWTBearerGrant}},
 		{ID: backendClient, Grants: oauth.GrantTypes()},
-		{ID: apiClient, Introspects: []string{string(appClient), string(backendClient)}},
+		{ID: apiClient, Introspects: []string{string(appClient), string(backendClient), string(signerClient), billing}},
 	} {
 		c.Scopes, c.DefaultScopes = oauthtest.Scopes(t, "read"), oauthtest.Scopes(t, "read")
 		c.AccessLifetime = accessLifetime
@@ -132,6 +135,8 @@ type authorization struct {
 	user    string // empty: client_credentials
 	subject ledger.Subject
 	device  string
+	// resource is the audience that is asked for; empty is all of the client's.
+	resource string
 
 	mu      sync.Mutex // guards what follows
 	access  []string   // as they were handed out, the newest last
@@ -163,18 +168,20 @@ func (h *recording) number(token string) int {
 // history lets all lanes loose on Authorizations that are new.
 func (d *driver) history(t *testing.T, n int) []porcupine.Operation {
 	t.Helper()
-	ann, ben := fmt.Sprintf("ann-%d", n), fmt.Sprintf("ben-%d", n)
-	annSubject, benSubject := addUser(t, d.fixture, ann), addUser(t, d.fixture, ben)
+	ann, cid := fmt.Sprintf("ann-%d", n), fmt.Sprintf("cid-%d", n)
+	annSubject, cidSubject := addUser(t, d.fixture, ann), oauth.SubjectOf(oauth.HashedUserID(provider, cid))
 	h := &recording{numbers: map[string]int{}, authorizations: []*authorization{
 		{client: appClient, user: ann, subject: annSubject, device: "ipad"},
 		{client: appClient, user: ann, subject: annSubject, device: "iphone"},
 		{client: backendClient, user: ann, subject: annSubject, device: "ipad"},
-		{client: appClient, user: ben, subject: benSubject, device: "ipad"},
+		{client: appClient, user: cid, subject: cidSubject, device: "ipad"},
+		{client: signerClient, user: ann, subject: annSubject, device: "ipad"},
+		{client: signerClient, user: ann, subject: annSubject, device: "ipad", resource: billing},
 		// The device keeps it apart from those of other histories.
 		{client: backendClient, subject: ledger.Subject{Kind: ledger.ClientSubject, ID: string(backendClient)}, device: fmt.Sprintf("host-%d", n)},
 	}}
 	for _, a := range h.authorizations {
-		a.name = strings.Join([]string{a.subject.ID, string(a.client), a.device}, " ")
+		a.name = strings.Join([]string{a.subject.ID, string(a.client), a.device, a.resource}, " ")
 	}
 
 	began := time.Now()
@@ -203,15 +210,19 @@ func (d *driver) operate(t *testing.T, h *recording, lane int) {
 	a := h.authorizations[rand.IntN(len(h.authorizations))]
 	verb, token := a.choose()
 	req := Request{Verb: verb, Client: a.client, Token: token}
+	if a.client == signerClient {
+		req.ClientAssertion = sign(t, d.key, string(signerClient), string(signerClient), fobName)
+	}
 	in := input{Verb: verb, Subject: a.subject.ID, Authorization: a.name, Rotates: a.client == appClient}
 	switch verb {
 	case doIssue:
-		req.User, req.Device = a.user, a.device
+		req.User, req.Device, req.Resource = a.user, a.device, a.resource
+		req.By, req.Assertion = d.prove(t, a)
 	case doIntrospect:
 		if a.client == appClient || strings.HasPrefix(token, "fob_at_") && rand.IntN(2) == 0 {
 			req.Client = apiClient
 		}
-	case doSignOut:
+	case doSignOut, doDisable, doEnable:
 		req.Subject, in.Authorization = a.subject, ""
 	}
 
@@ -229,7 +240,9 @@ func (d *driver) operate(t *testing.T, h *recording, lane int) {
 	if unknown && answer.Faults == 0 && !d.defective {
 		t.Errorf("%s ended in a 503, and nothing was wrong: %s", verb, answer.Unavailable)
 	}
-	if answer.Code != "" && !(verb == doRefresh && answer.Code == oauth.InvalidGrant) {
+	// An exchange has a code of its own.
+	mayRefuse := verb == doRefresh || verb == doIssue && a.isOfProvider()
+	if answer.Code != "" && !(mayRefuse && (answer.Code == oauth.InvalidGrant || req.By == oauth.TokenExchangeGrant && answer.Code == oauth.InvalidRequest)) {
 		t.Errorf("%s was refused: %s", verb, answer.Code)
 	}
 	a.remember(answer)
@@ -244,7 +257,7 @@ func (d *driver) operate(t *testing.T, h *recording, lane int) {
 			Active: answer.Active, Refused: answer.Code != "", Unknown: unknown,
 		},
 	}
-	d.count(string(verb), 1)
+	d.count(strings.TrimSpace(string(verb)+" "+string(req.By[strings.LastIndexByte(string(req.By), ':')+1:])), 1)
 	d.count("faults", answer.Faults)
 	if unknown {
 		d.count("unknown", 1)
@@ -258,7 +271,7 @@ func triesOf(op porcupine.Operation, answer Answer) []porcupine.Operation {
 	verb, out := op.Input.(input).Verb, op.Output.(output)
 	times := 1
 	switch {
-	case verb == doSignOut:
+	case verb == doSignOut, verb == doDisable, verb == doEnable:
 		// Called twice it raises twice, says its contract.
 		times = answer.Writes
 	case out.Unknown && (verb == doIssue || verb == doIntrospect):
@@ -291,6 +304,11 @@ func (a *authorization) choose() (verb action, token string) {
 	switch {
 	case roll < 2 && a.user != "":
 		return doSignOut, ""
+	// Nobody can sign in until somebody enables the user again.
+	case roll < 4 && a.isOfProvider():
+		return doDisable, ""
+	case roll < 8 && a.isOfProvider():
+		return doEnable, ""
 	case roll < 25 || len(tokens) == 0:
 		return doIssue, ""
 	case roll < 50 && len(a.refresh) > 0:
@@ -298,7 +316,7 @@ func (a *authorization) choose() (verb action, token string) {
 	case roll < 87:
 		verb = doIntrospect
 		// Only a client may know of its refresh tokens, and not a public one.
-		if a.client == backendClient && len(a.refresh) > 0 && rand.IntN(3) == 0 {
+		if a.client != appClient && len(a.refresh) > 0 && rand.IntN(3) == 0 {
 			tokens = a.refresh
 		}
 	default:

@@ -17,6 +17,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/fob-oauth/fob/internal/assertion"
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
@@ -24,6 +25,7 @@ import (
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
+	"github.com/fob-oauth/fob/internal/secret"
 )
 
 // An instance of fob in a process of its own: the domain over the stores on
@@ -75,6 +77,7 @@ type instance struct {
 	subjects   oauth.Subjects
 	introspect func(context.Context, oauth.IntrospectRequest) (oauth.Introspection, error)
 	faults     faultRates
+	defect     plantedDefect
 }
 
 // Compose must be called once, before any Do.
@@ -98,7 +101,10 @@ func (i *instance) Compose(s Setup, _ *struct{}) error {
 	if s.Defect == cachedIntrospection {
 		i.introspect = cacheIntrospection(i.introspect)
 	}
-	i.subjects, i.faults = tokens, s.Faults
+	if s.Defect == anotherSubject {
+		i.issuer.Assertions = twoNamed{i.issuer.Assertions}
+	}
+	i.subjects, i.faults, i.defect = tokens, s.Faults, s.Defect
 	return nil
 }
 
@@ -107,6 +113,7 @@ func composeInstance(db *dynamodb.Client, tables dynamo.Tables, tokens oauth.Tok
 	clients := oauth.NewClientCache(dynamo.NewClients(db, tables.Clients), now)
 	issuer := &oauth.Issuer{
 		Tokens: tokens, Clients: clients, Users: dynamo.NewUsers(db, tables.Users), Passwords: new(oauthtest.Passwords),
+		Issuers: oauth.NewIssuerCache(dynamo.NewIssuers(db, tables.Clients), now), Assertions: assertion.New(now, nil),
 		Keys: keys.NewCache(func(context.Context) (*bearer.MintRing, error) { return ring, nil }, now),
 		Now:  now,
 	}
@@ -122,10 +129,17 @@ func composeInstance(db *dynamodb.Client, tables dynamo.Tables, tokens oauth.Tok
 type Request struct {
 	Verb    action
 	Client  ledger.ClientID
-	Subject ledger.Subject // sign-out
-	User    string         // issue; empty is the client itself
-	Device  string         // issue
-	Token   string         // all but issue and sign-out
+	Subject ledger.Subject // sign-out, disable and enable
+	Token   string         // refresh, introspect and revoke
+
+	// Issue.
+	By               oauth.GrantType
+	User             string
+	Assertion        string // a JWT that proves User
+	Device, Resource string
+
+	// ClientAssertion is a JWT in the place of the client's secret, where that serves.
+	ClientAssertion string
 }
 
 // Answer is what a client sees of it, and what the instance did to it.
@@ -167,9 +181,17 @@ func (i *instance) do(ctx context.Context, r Request, a *Answer) error {
 	form := oauth.Form{}
 	switch r.Verb {
 	case doIssue:
-		form["grant_type"], form["scope"] = string(oauth.ClientCredentialsGrant), "device_"+r.Device
-		if r.User != "" {
-			form["grant_type"], form["username"], form["password"] = string(oauth.PasswordGrant), r.User, oauthtest.Password(r.User)
+		form["grant_type"], form["scope"] = string(r.By), "device_"+r.Device
+		if r.Resource != "" && i.defect != ignoredResource {
+			form["resource"] = r.Resource
+		}
+		switch r.By {
+		case oauth.PasswordGrant:
+			form["username"], form["password"] = r.User, oauthtest.Password(r.User)
+		case oauth.TokenExchangeGrant:
+			form["subject_token"], form["subject_token_type"] = r.Assertion, "urn:ietf:params:oauth:token-type:id_token"
+		case oauth.JWTBearerGrant:
+			form["assertion"] = r.Assertion
 		}
 	case doRefresh:
 		form["grant_type"], form["refresh_token"] = string(oauth.RefreshTokenGrant), r.Token
@@ -181,8 +203,15 @@ func (i *instance) do(ctx context.Context, r Request, a *Answer) error {
 		return i.verifier.Revoke(ctx, oauth.RevokeRequest{Credentials: oauthtest.Credentials(r.Client), Token: token})
 	case doSignOut:
 		return i.subjects.Raise(ctx, r.Subject, oauth.StateChange{})
+	case doDisable, doEnable:
+		disabled := r.Verb == doDisable
+		return i.subjects.Raise(ctx, r.Subject, oauth.StateChange{Disabled: &disabled})
 	}
-	resp, err := i.issuer.Token(ctx, oauth.TokenRequest{Credentials: oauthtest.Credentials(r.Client), Form: form, Source: "192.0.2.1"})
+	credentials := oauthtest.Credentials(r.Client)
+	if r.ClientAssertion != "" {
+		credentials = oauth.Credentials{Assertion: secret.New(r.ClientAssertion), Audience: fobName}
+	}
+	resp, err := i.issuer.Token(ctx, oauth.TokenRequest{Credentials: credentials, Form: form, Source: "192.0.2.1"})
 	a.Access, a.Refresh = resp.AccessToken.Reveal(), resp.RefreshToken.Reveal()
 	return err
 }

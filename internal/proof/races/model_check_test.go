@@ -15,7 +15,8 @@ func TestModel(t *testing.T) {
 		out    output
 		atOnce bool
 	}
-	signOut := step{verb: doSignOut}
+	signOut, disable, enable := step{verb: doSignOut}, step{verb: doDisable}, step{verb: doEnable}
+	denied := step{verb: doIssue, out: output{Refused: true}}
 	issue := func(access, refresh int) step {
 		return step{verb: doIssue, out: output{Access: access, Refresh: refresh}}
 	}
@@ -60,6 +61,18 @@ func TestModel(t *testing.T) {
 		{name: "returned after sign-out", steps: []step{issue(1, 2), signOut, issue(1, 2)}},
 		{name: "refreshed after sign-out", steps: []step{issue(1, 2), signOut, refresh(2, 1, 3)}},
 
+		{name: "disabled", steps: []step{issue(1, 2), disable, introspect(1, false), denied, enable, introspect(1, false), issue(3, 4)}, want: true},
+		{name: "active while disabled", steps: []step{issue(1, 2), disable, introspect(1, true)}},
+		{name: "refreshed while disabled", steps: []step{issue(1, 2), disable, refresh(2, 1, 3)}},
+		{name: "issued while disabled", steps: []step{disable, issue(1, 2)}},
+		{name: "issued at once with a disable", steps: []step{issue(1, 2), atOnce(disable), introspect(1, false)}, want: true},
+		{name: "issued and active after a disable", steps: []step{issue(1, 2), atOnce(disable), introspect(1, true), introspect(1, false), introspect(1, true)}},
+		{name: "denied and enabled", steps: []step{denied}},
+		{name: "denied after an enable", steps: []step{disable, enable, denied}},
+		{name: "denied at once with an enable", steps: []step{disable, enable, atOnce(denied)}, want: true},
+		{name: "a sign-out enables nobody", steps: []step{disable, signOut, issue(1, 2)}},
+		{name: "the old token after an enable", steps: []step{issue(1, 2), disable, enable, issue(1, 2)}},
+
 		{name: "two tokens and a sign-out", steps: []step{issue(1, 2), issue(3, 4), atOnce(signOut), introspect(3, false), introspect(1, false)}, want: true},
 		{name: "two tokens and the first stays", steps: []step{issue(1, 2), issue(3, 4), atOnce(signOut), introspect(1, true)}},
 		{name: "two tokens before a sign-out", steps: []step{issue(1, 2), issue(3, 4), signOut}},
@@ -97,7 +110,7 @@ func TestModel(t *testing.T) {
 					Input:  input{Verb: s.verb, Subject: "ann", Authorization: "ann's ipad", Token: s.token, Rotates: !test.stands},
 					Output: s.out,
 				}
-				if s.verb == doSignOut {
+				if s.verb == doSignOut || s.verb == doDisable || s.verb == doEnable {
 					op.Input = input{Verb: s.verb, Subject: "ann"}
 				}
 				if s.atOnce {

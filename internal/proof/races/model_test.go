@@ -25,18 +25,20 @@ const (
 	doIntrospect action = "introspect"
 	doRevoke     action = "revoke"
 	doSignOut    action = "sign-out"
+	doDisable    action = "disable"
+	doEnable     action = "enable" // signs out too
 )
 
-// input is what is asked of one Authorization, or for a sign-out of all of a
-// subject's.
+// input is what is asked of one Authorization, or of all of a subject's, with which a
+// sign-out, a disable and an enable are concerned. How an issue was proved makes no difference.
 type input struct {
 	Verb          action
 	Subject       string
-	Authorization string // empty for a sign-out
+	Authorization string // empty for all of the subject's
 	Token         int
 	// Rotates: the client is public, and refresh tokens serve once.
 	Rotates bool
-	// SigningOut: an issue was under way at once with a sign-out of its subject.
+	// SigningOut: an issue was under way at once with one of these of its subject.
 	SigningOut bool
 	// Overtaken: at least two refreshes of the Authorization that succeeded, or may
 	// have, were under way at once with this one.
@@ -55,7 +57,8 @@ type output struct {
 // authorizationState is the state of one Authorization. It is comparable, which spares
 // porcupine an Equal.
 type authorizationState struct {
-	Live            bool
+	Disabled        bool
+	Live            bool     // never while Disabled
 	Access, Refresh int      // in force, while Live
 	Previous        int      // the refresh token before Refresh
 	Older           tokenSet // refresh tokens before that, of the same life
@@ -99,8 +102,7 @@ var model = porcupine.Model{
 	},
 }
 
-// partition gives each Authorization its own operations and its subject's
-// sign-outs.
+// partition gives each Authorization its own operations and those of its whole subject.
 func partition(history []porcupine.Operation) [][]porcupine.Operation {
 	parts := map[string][]porcupine.Operation{}
 	subjects := map[string]string{}
@@ -154,10 +156,13 @@ func markOvertaken(ops []porcupine.Operation) {
 }
 
 func step(s authorizationState, in input, out output) (bool, authorizationState) {
-	ended := authorizationState{Seen: s.Seen, Stillborn: s.Stillborn}
+	ended := authorizationState{Disabled: s.Disabled, Seen: s.Seen, Stillborn: s.Stillborn}
 	held := s.Live && in.Token > 0 && (in.Token == s.Access || in.Token == s.Refresh || in.Token == s.Previous)
 	switch in.Verb {
-	case doSignOut:
+	case doSignOut, doDisable, doEnable:
+		if in.Verb != doSignOut {
+			ended.Disabled = in.Verb == doDisable
+		}
 		return true, ended
 
 	case doRevoke:
@@ -173,7 +178,7 @@ func step(s authorizationState, in input, out output) (bool, authorizationState)
 	case doIssue:
 		switch {
 		case out.Refused:
-			return false, s
+			return s.Disabled, s
 		case s.Live && s.Access == out.Access:
 			return s.shows(out.Refresh), s.showing(out.Refresh)
 		case s.Stillborn.has(out.Access):
@@ -181,7 +186,7 @@ func step(s authorizationState, in input, out output) (bool, authorizationState)
 		}
 		made := authorizationState{Live: true, Access: out.Access, Refresh: out.Refresh, Seen: s.Seen.with(out.Access).with(out.Refresh), Stillborn: s.Stillborn}
 		isNew := !s.Seen.has(out.Access) && !s.Seen.has(out.Refresh)
-		if s.Live {
+		if s.Live || s.Disabled {
 			// The epoch is read before the record is written. Between the two another
 			// request can make a token, the sign-out end it, and a revocation sweep it
 			// away: then what is written is dead, and the token with it.

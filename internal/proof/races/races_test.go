@@ -30,7 +30,7 @@ const (
 	patience = time.Minute
 )
 
-// TestLinearizable checks histories of {issue, refresh, introspect, revoke} and sign-out
+// TestLinearizable checks histories of {issue, refresh, introspect, revoke}, sign-out and disabled users
 // that three instances made over one engine, while their requests to it were
 // slow, lost, lost on their way back, and given up.
 func TestLinearizable(t *testing.T) {
@@ -71,7 +71,9 @@ func TestDefectsAreFound(t *testing.T) {
 	for _, defect := range slices.Sorted(maps.Keys(defectiveStores)) {
 		t.Run(string(defect), func(t *testing.T) { testDefectIsFound(t, defect) })
 	}
-	t.Run(string(cachedIntrospection), func(t *testing.T) { testDefectIsFound(t, cachedIntrospection) })
+	for _, defect := range []plantedDefect{cachedIntrospection, anotherSubject, ignoredResource} {
+		t.Run(string(defect), func(t *testing.T) { testDefectIsFound(t, defect) })
+	}
 }
 
 func testDefectIsFound(t *testing.T, defect plantedDefect) {
