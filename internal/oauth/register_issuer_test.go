@@ -95,6 +95,10 @@ func TestRegistrarIssuers(t *testing.T) {
 			if n := strings.Count(err.Error(), "\n"); n != 2 {
 				t.Errorf("not all three faults: %v", err)
 			}
+			odd := someIssuer()
+			odd.Subjects = "email"
+			_, err = r.AddIssuer(t.Context(), odd)
+			wantChange(t, "add one with an unknown rule", err, oauth.InvalidEntry)
 			addIssuer(t, r, someIssuer())
 			own := errors.New("a fault of the caller's")
 			for what, edit := range map[string]func(*oauth.TrustedIssuer) error{

@@ -142,6 +142,10 @@ func TestSecretsInTheQuery(t *testing.T) {
 		"refresh_token=CANARY",
 		"access_token=CANARY",
 		"client_assertion=CANARY",
+		"subject_token=CANARY",
+		"actor_token=CANARY",
+		"assertion=CANARY",
+		"nonce=CANARY",
 		"a=b&token=CANARY",
 		"%74oken=CANARY",
 		"%70%61%73%73%77%6F%72%64=CANARY",
@@ -180,7 +184,8 @@ func TestRepeatedParameter(t *testing.T) {
 	}
 	for _, name := range []string{
 		"grant_type", "scope", "username", "password", "refresh_token", "tokenBindingId", "client_id", "client_secret",
-		"client_assertion", "client_assertion_type", "token", "token_type_hint",
+		"client_assertion", "client_assertion_type", "token", "token_type_hint", "resource", "assertion", "nonce",
+		"subject_token", "subject_token_type", "requested_token_type", "actor_token", "actor_token_type",
 	} {
 		for _, values := range [][2]string{{"CANARY", "CANARY"}, {"CANARY", "CANARY2"}, {"", "CANARY"}, {"CANARY", ""}, {"", ""}} {
 			steps = append(steps, forEach(fmt.Sprintf("%s %q", name, values), func(c call) call {
