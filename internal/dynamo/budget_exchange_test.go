@@ -45,6 +45,15 @@ func (w *budgetWorld) keyed(key assertiontest.Key, id string, form oauth.Form) f
 	}
 }
 
+// trusted is a request of the client robot, for which its platform signs.
+func (w *budgetWorld) trusted(key assertiontest.Key, subject string) func(context.Context) error {
+	credentials := oauth.Credentials{ID: "robot", Assertion: secret.New(w.sign(key, budgetPlatform, subject, budgetFob)), Audience: budgetFob}
+	return func(ctx context.Context) error {
+		_, err := w.issuer.Token(ctx, oauth.TokenRequest{Credentials: credentials, Form: clientCredentialsForm(""), Source: w.source})
+		return err
+	}
+}
+
 // exchanged is what a login by exchange got.
 func (w *budgetWorld) exchanged() ledger.Answer {
 	w.t.Helper()
@@ -124,6 +133,19 @@ func testBudgetOfExchange(t *testing.T, endpoint string, absent float64) {
 			w.must(w.keyed(w.key, "signer", form)(w.t.Context()))
 			return w.keyed(w.key, "signer", form)
 		}, oauth.Returned, "", price{calls: map[string]int{read: 1}, found: 1, none: 1}},
+		{"a platform's word, no item yet", func(w *budgetWorld) request {
+			return w.trusted(w.key, budgetRole)
+		}, oauth.Issued, "", price{calls: map[string]int{read: 1, query: 1, put: 1}, none: 3, write: 1}},
+		{"a platform's word, returned", func(w *budgetWorld) request {
+			w.must(w.trusted(w.key, budgetRole)(w.t.Context()))
+			return w.trusted(w.key, budgetRole)
+		}, oauth.Returned, "", price{calls: map[string]int{read: 1}, found: 1, none: 1}},
+		{"a platform's word about another workload", func(w *budgetWorld) request {
+			return w.trusted(w.key, budgetRole+"-of-others")
+		}, "", oauth.InvalidClient, free},
+		{"a platform's word, forged", func(w *budgetWorld) request {
+			return w.trusted(forger, budgetRole)
+		}, "", oauth.InvalidClient, free},
 		{"resource that the client is not registered for", func(w *budgetWorld) request {
 			form := clientCredentialsForm("")
 			form["resource"] = "https://evil.example"

@@ -57,6 +57,7 @@ func newBudgetWorld(t *testing.T, endpoint string) *budgetWorld {
 		{ID: "backend", Grants: oauth.GrantTypes(), Scopes: both, DefaultScopes: both, Audiences: audiences},
 		{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant, oauth.TokenExchangeGrant, oauth.JWTBearerGrant}, Scopes: both, DefaultScopes: both, Audiences: audiences},
 		{ID: "signer", Secrets: []oauth.ClientSecret{}, JWKS: keys, Grants: oauth.GrantTypes(), Scopes: both, DefaultScopes: both, Audiences: append(audiences, budgetResource)},
+		{ID: "robot", Secrets: []oauth.ClientSecret{}, Trusts: oauth.Trust{Issuer: budgetPlatform, Subject: budgetRole}, Grants: oauth.GrantTypes(), Scopes: both, DefaultScopes: both, Audiences: audiences},
 		{ID: "api", Introspects: audiences},
 	} {
 		oauthtest.SaveClient(t, w.f.Clients, c, w.now.Load())
@@ -64,6 +65,7 @@ func newBudgetWorld(t *testing.T, endpoint string) *budgetWorld {
 	for _, i := range []oauth.TrustedIssuer{
 		{Signer: oauth.Signer{Name: budgetIssuer, Audiences: []string{"com.example.app"}, Algorithms: oauth.Algorithms(), JWKS: keys}, UsernameClaim: "email"},
 		{Signer: oauth.Signer{Name: budgetBackEnd, Audiences: []string{"com.example.app"}, Algorithms: oauth.Algorithms(), JWKS: keys}, Subjects: oauth.NamedSubjects},
+		{Signer: oauth.Signer{Name: budgetPlatform, Algorithms: oauth.Algorithms(), JWKS: keys}, Subjects: oauth.ClientSubjects},
 	} {
 		_, err := w.f.Issuers.SaveIssuer(t.Context(), i)
 		w.must(err)
@@ -81,6 +83,9 @@ const (
 	// Issuers of users of their own, and of users of fob.
 	budgetIssuer  = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI"
 	budgetBackEnd = "https://login.example.com"
+	// A platform that signs for the client robot, and what it calls that.
+	budgetPlatform = "https://0123abcd-45ef-67ab-89cd-0123456789ab.tokens.sts.global.api.aws"
+	budgetRole     = "arn:aws:iam::123456789012:role/nightly"
 	// fob as clients name it in what they sign, and a second audience of the client signer.
 	budgetFob      = "https://fob.example.com"
 	budgetResource = "https://billing.mobile.example.com/v2"
@@ -95,7 +100,7 @@ func (w *budgetWorld) instance(endpoint string) (*oauth.Issuer, *oauth.Verifier)
 	db := dynamo.NewClient(cfg)
 	tokens := dynamo.NewTokens(db, w.f.Tables.Tokens)
 	clients := oauth.NewClientCache(dynamo.NewClients(db, w.f.Tables.Clients), func() time.Time { return time.Unix(0, 0) })
-	for _, id := range []ledger.ClientID{"backend", "app", "signer", "api"} {
+	for _, id := range []ledger.ClientID{"backend", "app", "signer", "robot", "api"} {
 		_, found, err := clients.Client(w.t.Context(), id)
 		w.must(err)
 		if !found {
@@ -105,7 +110,7 @@ func (w *budgetWorld) instance(endpoint string) (*oauth.Issuer, *oauth.Verifier)
 	_, err := clients.ResourceScopes(w.t.Context())
 	w.must(err)
 	issuers := oauth.NewIssuerCache(dynamo.NewIssuers(db, w.f.Tables.Clients), func() time.Time { return time.Unix(0, 0) })
-	for _, name := range []string{budgetIssuer, budgetBackEnd} {
+	for _, name := range []string{budgetIssuer, budgetBackEnd, budgetPlatform} {
 		_, found, err := issuers.TrustedIssuer(w.t.Context(), name)
 		w.must(err)
 		if !found {

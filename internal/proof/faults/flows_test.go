@@ -138,6 +138,22 @@ var clientFlows = []clientFlow{
 		a = r.refresh(r.front, before[1].refresh)
 		r.expect(a.status == 400 && a.body["error"] == "invalid_grant", "the successor of a replayed token answered %v", a)
 	}},
+	{
+		name: "refresh within the client's own grace", client: oauth.Client{Public: true, RefreshGrace: 600}, prepare: rotated,
+		act: func(r *run, before []answer) {
+			r.advance(599)
+			a := r.refresh(r.front, before[0].refresh)
+			r.expect(a.access == before[1].access && a.refresh == before[1].refresh, "a refresh within grace answered other tokens: %v", a.status)
+		},
+	},
+	{
+		name: "replay after the client's own grace", client: oauth.Client{Public: true, RefreshGrace: 30}, prepare: rotated,
+		act: func(r *run, before []answer) {
+			r.advance(31)
+			a := r.replay(r.front, before[0].refresh)
+			r.expect(a.status == 400 && a.body["error"] == "invalid_grant", "a replay answered %v", a)
+		},
+	},
 	{name: "replay of an older generation", client: publicClient, prepare: func(r *run) []answer {
 		before := rotated(r)
 		return append(before, r.refresh(r.other, before[1].refresh))

@@ -71,7 +71,8 @@ type run struct {
 	other *instance
 
 	client   ledger.ClientID
-	keyed    bool // the client signs in the place of a secret
+	keyed    bool   // the client signs in the place of a secret, or a platform does
+	trusts   string // the sub of the platform's word; empty if the client signs
 	user     string
 	who      ledger.Subject    // for whom the logins of the flow are
 	key      assertiontest.Key // of the issuers and of the client
@@ -101,11 +102,15 @@ func newRun(t testing.TB, label, name string, flow clientFlow, stores storetest.
 	r.other = r.instance(requestStores{stores.Tokens, stores.Clients, stores.Users, stores.Issuers}, stores.Subjects)
 	template.ID = r.client
 	keys := assertiontest.JWKS(r, r.key)
-	if r.keyed = template.JWKS != ""; r.keyed {
+	if r.keyed = template.Asserts(); template.JWKS != "" {
 		template.JWKS = keys
+	}
+	if r.trusts = template.Trusts.Subject; r.trusts != "" {
+		template.Trusts.Issuer = r.platform()
 	}
 	r.saveIssuer(r.registered(r.provider(), oauth.HashedSubjects, keys))
 	r.saveIssuer(r.registered(r.backEnd(), oauth.NamedSubjects, keys))
+	r.saveIssuer(r.registered(r.platform(), oauth.ClientSubjects, keys))
 	saveClient(r, stores, template)
 	oauthtest.SaveUser(r, stores.UserRegistry, oauth.User{Username: r.user, ID: "u_" + r.user, Created: began}, oauthtest.Password(r.user))
 	stats.runs.Add(1)
@@ -180,6 +185,9 @@ func (r *run) send(in *instance, endpoint string, client ledger.ClientID, shows 
 	case itsID:
 		form.Set("client_id", string(client))
 	case itsSignature:
+		if r.trusts != "" {
+			form.Set("client_id", string(client))
+		}
 		form.Set("client_assertion_type", jwtBearer)
 		form.Set("client_assertion", r.signAsClient(r.key))
 	case itsSecret:

@@ -19,16 +19,23 @@ const (
 // are those of the run.
 var keyedClient = oauth.Client{JWKS: "of the run"}
 
-// provider has users of its own, and backEnd logs in those of fob. Each run has both, with
-// its key inline.
+// trustingClient is the template of a client that a platform signs for. The issuer is that
+// of the run.
+var trustingClient = oauth.Client{Trusts: oauth.Trust{Subject: "arn:aws:iam::123456789012:role/nightly"}}
+
+// provider has users of its own, backEnd logs in those of fob, and platform signs for
+// clients. Each run has all three, with its key inline.
 func (r *run) provider() string { return "https://provider.example/" + string(r.client) }
+func (r *run) platform() string { return "https://platform.example/" + string(r.client) }
 func (r *run) backEnd() string  { return "https://back-end.example/" + string(r.client) }
 
 // registered is a registration of an issuer of the run.
 func (r *run) registered(name string, subjects oauth.SubjectRule, jwks string) oauth.TrustedIssuer {
-	return oauth.TrustedIssuer{Subjects: subjects, Signer: oauth.Signer{
-		Name: name, Audiences: []string{"com.example.app"}, Algorithms: oauth.Algorithms(), JWKS: jwks, PrivateAddresses: true,
-	}}
+	i := oauth.TrustedIssuer{Subjects: subjects, Signer: oauth.Signer{Name: name, Algorithms: oauth.Algorithms(), JWKS: jwks, PrivateAddresses: true}}
+	if subjects != oauth.ClientSubjects {
+		i.Audiences = []string{"com.example.app"}
+	}
+	return i
 }
 
 func (r *run) saveIssuer(i oauth.TrustedIssuer) {
@@ -72,6 +79,9 @@ func (r *run) sign(key assertiontest.Key, issuer, subject, audience string) stri
 // signAsClient makes what a client shows in the place of a secret.
 func (r *run) signAsClient(key assertiontest.Key) string {
 	r.Helper()
+	if r.trusts != "" {
+		return r.sign(key, r.platform(), r.trusts, fobName)
+	}
 	now := r.clock.Load()
 	return key.Sign(r, nil, assertiontest.Members{"iss": r.client, "sub": r.client, "aud": fobName, "jti": "1", "iat": now, "exp": now + 60})
 }
@@ -213,23 +223,54 @@ var signedFlows = []clientFlow{
 			r.expect(a.access == before[0].access, "client_credentials answered another token: %v", a.status)
 		},
 	},
-	{name: "private_key_jwt, an exchange, refresh and revocation", client: keyedClient, act: func(r *run, _ []answer) {
-		first := asBackEnd(r, r.front)
-		if first.status != 200 {
-			return // faults without end
-		}
-		a := r.refresh(r.front, first.refresh)
-		r.expect(a.access == first.access && a.refresh == first.refresh, "an early refresh answered other tokens: %v", a.status)
-		a = r.revoke(r.front, first.access) // with a secret: decision 44
-		r.expect(a.status == 200, "revocation answered %v", a)
-	}},
-	{name: "private_key_jwt, forged", client: keyedClient, prepare: loggedIn, act: func(r *run, _ []answer) {
-		genuine := r.key
-		defer func() { r.key = genuine }()
-		r.key = r.forger
+	{
+		name: "private_key_jwt, refresh and revocation", client: keyedClient,
+		prepare: func(r *run) []answer { return []answer{asBackEnd(r, r.other)} },
+		act: func(r *run, before []answer) {
+			a := r.refresh(r.front, before[0].refresh)
+			r.expect(a.access == before[0].access && a.refresh == before[0].refresh, "an early refresh answered other tokens: %v", a.status)
+			a = r.revoke(r.front, before[0].access) // with a secret: decision 44
+			r.expect(a.status == 200, "revocation answered %v", a)
+		},
+	},
+	{name: "private_key_jwt, forged", client: keyedClient, prepare: loggedIn, act: forgedClient},
+	{
+		name: "a platform's word, returned", client: trustingClient, ask: (*run).clientCredentials,
+		prepare: func(r *run) []answer { return []answer{r.clientCredentials(r.other)} },
+		act: func(r *run, before []answer) {
+			a := r.clientCredentials(r.front)
+			r.expect(a.access == before[0].access, "client_credentials answered another token: %v", a.status)
+		},
+	},
+	{name: "a platform's word, forged", client: trustingClient, prepare: loggedIn, act: forgedClient},
+	{name: "a platform's word about another workload", client: trustingClient, prepare: loggedIn, act: func(r *run, _ []answer) {
+		genuine := r.trusts
+		defer func() { r.trusts = genuine }()
+		r.trusts += "-of-others"
 		a := r.forged(r.ask(r.front, "grant_type", "client_credentials", "scope", "read"))
-		r.expect(a.status == 401 && a.body["error"] == "invalid_client", "a forged assertion of a client answered %v", a)
+		r.expect(a.status == 401 && a.body["error"] == "invalid_client", "another workload answered %v", a)
 	}},
+	{name: "a platform's word after it was removed", client: trustingClient, prepare: func(r *run) []answer {
+		before := []answer{r.clientCredentials(r.front)}
+		r.removeIssuer(r.platform())
+		return before
+	}, act: func(r *run, before []answer) {
+		r.advance(10)
+		a := r.forged(r.ask(r.front, "grant_type", "client_credentials", "scope", "read"))
+		r.expect(a.status == 401 && a.body["error"] == "invalid_client", "a platform that was removed answered %v", a)
+		r.saveIssuer(r.registered(r.platform(), oauth.ClientSubjects, assertiontest.JWKS(r, r.key)))
+		a = r.clientCredentials(r.front)
+		r.expect(a.access == before[0].access, "a platform that came back answered %v", a)
+	}},
+}
+
+// forgedClient asks with what another key signed.
+func forgedClient(r *run, _ []answer) {
+	genuine := r.key
+	defer func() { r.key = genuine }()
+	r.key = r.forger
+	a := r.forged(r.ask(r.front, "grant_type", "client_credentials", "scope", "read"))
+	r.expect(a.status == 401 && a.body["error"] == "invalid_client", "a forged assertion about a client answered %v", a)
 }
 
 // forOneAudience is another Authorization than without a resource.
