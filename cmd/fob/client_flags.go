@@ -59,6 +59,11 @@ func addClientSettings(cmd *cobra.Command, p *program) *entryFlags[oauth.Client]
 	}
 	trust("trusts-issuer", "`name` of an issuer for clients, which signs its assertions: see fob issuer add --subject client", func(t *oauth.Trust) *string { return &t.Issuer })
 	trust("trusts-subject", "`sub` of those assertions, to the letter", func(t *oauth.Trust) *string { return &t.Subject })
+	sends := cmd.Flags().Bool("sends-user-address", false, "it is a back end whose logins have user_address, by which wrong passwords are counted")
+	all.add("sends-user-address", func(c *oauth.Client) error {
+		c.SendsUserAddress = *sends
+		return nil
+	})
 	maximum := cmd.Flags().Int(maxAuthorizationsFlag, 0, "`number` of devices and scopes of one user that are live at once (default 25)")
 	all.add(maxAuthorizationsFlag, func(c *oauth.Client) error {
 		c.MaxAuthorizations = *maximum

@@ -27,6 +27,7 @@ type clientView struct {
 	DefaultScopes     []string     `json:"default_scopes"`
 	Audiences         []string     `json:"audiences"`
 	Introspects       []string     `json:"introspects"`
+	SendsUserAddress  bool         `json:"sends_user_address"`
 	AccessLifetime    int64        `json:"access_lifetime" is:"seconds"`
 	RefreshIdle       int64        `json:"refresh_idle" is:"seconds"`
 	RefreshAbsolute   int64        `json:"refresh_absolute" is:"seconds"`
@@ -56,6 +57,7 @@ func viewClient(c oauth.Client) clientView {
 		DefaultScopes:     orEmpty(c.DefaultScopes.Ordinary()),
 		Audiences:         c.Audiences,
 		Introspects:       orEmpty(c.Introspects),
+		SendsUserAddress:  c.SendsUserAddress,
 		AccessLifetime:    cmp.Or(c.AccessLifetime, oauth.DefaultAccessLifetime),
 		RefreshIdle:       cmp.Or(c.RefreshIdle, oauth.DefaultRefreshIdle),
 		RefreshAbsolute:   cmp.Or(c.RefreshAbsolute, oauth.DefaultRefreshAbsolute),
@@ -115,6 +117,7 @@ func showClient(ctx context.Context, p *program, s stores, id string) error {
 			[]string{"default scopes", list(v.DefaultScopes)},
 			[]string{"audiences", list(v.Audiences)},
 			[]string{"introspects", list(v.Introspects)},
+			[]string{"sends user address", strconv.FormatBool(v.SendsUserAddress)},
 			[]string{"access lifetime", oauth.FormatLifetime(v.AccessLifetime)},
 			[]string{"refresh idle", oauth.FormatLifetime(v.RefreshIdle)},
 			[]string{"refresh absolute", oauth.FormatLifetime(v.RefreshAbsolute)},

@@ -75,6 +75,7 @@ const (
 	attrIdleLifetime      = "idle_lifetime"
 	attrRefreshLifetime   = "refresh_lifetime"
 	attrRefreshGrace      = "refresh_grace"
+	attrSendsUserAddress  = "sends_user_address"
 	attrMaxAuthorizations = "max_authorizations"
 	attrLongestLife       = "longest_life"
 	attrRoles             = "roles"

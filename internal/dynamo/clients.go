@@ -103,6 +103,9 @@ func encodeClient(c oauth.Client, key item) item {
 	it.setText(attrDefaultScopes, c.DefaultScopes.String())
 	it.setTexts(attrAudiences, c.Audiences)
 	it.setTexts(attrIntrospects, c.Introspects)
+	if c.SendsUserAddress {
+		it[attrSendsUserAddress] = flag(true)
+	}
 	setNumber(it, attrAccessLifetime, c.AccessLifetime)
 	setNumber(it, attrIdleLifetime, c.RefreshIdle)
 	setNumber(it, attrRefreshLifetime, c.RefreshAbsolute)
@@ -127,6 +130,7 @@ func decodeClient(it item) (oauth.Client, error) {
 		DefaultScopes:     in.scope(attrDefaultScopes),
 		Audiences:         in.texts(attrAudiences),
 		Introspects:       in.texts(attrIntrospects),
+		SendsUserAddress:  in.flag(attrSendsUserAddress),
 		AccessLifetime:    in.signed(attrAccessLifetime),
 		RefreshIdle:       in.signed(attrIdleLifetime),
 		RefreshAbsolute:   in.signed(attrRefreshLifetime),

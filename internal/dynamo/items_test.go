@@ -98,7 +98,7 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 			Trusts: oauth.Trust{Issuer: "https://b", Subject: "s"},
 			Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant},
 			Scopes: scopes(t, "mail", "admin"), DefaultScopes: scopes(t, "mail"),
-			Audiences: []string{"api"}, Introspects: []string{"api"},
+			Audiences: []string{"api"}, Introspects: []string{"api"}, SendsUserAddress: true,
 			AccessLifetime: 4, RefreshIdle: 5, RefreshAbsolute: 6, RefreshGrace: 8, MaxAuthorizations: 7,
 		}, client), []string{
 			"access_lifetime N 4",
@@ -119,6 +119,7 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 			"refresh_lifetime N 6",
 			"scopes S admin mail",
 			"secrets [{cr N 3, h B AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=}]",
+			"sends_user_address BOOL true",
 			"trusts {issuer S https://b, sb S s}",
 		}},
 		{"issuer", encodeIssuer(oauth.TrustedIssuer{

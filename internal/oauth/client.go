@@ -101,6 +101,9 @@ type Client struct {
 	DefaultScopes scope.Set // given when it asks for none; part of Scopes
 	Audiences     []string  // of its tokens; empty means its own id
 	Introspects   []string  // audiences whose access tokens it may introspect
+	// SendsUserAddress says that the client is a back end whose logins name the address of
+	// the user's device, by which wrong passwords are counted then.
+	SendsUserAddress bool
 
 	AccessLifetime    int64 // seconds; zero means the default
 	RefreshIdle       int64 // seconds; zero means the default
@@ -213,6 +216,9 @@ func (c Client) Validate() error {
 	}
 	if c.Public && len(c.Introspects) > 0 {
 		fault("a public client cannot introspect")
+	}
+	if c.Public && c.SendsUserAddress {
+		fault("a public client cannot send the address of its user: anybody could send another one")
 	}
 	if c.Scopes.Device() != "" || c.DefaultScopes.Device() != "" {
 		fault("device scopes are not registered: every client may use them")

@@ -43,9 +43,12 @@ type Event struct {
 	Grant GrantType
 	// Name stands for the username of a login by password; see [bearer.MintRing.NameTag].
 	// It changes when another key becomes active.
-	Name    string
-	Outcome Outcome
-	Code    Code
+	Name string
+	// UserSource is where the user of a login is, as a back end says that may: an IPv4
+	// address or an IPv6 /64.
+	UserSource string
+	Outcome    Outcome
+	Code       Code
 	// Issuer is the registered one whose token proved the login, the client or the event,
 	// or was refused. Refusal is why a token of an issuer or of a client was: fixed text
 	// that repeats nothing of it.

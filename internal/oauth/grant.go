@@ -24,6 +24,9 @@ const (
 	paramTokenBindingID = "tokenBindingId" // WSO2 Identity Server 7
 	paramResource       = "resource"       // RFC 8707 §2
 
+	// ParamUserAddress is fob's own: the address of the user's device, as a back end saw it.
+	ParamUserAddress = "user_address"
+
 	paramSubjectToken       = "subject_token"        // RFC 8693 §2.1
 	paramSubjectTokenType   = "subject_token_type"   // RFC 8693 §2.1
 	paramRequestedTokenType = "requested_token_type" // RFC 8693 §2.1
@@ -38,7 +41,8 @@ const (
 func TokenParameters() map[string]bool {
 	return map[string]bool{
 		paramGrantType: false, paramScope: false, paramUsername: false, paramTokenBindingID: false, paramResource: false,
-		paramPassword: true, paramRefreshToken: true,
+		ParamUserAddress: false,
+		paramPassword:    true, paramRefreshToken: true,
 		paramSubjectTokenType: false, paramRequestedTokenType: false, paramActorTokenType: false,
 		paramSubjectToken: true, paramActorToken: true, paramAssertion: true, paramNonce: true,
 	}

@@ -23,7 +23,9 @@ type passwordGrant struct {
 	username  string
 	password  secret.Text
 	source    string
-	device    scope.Device
+	// userSource is where the user is, as a back end says. It is empty if none does.
+	userSource string
+	device     scope.Device
 
 	// signedIn reports whether the token that the login asks for is there already.
 	signedIn func(ctx context.Context, client Client, u User) (bool, error)
@@ -35,7 +37,7 @@ func errWrongPassword() error { return refuse(InvalidGrant, "the username or pas
 
 func (i *Issuer) parsePassword(req TokenRequest, q question) (grant, error) {
 	g := passwordGrant{
-		users: i.Users, passwords: i.Passwords, keys: i.Keys, source: req.Source, device: q.scope.Device(),
+		users: i.Users, passwords: i.Passwords, keys: i.Keys, source: req.Source, userSource: req.UserSource, device: q.scope.Device(),
 		signedIn: func(ctx context.Context, client Client, u User) (bool, error) {
 			return i.signedIn(ctx, client, u, q)
 		},
@@ -53,6 +55,14 @@ func (i *Issuer) parsePassword(req TokenRequest, q question) (grant, error) {
 }
 
 func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (proof, error) {
+	if g.userSource != "" {
+		// Not ignored: its users would go on to share a source, and nobody would see why.
+		if client.Public || !client.SendsUserAddress {
+			return proof{}, refuse(InvalidRequest, "the client is not registered to send user_address")
+		}
+		g.source = g.userSource
+		EventOf(ctx).UserSource = g.userSource
+	}
 	// Without a ring a right password fails later on, and a wrong one is refused as ever.
 	if ring, err := g.keys.Ring(ctx); err == nil {
 		EventOf(ctx).Name = ring.NameTag(g.username)
@@ -131,7 +141,7 @@ func (g passwordGrant) rehash(ctx context.Context, u User) (User, error) {
 
 // Guessing passwords. Wrong ones are counted for the pair of name and source address,
 // for the name alone, and for the source alone if the client has no secret; a back
-// end with one has all its users at one source. Each counter has a fixed window whose
+// end with one has all its users at one source, unless it names theirs. Each counter has a fixed window whose
 // number is in its key, so that a count never has to be reset. Nothing locks a name for
 // good, and a name that does not exist is counted like one that does.
 //
@@ -208,7 +218,7 @@ func (g passwordGrant) admit(ctx context.Context, client Client, now int64) (a a
 		nameDelay.counter(now, "fob name counter 1", g.username),
 	}
 	delays := []delay{pairDelay, nameDelay}
-	if client.Public && g.source != "" { // where the gateway names no source, all would share it
+	if (client.Public || g.userSource != "") && g.source != "" { // where the gateway names no source, all would share it
 		a.counters = append(a.counters, sourceDelay.counter(now, "fob source counter 1", g.source))
 		delays = append(delays, sourceDelay)
 	}

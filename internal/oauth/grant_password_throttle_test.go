@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
@@ -72,14 +73,18 @@ func TestThrottleOfTheName(t *testing.T) {
 	w.must(w.tryPassword("alice", oauthtest.Password("alice"), "elsewhere"))
 }
 
-// attempt is a login from an app without a secret. judged reports whether the password
+// attempt is a login from an app without a secret, or as through says. judged reports whether the password
 // decided, and not a delay.
 func (w *world) attempt(user, password, source, scope string) (ok, judged bool) {
 	w.t.Helper()
+	client, userSource := "app", ""
+	if w.through != nil {
+		client, source, userSource = w.through(source)
+	}
 	_, err := w.issuer.Token(w.context(), oauth.TokenRequest{
-		Credentials: oauthtest.Credentials("app"),
+		Credentials: oauthtest.Credentials(ledger.ClientID(client)),
 		Form:        oauth.Form{"grant_type": "password", "username": user, "password": password, "scope": scope},
-		Source:      source,
+		Source:      source, UserSource: userSource,
 	})
 	if err != nil {
 		wantCode(w.t, err, oauth.InvalidGrant)

@@ -39,6 +39,9 @@ type TokenRequest struct {
 	// Source is where the request came from as the gateway saw it, or an edge that proved
 	// itself, never as any other header says: an IPv4 address or an IPv6 /64.
 	Source string
+	// UserSource is the same of ParamUserAddress, and empty without it. It counts in the
+	// place of Source for a client that authenticated and SendsUserAddress.
+	UserSource string
 }
 
 const (

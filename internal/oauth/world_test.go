@@ -22,6 +22,10 @@ type world struct {
 	ring    *ring
 	clock   oauthtest.Clock
 
+	// through is the back end by which a user's attempt comes: its client, its own source,
+	// and what it says of the user's. Nil is none.
+	through func(user string) (client, source, userSource string)
+
 	issuer   *oauth.Issuer
 	verifier *oauth.Verifier
 	event    *oauth.Event // of the last call

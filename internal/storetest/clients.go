@@ -202,6 +202,7 @@ func testClient(id ledger.ClientID) oauth.Client {
 		DefaultScopes:     mustScopes("mail"),
 		Audiences:         []string{"https://api.example.com"},
 		Introspects:       []string{"https://api.example.com", "https://other.example.com"},
+		SendsUserAddress:  true,
 		AccessLifetime:    600,
 		RefreshIdle:       601,
 		RefreshAbsolute:   602,

@@ -47,6 +47,7 @@ func (o Options) record(r *http.Request, endpoint string, event *oauth.Event, st
 	}
 	optional("grant", string(event.Grant))
 	optional("name", event.Name)
+	optional("user_source", event.UserSource)
 	optional("outcome", string(event.Outcome))
 	optional("code", string(event.Code))
 	optional("reason", string(event.Reason))

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+
+	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // Headers that an edge in front of the gateway, such as CloudFront, adds to each request.
@@ -69,4 +71,17 @@ func readSource(text string) source {
 		return source{text: host, counted: addr.String()}
 	}
 	return source{text: host, counted: netip.PrefixFrom(addr, 64).Masked().String()}
+}
+
+// userSourceOf reads the address of the user's device as a back end names it. It judges
+// the text alone: whether the client may name one is the domain's business.
+func userSourceOf(form oauth.Form) (counted string, err error) {
+	text := form[oauth.ParamUserAddress]
+	if text == "" {
+		return "", nil
+	}
+	if _, err := netip.ParseAddr(text); err != nil {
+		return "", invalidRequest("user_address must be one IP address, without a port")
+	}
+	return readSource(text).counted, nil
 }

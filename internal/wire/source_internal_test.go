@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 func TestSourceOf(t *testing.T) {
@@ -80,6 +82,22 @@ func TestNobodySpoofsTheEdge(t *testing.T) {
 		r := requestFrom("192.0.2.1:0", http.Header{EdgeHeader: {secret}, ViewerHeader: viewer})
 		if got := (Options{}).sourceOf(r); got != peer {
 			t.Errorf("without an edge: %+v", got)
+		}
+	}
+}
+
+// A back end names one address, and nothing that two readers could read in two ways.
+func TestUserSource(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
+	} {
+		if got, err := userSourceOf(oauth.Form{oauth.ParamUserAddress: text}); got != want || err != nil {
+			t.Errorf("%q: %q, %v, want %q", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"192.0.2.1:80", "[2001:db8::1]:80", "192.0.2.1, 192.0.2.2", "192.0.2.0/24", "localhost", "unknown", " 192.0.2.1", "192.0.2.01", "CANARY"} {
+		if got, err := userSourceOf(oauth.Form{oauth.ParamUserAddress: text}); got != "" || err == nil || strings.Contains(err.Error(), "CANARY") {
+			t.Errorf("%q: %q, %v", text, got, err)
 		}
 	}
 }

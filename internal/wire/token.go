@@ -14,7 +14,13 @@ func Token(issuer *oauth.Issuer, o Options) http.Handler {
 			return answer{}, err
 		}
 		credentials.Audience = o.issuerOf(r)
-		t, err := issuer.Token(r.Context(), oauth.TokenRequest{Credentials: credentials, Form: form, Source: o.sourceOf(r).counted})
+		user, err := userSourceOf(form)
+		if err != nil {
+			return answer{}, err
+		}
+		t, err := issuer.Token(r.Context(), oauth.TokenRequest{
+			Credentials: credentials, Form: form, Source: o.sourceOf(r).counted, UserSource: user,
+		})
 		if err != nil {
 			return answer{}, err
 		}

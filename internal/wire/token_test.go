@@ -285,6 +285,27 @@ func TestSourceIsTheGatewaysWord(t *testing.T) {
 	}
 }
 
+// A64: a back end that may says where its user is.
+func TestUserAddress(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		login := func(address string) call {
+			return asShop("token", "grant_type", "password", "username", username, "password", password, "user_address", address)
+		}
+		w.expect(t, by, step{name: "not registered for it", call: login("192.0.2.1"), status: 400, error: "invalid_request"})
+		c, _, err := w.registry.Client(t.Context(), "shop")
+		must(t, err)
+		c.SendsUserAddress = true
+		_, err = w.registry.SaveClient(t.Context(), c)
+		must(t, err)
+		w.now.Add(10)
+		w.expect(t, by, step{name: "no address", call: login("192.0.2.1, 192.0.2.2"), status: 400, error: "invalid_request"})
+		w.expect(t, by, step{name: "an address", call: login("2001:db8:1:2:3:4:5:6"), status: 200})
+		if line := w.line(t); line["user_source"] != "2001:db8:1:2::/64" {
+			t.Errorf("the line has %v", line["user_source"])
+		}
+	})
+}
+
 // N25: who guesses learns nothing from the answer, whatever the reason is.
 func TestAnswersAreIdentical(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
