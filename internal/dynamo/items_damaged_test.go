@@ -173,11 +173,12 @@ func TestStrictDecoders(t *testing.T) {
 					Signer: oauth.Signer{Name: "backend", Algorithms: []string{"RS256"}}, Subjects: oauth.ClientSubjects,
 				}, maps.Clone(issuer)))
 			},
-			decode:  func(it item) error { _, err := decodeIssuer(it); return err },
-			ignored: []string{attrNonce},
+			decode:   func(it item) error { _, err := decodeIssuer(it); return err },
+			optional: []string{attrEvents},
+			ignored:  []string{attrNonce},
 			fine: map[string][]string{
 				attrVersion: {"a small number"}, attrAdded: {"a small number", "a negative"}, attrAlgorithms: {"an empty list"},
-				attrNonceRequired: {"a flag"}, attrPrivateAddresses: {"a flag"},
+				attrNonceRequired: {"a flag"}, attrPrivateAddresses: {"a flag"}, attrEvents: {"a flag"},
 			},
 		},
 		{
