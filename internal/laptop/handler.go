@@ -120,6 +120,7 @@ func refuse(w http.ResponseWriter, status int, description string) {
 	body, _ := json.Marshal(map[string]string{"error": string(oauth.InvalidRequest), "error_description": description}) // two strings
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff") // as every answer of package wire
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client is gone if this fails
 }

@@ -41,6 +41,9 @@ func TestOpenAPIRoutes(t *testing.T) {
 	if err := json.Unmarshal(rec.Body.Bytes(), &refused); err != nil {
 		t.Fatal(err)
 	}
+	if got := rec.Header().Get("X-Content-Type-Options"); got != "nosniff" {
+		t.Errorf("X-Content-Type-Options is %q", got)
+	}
 	served, found := strings.CutPrefix(refused.Description, "fob serves ")
 	if !found {
 		t.Fatalf("no list of routes in %s", rec.Body)
