@@ -107,11 +107,25 @@ const otherIssuer = "https://login.example.com"
 // com.example.app and for fob, and with the public client shop-app.
 func fobWithIssuer(t *testing.T) (ready, assertiontest.Key) {
 	t.Helper()
+	fob, folder, operate := fobWithOperator(t)
+	key := assertiontest.NewKey(t, "RS256")
+	if err := os.WriteFile(filepath.Join(folder, "keys.json"), []byte(assertiontest.JWKS(t, key)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	operate("issuer", "add", otherIssuer, "--audience", "com.example.app", "--audience", fob.Issuer, "--algorithm", "RS256", "--keys-file", "keys.json", "--username-claim", "email")
+	operate("client", "add", "--id", "shop-app", "--public", "--grant", "token-exchange", "--grant", "jwt-bearer", "--grant", "refresh_token", "--scope", "read", "--default-scope", "read", "--audience", "https://api.example.com")
+	return fob, key
+}
+
+// fobWithOperator runs fob serve on tables of its own, and returns a function that runs fob
+// on those tables in a folder.
+func fobWithOperator(t *testing.T) (fob ready, folder string, operate func(args ...string)) {
+	t.Helper()
 	endpoint := dynamotest.Engine(t)
 	env := append(fixtureEnv(t, dynamotest.New(t, endpoint)), endpointEnv+"="+endpoint)
-	fob := serveProcess(t, env, "--dynamodb", endpoint)
-	folder := t.TempDir()
-	operate := func(args ...string) {
+	fob = serveProcess(t, env, "--dynamodb", endpoint)
+	folder = t.TempDir()
+	return fob, folder, func(args ...string) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), "fob", args...)
 		cmd.Dir = folder
@@ -120,14 +134,6 @@ func fobWithIssuer(t *testing.T) (ready, assertiontest.Key) {
 			t.Fatalf("fob %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 	}
-
-	key := assertiontest.NewKey(t, "RS256")
-	if err := os.WriteFile(filepath.Join(folder, "keys.json"), []byte(assertiontest.JWKS(t, key)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	operate("issuer", "add", otherIssuer, "--audience", "com.example.app", "--audience", fob.Issuer, "--algorithm", "RS256", "--keys-file", "keys.json", "--username-claim", "email")
-	operate("client", "add", "--id", "shop-app", "--public", "--grant", "token-exchange", "--grant", "jwt-bearer", "--grant", "refresh_token", "--scope", "read", "--default-scope", "read", "--audience", "https://api.example.com")
-	return fob, key
 }
 
 // named sends a public client's id as Basic with an empty password.

@@ -64,7 +64,7 @@ func newTrustWorld(t *testing.T) trustWorld {
 // role is a token of the role with some claims changed; nil drops one.
 func (w trustWorld) role(key assertiontest.Key, change assertiontest.Members) string {
 	w.t.Helper()
-	claims := w.aws.RoleClaims(fobName, w.clock.Load())
+	claims := assertiontest.RoleClaims(w.aws.URL, fobName, w.clock.Load())
 	for name, value := range change {
 		if claims[name] = value; value == nil {
 			delete(claims, name)

@@ -79,7 +79,7 @@ starts:
 		fresh := start > 0
 
 		// 2. Authenticate the client.
-		client, err := i.authenticate(ctx, req.Credentials, now, fresh)
+		client, err := i.authenticate(ctx, req.Credentials, fresh)
 		if err != nil {
 			return none, err
 		}
@@ -224,9 +224,9 @@ var (
 )
 
 // authenticate proves the client of a request by whatever it showed.
-func (i *Issuer) authenticate(ctx context.Context, cred Credentials, now int64, fresh bool) (Client, error) {
+func (i *Issuer) authenticate(ctx context.Context, cred Credentials, fresh bool) (Client, error) {
 	if cred.Assertion.Len() > 0 {
-		return i.authenticateAssertion(ctx, cred, now, fresh)
+		return i.authenticateAssertion(ctx, cred, fresh)
 	}
 	return authenticate(ctx, i.Clients, cred, fresh)
 }

@@ -40,9 +40,9 @@ func (i *Issuer) Keys() []Key {
 
 // RoleClaims are those of a token of [RoleARN], as the STS action GetWebIdentityToken makes
 // it for a Lambda function that asks for this audience at that time.
-func (i *Issuer) RoleClaims(audience string, now int64) Members {
+func RoleClaims(issuer, audience string, now int64) Members {
 	return Members{
-		"iss": i.URL, "aud": audience, "sub": RoleARN, "iat": now, "exp": now + 300, "jti": "0c8b1e2f-5a77-4a4e-9d5e-1f6f1b2c3d4e",
+		"iss": issuer, "aud": audience, "sub": RoleARN, "iat": now, "exp": now + 300, "jti": "0c8b1e2f-5a77-4a4e-9d5e-1f6f1b2c3d4e",
 		"https://sts.amazonaws.com/": Members{
 			"aws_account": "123456789012", "source_region": "eu-central-1", "org_id": "o-abc1234567",
 			"ou_path":                    "o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/",
