@@ -85,24 +85,16 @@ func (s selection) one(ctx context.Context, from stores) (subject ledger.Subject
 // is looked up in the registry.
 func findSubject(ctx context.Context, from stores, sub string) (ledger.Subject, error) {
 	subject := oauth.SubjectOf(sub)
-	state, err := from.subjects.State(ctx, subject)
-	if err != nil || state != (oauth.SubjectState{}) {
+	known, err := from.registrar().KnowsUser(ctx, subject)
+	if err != nil || known {
 		return subject, err
 	}
-	records, err := from.tokens.List(ctx, subject, "")
-	if err != nil || len(records) > 0 {
-		return subject, err
+	if subject.Kind == ledger.UserSubject {
+		return subject, fail(exitNotFound, "nobody has the id %q: see fob user list", sub)
 	}
-	if subject.Kind == ledger.ClientSubject {
-		_, err = from.registrar().Client(ctx, ledger.ClientID(sub))
-		if oauth.IsChange(err, oauth.NoSuchEntry) {
-			err = fail(exitNotFound, "there is no subject %q: it is a client's id, or a user's, which begins with u_; for a user's name there is --user", sub)
-		}
-		return subject, err
-	}
-	_, err = from.registrar().UserByID(ctx, sub)
+	_, err = from.registrar().Client(ctx, ledger.ClientID(sub))
 	if oauth.IsChange(err, oauth.NoSuchEntry) {
-		err = fail(exitNotFound, "nobody has the id %q: see fob user list", sub)
+		err = fail(exitNotFound, "there is no subject %q: it is a client's id, or a user's, which begins with u_; for a user's name there is --user", sub)
 	}
 	return subject, err
 }

@@ -18,6 +18,13 @@ import (
 // is registered for it may ask for it.
 const DevicesScope = "devices"
 
+// UsersScope lets a client that speaks for itself look after all users, and SignOutScope
+// lets it sign out any user. They are ordinary resource scopes too.
+const (
+	UsersScope   = "users"
+	SignOutScope = "sign-out"
+)
+
 // Handle stands for the name of a user's device where the name must not be shown: ~,
 // which no name has, and base64url without padding of the first 16 bytes of a SHA-256
 // over the user and the name ([ledger.Key]). The back end that made the name can compute it. It
@@ -188,5 +195,17 @@ func (d *SignIns) EndDevice(ctx context.Context, subject ledger.Subject, device 
 // called again after an error.
 func (d *SignIns) EndOthers(ctx context.Context, subject ledger.Subject, keep Place) error {
 	_, err := d.endWhere(ctx, subject, "", func(r ledger.Record) bool { return PlaceOf(r.Authorization) != keep })
+	return err
+}
+
+// EndOtherDevices ends the Authorizations of a subject on all devices but the one of a
+// handle, and those without a device. It may be called again after an error.
+func (d *SignIns) EndOtherDevices(ctx context.Context, subject ledger.Subject, keep Handle) error {
+	if keep == "" {
+		return errors.New("no device to keep: the empty handle is that of all tokens without a device")
+	}
+	_, err := d.endWhere(ctx, subject, "", func(r ledger.Record) bool {
+		return HandleOf(subject, r.Authorization.Scope.Device()) != keep
+	})
 	return err
 }

@@ -31,6 +31,12 @@ const (
 	InvalidAudience Code = "invalid_audience"
 	InvalidKey      Code = "invalid_key"
 
+	// NotFound, AlreadyExists and PreconditionFailed are fob's own, for what back ends ask
+	// of users (decision 65).
+	NotFound           Code = "not_found"
+	AlreadyExists      Code = "already_exists"
+	PreconditionFailed Code = "precondition_failed"
+
 	// TemporarilyUnavailable (RFC 6749 §4.1.2.1): fob could not find out.
 	TemporarilyUnavailable Code = "temporarily_unavailable"
 	// ServerError (RFC 6749 §4.1.2.1): a fault of fob.

@@ -20,7 +20,10 @@ const (
 	Revoked   Outcome = "revoked"   // also when there was nothing to revoke
 	Active    Outcome = "active"
 	Inactive  Outcome = "inactive"
-	Listed    Outcome = "listed"     // a user's devices
+	Listed    Outcome = "listed" // a user, users or devices
+	Added     Outcome = "added"  // a user, by a back end; also changed and removed
+	Changed   Outcome = "changed"
+	Removed   Outcome = "removed"
 	Described Outcome = "described"  // the metadata
 	SignedOut Outcome = "signed_out" // the user of a security event, everywhere; also when that was done before
 	Noted     Outcome = "noted"      // a security event that changes nothing
@@ -61,6 +64,9 @@ type Event struct {
 	// Scope is the one for which the request was refused: its name if an operator wrote
 	// it, else its number in the request.
 	Scope string
+	// Subject is the id of the user whom a back end asked about. It is no name, and means
+	// nothing once the user is removed.
+	Subject string
 	// Locator is the beginning of the subject's and the client's key: enough to
 	// find the item, not enough to be a token.
 	Locator string

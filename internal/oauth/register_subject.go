@@ -40,3 +40,31 @@ func isUserIDWhole(id string) bool {
 		return (c < 'a' || c > 'z') && (c < '2' || c > '7')
 	})
 }
+
+// KnowsUser reports whether a subject is a user of fob, or was ever signed in or out: users
+// of a registered issuer have no other trace, and one who was removed has a state.
+func (r *Registrar) KnowsUser(ctx context.Context, subject ledger.Subject) (bool, error) {
+	if state, err := r.Subjects.State(ctx, subject); err != nil || state != (SubjectState{}) {
+		return err == nil, err
+	}
+	if records, err := r.Tokens.List(ctx, subject, ""); err != nil || len(records) > 0 {
+		return err == nil, err
+	}
+	_, found, err := r.Users.UserByID(ctx, subject.ID)
+	return found, err
+}
+
+// UserOfIssuer returns the id of the user whom a registered issuer calls sub. There is
+// none when the issuer is not registered, or calls users by their names in fob and no user
+// has that one. A user of the other kind need not have been here.
+func (r *Registrar) UserOfIssuer(ctx context.Context, issuers Issuers, issuer, sub string) (id string, found bool, err error) {
+	i, found, err := issuers.TrustedIssuer(ctx, issuer)
+	if err != nil || !found {
+		return "", false, err
+	}
+	if i.SubjectRule() == HashedSubjects {
+		return i.hashedSubject(sub).ID, true, nil
+	}
+	u, found, err := r.Users.User(ctx, NormalUsername(sub))
+	return u.ID, found, err
+}

@@ -30,7 +30,7 @@ var arrows = map[string][]string{
 	"internal/oauth":      {"internal/bearer", "internal/ledger", "internal/scope", "internal/secret"},
 
 	"internal/password":      {"internal/secret"},
-	"internal/wire":          {"internal/bearer", "internal/ledger", "internal/oauth", "internal/scope", "internal/secret"},
+	"internal/wire":          {"internal/bearer", "internal/jsonobject", "internal/ledger", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/dynamo":        {"internal/bearer", "internal/ledger", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/memory":        {"internal/bearer", "internal/ledger", "internal/oauth"},
 	"internal/keys":          {"internal/bearer", "internal/oauth", "internal/secret", "internal/text"},

@@ -6,8 +6,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -42,6 +40,8 @@ func (c call) matched() string {
 		return c.route
 	case c.endpoint == "devices":
 		return devicesRoute(c.path)
+	case c.endpoint == "users":
+		return usersRoute(c.path)
 	}
 	return "/" + c.endpoint
 }
@@ -303,34 +303,6 @@ func errorName(endpoint string) string {
 		return "err"
 	}
 	return "error"
-}
-
-// checkErrorBody holds a body to RFC 6749 §5.2 (N08), or to RFC 8935 §2.3.
-func checkErrorBody(endpoint, body string) error {
-	name, description := errorName(endpoint), "error_description"
-	if name == "err" {
-		description = "description"
-	}
-	members := map[string]any{}
-	if err := json.Unmarshal([]byte(body), &members); err != nil {
-		return err
-	}
-	code, _ := members[name].(string)
-	if code == "" {
-		return errors.New("no error code")
-	}
-	for member, value := range members {
-		text, isText := value.(string)
-		if !isText || member != name && member != description {
-			return fmt.Errorf("member %q has no place here", member)
-		}
-		for _, c := range text {
-			if c < ' ' || c > '~' || c == '"' || c == '\\' {
-				return fmt.Errorf("%q is not allowed in %s", c, member)
-			}
-		}
-	}
-	return nil
 }
 
 // step is a call and the status and error that it must get. An empty error is a

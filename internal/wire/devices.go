@@ -44,7 +44,7 @@ func Devices(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) http.H
 		}
 		switch part {
 		case listPart:
-			return d.list(r, caller)
+			return d.list(r, caller.Subject, placeOf(caller))
 		case devicePart:
 			return d.end(r.Context(), caller, named)
 		}
@@ -77,14 +77,19 @@ const (
 
 type devices struct{ signIns *oauth.SignIns }
 
-// end answers 204 also when nothing was to end: a phone that lost the first answer
-// asks again. It does not where the scope of a device was sent in place of its name.
+// end ends the device that the caller named, if the token may.
 func (d devices) end(ctx context.Context, caller oauth.Introspection, named device) (answer, error) {
 	handle := named.handleFor(caller.Subject)
 	if caller.Kind != bearer.Refresh && handle != oauth.HandleOf(caller.Subject, caller.Scope.Device()) {
 		return answer{}, errNeedsRefreshToken()
 	}
-	ended, err := d.signIns.EndDevice(ctx, caller.Subject, handle, caller.Locator)
+	return d.endDevice(ctx, caller.Subject, named, caller.Locator)
+}
+
+// endDevice answers 204 also when nothing was to end: a phone that lost the first answer
+// asks again. It does not where the scope of a device was sent in place of its name.
+func (d devices) endDevice(ctx context.Context, subject ledger.Subject, named device, own bearer.Locator) (answer, error) {
+	ended, err := d.signIns.EndDevice(ctx, subject, named.handleFor(subject), own)
 	if err == nil && ended == 0 && strings.HasPrefix(string(named.name), scope.DevicePrefix) {
 		return answer{}, refuseResource(oauth.InvalidRequest, "there is no such device: the name is the part behind device_")
 	}
@@ -122,11 +127,13 @@ func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.In
 	return answer{}, refuseResource(oauth.InvalidRequest, "which must be others, all or device")
 }
 
-func done(ctx context.Context, err error) (answer, error) {
+func done(ctx context.Context, err error) (answer, error) { return doneWith(ctx, oauth.Revoked, err) }
+
+func doneWith(ctx context.Context, outcome oauth.Outcome, err error) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	oauth.EventOf(ctx).Outcome = oauth.Revoked
+	oauth.EventOf(ctx).Outcome = outcome
 	return answer{status: http.StatusNoContent}, nil
 }
 

@@ -35,16 +35,17 @@ type deviceJSON struct {
 	Current     bool   `json:"current"`
 }
 
-func (d devices) list(r *http.Request, caller oauth.Introspection) (answer, error) {
+// list has the devices of subject. here is the place of the token that asks, and empty for
+// a back end, which is at none.
+func (d devices) list(r *http.Request, subject ledger.Subject, here oauth.Place) (answer, error) {
 	after, limit, err := parsePage(r.URL.RawQuery)
 	if err != nil {
 		return answer{}, err
 	}
-	page, more, err := d.signIns.Places(r.Context(), caller.Subject, after, limit)
+	page, more, err := d.signIns.Places(r.Context(), subject, after, limit)
 	if err != nil {
 		return answer{}, err
 	}
-	here := placeOf(caller)
 	out := devicesJSON{Devices: []deviceJSON{}}
 	for _, in := range page {
 		line := deviceJSON{
@@ -74,12 +75,8 @@ func parsePage(query string) (after oauth.Position, limit int, err error) {
 	if err != nil {
 		return oauth.Position{}, 0, refuseResource(oauth.InvalidRequest, "the query is malformed or repeats a parameter")
 	}
-	limit = defaultLimit
-	if text := form["limit"]; text != "" {
-		limit, err = strconv.Atoi(text)
-		if err != nil || limit < 1 || limit > maxLimit || strconv.Itoa(limit) != text {
-			return oauth.Position{}, 0, refuseResource(oauth.InvalidRequest, "limit must be a whole number from 1 to 250")
-		}
+	if limit, err = parseLimit(form); err != nil {
+		return oauth.Position{}, 0, err
 	}
 	if text := form["after"]; text != "" {
 		var ok bool
@@ -88,6 +85,19 @@ func parsePage(query string) (after oauth.Position, limit int, err error) {
 		}
 	}
 	return after, limit, nil
+}
+
+// parseLimit reads how many lines a page may have.
+func parseLimit(form oauth.Form) (int, error) {
+	text := form["limit"]
+	if text == "" {
+		return defaultLimit, nil
+	}
+	limit, err := strconv.Atoi(text)
+	if err != nil || limit < 1 || limit > maxLimit || strconv.Itoa(limit) != text {
+		return 0, refuseResource(oauth.InvalidRequest, "limit must be a whole number from 1 to 250")
+	}
+	return limit, nil
 }
 
 // A cursor is the position at the end of a page, all of which the client has seen: a

@@ -52,6 +52,7 @@ func (o Options) record(r *http.Request, endpoint string, event *oauth.Event, st
 	optional("code", string(event.Code))
 	optional("reason", string(event.Reason))
 	optional("scope", event.Scope)
+	optional("subject", event.Subject)
 	optional("issuer", event.Issuer)
 	optional("event", event.SecurityEvent)
 	optional("refusal", event.Refusal)

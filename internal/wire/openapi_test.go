@@ -17,6 +17,8 @@ import (
 // mount than the template's.
 func (c call) documented() string {
 	switch route := c.matched(); {
+	case c.endpoint == "users", c.endpoint == "sign-out":
+		return ""
 	case c.endpoint == "metadata":
 		return cmp.Or(c.path, wire.MetadataPath)
 	case c.endpoint == "devices" && route != wire.DevicesPath && route != wire.DevicePath && route != wire.SignOutPath:

@@ -20,35 +20,39 @@ type refusal struct {
 	description string
 	// A header that belongs to the status.
 	header, value string
+	id            string // of the user who exists
 }
 
 // refusalOf is the one table from error to answer. An error that it does not know
 // is a defect of the service and reads alike for everybody: its text is for the log.
 func refusalOf(err error) refusal {
 	method, isMethod := errors.AsType[*methodError](err)
+	exists, isExisting := errors.AsType[*existsError](err)
 	resource, isResource := errors.AsType[*resourceError](err)
 	refused, isRefused := errors.AsType[*oauth.Error](err)
 	switch {
 	// Doubt comes first, also where it is wrapped in a refusal or joined with one.
 	case isDoubt(err):
 		return refusal{http.StatusServiceUnavailable, oauth.TemporarilyUnavailable,
-			"temporarily unavailable, try again", "Retry-After", "2"} // RFC 7009 §2.2.1
+			"temporarily unavailable, try again", "Retry-After", "2", ""} // RFC 7009 §2.2.1
 	case isMethod:
-		return refusal{http.StatusMethodNotAllowed, oauth.InvalidRequest, method.description, "Allow", method.allow}
+		return refusal{http.StatusMethodNotAllowed, oauth.InvalidRequest, method.description, "Allow", method.allow, ""}
+	case isExisting:
+		return refusal{status: http.StatusConflict, code: oauth.AlreadyExists, description: exists.Error(), id: exists.id}
 	case isResource:
-		return refusal{statusOf[refused.Code], refused.Code, refused.Description, "WWW-Authenticate", resource.challenge()}
+		return refusal{statusOf[refused.Code], refused.Code, refused.Description, "WWW-Authenticate", resource.challenge(), ""}
 	case !isRefused:
 	case error(refused) == errTooLarge:
 		return refusal{status: http.StatusRequestEntityTooLarge, code: refused.Code, description: refused.Description}
 	case error(refused) == errCoding:
 		// RFC 9110 §15.5.16, and §12.5.3 for the header.
-		return refusal{http.StatusUnsupportedMediaType, refused.Code, refused.Description, "Accept-Encoding", "identity"}
+		return refusal{http.StatusUnsupportedMediaType, refused.Code, refused.Description, "Accept-Encoding", "identity", ""}
 	case refused.Code == oauth.InvalidClient:
 		// RFC 9110 §15.5.2 wants a challenge with each 401, and RFC 6749 §5.2 this one,
 		// however the credentials came. The text is fixed: all causes must read alike.
-		return refusal{http.StatusUnauthorized, refused.Code, oauth.ErrInvalidClient.Description, "WWW-Authenticate", `Basic realm="fob"`}
-	case statusOf[refused.Code] == http.StatusBadRequest:
-		return refusal{status: http.StatusBadRequest, code: refused.Code, description: refused.Description}
+		return refusal{http.StatusUnauthorized, refused.Code, oauth.ErrInvalidClient.Description, "WWW-Authenticate", `Basic realm="fob"`, ""}
+	case slices.Contains(unchallenged, statusOf[refused.Code]):
+		return refusal{status: statusOf[refused.Code], code: refused.Code, description: refused.Description}
 	}
 	return refusal{status: http.StatusInternalServerError, code: oauth.ServerError, description: "internal error"}
 }
@@ -66,7 +70,12 @@ var statusOf = map[oauth.Code]int{
 	oauth.InvalidToken:         http.StatusUnauthorized, // RFC 6750 §3.1
 	oauth.InsufficientScope:    http.StatusForbidden,    // RFC 6750 §3.1
 	oauth.UnsupportedTokenType: http.StatusForbidden,    // decision 27
+	oauth.NotFound:             http.StatusNotFound,
+	oauth.PreconditionFailed:   http.StatusPreconditionFailed,
 }
+
+// unchallenged are the statuses that have no header of their own.
+var unchallenged = []int{http.StatusBadRequest, http.StatusNotFound, http.StatusPreconditionFailed}
 
 // methodError is for a method that the endpoint does not serve.
 type methodError struct{ description, allow string }
@@ -92,6 +101,7 @@ func isDoubt(err error) bool {
 type errorJSON struct {
 	Error       oauth.Code `json:"error"`
 	Description string     `json:"error_description,omitempty"`
+	ID          string     `json:"id,omitempty"` // with already_exists: of the user who has the name
 }
 
 // respond writes the answer and returns its status.
@@ -108,6 +118,11 @@ func respond(w http.ResponseWriter, https bool, a answer, err error) int {
 		// Not for subdomains: the host may be one of many that others own.
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
+	if err == nil {
+		for name, value := range a.header {
+			h.Set(name, value)
+		}
+	}
 	status, body := cmp.Or(a.status, http.StatusOK), a.body
 	if err != nil {
 		r := refusalOf(err)
@@ -118,12 +133,12 @@ func respond(w http.ResponseWriter, https bool, a answer, err error) int {
 		if strings.ContainsFunc(r.description, notInDescription) {
 			r.description = ""
 		}
-		var content any = errorJSON{r.code, r.description}
+		var content any = errorJSON{r.code, r.description, r.id}
 		if a.eventErrors {
 			content = eventErrorJSON{r.code, r.description}
 			h.Set("Content-Language", "en") // RFC 8935 §2.3
 		}
-		body, _ = json.Marshal(content) // two strings
+		body, _ = json.Marshal(content) // strings
 	}
 	if len(body) > 0 {
 		h.Set("Content-Type", "application/json")

@@ -109,9 +109,10 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (a answer, err 
 // answer is the answer to a request that was not refused. The zero value is a 200
 // without a body that nobody may keep.
 type answer struct {
-	body   []byte // JSON
-	status int    // 0 is 200
-	maxAge int    // seconds for which anybody may keep it
+	body   []byte            // JSON
+	status int               // 0 is 200
+	header map[string]string // that belongs to this answer
+	maxAge int               // seconds for which anybody may keep it
 
 	eventErrors bool // see endpoint
 }

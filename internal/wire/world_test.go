@@ -27,6 +27,7 @@ const (
 
 	shopAudience = "https://api.example"
 	issuerName   = "https://login.example"
+	backEndName  = "https://back-end.example" // which names users of fob
 	// The client signer has keys alone.
 	signerAssertion     = `{"iss":"signer","sub":"signer","jti":"1"}`
 	clientAssertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -70,16 +71,19 @@ func newWorld(t *testing.T) *world {
 		{ID: "elsewhere", Secrets: oauthtest.Hashes(resourceSecret), Introspects: []string{"https://elsewhere.example"}},
 		{ID: "disabled", Disabled: true, Secrets: oauthtest.Hashes(shopSecret), Grants: all, Scopes: readWrite},
 		{ID: "signer", Secrets: []oauth.ClientSecret{}, JWKS: "keys", Grants: all, Scopes: withDevices, DefaultScopes: read, Audiences: []string{shopAudience}},
+		{ID: "crm", Secrets: oauthtest.Hashes(shopSecret), Grants: all, Scopes: oauthtest.Scopes(t, "read users sign-out"), DefaultScopes: read},
 		{ID: "bare", Secrets: oauthtest.Hashes(shopSecret), Grants: all},
 	} {
 		oauthtest.SaveClient(t, w.registry, c, began)
 	}
-	must(t, w.registry.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": {"writer"}, "admin": nil, oauth.DevicesScope: nil}}))
+	must(t, w.registry.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": {"writer"}, "admin": nil, oauth.DevicesScope: nil, oauth.UsersScope: nil, oauth.SignOutScope: nil}}))
 	oauthtest.SaveUser(t, w.users, oauth.User{Username: username, ID: "u_ada", Roles: []string{"writer"}, Created: began}, password)
 
 	issuers := memory.NewIssuers()
-	_, err := issuers.SaveIssuer(t.Context(), oauth.TrustedIssuer{Signer: oauth.Signer{Name: issuerName}, Events: true})
-	must(t, err)
+	for _, i := range []oauth.TrustedIssuer{{Signer: oauth.Signer{Name: issuerName}, Events: true}, {Signer: oauth.Signer{Name: backEndName}, Subjects: oauth.NamedSubjects}} {
+		_, err := issuers.SaveIssuer(t.Context(), i)
+		must(t, err)
+	}
 	w.assertions = new(oauthtest.Assertions)
 	w.issuer = &oauth.Issuer{
 		Tokens: w.tokens, Clients: cache, Users: w.users, Passwords: new(oauthtest.Passwords),
@@ -90,6 +94,7 @@ func newWorld(t *testing.T) *world {
 	signIns := &oauth.SignIns{Tokens: w.tokens, Subjects: w.tokens, Clients: cache, Keys: w.verifier.Keys, Now: w.now.Now}
 	options := wire.Options{Log: slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	w.options = options
+	people := w.people(signIns, issuers)
 	w.handlers = map[string]http.Handler{
 		"token":      wire.Token(w.issuer, options),
 		"revoke":     wire.Revoke(w.verifier, options),
@@ -97,6 +102,8 @@ func newWorld(t *testing.T) *world {
 		"me":         wire.Me(w.verifier, options),
 		"devices":    wire.Devices(w.verifier, signIns, options),
 		"events":     wire.Events(&oauth.Receiver{Issuers: w.issuer.Issuers, Assertions: w.assertions, Subjects: w.tokens}, options),
+		"users":      wire.Users(people, options),
+		"sign-out":   wire.SignOut(people, options),
 		"metadata":   wire.Metadata(oauth.GrantTypes(), options),
 	}
 	return w
