@@ -82,10 +82,10 @@ func (p Position) Compare(q Position) int {
 	return cmp.Or(cmp.Compare(p.Handle, q.Handle), cmp.Compare(p.Client, q.Client))
 }
 
-// SignedIn is a place and the Authorizations there: one, or more where the app logs
+// SignedInPlace is a place with its Authorizations: one, or more where the app logs
 // in for several sets of scopes. Its times are full hours that do not move when
 // somebody refreshes, see revealed.
-type SignedIn struct {
+type SignedInPlace struct {
 	Place
 	Position    Position
 	Scopes      []string // of all of them that exist, without the device, sorted and distinct
@@ -122,7 +122,7 @@ func revealed(r ledger.Record, now int64) (first, last, expiry int64) {
 // Places lists where a subject is signed in, in order: only places behind after,
 // and at most limit of them. more says whether others follow. Each page costs as
 // much as List: all records are read, and those of other pages are dropped.
-func (d *SignIns) Places(ctx context.Context, subject ledger.Subject, after Position, limit int) (page []SignedIn, more bool, err error) {
+func (d *SignIns) Places(ctx context.Context, subject ledger.Subject, after Position, limit int) (page []SignedInPlace, more bool, err error) {
 	records, err := d.active(ctx, subject, Filter{})
 	if err != nil {
 		return nil, false, err
@@ -132,7 +132,7 @@ func (d *SignIns) Places(ctx context.Context, subject ledger.Subject, after Posi
 		return nil, false, err
 	}
 	now := d.Now().Unix()
-	at := map[Place]*SignedIn{}
+	at := map[Place]*SignedInPlace{}
 	for _, r := range records {
 		place := PlaceOf(r.Authorization)
 		position := Position{HandleOf(subject, place.Device), place.Client}
@@ -142,7 +142,7 @@ func (d *SignIns) Places(ctx context.Context, subject ledger.Subject, after Posi
 		first, last, expiry := revealed(r, now)
 		in, found := at[place]
 		if !found {
-			in = &SignedIn{Place: place, Position: position, FirstIssued: first}
+			in = &SignedInPlace{Place: place, Position: position, FirstIssued: first}
 			at[place] = in
 		}
 		scopes, err := registered.only(r.Authorization.Scope)
@@ -159,7 +159,7 @@ func (d *SignIns) Places(ctx context.Context, subject ledger.Subject, after Posi
 		in.Scopes = slices.Compact(in.Scopes)
 		page = append(page, *in)
 	}
-	slices.SortFunc(page, func(a, b SignedIn) int { return a.Position.Compare(b.Position) })
+	slices.SortFunc(page, func(a, b SignedInPlace) int { return a.Position.Compare(b.Position) })
 	if len(page) > limit {
 		return page[:limit], true, nil
 	}

@@ -32,12 +32,12 @@ func TestPlaces(t *testing.T) {
 	}
 	const absolute = oauth.DefaultRefreshAbsolute
 	ipad := oauth.HandleOf(w.userSubject("alice"), "ipad")
-	all := []oauth.SignedIn{
+	all := []oauth.SignedInPlace{
 		{oauth.Place{Client: "backend"}, oauth.Position{Client: "backend"}, []string{"read"}, began, began, began + absolute + 3600},
 		{oauth.Place{Device: "ipad", Client: "backend"}, oauth.Position{Handle: ipad, Client: "backend"}, []string{"read", "write"}, began, began, began + absolute + 3600},
 		{oauth.Place{Device: "ipad", Client: "other"}, oauth.Position{Handle: ipad, Client: "other"}, []string{"read"}, began, began, began + absolute},
 	}
-	places := func(after oauth.Position, limit int) ([]oauth.SignedIn, bool) {
+	places := func(after oauth.Position, limit int) ([]oauth.SignedInPlace, bool) {
 		t.Helper()
 		page, more, err := d.Places(t.Context(), w.userSubject("alice"), after, limit)
 		w.must(err)
@@ -79,7 +79,7 @@ func TestPlacesByPages(t *testing.T) {
 	seen := map[oauth.Place]int{}
 	var after oauth.Position
 	for more, pages := true, 0; more; pages++ {
-		var page []oauth.SignedIn
+		var page []oauth.SignedInPlace
 		var err error
 		page, more, err = d.Places(t.Context(), subject, after, 40)
 		w.must(err)
