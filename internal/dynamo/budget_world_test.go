@@ -63,7 +63,7 @@ func newBudgetWorld(t *testing.T, endpoint string) *budgetWorld {
 		oauthtest.SaveClient(t, w.f.Clients, c, w.now.Load())
 	}
 	for _, i := range []oauth.TrustedIssuer{
-		{Signer: oauth.Signer{Name: budgetIssuer, Audiences: []string{"com.example.app"}, Algorithms: oauth.Algorithms(), JWKS: keys}, UsernameClaim: "email"},
+		{Signer: oauth.Signer{Name: budgetIssuer, Audiences: []string{"com.example.app"}, Algorithms: oauth.Algorithms(), JWKS: keys}, UsernameClaim: "email", Events: true},
 		{Signer: oauth.Signer{Name: budgetBackEnd, Audiences: []string{"com.example.app"}, Algorithms: oauth.Algorithms(), JWKS: keys}, Subjects: oauth.NamedSubjects},
 		{Signer: oauth.Signer{Name: budgetPlatform, Algorithms: oauth.Algorithms(), JWKS: keys}, Subjects: oauth.ClientSubjects},
 	} {

@@ -61,6 +61,7 @@ func TestLostRepliesAreFoundOut(t *testing.T) {
 		second.Nonce = storetest.Record("ipad").Nonce
 		client := oauth.Client{ID: "app", Public: true}
 		user := oauth.User{Username: "ann", ID: "u_x"}
+		eventSubject := ledger.Subject{Kind: ledger.UserSubject, ID: "u_event"}
 		for _, step := range []struct {
 			name, lose string
 			call       func() error
@@ -73,6 +74,9 @@ func TestLostRepliesAreFoundOut(t *testing.T) {
 			}},
 			{"raise an epoch to a user version", "UpdateItem", func() error {
 				return stores.Subjects.Raise(ctx, first.Authorization.Subject, oauth.StateChange{UserVersion: 4, Disabled: new(true)})
+			}},
+			{"raise an epoch once", "UpdateItem", func() error {
+				return stores.Subjects.Raise(ctx, eventSubject, oauth.StateChange{UserVersion: 4, Once: true})
 			}},
 			{"make a client", "PutItem", func() (err error) {
 				client, err = stores.Clients.SaveClient(ctx, client)
@@ -109,6 +113,10 @@ func TestLostRepliesAreFoundOut(t *testing.T) {
 		reading, err := stores.Tokens.Read(ctx, first.Locator())
 		if err != nil || reading.Found || !reading.State.Disabled || reading.State.UserVersion != 4 || reading.State.Epoch == 0 {
 			t.Errorf("Read = %+v, %v; want the record ended and the state raised", reading, err)
+		}
+		state, err := stores.Subjects.State(ctx, eventSubject)
+		if want := (oauth.SubjectState{Epoch: 1, UserVersion: 4}); err != nil || state != want {
+			t.Errorf("State = %+v, %v; want it raised once", state, err)
 		}
 	})
 }
