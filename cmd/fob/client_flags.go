@@ -36,6 +36,7 @@ func addClientSettings(cmd *cobra.Command, p *program) *entryFlags[oauth.Client]
 	scopes("default-scope", "`scope` that it gets when it asks for none; repeat for more", func(c *oauth.Client) *scope.Set { return &c.DefaultScopes })
 	all.texts(audienceFlag, "`audience` of its tokens; repeat for more (default: its id)", func(c *oauth.Client) *[]string { return &c.Audiences })
 	all.texts(introspectsFlag, "`audience` whose access tokens it may introspect; repeat for more", func(c *oauth.Client) *[]string { return &c.Introspects })
+	all.texts("login-audience", "`audience` of the ID tokens and assertions that it may show; repeat for more (default: all of all issuers)", func(c *oauth.Client) *[]string { return &c.LoginAudiences })
 	all.span("access-lifetime", "how long access tokens live (default 1h)", func(c *oauth.Client) *int64 { return &c.AccessLifetime })
 	all.span("refresh-idle", "how long a refresh token lives without use (default 30d)", func(c *oauth.Client) *int64 { return &c.RefreshIdle })
 	all.span("refresh-absolute", "how long a refresh token lives at most (default 90d)", func(c *oauth.Client) *int64 { return &c.RefreshAbsolute })

@@ -28,6 +28,7 @@ type clientView struct {
 	Audiences         []string     `json:"audiences"`
 	Introspects       []string     `json:"introspects"`
 	SendsUserAddress  bool         `json:"sends_user_address"`
+	LoginAudiences    []string     `json:"login_audiences"`
 	AccessLifetime    int64        `json:"access_lifetime" is:"seconds"`
 	RefreshIdle       int64        `json:"refresh_idle" is:"seconds"`
 	RefreshAbsolute   int64        `json:"refresh_absolute" is:"seconds"`
@@ -58,6 +59,7 @@ func viewClient(c oauth.Client) clientView {
 		Audiences:         c.Audiences,
 		Introspects:       orEmpty(c.Introspects),
 		SendsUserAddress:  c.SendsUserAddress,
+		LoginAudiences:    orEmpty(c.LoginAudiences),
 		AccessLifetime:    cmp.Or(c.AccessLifetime, oauth.DefaultAccessLifetime),
 		RefreshIdle:       cmp.Or(c.RefreshIdle, oauth.DefaultRefreshIdle),
 		RefreshAbsolute:   cmp.Or(c.RefreshAbsolute, oauth.DefaultRefreshAbsolute),
@@ -105,6 +107,10 @@ func showClient(ctx context.Context, p *program, s stores, id string) error {
 	for _, s := range v.Secrets {
 		secrets = append(secrets, s.CreatedAt)
 	}
+	shows := "all"
+	if len(v.LoginAudiences) > 0 {
+		shows = list(v.LoginAudiences)
+	}
 	return p.print(v, func(w io.Writer) {
 		columns(w,
 			[]string{"client_id", v.ClientID},
@@ -118,6 +124,7 @@ func showClient(ctx context.Context, p *program, s stores, id string) error {
 			[]string{"audiences", list(v.Audiences)},
 			[]string{"introspects", list(v.Introspects)},
 			[]string{"sends user address", strconv.FormatBool(v.SendsUserAddress)},
+			[]string{"login audiences", shows},
 			[]string{"access lifetime", oauth.FormatLifetime(v.AccessLifetime)},
 			[]string{"refresh idle", oauth.FormatLifetime(v.RefreshIdle)},
 			[]string{"refresh absolute", oauth.FormatLifetime(v.RefreshAbsolute)},

@@ -56,7 +56,7 @@ func (t parsed) judge(signer oauth.Signer, expect oauth.Expectation, now time.Ti
 	for _, a := range c.Audiences {
 		// OpenID Connect Core 1.0 §3.1.3.7: an audience that is not trusted refuses all.
 		if !slices.Contains(signer.Audiences, a) {
-			return refusedFor(oauth.RefusedAudience, "an audience is not registered")
+			return refusedFor(oauth.RefusedAudience, "an audience is not registered for the issuer, or for the client")
 		}
 	}
 	at, age := now.Unix(), signer.AssertionAge()

@@ -71,6 +71,7 @@ const (
 	attrScopes            = "scopes"
 	attrDefaultScopes     = "default_scopes"
 	attrIntrospects       = "introspects"
+	attrLoginAudiences    = "login_audiences"
 	attrAccessLifetime    = "access_lifetime"
 	attrIdleLifetime      = "idle_lifetime"
 	attrRefreshLifetime   = "refresh_lifetime"

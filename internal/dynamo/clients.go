@@ -106,6 +106,7 @@ func encodeClient(c oauth.Client, key item) item {
 	if c.SendsUserAddress {
 		it[attrSendsUserAddress] = flag(true)
 	}
+	it.setTexts(attrLoginAudiences, c.LoginAudiences)
 	setNumber(it, attrAccessLifetime, c.AccessLifetime)
 	setNumber(it, attrIdleLifetime, c.RefreshIdle)
 	setNumber(it, attrRefreshLifetime, c.RefreshAbsolute)
@@ -131,6 +132,7 @@ func decodeClient(it item) (oauth.Client, error) {
 		Audiences:         in.texts(attrAudiences),
 		Introspects:       in.texts(attrIntrospects),
 		SendsUserAddress:  in.flag(attrSendsUserAddress),
+		LoginAudiences:    in.texts(attrLoginAudiences),
 		AccessLifetime:    in.signed(attrAccessLifetime),
 		RefreshIdle:       in.signed(attrIdleLifetime),
 		RefreshAbsolute:   in.signed(attrRefreshLifetime),

@@ -104,7 +104,7 @@ func TestStrictDecoders(t *testing.T) {
 		Trusts: oauth.Trust{Issuer: "https://b", Subject: "s"},
 		Grants: []oauth.GrantType{oauth.PasswordGrant},
 		Scopes: scopes(t, "mail"), DefaultScopes: scopes(t, "mail"),
-		Audiences: []string{"api"}, Introspects: []string{"api"}, SendsUserAddress: true,
+		Audiences: []string{"api"}, Introspects: []string{"api"}, SendsUserAddress: true, LoginAudiences: []string{"shop"},
 		AccessLifetime: 4, RefreshIdle: 5, RefreshAbsolute: 6, MaxAuthorizations: 7,
 	}
 	for _, c := range []struct {
@@ -133,14 +133,14 @@ func TestStrictDecoders(t *testing.T) {
 			make:   func() item { return versioned(encodeClient(full, maps.Clone(client))) },
 			decode: func(it item) error { _, err := decodeClient(it); return err },
 			optional: []string{
-				attrSecrets, attrJWKS, attrTrusts, attrGrants, attrScopes, attrDefaultScopes, attrAudiences, attrIntrospects, attrSendsUserAddress,
+				attrSecrets, attrJWKS, attrTrusts, attrGrants, attrScopes, attrDefaultScopes, attrAudiences, attrIntrospects, attrSendsUserAddress, attrLoginAudiences,
 				attrAccessLifetime, attrIdleLifetime, attrRefreshLifetime, attrMaxAuthorizations,
 			},
 			ignored: []string{attrNonce},
 			fine: map[string][]string{
 				attrVersion: {"a small number"}, attrAdded: {"a small number", "a negative"}, attrEpoch: {"a small number"},
 				attrDisabled: {"a flag"}, attrPublic: {"a flag"},
-				attrSecrets: {"an empty list"}, attrJWKS: {"another text"}, attrGrants: {"an empty list"}, attrAudiences: {"an empty list"}, attrIntrospects: {"an empty list"}, attrSendsUserAddress: {"a flag"},
+				attrSecrets: {"an empty list"}, attrJWKS: {"another text"}, attrGrants: {"an empty list"}, attrAudiences: {"an empty list"}, attrIntrospects: {"an empty list"}, attrSendsUserAddress: {"a flag"}, attrLoginAudiences: {"an empty list"},
 				attrAccessLifetime: {"a small number", "a negative"}, attrIdleLifetime: {"a small number", "a negative"},
 				attrRefreshLifetime: {"a small number", "a negative"}, attrMaxAuthorizations: {"a small number"},
 			},

@@ -64,6 +64,7 @@ func copyClient(c oauth.Client) oauth.Client {
 	c.Grants = slices.Clone(c.Grants)
 	c.Audiences = slices.Clone(c.Audiences)
 	c.Introspects = slices.Clone(c.Introspects)
+	c.LoginAudiences = slices.Clone(c.LoginAudiences)
 	return c
 }
 

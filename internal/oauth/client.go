@@ -104,6 +104,8 @@ type Client struct {
 	// SendsUserAddress says that the client is a back end whose logins name the address of
 	// the user's device, by which wrong passwords are counted then.
 	SendsUserAddress bool
+	// LoginAudiences bound the aud of ID tokens and assertions that it shows; empty is all.
+	LoginAudiences []string
 
 	AccessLifetime    int64 // seconds; zero means the default
 	RefreshIdle       int64 // seconds; zero means the default
@@ -111,10 +113,8 @@ type Client struct {
 	RefreshGrace      int64 // seconds, see [ledger.Terms]; zero means the default
 	MaxAuthorizations int   // live at once for each subject; zero means the default
 
-	// LongestLife is the longest life that a token of the client may have been given
-	// under lifetimes that have been shortened since, in seconds. Zero means that
-	// none was longer than those above. Without it a rotation of the keys would have
-	// to wait 366 days for each client, and not 90.
+	// LongestLife is the longest life, in seconds, that earlier settings gave to a token;
+	// zero if those above are longer. Without it a rotation of the keys waits 366 days.
 	LongestLife int64
 }
 
@@ -228,10 +228,10 @@ func (c Client) Validate() error {
 			fault("default scope %q is not one of the client's scopes", s)
 		}
 	}
-	if len(c.Audiences) > maxAudiences || len(c.Introspects) > maxAudiences {
+	if max(len(c.Audiences), len(c.Introspects), len(c.LoginAudiences)) > maxAudiences {
 		fault("at most %d audiences", maxAudiences)
 	}
-	for _, a := range slices.Concat(c.Audiences, c.Introspects) {
+	for _, a := range slices.Concat(c.Audiences, c.Introspects, c.LoginAudiences) {
 		if a == "" || len(a) > 256 || strings.ContainsFunc(a, notPrintableASCII) {
 			fault("audience %q: 1 to 256 printable ASCII characters without spaces", a)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/fob-oauth/fob/internal/secret"
 )
@@ -67,7 +68,7 @@ func (i *Issuer) parseJWTBearer(form Form) (grant, error) {
 	}, nil
 }
 
-func (g assertionGrant) prove(ctx context.Context, _ Client, _ int64) (proof, error) {
+func (g assertionGrant) prove(ctx context.Context, client Client, _ int64) (proof, error) {
 	event := EventOf(ctx)
 	var issuer TrustedIssuer
 	claims, err := g.assertions.Verify(ctx, g.token.Reveal(), func(ctx context.Context, name string) (Signer, bool, error) {
@@ -77,6 +78,11 @@ func (g assertionGrant) prove(ctx context.Context, _ Client, _ int64) (proof, er
 		}
 		if i.SubjectRule() == ClientSubjects {
 			return Signer{}, false, &RefusedAssertion{Reason: "the issuer proves clients, not users"}
+		}
+		if found && len(client.LoginAudiences) > 0 {
+			if i.Audiences = client.loginAudiencesOf(i); len(i.Audiences) == 0 {
+				return Signer{}, false, &RefusedAssertion{Reason: "no audience of the issuer is one of the client's"}
+			}
 		}
 		return i.Signer, found, err
 	}, g.expect)
@@ -121,6 +127,12 @@ func provenAt(c Claims) uint64 {
 		return uint64(c.IssuedAt)
 	}
 	return anyUserVersion
+}
+
+// loginAudiencesOf are the audiences of an issuer that tokens may have which the client
+// shows. Without this any app of the team could log in with what another app got.
+func (c Client) loginAudiencesOf(i TrustedIssuer) []string {
+	return slices.DeleteFunc(slices.Clone(i.Audiences), func(a string) bool { return !slices.Contains(c.LoginAudiences, a) })
 }
 
 // nameAndRoles are what the issuer says of a user in the claims that the operator chose.

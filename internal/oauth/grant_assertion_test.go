@@ -26,8 +26,8 @@ func newAssertionWorld(t *testing.T) (*world, *oauthtest.Assertions) {
 	w, p := newWorld(t), new(oauthtest.Assertions)
 	issuers := memory.NewIssuers()
 	for _, i := range []oauth.TrustedIssuer{
-		{Signer: oauth.Signer{Name: cognito}, UsernameClaim: "email", RolesClaim: "groups"},
-		{Signer: oauth.Signer{Name: backEnd}, Subjects: oauth.NamedSubjects},
+		{Signer: oauth.Signer{Name: cognito, Audiences: []string{"shop", "partner"}}, UsernameClaim: "email", RolesClaim: "groups"},
+		{Signer: oauth.Signer{Name: backEnd, Audiences: []string{"fob"}}, Subjects: oauth.NamedSubjects},
 	} {
 		_, err := issuers.SaveIssuer(t.Context(), i)
 		w.must(err)
@@ -220,6 +220,49 @@ func TestExchangedTokensEnd(t *testing.T) {
 	w.must(w.tokens.Raise(t.Context(), w.userSubject("alice"), oauth.StateChange{UserVersion: w.user("alice").Version + 1}))
 	_, err = w.token("app", exchangeForm(`{"iss":"`+backEnd+`","sub":"alice"}`, "read device_a")...)
 	wantCode(t, err, oauth.InvalidRequest)
+}
+
+// An app whose users come in by one issuer must not show what another app of the team got:
+// its client may have rights that the other's has not.
+func TestLoginAudiencesOfAClient(t *testing.T) {
+	w, p := newAssertionWorld(t)
+	shop, partner := `{"iss":"`+cognito+`","sub":"ann","aud":["shop"]}`, `{"iss":"`+cognito+`","sub":"ann","aud":["partner"]}`
+	both, byBackEnd := `{"iss":"`+cognito+`","sub":"ann","aud":["shop","partner"]}`, `{"iss":"`+backEnd+`","sub":"alice","aud":["fob"]}`
+	unregistered := `{"iss":"` + cognito + `","sub":"ann","aud":["elsewhere"]}`
+	for _, test := range []struct {
+		what      string
+		audiences []string
+		accepted  map[string]bool
+	}{
+		{"none is all", nil, map[string]bool{shop: true, partner: true, both: true, byBackEnd: true}},
+		{"one app", []string{"shop"}, map[string]bool{shop: true, partner: false, both: false, byBackEnd: false}},
+		{"both apps", []string{"partner", "shop"}, map[string]bool{shop: true, partner: true, both: true, byBackEnd: false}},
+		{"the back end alone", []string{"fob"}, map[string]bool{shop: false, partner: false, both: false, byBackEnd: true}},
+		{"what no issuer has", []string{"elsewhere"}, map[string]bool{shop: false, partner: false, both: false, byBackEnd: false, unregistered: false}},
+		{"and one that the issuer has", []string{"elsewhere", "shop"}, map[string]bool{shop: true, unregistered: false}},
+	} {
+		w.editClient("backend", func(c *oauth.Client) { c.LoginAudiences = test.audiences })
+		w.advance(11)
+		for token, accepted := range test.accepted {
+			for want, form := range map[oauth.Code][]string{
+				oauth.InvalidRequest: exchangeForm(token, "read"),
+				oauth.InvalidGrant:   {"grant_type", jwtBearer, "assertion", token, "scope", "read"},
+			} {
+				_, err := w.token("backend", form...)
+				if accepted {
+					w.must(err)
+					continue
+				}
+				wantCode(t, err, want)
+				if w.event.Reason != oauth.ReasonAssertion || w.event.Refusal == "" || w.event.Issuer == "" {
+					t.Errorf("%s: %s: logged %+v", test.what, token, w.event)
+				}
+			}
+		}
+	}
+	if p.Verified == 0 {
+		t.Error("nothing was looked at")
+	}
 }
 
 // The nonce of the request is what the token is compared with.

@@ -126,6 +126,8 @@ func ofUnused(c Client) error {
 		return errors.New("without a grant it gets no tokens: scopes, audiences, lifetimes and a maximum of authorizations have no effect")
 	case refreshes && !c.Allows(RefreshTokenGrant):
 		return fmt.Errorf("without the grant %s the idle time, lifetime and grace of refresh tokens have no effect", RefreshTokenGrant)
+	case len(c.LoginAudiences) > 0 && !c.Allows(TokenExchangeGrant) && !c.Allows(JWTBearerGrant):
+		return errors.New("without the grant token-exchange or jwt-bearer it shows no ID tokens and assertions: audiences of those have no effect")
 	case c.RefreshGrace > 0 && !c.Public:
 		return errors.New("refresh tokens of a confidential client do not rotate: a grace has no effect")
 	}

@@ -119,7 +119,7 @@ var clientsTests = []test{
 		want := testClient("app")
 		spoil := func(c oauth.Client) {
 			c.Secrets[0].Created = -1
-			c.Grants[0], c.Audiences[0], c.Introspects[0] = "spoiled", "spoiled", "spoiled"
+			c.Grants[0], c.Audiences[0], c.Introspects[0], c.LoginAudiences[0] = "spoiled", "spoiled", "spoiled", "spoiled"
 		}
 		saved := saveClient(t, s, in)
 		want.Version = saved.Version
@@ -203,6 +203,7 @@ func testClient(id ledger.ClientID) oauth.Client {
 		Audiences:         []string{"https://api.example.com"},
 		Introspects:       []string{"https://api.example.com", "https://other.example.com"},
 		SendsUserAddress:  true,
+		LoginAudiences:    []string{"com.example.shop", "com.example.shop.web"},
 		AccessLifetime:    600,
 		RefreshIdle:       601,
 		RefreshAbsolute:   602,

@@ -3,6 +3,7 @@ package oauthtest
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/fob-oauth/fob/internal/oauth"
 )
@@ -19,7 +20,7 @@ type Assertions struct {
 // CheckKeys implements oauth.Assertions.
 func (*Assertions) CheckKeys(string, []string) error { return nil }
 
-// Verify implements oauth.Assertions. It compares iss, and a nonce if there is one.
+// Verify implements oauth.Assertions. It compares iss, and aud and a nonce if there are any.
 func (a *Assertions) Verify(ctx context.Context, token string, find oauth.FindSigner, expect oauth.Expectation) (oauth.Claims, error) {
 	a.Verified++
 	a.Expected = expect
@@ -45,6 +46,12 @@ func (a *Assertions) Verify(ctx context.Context, token string, find oauth.FindSi
 	}
 	if !found || s.Name != c.Issuer && !(expect.Event && s.Name+"/" == c.Issuer) {
 		return oauth.Claims{}, &oauth.RefusedAssertion{Reason: "the issuer is not registered", About: oauth.RefusedIssuer}
+	}
+	c.Audiences, _ = c.Texts("aud")
+	for _, a := range c.Audiences {
+		if !slices.Contains(s.Audiences, a) {
+			return oauth.Claims{}, &oauth.RefusedAssertion{Reason: "an audience is not registered"}
+		}
 	}
 	if nonce, ok := c.Text("nonce"); ok && nonce != expect.Nonce {
 		return oauth.Claims{}, &oauth.RefusedAssertion{Reason: "the nonce is not of this request"}
