@@ -109,6 +109,7 @@ func TestAtTheProtocol(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 1))
 	var runs, stalls []func()
 	seen := map[string]bool{}
+	sampled := 0
 	for _, flow := range flows {
 		operations := bed.run(flow, nil, visitors[0])
 		if len(operations) == 0 {
@@ -126,6 +127,7 @@ func TestAtTheProtocol(t *testing.T) {
 				case atFullLength():
 					key += fmt.Sprint(flow.name, i)
 				case operation == "GetItem" && kind != resetBefore && kind != throttledForEver:
+				case flow.sampled && kind.stalls():
 				case kind.stalls(), kind == visitAfter && operation == "BatchGetItem":
 					key += flow.name
 				default:
@@ -135,6 +137,9 @@ func TestAtTheProtocol(t *testing.T) {
 					continue
 				}
 				seen[key] = true
+				if sampled++; flow.sampled && sampled%4 > 0 && !atFullLength() {
+					continue
+				}
 				if kind.stalls() {
 					stalls = append(stalls, func() { bed.run(flow, map[int]networkFault{i + 1: kind}, visitors[0]) })
 					continue
