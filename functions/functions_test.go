@@ -149,6 +149,7 @@ func TestPromise(t *testing.T) {
 		"revoke":     {checkARN: 1},
 		"introspect": {checkARN: 1},
 		"devices":    {checkARN: 1},
+		"users":      {checkARN: 1},
 		"events":     {},
 		"metadata":   {},
 	} {

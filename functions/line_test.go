@@ -83,9 +83,9 @@ var lineMembers = map[string]bool{
 	"function": true, "endpoint": true, "outcome": true, "status": true,
 	"store_calls": true, "read_units": true, "write_units": true, "duration_ms": true,
 	"source": true, "request_id": true, "gateway_request_id": true,
-	"edge": false, "client": false, "client_claimed": false, "grant": false, "name": false, "code": false, "reason": false, "scope": false, "issuer": false, "event": false, "refusal": false, "locator": false, "error": false, "_aws": false,
+	"edge": false, "client": false, "client_claimed": false, "grant": false, "name": false, "code": false, "reason": false, "scope": false, "issuer": false, "event": false, "subject": false, "refusal": false, "locator": false, "error": false, "_aws": false,
 	"issued": false, "returned": false, "refreshed": false, "replayed": false, "revoked": false,
-	"denied": false, "failed": false, "repeated": false, "evicted": false, "raced": false, "tampered": false,
+	"denied": false, "failed": false, "added": false, "changed": false, "removed": false, "repeated": false, "evicted": false, "raced": false, "tampered": false,
 }
 
 // whence returns what the gateway writes into its access log about the request of an

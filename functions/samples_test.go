@@ -60,6 +60,7 @@ func samples() map[string]sample {
 		status: http.StatusBadRequest, header: map[string]string{"Content-Language": "en"},
 		body: map[string]any{"err": "invalid_request", "description": "the event is not accepted"},
 	}
+	noUser := refused(http.StatusNotFound, "not_found", "there is no such user")
 	const base = httpAddress
 	described := reply{status: http.StatusOK, body: map[string]any{
 		"issuer": base, "token_endpoint": base + "/token", "revocation_endpoint": base + "/revoke", "introspection_endpoint": base + "/introspect",
@@ -103,6 +104,12 @@ func samples() map[string]sample {
 		"devices/events/list.json":          {asItIs: badToken, filledIn: &listed},
 		"devices/events/end.json":           {asItIs: badToken, filledIn: &done},
 		"devices/events/sign-out.json":      {asItIs: badToken, filledIn: &done},
+		"users/events/list.json":            {asItIs: badToken, filledIn: &reply{status: http.StatusOK, body: map[string]any{"users": "the sample's user"}}},
+		"users/events/change.json":          {asItIs: badToken, filledIn: &noUser},
+		"users/events/devices.json":         {asItIs: badToken, filledIn: &reply{status: http.StatusOK, body: map[string]any{"devices": []any{}}}},
+		"users/events/end.json":             {asItIs: badToken, filledIn: &done},
+		"users/events/sign-out-user.json":   {asItIs: badToken, filledIn: &done},
+		"users/events/sign-out.json":        {asItIs: badToken, filledIn: &noUser},
 		"metadata/events/metadata.json":     {asItIs: described},
 	}
 }
@@ -133,6 +140,8 @@ func settled(body map[string]any) map[string]any {
 			body[name] = "an id"
 		case name == "devices" && listsThisDevice(value):
 			body[name] = "a list with this device"
+		case name == "users" && isSamplesUser(value):
+			body[name] = "the sample's user"
 		}
 	}
 	return body
@@ -148,6 +157,11 @@ func listsThisDevice(value any) bool {
 	}
 	this := current[0].(map[string]any)
 	return this["device"] == "sample" && this["client_id"] == demoClient
+}
+
+func isSamplesUser(value any) bool {
+	list, _ := value.([]any)
+	return len(list) == 1 && list[0].(map[string]any)["username"] == demoUser
 }
 
 // Every sample event gets the answer that it is a sample of, in the encoding
@@ -196,7 +210,9 @@ func TestSamples(t *testing.T) {
 				if name == "devices" {
 					scope = "devices device_sample"
 				}
-				if forJWT {
+				if name == "users" {
+					e = filledIn(t, e, functions["token"].asBackEnd(t))
+				} else if forJWT {
 					_, body := bodyOf(t, e)
 					e.Body, e.IsBase64Encoded = s.signed(t, key, body), false
 				} else {
@@ -279,6 +295,7 @@ func recoded(t *testing.T, e events.APIGatewayV2HTTPRequest) events.APIGatewayV2
 // routesOf are the routes of functions that are not at their own name.
 var routesOf = map[string][]string{
 	"devices":  {"/devices", "/devices/{device}", "/devices/sign-out"},
+	"users":    {"/users", "/users/{id}", "/users/{id}/devices", "/users/{id}/devices/{device}", "/users/{id}/devices/sign-out", "/sign-out"},
 	"metadata": {"/.well-known/oauth-authorization-server"},
 }
 
@@ -288,6 +305,9 @@ func contentTypeOf(path string) string {
 	case "events/events/set.json":
 		return "application/secevent+jwt"
 	case "events/events/apple.json":
+		return "application/json"
+	}
+	if strings.HasPrefix(path, "users/") {
 		return "application/json"
 	}
 	return "application/x-www-form-urlencoded"
@@ -306,7 +326,7 @@ func TestSamplesHaveTheGatewaysShape(t *testing.T) {
 					t.Errorf("the function has no route %s", route)
 				}
 			}
-			called := strings.NewReplacer("{device}", e.PathParameters["device"]).Replace(route)
+			called := strings.NewReplacer("{device}", e.PathParameters["device"], "{id}", e.PathParameters["id"]).Replace(route)
 			at := e.RequestContext
 			got := []string{e.Version, e.RouteKey, at.RouteKey, e.RawPath, at.HTTP.Path, at.AccountID, at.DomainName, at.Stage, at.HTTP.SourceIP, at.HTTP.UserAgent, at.HTTP.Protocol}
 			want := []string{"2.0", at.HTTP.Method + " " + route, at.HTTP.Method + " " + route, called, called, "123456789012", e.Headers["host"], "$default", e.Headers["x-forwarded-for"], e.Headers["user-agent"], "HTTP/1.1"}

@@ -83,17 +83,19 @@ func newStage(t *testing.T) *stage {
 	s.know("client secret", demoAPISecret)
 	s.know("password", demoPassword)
 
-	must(t, s.fixture.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": nil, "devices": nil}}))
+	must(t, s.fixture.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": nil, "devices": nil, "users": nil, "sign-out": nil}}))
 	all, err := scope.Of("read", "write", "devices")
 	must(t, err)
 	read, err := scope.Of("read")
+	must(t, err)
+	ofBackEnd, err := scope.Of("read", "write", "devices", "users", "sign-out")
 	must(t, err)
 	now := time.Now().Unix()
 	hash := func(text string) []oauth.ClientSecret {
 		return []oauth.ClientSecret{{Hash: oauth.HashClientSecret(secret.New(text)), Created: now}}
 	}
 	for _, c := range []oauth.Client{
-		{ID: demoClient, Secrets: hash(demoClientSecret), Grants: oauth.GrantTypes(), Scopes: all, DefaultScopes: read, Audiences: []string{demoAPI}},
+		{ID: demoClient, Secrets: hash(demoClientSecret), Grants: oauth.GrantTypes(), Scopes: ofBackEnd, DefaultScopes: read, Audiences: []string{demoAPI}},
 		{ID: demoApp, Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant}, Scopes: all, DefaultScopes: read, Audiences: []string{demoAPI}},
 		{ID: demoAPI, Secrets: hash(demoAPISecret), Introspects: []string{demoAPI}},
 	} {
@@ -132,6 +134,9 @@ func (s *stage) environment(t *testing.T, name, dynamoDB, secretsManager string)
 		environment["FOB_MINT_SECRET"] = mintARN
 		environment["FOB_PASSWORD_GRANT"] = "true"
 	case "introspect":
+		environment["FOB_ISSUER"] = ""
+	case "users":
+		environment["FOB_USERS_TABLE"] = s.fixture.Tables.Users
 		environment["FOB_ISSUER"] = ""
 	case "authorizer":
 		environment["FOB_AUDIENCE"] = ""

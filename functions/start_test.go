@@ -25,6 +25,7 @@ func TestCallsBeforeTheFirstRequest(t *testing.T) {
 		"revoke":     {checkARN: 1},
 		"introspect": {checkARN: 1},
 		"devices":    {checkARN: 1},
+		"users":      {checkARN: 1},
 		"events":     {},
 		"metadata":   {},
 	} {
@@ -171,7 +172,7 @@ func TestOutage(t *testing.T) {
 			t.Errorf("%s: the line: %v", i.name, a.line)
 		}
 	}
-	events := map[string]string{"token": "client_credentials", "revoke": "revoke", "introspect": "introspect", "devices": "list", "events": "set"}
+	events := map[string]string{"token": "client_credentials", "revoke": "revoke", "introspect": "introspect", "devices": "list", "events": "set", "users": "list"}
 	for _, name := range functionNames() {
 		if name == "metadata" {
 			continue // it asks nobody
@@ -182,6 +183,9 @@ func TestOutage(t *testing.T) {
 			e := readSample(t, filepath.Join(name, "events", events[name]+".json"))
 			if name == "devices" { // which asks the tables for genuine tokens alone
 				e = filledIn(t, e, s.run(t, "token").login(t, "devices device_sample"))
+			}
+			if name == "users" {
+				e = filledIn(t, e, s.run(t, "token").asBackEnd(t))
 			}
 			good := http.StatusOK
 			if name == "events" { // which looks up issuers for genuine forms alone

@@ -80,7 +80,7 @@ func (s stores) signIns() *oauth.SignIns {
 
 // ofLaptop are those that serve's endpoints work on.
 func (s stores) ofLaptop() laptop.Stores {
-	return laptop.Stores{Tokens: s.tokens, Subjects: s.subjects, Clients: s.clients, Issuers: s.issuers, Users: s.users}
+	return laptop.Stores{Tokens: s.tokens, Subjects: s.subjects, Clients: s.clients, Issuers: s.issuers, Users: s.users, People: s.users}
 }
 
 // withStores runs a command on the tables and explains its error.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/config"
@@ -26,16 +27,30 @@ import (
 // Verifying returns a Verifier with warm connections, and its Tokens store. An
 // error means that the function must not start; see [Warm].
 func Verifying(ctx context.Context, c config.Base, log *slog.Logger) (*oauth.Verifier, *dynamo.Tokens, error) {
+	verifier, tokens, _, err := verifying(ctx, c, log)
+	return verifier, tokens, err
+}
+
+// LookingAfterUsers is Verifying with the stores of users and issuers.
+func LookingAfterUsers(ctx context.Context, c config.Users, log *slog.Logger) (*oauth.Verifier, *dynamo.Tokens, *dynamo.Users, *dynamo.Issuers, error) {
+	verifier, tokens, db, err := verifying(ctx, c.Base, log)
+	if err != nil {
+		return nil, nil, nil, nil, err
+	}
+	return verifier, tokens, dynamo.NewUsers(db, c.UsersTable), dynamo.NewIssuers(db, c.ClientsTable), nil
+}
+
+func verifying(ctx context.Context, c config.Base, log *slog.Logger) (*oauth.Verifier, *dynamo.Tokens, *dynamodb.Client, error) {
 	cfg, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	db := dynamo.NewClient(cfg)
 	ring := keys.NewCache(keys.CheckSource(cfg, c.KeysFile, c.CheckSecret), time.Now)
 	clients := oauth.NewClientCache(dynamo.NewClients(db, c.ClientsTable), time.Now)
 	tokens := dynamo.NewTokens(db, c.TokensTable)
 	verifier := &oauth.Verifier{Tokens: tokens, Clients: clients, Keys: ring, Now: time.Now}
-	return verifier, tokens, Warm(ctx, log, clients, ring)
+	return verifier, tokens, db, Warm(ctx, log, clients, ring)
 }
 
 // Receiving returns the stores of events. Its connection to DynamoDB is warm, or an outage

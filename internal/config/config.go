@@ -38,6 +38,16 @@ type Introspect struct {
 	Issuer string `env:"FOB_ISSUER"`
 }
 
+// Users configures functions/users.
+type Users struct {
+	Base
+	// UsersTable holds users and the counters of wrong passwords.
+	UsersTable string `env:"FOB_USERS_TABLE,required,notEmpty"`
+	// Issuer is the address below which a new user's is. Empty means the address that the
+	// gateway says the request came to.
+	Issuer string `env:"FOB_ISSUER"`
+}
+
 // Authorizer configures functions/authorizer.
 type Authorizer struct {
 	Base
@@ -199,6 +209,8 @@ func (t Token) faults() error {
 }
 
 func (i Introspect) faults() error { return errors.Join(i.Base.faults(), validateIssuer(i.Issuer)) }
+
+func (u Users) faults() error { return errors.Join(u.Base.faults(), validateIssuer(u.Issuer)) }
 
 func (m Metadata) faults() error { return validateIssuer(m.Issuer) }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/userimport"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
@@ -34,6 +35,7 @@ type Stores struct {
 	Clients  oauth.Clients
 	Issuers  oauth.Issuers
 	Users    oauth.Users
+	People   oauth.UserRegistry // the same users, for back ends
 }
 
 // answerTimeout bounds one request, which is answered within a second.
@@ -68,6 +70,10 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 	}
 	receiver := &oauth.Receiver{Issuers: issuer.Issuers, Assertions: issuer.Assertions, Subjects: s.Subjects}
 	signIns := &oauth.SignIns{Tokens: s.Tokens, Subjects: s.Subjects, Clients: clients, Keys: verifier.Keys, Now: time.Now}
+	backEnds := wire.ForBackEnds(wire.People{
+		Verifier: verifier, SignIns: signIns, Issuers: issuer.Issuers, NewUser: userimport.ParseUser,
+		Registrar: &oauth.Registrar{Users: s.People, Subjects: s.Subjects, Tokens: s.Tokens, Passwords: issuer.Passwords, Now: time.Now},
+	}, o)
 	// No ServeMux: it redirects paths that it would rather have, and a client would
 	// send its credentials along. The paths are routes, as the template has them.
 	devices := wire.Devices(verifier, signIns, o)
@@ -80,6 +86,13 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		wire.DevicePath:     devices,
 		wire.SignOutPath:    devices,
 		wire.EventsPath:     wire.Events(receiver, o),
+
+		wire.UsersPath:         backEnds,
+		wire.UserPath:          backEnds,
+		wire.UserDevicesPath:   backEnds,
+		wire.UserDevicePath:    backEnds,
+		wire.UserSignOutPath:   backEnds,
+		wire.GlobalSignOutPath: backEnds,
 		// No gateway is in front, so /me verifies the token itself.
 		wire.MePath:              wire.Me(verifier, o),
 		wire.MetadataPath:        metadata,
@@ -128,6 +141,17 @@ func refuse(w http.ResponseWriter, status int, description string) {
 // routeOf is the route of a path, as a gateway would match it: the one with a
 // variable takes a single segment that has no route of its own.
 func routeOf(path string) string {
+	if user, within := strings.CutPrefix(path, wire.UsersPath+"/"); within {
+		switch segments := strings.Split(user, "/"); {
+		case len(segments) == 2:
+			return wire.UserDevicesPath
+		case len(segments) == 3 && segments[2] == "sign-out":
+			return wire.UserSignOutPath
+		case len(segments) == 3:
+			return wire.UserDevicePath
+		}
+		return wire.UserPath
+	}
 	device, within := strings.CutPrefix(path, wire.DevicesPath+"/")
 	if !within || device == "" || strings.Contains(device, "/") || path == wire.SignOutPath {
 		return path
@@ -140,6 +164,12 @@ func routeOf(path string) string {
 type fewAtOnce struct {
 	oauth.Passwords
 	turns chan struct{}
+}
+
+func (f fewAtOnce) Hash(password secret.Text) (secret.Text, error) {
+	f.turns <- struct{}{}
+	defer func() { <-f.turns }()
+	return f.Passwords.Hash(password)
 }
 
 func (f fewAtOnce) Verify(password, hash secret.Text) (ok, outdated bool, err error) {

@@ -52,6 +52,8 @@ func TestRouteOf(t *testing.T) {
 	for path, want := range map[string]string{
 		"/devices": "/devices", "/devices/sign-out": "/devices/sign-out", "/devices/ipad": "/devices/{device}", "/devices/devices": "/devices/{device}",
 		"/devices/": "/devices/", "/devices/a/b": "/devices/a/b", "/devices/devices/b": "/devices/devices/b", "/devices/sign-out/": "/devices/sign-out/",
+		"/users": "/users", "/users/u_x": "/users/{id}", "/users/u_x/devices": "/users/{id}/devices", "/users/": "/users/{id}", "/users/a/b/c/d": "/users/{id}",
+		"/users/u_x/devices/ipad": "/users/{id}/devices/{device}", "/users/u_x/devices/sign-out": "/users/{id}/devices/sign-out", "/sign-out": "/sign-out",
 		"/token": "/token", "/token/": "/token/", "/": "/", "": "",
 	} {
 		if got := routeOf(path); got != want {

@@ -57,7 +57,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 		delete(documented, route)
 		var got []string
 		for _, method := range []string{"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"} {
-			rec := w.do(t, request{method: method, path: strings.Replace(route, "{device}", "ipad", 1)})
+			rec := w.do(t, request{method: method, path: strings.NewReplacer("{device}", "ipad", "{id}", "u_nobody").Replace(route)})
 			if rec.Code != http.StatusMethodNotAllowed {
 				got = append(got, method)
 				continue
@@ -129,8 +129,9 @@ func newWorld(t *testing.T) *world {
 	if err := demo.Seed(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
+	addBackEnd(t, r)
 	faulty := storetest.NewFaulty(storetest.Stores{Tokens: tokens, Subjects: tokens, Clients: clients, Issuers: issuers, Users: users})
-	s := laptop.Stores{Tokens: faulty, Subjects: faulty, Clients: faulty, Issuers: faulty, Users: faulty}
+	s := laptop.Stores{Tokens: faulty, Subjects: faulty, Clients: faulty, Issuers: faulty, Users: faulty, People: users}
 	fetch := func(context.Context) (*bearer.MintRing, error) { return ring, nil }
 	return &world{laptop.Handler(s, fetch, wire.Options{}), faulty, issuers, demo.JSON()}
 }
@@ -312,7 +313,7 @@ func (w *world) rows(t *testing.T) (rows []row) {
 		r.noHost = true
 		rows = append(rows, row{request: r, status: 400, code: oauth.InvalidRequest})
 	}
-	return append(append(rows, w.eventRows(t)...),
+	return append(append(rows, append(w.eventRows(t), w.userRows(t)...)...),
 		row{request: request{method: http.MethodGet, path: laptop.OpenAPIPath}, status: 200},
 		// They end the tokens of the requests above.
 		row{request: signOut.as(refresh), status: 204},

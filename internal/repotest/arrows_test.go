@@ -42,7 +42,7 @@ var arrows = map[string][]string{
 
 	"docs": {},
 
-	"internal/laptop":     {"docs", "internal/assertion", "internal/bearer", "internal/keys", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/wire"},
+	"internal/laptop":     {"docs", "internal/assertion", "internal/bearer", "internal/keys", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/userimport", "internal/wire"},
 	"internal/smoke":      {"internal/ledger", "internal/oauth", "internal/secret", "internal/wire"},
 	"internal/userimport": {"internal/jsonobject", "internal/oauth", "internal/password", "internal/secret", "internal/text"},
 
@@ -92,12 +92,12 @@ var unlinked = map[string][]string{
 	"cmd/":               {module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", module + "internal/assertion/assertiontest", module + "internal/openapitest", "testing"},
 }
 
-// proving is what no function but token may link: what hashes passwords, and what
+// proving is what few functions may link: what hashes passwords, and what
 // fetches keys of others and believes their JWTs. Events are such JWTs.
 var proving = map[string][]string{
-	module + "internal/password":      {"functions/token"},
-	"golang.org/x/crypto/argon2":      {"functions/token"},
-	"github.com/alexedwards/argon2id": {"functions/token"},
+	module + "internal/password":      {"functions/token", "functions/users"},
+	"golang.org/x/crypto/argon2":      {"functions/token", "functions/users"},
+	"github.com/alexedwards/argon2id": {"functions/token", "functions/users"},
 	module + "internal/assertion":     {"functions/token", "functions/events"},
 	"github.com/go-jose/go-jose/v4":   {"functions/token", "functions/events"},
 }

@@ -25,7 +25,7 @@ func TestTemplateFaults(t *testing.T) {
 		{"concurrency without its parameter", "!If [ReserveRevoke, !Ref RevokeConcurrency", "!If [ReserveToken, !Ref TokenConcurrency", "ReservedConcurrentExecutions"},
 		{"concurrency reserved by default", "Default: -1", "Default: 10", "Concurrency"},
 		{"a variable is missing", "          FOB_ISSUER: !Ref Issuer\n", "          FOB_NAME: !Ref Issuer\n", "Introspect: environment"},
-		{"a variable too many", "          FOB_ISSUER: !Ref Issuer\n", "          FOB_ISSUER: !Ref Issuer\n          FOB_USERS_TABLE: !Ref UsersTable\n", "Introspect: environment"},
+		{"a variable too many", "        Variables:\n          FOB_ISSUER: !Ref Issuer\n      Events:", "        Variables:\n          FOB_ISSUER: !Ref Issuer\n          FOB_USERS_TABLE: !Ref UsersTable\n      Events:", "Introspect: environment"},
 		{"tables swapped", "FOB_TOKENS_TABLE: !Ref TokensTable", "FOB_TOKENS_TABLE: !Ref UsersTable", "environment"},
 		{"the mint key for everybody", "        FOB_CHECK_SECRET: !Ref CheckKeys\n", "        FOB_CHECK_SECRET: !Ref CheckKeys\n        FOB_MINT_SECRET: !Ref MintKeys\n", "Revoke: environment"},
 		{"a local endpoint in AWS", endpointVariable + `: ""`, endpointVariable + ": http://localhost:8000", "environment"},

@@ -91,6 +91,29 @@ var functions = map[string]function{
 		},
 		attributes: map[any][]string{getAtt("TokensTable.Arn"): {"pk", "sk", "epoch", "user_version"}},
 	},
+	"users": {
+		config: new(config.Users),
+		memory: 1024, // argon2id
+		routes: map[string]string{
+			"Route": "GET " + wire.UsersPath, "HeadRoute": "HEAD " + wire.UsersPath, "AddRoute": "POST " + wire.UsersPath,
+			"UserRoute": "GET " + wire.UserPath, "UserHeadRoute": "HEAD " + wire.UserPath,
+			"ChangeRoute": "PATCH " + wire.UserPath, "RemoveRoute": "DELETE " + wire.UserPath,
+			"DevicesRoute": "GET " + wire.UserDevicesPath, "DevicesHeadRoute": "HEAD " + wire.UserDevicesPath,
+			"DeviceRoute":  "DELETE " + wire.UserDevicePath,
+			"SignOutRoute": "POST " + wire.UserSignOutPath, "DeviceSignOutRoute": "DELETE " + wire.UserSignOutPath,
+			"GlobalSignOutRoute": "POST " + wire.GlobalSignOutPath, "WrongMethodRoute": "GET " + wire.GlobalSignOutPath,
+		},
+		allows: map[any][]string{
+			getAtt("TokensTable.Arn"): {
+				"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem",
+			},
+			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
+			getAtt("UsersTable.Arn"): {
+				"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem",
+			},
+			ref("CheckKeys"): {"secretsmanager:GetSecretValue"},
+		},
+	},
 	"metadata": {
 		config: new(config.Metadata),
 		memory: 128,

@@ -77,7 +77,7 @@ func (o Options) record(r *http.Request, endpoint string, event *oauth.Event, st
 	}
 	counters := []counter{{"raced", event.Raced}, {"tampered", event.Tampered}, {"evicted", event.Evicted}}
 	switch event.Outcome {
-	case oauth.Issued, oauth.Returned, oauth.Refreshed, oauth.Repeated, oauth.Replayed, oauth.Revoked, oauth.Denied, oauth.Failed:
+	case oauth.Issued, oauth.Returned, oauth.Refreshed, oauth.Repeated, oauth.Replayed, oauth.Revoked, oauth.Added, oauth.Changed, oauth.Removed, oauth.Denied, oauth.Failed:
 		counters = append(counters, counter{string(event.Outcome), 1})
 	}
 	o.Log.LogAttrs(ctx, level, "request", withMetrics(attrs, counters, now)...)

@@ -17,7 +17,7 @@ import (
 // mount than the template's.
 func (c call) documented() string {
 	switch route := c.matched(); {
-	case c.endpoint == "users", c.endpoint == "sign-out":
+	case c.endpoint == "users" && !slices.Contains([]string{wire.UsersPath, wire.UserPath, wire.UserDevicesPath, wire.UserDevicePath, wire.UserSignOutPath}, route):
 		return ""
 	case c.endpoint == "metadata":
 		return cmp.Or(c.path, wire.MetadataPath)

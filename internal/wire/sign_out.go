@@ -15,7 +15,7 @@ import (
 // issuer and its own sub. It takes access tokens of clients that speak for themselves and
 // have the scope [oauth.SignOutScope].
 func SignOut(p People, o Options) http.Handler {
-	return newHandler("sign-out", o, func(w http.ResponseWriter, r *http.Request) (answer, error) {
+	return newHandler("users", o, func(w http.ResponseWriter, r *http.Request) (answer, error) {
 		if r.Method != http.MethodPost {
 			return answer{}, errMethodNotIn(http.MethodPost)
 		}

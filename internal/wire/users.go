@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -54,6 +55,19 @@ func Users(p People, o Options) http.Handler {
 		}
 		oauth.EventOf(r.Context()).Subject = at.id
 		return serve(w, r, at)
+	})
+}
+
+// ForBackEnds is [Users] and [SignOut] in one function.
+func ForBackEnds(p People, o Options) http.Handler {
+	users, signOut := Users(p, o), SignOut(p, o)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// That of a user's devices is not the global one, whatever the id.
+		if parent, last := lastSegments(r.URL.Path); last == signOutSegment && parent != devicesSegment {
+			signOut.ServeHTTP(w, r)
+			return
+		}
+		users.ServeHTTP(w, r)
 	})
 }
 
@@ -151,8 +165,11 @@ func (u users) add(w http.ResponseWriter, r *http.Request, _ usersPlace) (answer
 	event := oauth.EventOf(r.Context())
 	if oauth.IsChange(err, oauth.EntryExists) {
 		there, err := u.Registrar.User(r.Context(), n.Username)
+		if oauth.IsChange(err, oauth.NoSuchEntry) {
+			return answer{}, oauth.Unavailable("add a user", errors.New("the one of that name was removed meanwhile"))
+		}
 		if err != nil {
-			return answer{}, ofChange(err) // 404: removed meanwhile
+			return answer{}, err
 		}
 		event.Subject = there.ID
 		return answer{}, &existsError{there.ID}

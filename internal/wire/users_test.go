@@ -24,6 +24,9 @@ func (w *world) people(signIns *oauth.SignIns, issuers *memory.Issuers) wire.Peo
 func usersRoute(path string) string {
 	parts := strings.Split(path, "/")
 	if len(parts) > 2 {
+		if !strings.HasPrefix(parts[2], "u_") || strings.HasSuffix(path, "/") {
+			return "$default"
+		}
 		parts[2] = "{id}"
 	}
 	if len(parts) > 4 && parts[4] != "sign-out" {

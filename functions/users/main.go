@@ -1,0 +1,44 @@
+// Command users is the Lambda function behind /users and /sign-out, where back ends look
+// after users. It reads and writes Users, lists, deletes and raises epochs in Tokens, and
+// reads Clients and the check keys; it hashes passwords, compares none, and can mint
+// nothing.
+package main
+
+import (
+	"context"
+	"net/http"
+	"os"
+
+	"github.com/fob-oauth/fob/internal/apigw"
+	"github.com/fob-oauth/fob/internal/compose"
+	"github.com/fob-oauth/fob/internal/config"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/password"
+	"github.com/fob-oauth/fob/internal/userimport"
+	"github.com/fob-oauth/fob/internal/wire"
+)
+
+func main() {
+	if apigw.Serve(newHandler) != nil {
+		os.Exit(1)
+	}
+}
+
+func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
+	c, err := config.Read[config.Users]()
+	if err != nil {
+		return nil, err
+	}
+	o.Edge, o.Issuer = c.Edge, c.Issuer
+	verifier, tokens, users, issuers, err := compose.LookingAfterUsers(ctx, c, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	return wire.ForBackEnds(wire.People{
+		Verifier:  verifier,
+		Registrar: &oauth.Registrar{Users: users, Subjects: tokens, Tokens: tokens, Passwords: password.Hasher{}, Now: verifier.Now},
+		SignIns:   &oauth.SignIns{Tokens: tokens, Subjects: tokens, Clients: verifier.Clients, Keys: verifier.Keys, Now: verifier.Now},
+		Issuers:   issuers,
+		NewUser:   userimport.ParseUser,
+	}, o), nil
+}
