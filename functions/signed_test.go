@@ -53,6 +53,7 @@ func (s *stage) signed(t *testing.T, key assertiontest.Key, text string) string 
 		claims := assertiontest.Members{"iss": demoIssuer, "aud": demoApp, "sub": "1", "iat": now, "exp": now + 60}
 		switch signedPlaceholder.FindStringSubmatch(place)[1] {
 		case "event":
+			claims["sub"] = "2" // it ends what the issuer proved in this second and before
 			claims["jti"], claims["events"] = "1", assertiontest.Members{"https://schemas.openid.net/secevent/risc/event-type/account-disabled": assertiontest.Members{}}
 		case "assertion":
 			claims["aud"] = httpAddress
