@@ -27,6 +27,7 @@ const (
 	// ParamUserAddress is fob's own: the address of the user's device, as a back end saw it.
 	ParamUserAddress = "user_address"
 
+	paramAudience           = "audience"             // RFC 8693 §2.1
 	paramSubjectToken       = "subject_token"        // RFC 8693 §2.1
 	paramSubjectTokenType   = "subject_token_type"   // RFC 8693 §2.1
 	paramRequestedTokenType = "requested_token_type" // RFC 8693 §2.1
@@ -43,7 +44,7 @@ func TokenParameters() map[string]bool {
 		paramGrantType: false, paramScope: false, paramUsername: false, paramTokenBindingID: false, paramResource: false,
 		ParamUserAddress: false,
 		paramPassword:    true, paramRefreshToken: true,
-		paramSubjectTokenType: false, paramRequestedTokenType: false, paramActorTokenType: false,
+		paramAudience: false, paramSubjectTokenType: false, paramRequestedTokenType: false, paramActorTokenType: false,
 		paramSubjectToken: true, paramActorToken: true, paramAssertion: true, paramNonce: true,
 	}
 }
@@ -106,7 +107,9 @@ func (i *Issuer) parse(req TokenRequest) (q question, err error) {
 	case RefreshTokenGrant:
 		q.grant, err = parseRefreshToken(i.open, form)
 	case TokenExchangeGrant:
-		q.grant, err = i.parseTokenExchange(form)
+		if q.resource, err = exchangeTarget(form); err == nil {
+			q.grant, err = i.parseTokenExchange(form)
+		}
 	case JWTBearerGrant:
 		q.grant, err = i.parseJWTBearer(form)
 	}

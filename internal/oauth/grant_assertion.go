@@ -53,6 +53,16 @@ func (i *Issuer) parseTokenExchange(form Form) (grant, error) {
 	}, nil
 }
 
+// exchangeTarget is the audience that an exchange names in one of two parameters (RFC 8693
+// §2.1), or in both; empty for all of the client.
+func exchangeTarget(form Form) (string, error) {
+	resource, audience := form[paramResource], form[paramAudience]
+	if resource != "" && audience != "" && resource != audience {
+		return "", refuse(InvalidTarget, "resource and audience differ: a token is for one of the client's audiences or for all")
+	}
+	return cmp.Or(resource, audience), nil
+}
+
 func (i *Issuer) parseJWTBearer(form Form) (grant, error) {
 	switch {
 	case i.Assertions == nil:

@@ -69,3 +69,34 @@ func TestRefreshWithResource(t *testing.T) {
 	_, err = w.refresh("backend", wide.RefreshToken, "resource", orders)
 	wantCode(t, err, oauth.InvalidTarget)
 }
+
+// RFC 8693 §2.1: an exchange may name the target as an audience, which need not be a URI. A
+// name that was ignored would get a token for all audiences of the client.
+func TestExchangeForAnAudience(t *testing.T) {
+	w, _ := newAssertionWorld(t)
+	w.editClient("backend", func(c *oauth.Client) { c.Audiences = []string{"orders", "mail"} })
+	w.saveClient(oauth.Client{ID: "api-of-both", Introspects: []string{"orders", "mail"}})
+	ann := `{"iss":"` + cognito + `","sub":"ann"}`
+	byResource, err := w.token("backend", exchangeForm(ann, "read device_a", "resource", "orders")...)
+	w.must(err)
+	for what, target := range map[string][]string{
+		"audience": {"audience", "orders"},
+		"both":     {"audience", "orders", "resource", "orders"},
+	} {
+		answer, err := w.token("backend", exchangeForm(ann, "read device_a", target...)...)
+		w.must(err)
+		if got := w.introspect("api-of-both", answer.AccessToken).Audiences; !slices.Equal(got, []string{"orders"}) || !same(answer.AccessToken, byResource.AccessToken) {
+			t.Errorf("%s: a token for %q", what, got)
+		}
+	}
+	for _, target := range [][]string{{"audience", "elsewhere"}, {"audience", "mail", "resource", "orders"}} {
+		_, err := w.token("backend", exchangeForm(ann, "read device_a", target...)...)
+		wantCode(t, err, oauth.InvalidTarget)
+	}
+	// Other grants have no such parameter.
+	answer, err := w.token("backend", w.passwordForm("alice", "read device_a", "audience", "elsewhere")...)
+	w.must(err)
+	if got := w.introspect("api-of-both", answer.AccessToken).Audiences; len(got) != 2 {
+		t.Errorf("a password with an audience: a token for %q", got)
+	}
+}
