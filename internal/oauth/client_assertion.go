@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -112,19 +113,35 @@ func (i *Issuer) signerFor(ctx context.Context, c Client, audience string) (Sign
 
 // faultOf is why the claims of an assertion whose signature is right do not prove c.
 func (c Client) faultOf(claims Claims) error {
-	if c.JWKS == "" {
-		if claims.Subject != c.Trusts.Subject {
-			return &RefusedAssertion{Reason: "sub is another one than the client trusts"}
-		}
-		return nil
-	}
 	switch {
+	case c.JWKS == "" && claims.Subject != c.Trusts.Subject:
+		return &RefusedAssertion{Reason: "sub is another one than the client trusts"}
+	case c.JWKS == "" && onBehalf(claims):
+		return &RefusedAssertion{Reason: "sub is not who asked AWS for the token"}
+	case c.JWKS == "":
+		return nil
 	case claims.Subject != string(c.ID): // RFC 7523 §3
 		return &RefusedAssertion{Reason: "sub is not the client that signed"}
 	case claims.ID == "": // OpenID Connect Core 1.0 §9
 		return &RefusedAssertion{Reason: "an assertion of a client without jti"}
 	}
 	return nil
+}
+
+// onBehalf reports whether AWS STS signed a token whose sub is not the principal that asked
+// for it. In the mode OriginIdentity, sub is what a login in front of AWS calls its user, and
+// a user may be called like a role. Tokens from before that mode have no principal_id.
+func onBehalf(claims Claims) bool {
+	raw := claims.JSON("https://sts.amazonaws.com/")
+	if raw == nil {
+		return false
+	}
+	var aws map[string]json.RawMessage
+	if json.Unmarshal(raw, &aws) != nil {
+		return true
+	}
+	asked, _ := Claims{}.WithAll(aws).Text("principal_id")
+	return aws["principal_id"] != nil && asked != claims.Subject
 }
 
 // faultsOfAssertions does not look into the keys, and does not look up the issuer: see

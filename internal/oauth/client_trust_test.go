@@ -91,7 +91,7 @@ func TestTrustedWorkload(t *testing.T) {
 	}
 	// Kubernetes puts a token into a file for as long as it lives, and some platforms give
 	// no jti. So a token serves until exp, and as long as the issuer's MaxAge says.
-	token := w.role(w.aws.Key(), assertiontest.Members{"jti": nil})
+	token := w.role(w.aws.Key(), assertiontest.Members{"jti": nil, "https://sts.amazonaws.com/": nil})
 	for range 2 {
 		w.must(w.ask("nightly", token))
 	}
@@ -100,6 +100,7 @@ func TestTrustedWorkload(t *testing.T) {
 	w.advance(61)
 	wantInvalidClient(t, "after exp", w.ask("nightly", token))
 
+	w.must(w.ask("nightly", w.role(w.aws.Key(), assertiontest.Members{"https://sts.amazonaws.com/": map[string]any{"aws_account": "123456789012"}})))
 	long := w.role(w.aws.Key(), assertiontest.Members{"exp": w.clock.Load() + 3600})
 	w.advance(oauth.DefaultAssertionAge)
 	w.must(w.ask("nightly", long))
@@ -141,6 +142,8 @@ func TestHostileTrust(t *testing.T) {
 		"of nobody":                        {"nightly", elsewhere(forger, "https://evil.example")},
 		"a forger's key":                   {"nightly", w.role(forger, nil)},
 		"a forger's key under its id":      {"nightly", w.role(stolen, nil)},
+		"asked for by another role":        {"nightly", w.role(key, assertiontest.Members{"https://sts.amazonaws.com/": map[string]any{"principal_id": "arn:aws:iam::123456789012:role/web"}})},
+		"claims of AWS that are none":      {"nightly", w.role(key, assertiontest.Members{"https://sts.amazonaws.com/": "x"})},
 		"expired":                          {"nightly", w.role(key, assertiontest.Members{"exp": now - 60})},
 		"without exp":                      {"nightly", w.role(key, assertiontest.Members{"exp": nil})},
 		"without iat, and a long life":     {"nightly", w.role(key, assertiontest.Members{"iat": nil, "exp": now + 3600})},

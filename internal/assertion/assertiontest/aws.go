@@ -44,7 +44,7 @@ func RoleClaims(issuer, audience string, now int64) Members {
 	return Members{
 		"iss": issuer, "aud": audience, "sub": RoleARN, "iat": now, "exp": now + 300, "jti": "0c8b1e2f-5a77-4a4e-9d5e-1f6f1b2c3d4e",
 		"https://sts.amazonaws.com/": Members{
-			"aws_account": "123456789012", "source_region": "eu-central-1", "org_id": "o-abc1234567",
+			"principal_id": RoleARN, "aws_account": "123456789012", "source_region": "eu-central-1", "org_id": "o-abc1234567",
 			"ou_path":                    "o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/",
 			"principal_tags":             Members{"environment": "production"},
 			"lambda_source_function_arn": "arn:aws:lambda:eu-central-1:123456789012:function:nightly",
