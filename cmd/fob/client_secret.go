@@ -31,6 +31,9 @@ A secret that leaked is replaced at once with --now: the client is locked out un
 it has the new one. Tokens that were issued with the old secret stay active; fob
 client sign-out ends them, too.
 
+A client that moved over to keys, or to an issuer that it trusts, needs no secret: --finish
+drops the last one, too.
+
 A change holds within 10 seconds.`
 
 type rotateOptions struct{ stdin, finish, cancel, now bool }
@@ -168,8 +171,11 @@ func dropSecret(ctx context.Context, p *program, r *oauth.Registrar, id ledger.C
 		return err
 	}
 	which := "older"
-	if newer {
+	switch {
+	case newer:
 		which = "newer"
+	case len(saved.Secrets) == 0:
+		which = "last"
 	}
 	return p.confirmf(viewClient(saved), "The %s secret of %s is dropped. It is refused within 10 seconds.", which, shown(string(id)))
 }

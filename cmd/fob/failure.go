@@ -139,7 +139,7 @@ func (p *program) explain(err error, of sentences) error {
 	case oauth.TwoSecrets:
 		return fail(exitConflict, "the client %q has two secrets already: drop the older one with --finish, or both with --now", e.Name)
 	case oauth.OneSecret:
-		return fail(exitConflict, "the client %q has one secret only: fob client rotate-secret %s gives it the next", e.Name, e.Name)
+		return fail(exitConflict, "the client %q has no secret that it can do without: fob client rotate-secret %s gives it the next", e.Name, e.Name)
 	}
 	return err
 }

@@ -261,6 +261,25 @@ func TestRegistrarTrust(t *testing.T) {
 		}
 	}
 
+	// Who moved over needs no secret any more, but for introspection.
+	moved := with(func(*oauth.Trust) {})
+	moved.ID = "moved"
+	_, err := w.registrar.AddClient(t.Context(), moved, secret.New("CANARY-of-20-characters"))
+	w.must(err)
+	_, err = w.registrar.DropSecret(t.Context(), "moved", true)
+	wantChange(t, "drop the newer of one", err, oauth.OneSecret)
+	c, err := w.registrar.DropSecret(t.Context(), "moved", false)
+	if err != nil || len(c.Secrets) != 0 {
+		t.Errorf("drop the last secret: %d left, %v", len(c.Secrets), err)
+	}
+	_, err = w.registrar.DropSecret(t.Context(), "moved", false)
+	wantChange(t, "drop none", err, oauth.OneSecret)
+	moved.ID, moved.Introspects = "introspects", []string{"b"}
+	_, err = w.registrar.AddClient(t.Context(), moved, secret.New("CANARY-of-20-characters"))
+	w.must(err)
+	_, err = w.registrar.DropSecret(t.Context(), "introspects", false)
+	wantChange(t, "drop the secret that introspects", err, oauth.InvalidEntry)
+
 	edit := func(change func(c *oauth.Client)) error {
 		_, err := w.registrar.EditClient(t.Context(), "deploy", func(c *oauth.Client) error { change(c); return nil })
 		return err

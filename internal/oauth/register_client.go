@@ -261,12 +261,16 @@ func (r *Registrar) AddSecret(ctx context.Context, id ledger.ClientID, s secret.
 	})
 }
 
-// DropSecret drops the older of two secrets, or the newer one.
+// DropSecret drops the older of two secrets, or the newer one. The only one of a client
+// that asserts is an older way to authenticate, and is dropped too.
 func (r *Registrar) DropSecret(ctx context.Context, id ledger.ClientID, newer bool) (Client, error) {
 	return r.changeClient(ctx, id, func(c *Client) error {
 		switch {
 		case c.Public:
 			return c.MayAddSecret(true)
+		case len(c.Secrets) == 1 && !newer && c.Asserts():
+			c.Secrets = nil
+			return invalidEntry(ClientEntry, string(id), r.ofKeys(*c))
 		case len(c.Secrets) < maxClientSecrets:
 			return &ChangeError{Kind: OneSecret, Entry: ClientEntry, Name: string(id)}
 		case newer:

@@ -11,6 +11,8 @@ import (
 
 	"github.com/fob-oauth/fob/internal/assertion"
 	"github.com/fob-oauth/fob/internal/assertion/assertiontest"
+	"github.com/fob-oauth/fob/internal/memory"
+	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/wire"
 )
@@ -246,6 +248,44 @@ func TestAssertionOfAClient(t *testing.T) {
 			token := key.Sign(t, nil, assertiontest.Members{"iss": "signer", "sub": "signer", "aud": try.aud, "jti": "1", "iat": now, "exp": now + 60})
 			a := w.send(t, by, call{endpoint: "token", body: form("grant_type", "client_credentials", "client_id", try.id, "client_assertion", token, "client_assertion_type", try.kind)})
 			if a.status != try.status {
+				t.Errorf("%+v: %d %s", try, a.status, a.body)
+			}
+		}
+	})
+}
+
+// N94: the token of a platform needs the client's id, and is for the issuer identifier alone.
+func TestAssertionOfAPlatform(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		key := assertiontest.NewKey(t, "ES384")
+		const platform, role = "https://platform.example", "arn:aws:iam::123456789012:role/robot"
+		issuers := memory.NewIssuers()
+		_, err := issuers.SaveIssuer(t.Context(), oauth.TrustedIssuer{
+			Signer: oauth.Signer{Name: platform, Algorithms: []string{"ES384"}, JWKS: assertiontest.JWKS(t, key)}, Subjects: oauth.ClientSubjects,
+		})
+		must(t, err)
+		c, _, err := w.registry.Client(t.Context(), "signer")
+		must(t, err)
+		c.JWKS, c.Trusts = "", oauth.Trust{Issuer: platform, Subject: role}
+		_, err = w.registry.SaveClient(t.Context(), c)
+		must(t, err)
+		w.issuer.Issuers, w.issuer.Assertions = oauth.NewIssuerCache(issuers, w.now.Now), assertion.New(w.now.Now, nil)
+		w.options.Issuer = "https://id.example/fob"
+		w.handlers["token"] = wire.Token(w.issuer, w.options)
+		for _, try := range []struct {
+			aud, sub, id string
+			status       int
+		}{
+			{"https://id.example/fob", role, "signer", 200},
+			{"https://id.example/fob", role, "", 401},
+			{"https://id.example/fob", role, "shop", 401},
+			{"https://id.example/fob", role + "s", "signer", 401},
+			{"https://id.example/fob/token", role, "signer", 401},
+		} {
+			now := w.now.Now().Unix()
+			token := key.Sign(t, nil, assertiontest.Members{"iss": platform, "sub": try.sub, "aud": try.aud, "iat": now, "exp": now + 300})
+			a := w.send(t, by, call{endpoint: "token", body: form("grant_type", "client_credentials", "client_id", try.id, "client_assertion", token, "client_assertion_type", clientAssertionType)})
+			if a.status != try.status || a.status == 401 && !strings.Contains(a.body, "client authentication failed") {
 				t.Errorf("%+v: %d %s", try, a.status, a.body)
 			}
 		}
