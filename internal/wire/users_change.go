@@ -38,6 +38,9 @@ func (u users) change(w http.ResponseWriter, r *http.Request, at usersPlace) (an
 		c.Roles = &roles
 	}
 	if read["disabled"] != nil {
+		if !read.Has("disabled") { // null would let in a user by a slip
+			return answer{}, invalidRequest("disabled must be true or false")
+		}
 		c.Disabled = &disabled
 	}
 	user, err := u.Registrar.UserByID(r.Context(), at.id)

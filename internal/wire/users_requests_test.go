@@ -48,6 +48,7 @@ func TestBodiesOfUsers(t *testing.T) {
 		{"a change to a short password", "PATCH", "/users/u_ada", `{"password":"CANARY"}`, 400},
 		{"a change to an empty password", "PATCH", "/users/u_ada", `{"password":""}`, 400},
 		{"a change to a bad role", "PATCH", "/users/u_ada", `{"roles":["CANARY role"]}`, 400},
+		{"disabled as nothing", "PATCH", "/users/u_ada", `{"disabled":null}`, 400},
 		{"disabled as a text", "PATCH", "/users/u_ada", `{"disabled":"CANARY"}`, 400},
 		{"sign out what", "POST", "/users/u_ada/devices/sign-out", `{"which":"CANARY"}`, 400},
 		{"sign out all and one", "POST", "/users/u_ada/devices/sign-out", `{"which":"all","device":"ipad"}`, 400},
