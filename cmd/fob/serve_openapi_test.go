@@ -17,7 +17,16 @@ import (
 // testdata/clients/schemathesis has its settings.
 func TestOpenAPIBySchemathesis(t *testing.T) {
 	l := language(t, "schemathesis", "requirements.txt")
-	fob := serveHere(t)
+	fob, _, operate := fobWithOperator(t)
+	scopes := []string{"read", "write", "devices", "users", "sign-out"}
+	for _, name := range scopes[3:] {
+		operate("scope", "add", name)
+	}
+	set := []string{"client", "set", fob.ClientID}
+	for _, name := range scopes {
+		set = append(set, "--scope", name)
+	}
+	operate(set...)
 	about, err := json.Marshal(fob)
 	if err != nil {
 		t.Fatal(err)

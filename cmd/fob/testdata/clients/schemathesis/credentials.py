@@ -1,8 +1,10 @@
-"""Hooks of schemathesis: half of the forms and all resources get true credentials.
+"""Hooks of schemathesis: half of the forms and all resources get true credentials, and half of
+what is about a user is about one who exists.
 
 $FOB is the first line of `fob serve --json`.
 """
 
+import itertools
 import json
 import os
 import zlib
@@ -36,9 +38,23 @@ class User:
 USER = User()
 
 
-@schemathesis.auth(refresh_interval=None).apply_to(path_regex="^/(devices|me)")
+def token_of_back_end():
+    form = {"grant_type": "client_credentials", "scope": "users sign-out"}
+    return requests.post(FOB["token_endpoint"], auth=CLIENT, data=form).json()["access_token"]
+
+
+def add_user(names=itertools.count()):
+    bearer = {"Authorization": "Bearer " + token_of_back_end()}
+    response = requests.post(FOB["issuer"] + "/users", headers=bearer, json={"username": f"user-{next(names)}"})
+    response.raise_for_status()
+    return response.json()["id"]
+
+
+@schemathesis.auth(refresh_interval=None).apply_to(path_regex="^/(devices|me|users|sign-out)")
 class Bearer:
     def get(self, case, context):
+        if case.operation.path.startswith(("/users", "/sign-out")):
+            return token_of_back_end()
         kind = "access_token" if case.operation.path == "/me" else "refresh_token"
         return USER.get()[kind]
 
@@ -48,13 +64,16 @@ class Bearer:
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Half of the forms, chosen by their content, get what is true in place of what was made up."""
+    """Half of the requests, chosen by their content, get what is true in place of what was made up."""
+    made_up = zlib.crc32(repr((case.path_parameters, case.query, case.body)).encode()) % 2
     if case.query and "after" in case.query:
         case.query["after"] = ""  # only fob makes these; an empty one is none
+    if not made_up and "id" in (case.path_parameters or {}):
+        case.path_parameters["id"] = add_user()
     form = case.body
     if case.media_type != "application/x-www-form-urlencoded" or not isinstance(form, dict):
         return
-    if case.operation.path.startswith("/devices") or zlib.crc32(repr(sorted(form.items())).encode()) % 2:
+    if case.operation.path.startswith("/devices") or made_up:
         return
     for name in ("client_id", "client_secret", "client_assertion", "client_assertion_type"):
         form.pop(name, None)
