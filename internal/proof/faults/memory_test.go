@@ -29,7 +29,8 @@ func (p memoryPlan) String() string {
 	return s
 }
 
-// runInMemory runs a flow once and returns how many calls it made.
+// runInMemory runs a flow once and returns how many calls it made after it was
+// prepared.
 func runInMemory(t *testing.T, flow clientFlow, p memoryPlan, stats *statistics) (calls, tokenCalls int) {
 	t.Helper()
 	tokens, users := memory.NewTokens(), memory.NewUsers()
@@ -45,6 +46,8 @@ func runInMemory(t *testing.T, flow clientFlow, p memoryPlan, stats *statistics)
 	if flow.prepare != nil {
 		before = flow.prepare(r)
 	}
+	prepared := faulty.Calls()
+	tap.calls = 0
 	for n, how := range p.faults {
 		faulty.Fail(n, how)
 	}
@@ -62,7 +65,7 @@ func runInMemory(t *testing.T, flow clientFlow, p memoryPlan, stats *statistics)
 	}
 	r.strict = p.endless == 0 && p.stranger == nil
 	flow.act(r, before)
-	calls, tokenCalls = faulty.Calls(), tap.calls
+	calls, tokenCalls = faulty.Calls()-prepared, tap.calls
 	for n := range p.faults {
 		if n <= calls {
 			stats.faults.Add(1)
