@@ -90,3 +90,33 @@ func TestRefusedParts(t *testing.T) {
 		}
 	}
 }
+
+// A forged event is refused as any other forged token is, before a key is fetched.
+func TestHostileEvents(t *testing.T) {
+	w := newWorld(t)
+	key := assertiontest.NewKey(t, "ES256")
+	w.issuer.Publish(key)
+	asEvent := func(more assertiontest.Members) assertiontest.Members {
+		claims := assertiontest.Members{"jti": "e1", "events": assertiontest.Members{"x": assertiontest.Members{}}}
+		for name, value := range more {
+			claims[name] = value
+		}
+		return w.claims(claims)
+	}
+	good := map[string]bool{"an event": true, "no sub": true, "no exp": true, "iat an hour back": true}
+	for what, c := range hostile(t, key, asEvent) {
+		_, err := w.verify(t, c.token, oauth.Expectation{Event: true})
+		if good[what] {
+			delete(good, what)
+			wantAccepted(t, what, err)
+		} else {
+			wantRefused(t, what, err)
+		}
+	}
+	if len(good) > 0 {
+		t.Errorf("not among the hostile tokens: %v", good)
+	}
+	if discoveries, sets := w.issuer.Fetches(); discoveries+sets != 2 {
+		t.Errorf("%d discoveries, %d key sets fetched, want one of each", discoveries, sets)
+	}
+}

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"crypto/x509"
+	"slices"
 
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
@@ -47,7 +48,7 @@ var publicClient = oauth.Client{Public: true}
 
 // flows are all. The signed ones take a sample of what grows with the square of their calls,
 // and of the faults at the protocol: what they do after their proof, the others do too.
-var flows = append(clientFlows, sampled(signedFlows)...)
+var flows = slices.Concat(clientFlows, sampled(signedFlows), eventFlows)
 
 func sampled(flows []clientFlow) (all []clientFlow) {
 	for _, f := range flows {

@@ -311,6 +311,12 @@ func (r *run) introspect(in *instance, token string) answer {
 // tries again like a client.
 func (r *run) signOut(in *instance) (ok bool) {
 	r.Helper()
+	return r.signOutBy(in, func(ctx context.Context) error { return in.subjects.Raise(ctx, r.who, oauth.StateChange{}) })
+}
+
+// signOutBy ends all sign-ins of the subject by what raises its epoch.
+func (r *run) signOutBy(in *instance, raise func(context.Context) error) (ok bool) {
+	r.Helper()
 	own, done := r.doubt(func(k *answeredToken) bool { return k.token.Locator.Subject == ledger.SubjectKey(r.who) })
 	defer done()
 	tries := 1
@@ -320,7 +326,7 @@ func (r *run) signOut(in *instance) (ok bool) {
 	for range tries {
 		r.visited = false
 		ctx, cancel := context.WithTimeout(r.Context(), r.deadline-300*time.Millisecond)
-		err := in.subjects.Raise(ctx, r.who, oauth.StateChange{})
+		err := raise(ctx)
 		cancel()
 		r.stats.operations.Add(1)
 		if err == nil {

@@ -31,7 +31,7 @@ func (r *run) backEnd() string  { return "https://back-end.example/" + string(r.
 
 // registered is a registration of an issuer of the run.
 func (r *run) registered(name string, subjects oauth.SubjectRule, jwks string) oauth.TrustedIssuer {
-	i := oauth.TrustedIssuer{Subjects: subjects, Signer: oauth.Signer{Name: name, Algorithms: oauth.Algorithms(), JWKS: jwks, PrivateAddresses: true}}
+	i := oauth.TrustedIssuer{Subjects: subjects, Events: subjects == oauth.HashedSubjects, Signer: oauth.Signer{Name: name, Algorithms: oauth.Algorithms(), JWKS: jwks, PrivateAddresses: true}}
 	if subjects != oauth.ClientSubjects {
 		i.Audiences = []string{"com.example.app"}
 	}
