@@ -64,7 +64,7 @@ func testBudgetOfEvents(t *testing.T, endpoint string, absent float64) {
 			login := w.exchange(budgetIssuer, "001234.abc")
 			w.must(w.event(w.key, budgetIssuer, disabled)(w.t.Context()))
 			return login
-		}, "", oauth.InvalidRequest, price{calls: map[string]int{read: 2, get: 2}, found: 4, none: 2}}, // it looks twice: decision 18
+		}, "", oauth.InvalidRequest, price{calls: map[string]int{read: 1}, found: 1, none: 1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newBudgetWorld(t, endpoint)

@@ -63,6 +63,7 @@ type proof struct {
 	username    string
 	roles       []string
 	userVersion uint64 // the User.Version that a password was checked against
+	dated       bool   // userVersion is in what was shown, so a second look finds no other
 	mayRefresh  bool   // the login may come with a refresh token
 
 	refresh bearer.Token  // zero for a login

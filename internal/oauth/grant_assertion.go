@@ -109,7 +109,7 @@ func (g assertionGrant) prove(ctx context.Context, client Client, _ int64) (proo
 	p := proof{userVersion: anyUserVersion, mayRefresh: true, denied: g.refused}
 	switch issuer.SubjectRule() {
 	case HashedSubjects:
-		p.subject, p.userVersion = issuer.hashedSubject(claims.Subject), provenAt(claims)
+		p.subject, p.userVersion, p.dated = issuer.hashedSubject(claims.Subject), provenAt(claims), true
 		p.username, p.roles = issuer.nameAndRoles(claims)
 		return p, nil
 	case NamedSubjects:

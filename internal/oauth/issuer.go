@@ -125,7 +125,7 @@ starts:
 				// The password or the roles were changed since they were read: a token must
 				// not outlive them.
 				outdated := proved.userVersion < reading.State.UserVersion
-				if reading.State.Disabled || outdated && fresh {
+				if reading.State.Disabled || outdated && (fresh || proved.dated) {
 					return none, deny(event, proved, reading.State)
 				}
 				if outdated {
