@@ -172,6 +172,13 @@ func TestTokensFromBeforeAnEvent(t *testing.T) {
 	}
 	_, err := w.token("app", exchangeForm(young, "read device_phone")...)
 	w.must(err)
+	// One without iat may be as old as an ID token can be.
+	for _, left := range []int64{-1, 60, oauth.DefaultAssertionAge} {
+		_, err = w.token("app", exchangeForm(fmt.Sprintf(`{"iss":%q,"sub":"ann","exp":%d}`, cognito, w.clock.Load()+left), "read device_phone")...)
+		wantCode(t, err, oauth.InvalidRequest)
+	}
+	_, err = w.token("app", exchangeForm(fmt.Sprintf(`{"iss":%q,"sub":"ann","exp":%d}`, cognito, w.clock.Load()+oauth.DefaultAssertionAge+1), "read device_phone")...)
+	w.must(err)
 	_, err = w.token("app", exchangeForm(w.idToken(cognito, "bob", -1), "read device_phone")...)
 	w.must(err)
 }

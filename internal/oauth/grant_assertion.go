@@ -109,7 +109,7 @@ func (g assertionGrant) prove(ctx context.Context, client Client, _ int64) (proo
 	p := proof{userVersion: anyUserVersion, mayRefresh: true, denied: g.refused}
 	switch issuer.SubjectRule() {
 	case HashedSubjects:
-		p.subject, p.userVersion, p.dated = issuer.hashedSubject(claims.Subject), provenAt(claims), true
+		p.subject, p.userVersion, p.dated = issuer.hashedSubject(claims.Subject), issuer.provenAt(claims), true
 		p.username, p.roles = issuer.nameAndRoles(claims)
 		return p, nil
 	case NamedSubjects:
@@ -131,12 +131,9 @@ func (g assertionGrant) prove(ctx context.Context, client Client, _ int64) (proo
 
 // provenAt is when the issuer said who the user is, in the place of a user's version. The
 // time of an event about the user is one too, so what was issued before it proves nothing
-// after it. A token without iat, which lives for minutes, is taken for new.
-func provenAt(c Claims) uint64 {
-	if c.IssuedAt > 0 {
-		return uint64(c.IssuedAt)
-	}
-	return anyUserVersion
+// after it. A token without iat is taken for as old as it may be.
+func (i TrustedIssuer) provenAt(c Claims) uint64 {
+	return uint64(max(0, cmp.Or(c.IssuedAt, c.Expires-i.AssertionAge())))
 }
 
 // loginAudiencesOf are the audiences of an issuer that tokens may have which the client

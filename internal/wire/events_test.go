@@ -34,10 +34,11 @@ func push(body string) call {
 // of its user.
 func TestEventsEndpoint(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
-		for _, c := range []struct {
+		for n, c := range []struct {
 			status int
 			body   string
 		}{{http.StatusAccepted, bare(disabledEvent(began))}, {http.StatusOK, wrapped(disabledEvent(began + 1))}} {
+			idToken := fmt.Sprintf(`{"iss":%q,"sub":"ada","iat":%d}`, issuerName, began+n)
 			login := w.expect(t, by, step{call: asApp("token", "grant_type", "urn:ietf:params:oauth:grant-type:token-exchange",
 				"subject_token_type", "urn:ietf:params:oauth:token-type:id_token", "subject_token", idToken, "scope", "read device_x"), status: 200})
 			if !w.isActive(t, by, login.text("access_token")) {

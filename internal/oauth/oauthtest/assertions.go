@@ -36,6 +36,7 @@ func (a *Assertions) Verify(ctx context.Context, token string, find oauth.FindSi
 	c.Subject, _ = c.Text("sub")
 	c.ID, _ = c.Text("jti")
 	_ = json.Unmarshal(c.JSON("iat"), &c.IssuedAt) // none is zero
+	_ = json.Unmarshal(c.JSON("exp"), &c.Expires)
 	if (c.JSON("events") != nil) != expect.Event {
 		return oauth.Claims{}, &oauth.RefusedAssertion{Reason: "an event in place of another token, or the reverse"}
 	}
