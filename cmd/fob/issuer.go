@@ -39,7 +39,8 @@ func issuerCommand(p *program) *cobra.Command {
 			Short: "Remove an issuer",
 			Long: `Remove an issuer. Within 10 seconds its tokens prove nothing. Tokens that fob issued to
 its users stay active: sign out the users, or end the tokens of the clients that they used
-with fob client sign-out.`,
+with fob client sign-out. Clients that trust it are refused until they authenticate in
+another way.`,
 			Example: "  fob issuer remove https://accounts.google.com",
 			Args:    oneArg("the issuer's name"),
 			RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
