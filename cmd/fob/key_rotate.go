@@ -44,7 +44,7 @@ func rotateKeys(ctx context.Context, p *program, v rotation.Vault, given seconds
 			_, _ = fmt.Fprintf(w, "Retired: %s.\n", strings.Join(retired, ", "))
 		}
 		if !view.Turned {
-			_, _ = fmt.Fprintf(w, "Nothing was turned: key %d is active since %s, less than a day ago. With --again it is turned all the same.\n", done.Active.KID, view.Active.Since)
+			_, _ = fmt.Fprintf(w, "Nothing was turned: key %d is active since %s, less than a day ago. With --again it is turned anyway.\n", done.Active.KID, view.Active.Since)
 			return
 		}
 		_, _ = fmt.Fprintf(w, "Key %d is active at every instance, since %s.\n", done.Active.KID, view.Active.Since)

@@ -51,7 +51,7 @@ func userRemoveCommand(p *program) *cobra.Command {
 }
 
 func removeUsers(ctx context.Context, p *program, r *oauth.Registrar, names []string, wait seconds) error {
-	// All of them are looked up first: a slip of the pen changes nothing.
+	// All of them are looked up first: one misspelt name changes nothing.
 	users := make([]oauth.User, len(names))
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {

@@ -145,8 +145,8 @@ func checkSince(raw json.RawMessage, states map[string]State) error {
 // is inactive.
 func (r *CheckRing) IssuerEpoch() uint64 { return r.issuerEpoch }
 
-// Knows reports whether the ring has kid, retired or not. What another instance
-// made under a key that this ring does not know may be newer than the ring.
+// Knows reports whether the ring has kid, retired or not. A token under a key that it does
+// not know may come from an instance with a newer ring.
 func (r *CheckRing) Knows(kid uint8) bool {
 	_, known := r.states[kid]
 	return known

@@ -1,8 +1,8 @@
 // Package keys fetches the key ring, from AWS Secrets Manager or from a file,
 // and keeps it for at most a minute.
 //
-// It knows where the texts lie and how old they may be. What they mean is
-// package bearer's business, and no key text appears in its errors.
+// It knows where the texts lie and how old they may be; package bearer knows their
+// meaning. No key text appears in its errors.
 package keys
 
 import (

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// What serve prints is one shell script for sh, bash and zsh that needs curl and
-// sed, and is pasted line by line. So that no shell trips over it:
+// The output of fob serve is a shell script for sh, bash and zsh, which is pasted line by
+// line. It needs curl and sed, and keeps two rules:
 //
 //   - There are no comments behind commands, and comments have no characters that
 //     a shell knows: an interactive zsh takes them for commands.

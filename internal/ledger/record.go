@@ -73,7 +73,7 @@ type Record struct {
 	RID           bearer.RID
 	Epochs        Epochs // under which the record was made or last written
 	// ScopesVersion is the version of the registry that granted the scopes when the
-	// record was made. It is zero if there are none but the device.
+	// record was made. It is zero if the device is the only scope.
 	ScopesVersion uint64
 
 	Access, AccessPrev   Slot

@@ -19,7 +19,7 @@ import (
 
 // A legacy hash is one that cannot stay as it is: a round of SHA, which a graphics
 // card guesses by the billions a second, or PBKDF2, of which WSO2 runs a sixtieth
-// of what is recommended. What is stored is argon2id over its digest:
+// of what is recommended. The table gets argon2id over its digest:
 //
 //	$wrapped$sha256$<salt>$argon2id$v=19$m=...,t=...,p=...$<salt>$<key>
 //	$wrapped$pbkdf2-sha256,i=10000,l=32$<salt>$argon2id$...

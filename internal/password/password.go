@@ -65,8 +65,8 @@ var errNotOurs = errors.New("read a password hash: of no kind we know, or beyond
 // the empty hash it reports false after the same work.
 //
 // A hash of another system, and one of a password as it was sent, is outdated, unless it
-// proved less than the whole password (see isWhole). An error means that the hash is none
-// that Hash or Foreign makes.
+// proved less than the whole password (see isWhole). An error means that neither Hash
+// nor Foreign makes such a hash.
 func (h Hasher) Verify(password, hash secret.Text) (ok, outdated bool, err error) {
 	prepared := password.Prepared()
 	h.Hide.hide(prepared, hash.Reveal())

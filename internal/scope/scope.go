@@ -2,7 +2,7 @@
 // and free of order, with the device that a device_ scope names.
 //
 // A Set says nothing about who may have it; that is policy and lives in package
-// oauth. What the package promises is one canonical form: two requests mean the
+// oauth. The package promises one canonical form: two requests mean the
 // same scopes if and only if their Sets are equal with ==. Everything that
 // decides "the same token" builds on that.
 package scope

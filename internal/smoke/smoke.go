@@ -101,8 +101,8 @@ func (d Deployment) explain(err error) error {
 	return d.Explain(err)
 }
 
-// register adds the client and the user. What may be there afterwards has to be
-// cleaned up, also after an error.
+// register adds the client and the user. It notes each that may be there afterwards, also
+// after an error, so that cleaning up removes it.
 func (d Deployment) register(ctx context.Context, r *run) error {
 	reg := d.Registrar
 	mayBeThere := func(err error) bool {
@@ -130,7 +130,7 @@ func (d Deployment) cleanUp(ctx context.Context, r *run) error {
 		subject := oauth.SubjectOf(string(r.client.ID))
 		_, err := d.SignIns.End(ctx, subject, oauth.Filter{})
 		if r.unanswered && err == nil {
-			// What is still under way must not leave a token that lives.
+			// A request that is under way may still make a token: end that too.
 			err = d.SignIns.SignOut(ctx, subject)
 		}
 		note("the tokens of "+subject.ID, err)

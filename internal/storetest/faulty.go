@@ -119,8 +119,7 @@ func (f *Faulty) try(ctx context.Context, doing string, call func() error) error
 	return nil
 }
 
-// Try makes one call that is none of the Faulty's own methods, with its count and its
-// faults.
+// Try makes a call for which Faulty has no method. It is counted, and fails, like the others.
 func (f *Faulty) Try(ctx context.Context, doing string, call func() error) error {
 	return f.try(ctx, doing, call)
 }

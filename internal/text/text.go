@@ -1,6 +1,6 @@
 // Package text reads text as editors and shells leave it in files and on standard
-// input: [UTF8] and [Line] take away what is no part of the content. What the content
-// may be is the caller's to check.
+// input: [UTF8] and [Line] take away everything that is not content. The caller checks the
+// content.
 package text
 
 import (
