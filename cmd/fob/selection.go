@@ -14,6 +14,7 @@ import (
 // selection is which Authorizations a command is about.
 type selection struct {
 	user, subject, client, device string // from the flags
+	issuer, sub                   string // from the flags; subject is their hash
 
 	filter oauth.Filter
 }
@@ -31,18 +32,26 @@ func (s *selection) addSubjectFlags(cmd *cobra.Command) {
 	f.SortFlags = false
 	f.StringVar(&s.user, "user", "", "of the user with this `name`")
 	f.StringVar(&s.subject, "subject", "", "of this sub: a user's `id`, which begins with u_, or a client's")
+	f.StringVar(&s.issuer, "issuer", "", "of the user whom the issuer with this `name` calls --sub")
+	f.StringVar(&s.sub, "sub", "", "`sub` in the tokens of --issuer")
 }
 
 // parse fills the filter.
 func (s *selection) parse(cmd *cobra.Command) error {
-	if err := oneOf(cmd, "user", "subject"); err != nil {
+	if err := oneOf(cmd, "user", "subject", "issuer"); err != nil {
 		return err
 	}
 	// A variable that was not set must not select more than was meant.
-	for _, flag := range []string{"user", "subject", "client", "device"} {
+	for _, flag := range []string{"user", "subject", "issuer", "sub", "client", "device"} {
 		if f := cmd.Flags().Lookup(flag); f != nil && f.Changed && f.Value.String() == "" {
 			return fail(exitUsage, "--%s is empty: leave it out, or say which", flag)
 		}
+	}
+	if (s.issuer == "") != (s.sub == "") {
+		return fail(exitUsage, "--issuer and --sub belong together")
+	}
+	if s.issuer != "" {
+		s.subject = oauth.HashedUserID(s.issuer, s.sub)
 	}
 	s.filter.Client = ledger.ClientID(s.client)
 	if s.device == "" {
@@ -59,7 +68,7 @@ func (s *selection) parse(cmd *cobra.Command) error {
 func (s *selection) parseSubject(cmd *cobra.Command) error {
 	err := s.parse(cmd)
 	if err == nil && *s == (selection{}) {
-		err = fail(exitUsage, "%s needs --user or --subject", cmd.CommandPath())
+		err = fail(exitUsage, "%s needs --user, --subject or --issuer", cmd.CommandPath())
 	}
 	return err
 }
@@ -75,9 +84,25 @@ func (s selection) one(ctx context.Context, from stores) (subject ledger.Subject
 		return oauth.SubjectOf(u.ID), true, err
 	case s.subject != "":
 		subject, err = findSubject(ctx, from, s.subject)
+		if s.issuer != "" && exitCode(err) == exitNotFound {
+			err = fail(exitNotFound, "nobody whom %s calls %q has signed in: see fob issuer list for the names of issuers", s.issuer, s.sub)
+		}
 		return subject, true, err
 	}
 	return ledger.Subject{}, false, nil
+}
+
+// issuerIsKnown refuses an issuer that may be a slip, or whose sub is a name of fob's. It is for
+// a command that takes users who were never here.
+func (s selection) issuerIsKnown(ctx context.Context, from stores) error {
+	if s.issuer == "" {
+		return nil
+	}
+	i, err := from.registrar().TrustedIssuer(ctx, s.issuer)
+	if err == nil && i.SubjectRule() != oauth.HashedSubjects {
+		err = fail(exitUsage, "the issuer %s has no users of its own: for a user of fob there is --user", s.issuer)
+	}
+	return err
 }
 
 // findSubject refuses a sub without a user or client: it may be a slip, or a user's

@@ -31,8 +31,9 @@ disable.`,
 			Long: `Refuse the logins of a user, and end all of the user's tokens on every device, at once
 and for good. It also works for a user of an issuer (see fob issuer), whom fob user list
 does not have, and before that user's first login. /me, /introspect and fob device list
-show the sub.`,
+show the sub; or name the issuer, and whom it means.`,
 			Example: `  fob subject disable --subject u_b4q2...
+  fob subject disable --issuer https://appleid.apple.com --sub 001234.abc
   fob subject disable --user ann@example.com`,
 		}),
 		subjectStateCommand(p, false, &cobra.Command{
@@ -60,6 +61,9 @@ func subjectStateCommand(p *program, disabled bool, cmd *cobra.Command) *cobra.C
 				return err
 			}
 			id = subject.ID
+		}
+		if err := which.issuerIsKnown(ctx, s); err != nil {
+			return err
 		}
 		err := s.registrar().SetSubjectDisabled(ctx, id, disabled)
 		if oauth.IsChange(err, oauth.NoSuchEntry) {
