@@ -32,6 +32,12 @@ import (
 
 func TestPageOfMobile(t *testing.T) { runPage(t, "mobile.md", "", os.Environ(), 12) }
 
+func TestPageOfUsers(t *testing.T) {
+	engine := dynamotest.Engine(t)
+	f := &dynamotest.Fixture{DB: dynamo.NewClient(dynamotest.Config(engine)), Tables: newTableNames()}
+	runPage(t, "users.md", engine, append(os.Environ(), fixtureEnv(t, f)...), 15)
+}
+
 func TestPageOfOperatingOnDynoxide(t *testing.T) { runOperating(t, dynamotest.Engine(t)) }
 
 // TestPageOfOperatingOnDynamoDBLocal: the page starts this engine, in Docker.
