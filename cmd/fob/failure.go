@@ -129,7 +129,7 @@ func (p *program) explain(err error, of sentences) error {
 		return fail(exitConflict, "there is %s %q already: %s", articled(e.Entry), e.Name, instead[e.Entry])
 	case oauth.NoSuchEntry:
 		if e.Entry == oauth.UserEntry && isUserID(e.Name) {
-			return fail(exitNotFound, "there is no user with the name %q, which looks like an id: fob user list has both", e.Name)
+			return fail(exitNotFound, "there is no user with the name %q, which looks like an id: fob user show --id finds the user", e.Name)
 		}
 		return fail(exitNotFound, "there is no %s %q: see fob %s list", e.Entry, e.Name, e.Entry)
 	case oauth.SecretOfPublic:

@@ -39,27 +39,37 @@ func listUsers(ctx context.Context, p *program, s stores) error {
 }
 
 func userShowCommand(p *program) *cobra.Command {
+	var byID bool
 	cmd := &cobra.Command{
 		Use:   "show NAME",
 		Short: "Show a user",
 		Long: `Show a user: the id that APIs know as sub, the roles, whether logins are refused, and
 how many devices and scopes are signed in. fob device list shows them.
 ` + judgedHelp,
-		Example: "  fob user show ann@example.com",
-		Args:    oneArg("the user's name"),
+		Example: `  fob user show ann@example.com
+  fob user show --id u_b4q2...`,
+		Args: oneArg("the user's name"),
 	}
+	cmd.Flags().BoolVar(&byID, "id", false, "NAME is the user's id, which APIs and log lines have")
 	p.ring.addCheckFlags(cmd.Flags(), p.getenv)
 	cmd.RunE = p.withStores(func(ctx context.Context, s stores, args []string) error {
-		return showUser(ctx, p, s, args[0], cmd.Flags())
+		find := s.registrar().User
+		if byID {
+			find = s.registrar().UserByID
+		}
+		u, err := find(ctx, args[0])
+		if byID && oauth.IsChange(err, oauth.NoSuchEntry) {
+			return fail(exitNotFound, "nobody has the id %q: fob user list has all", args[0])
+		}
+		if err != nil {
+			return err
+		}
+		return showUser(ctx, p, s, u, cmd.Flags())
 	})
 	return printsJSON(cmd, userView{})
 }
 
-func showUser(ctx context.Context, p *program, s stores, name string, flags *pflag.FlagSet) error {
-	u, err := s.registrar().User(ctx, name)
-	if err != nil {
-		return err
-	}
+func showUser(ctx context.Context, p *program, s stores, u oauth.User, flags *pflag.FlagSet) error {
 	subject := oauth.SubjectOf(u.ID)
 	state, err := s.subjects.State(ctx, subject)
 	if err != nil {
