@@ -3,7 +3,7 @@
 //
 // [Verifying] is for the functions that verify tokens and mint none, [Receiving] for the
 // one that takes events. The token
-// function composes itself, because it alone may link mint keys and passwords, and
+// function composes itself, because it alone may link mint keys, and
 // opens its connections with [Warm].
 package compose
 

@@ -14,8 +14,8 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// Users is the users table: oauth.Users and oauth.UserRegistry. Only the token
-// endpoint may read it.
+// Users is the users table: oauth.Users and oauth.UserRegistry. Only the
+// functions token and users may read it.
 type Users struct{ table table }
 
 var (

@@ -167,4 +167,3 @@ func (w *world) interrupted() (logins *storetest.Faulty, r interruptedRegistrar)
 	r.Registrar, r.faulty = faultyRegistrar(stores)
 	return logins, r
 }
-

@@ -4,7 +4,8 @@
 // passwords.
 //
 // All that it stores is slow to guess: a fast hash of another system is wrapped in
-// argon2id (legacy.go). Only the token function and the operator's program link it.
+// argon2id (legacy.go). Only the functions
+// token and users and the operator's program link it.
 package password
 
 import (
