@@ -32,6 +32,9 @@ Whom a token means is decided once:
               tokens are for fob alone, so aud is the issuer of fob's metadata. A client
               pins the sub: see fob client add --trusts-issuer.
 
+With --events its security events end sign-ins of its hashed users: that an account was
+disabled, say. Give it the address of /events.
+
 If anything is wrong with an issuer, all of it is reported at once, and nothing is saved.`
 
 const issuerAddExample = `  # Sign in with Apple; the audience is the app's bundle id
