@@ -126,7 +126,7 @@ func (g assertionGrant) prove(ctx context.Context, client Client, _ int64) (proo
 		p.subject, p.username, p.roles, p.userVersion = SubjectOf(u.ID), u.Username, u.Roles, u.Version
 		return p, nil
 	}
-	return proof{}, errors.New("the registered issuer has an unknown rule for subjects")
+	return proof{}, errUnknownSubjects
 }
 
 // provenAt is when the issuer said who the user is, in the place of a user's version. The

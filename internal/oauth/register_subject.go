@@ -55,16 +55,21 @@ func (r *Registrar) KnowsUser(ctx context.Context, subject ledger.Subject) (bool
 }
 
 // UserOfIssuer returns the id of the user whom a registered issuer calls sub. There is
-// none when the issuer is not registered, or calls users by their names in fob and no user
-// has that one. A user of the other kind need not have been here.
+// none when the issuer is not registered or proves clients, or calls users by their names in
+// fob and no user has that one. A hashed one need not have been here.
 func (r *Registrar) UserOfIssuer(ctx context.Context, issuers Issuers, issuer, sub string) (id string, found bool, err error) {
 	i, found, err := issuers.TrustedIssuer(ctx, issuer)
 	if err != nil || !found {
 		return "", false, err
 	}
-	if i.SubjectRule() == HashedSubjects {
+	switch i.SubjectRule() {
+	case HashedSubjects:
 		return i.hashedSubject(sub).ID, true, nil
+	case NamedSubjects:
+		u, found, err := r.Users.User(ctx, NormalUsername(sub))
+		return u.ID, found, err
+	case ClientSubjects:
+		return "", false, nil
 	}
-	u, found, err := r.Users.User(ctx, NormalUsername(sub))
-	return u.ID, found, err
+	return "", false, errUnknownSubjects
 }

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -77,6 +78,20 @@ func TestRegistrarSubjects(t *testing.T) {
 				}
 			}
 		}},
+		{"an issuer of clients calls nobody by a name", func(t *testing.T, s storetest.Stores) {
+			r := newRegistrar(s)
+			u, _ := addUser(t, r, "ann")
+			for rule, want := range map[oauth.SubjectRule]string{
+				oauth.HashedSubjects: oauth.HashedUserID("https://issuer.example", "ann"), oauth.NamedSubjects: u.ID,
+				oauth.ClientSubjects: "", "later": "",
+			} {
+				i := oauth.TrustedIssuer{Signer: oauth.Signer{Name: "https://issuer.example"}, Subjects: rule}
+				id, found, err := r.UserOfIssuer(t.Context(), issuersOf{i}, i.Name, "ann")
+				if id != want || found != (want != "") || (err != nil) != (rule == "later") {
+					t.Errorf("%s: %q, %v, %v; want %q", rule, id, found, err, want)
+				}
+			}
+		}},
 		{"what is not a whole id is refused", func(t *testing.T, s storetest.Stores) {
 			r, id := newRegistrar(s), oauth.HashedUserID("https://issuer.example", "ann")
 			for _, wrong := range []string{"", "ann", "shop", "u_", id[:len(id)-1], id + "a", " " + id, strings.ToUpper(id), id[:len(id)-1] + "1"} {
@@ -89,6 +104,13 @@ func TestRegistrarSubjects(t *testing.T) {
 			}
 		}},
 	})
+}
+
+// issuersOf is one registered issuer.
+type issuersOf struct{ issuer oauth.TrustedIssuer }
+
+func (i issuersOf) TrustedIssuer(context.Context, string) (oauth.TrustedIssuer, bool, error) {
+	return i.issuer, true, nil
 }
 
 func wantRecords(t *testing.T, s storetest.Stores, subject ledger.Subject, want int) {

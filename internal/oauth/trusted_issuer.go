@@ -26,6 +26,8 @@ const (
 	ClientSubjects SubjectRule = "client"
 )
 
+var errUnknownSubjects = errors.New("the registered issuer has an unknown rule for subjects")
+
 // TrustedIssuer is a registered issuer: its tokens prove users, or clients, and never
 // both. Package oauth's [Issuer] is something else, fob's own token endpoint.
 type TrustedIssuer struct {
