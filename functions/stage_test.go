@@ -133,6 +133,7 @@ func (s *stage) environment(t *testing.T, name, dynamoDB, secretsManager string)
 		environment["FOB_USERS_TABLE"] = s.fixture.Tables.Users
 		environment["FOB_MINT_SECRET"] = mintARN
 		environment["FOB_PASSWORD_GRANT"] = "true"
+		environment["FOB_ISSUER"] = ""
 	case "introspect":
 		environment["FOB_ISSUER"] = ""
 	case "users":

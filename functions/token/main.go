@@ -33,7 +33,7 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Edge = c.Edge
+	o.Edge, o.Issuer = c.Edge, c.Issuer
 	hide, err := password.ParseKind(c.HideKind)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: FOB_HIDE_KIND: %w", err)

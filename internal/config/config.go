@@ -27,6 +27,9 @@ type Token struct {
 	// HideKind is the kind of imported hashes that the time of a login hides, such as
 	// bcrypt:12; see password.Kind, which checks it. Empty hides none.
 	HideKind string `env:"FOB_HIDE_KIND"`
+	// Issuer is the aud of what clients sign (RFC 7523 §3), and the issuer of the metadata.
+	// Empty means the address that the gateway says the request came to.
+	Issuer string `env:"FOB_ISSUER"`
 	Offer
 }
 
@@ -202,10 +205,11 @@ func (b Base) faults() error {
 }
 
 func (t Token) faults() error {
+	faults := errors.Join(t.Base.faults(), validateIssuer(t.Issuer))
 	if t.KeysFile == "" && t.MintSecret == "" {
-		return errors.Join(t.Base.faults(), errors.New("FOB_MINT_SECRET is empty, and there is no FOB_KEYS_FILE"))
+		return errors.Join(faults, errors.New("FOB_MINT_SECRET is empty, and there is no FOB_KEYS_FILE"))
 	}
-	return t.Base.faults()
+	return faults
 }
 
 func (i Introspect) faults() error { return errors.Join(i.Base.faults(), validateIssuer(i.Issuer)) }

@@ -58,6 +58,9 @@ func TestReadRefusesIssuer(t *testing.T) {
 		if _, err := read[Introspect](with(map[string]string{"FOB_ISSUER": issuer})); err == nil {
 			t.Errorf("FOB_ISSUER %q was accepted", issuer)
 		}
+		if _, err := read[Token](with(map[string]string{"FOB_ISSUER": issuer})); err == nil {
+			t.Errorf("FOB_ISSUER %q was accepted by token", issuer)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ func TestTemplateFaults(t *testing.T) {
 		{"metadata elsewhere", "Path: /.well-known/oauth-authorization-server", "Path: /.well-known/openid-configuration", "Metadata: events"},
 		{"metadata of another issuer", "          FOB_ISSUER: !Ref Issuer\n          FOB_PASSWORD_GRANT: !Ref PasswordGrant\n", "          FOB_PASSWORD_GRANT: !Ref PasswordGrant\n", "Metadata: environment"},
 		{"a kind to hide that cannot be given", "|^bcrypt:[0-9]{1,2}$|", "|^bcrypt$|", "HideKind"},
+		{"clients that sign for another name", "          FOB_HIDE_KIND: !Ref HideKind\n          FOB_ISSUER: !Ref Issuer\n", "          FOB_HIDE_KIND: !Ref HideKind\n", "Token: environment"},
 		{"a password grant that /token does not hear of", "          FOB_MINT_SECRET: !Ref MintKeys\n          FOB_PASSWORD_GRANT: !Ref PasswordGrant\n", "          FOB_MINT_SECRET: !Ref MintKeys\n", "Token: environment"},
 		{"devices may write tokens", "                  - dynamodb:DeleteItem\n                  - dynamodb:UpdateItem\n                Resource: !GetAtt TokensTable.Arn", "                  - dynamodb:DeleteItem\n                  - dynamodb:UpdateItem\n                  - dynamodb:PutItem\n                Resource: !GetAtt TokensTable.Arn", "DevicesRole"},
 		{"events may enable users", "[pk, sk, epoch, user_version]", "[pk, sk, epoch, user_version, disabled]", "EventsRole: attributes"},
