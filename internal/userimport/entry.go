@@ -59,6 +59,9 @@ func ParseUser(body []byte) (oauth.NewUser, error) {
 	if err != nil {
 		return oauth.NewUser{}, err
 	}
+	if read["disabled"] != nil && !read.Has("disabled") { // null would let in a user by a slip
+		return oauth.NewUser{}, errors.New("disabled must be true or false")
+	}
 	u := oauth.NewUser{Username: e.username, Roles: e.roles, Disabled: e.disabled, Password: secret.New(plain)}
 	hashed := slices.ContainsFunc(hashMembers, read.Has)
 	switch {

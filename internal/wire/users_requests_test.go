@@ -41,6 +41,7 @@ func TestBodiesOfUsers(t *testing.T) {
 		{"the name for a password", "POST", "/users", `{"username":"CANARYCANARY","password":"canarycanary"}`, 400},
 		{"a hash of no kind", "POST", "/users", `{"username":"eve","password_hash":"CANARY"}`, 400},
 		{"a password and a hash", "POST", "/users", `{"username":"eve","password":"CANARY long","password_hash":"$2b$CANARY"}`, 400},
+		{"added as disabled or not", "POST", "/users", `{"username":"CANARY","disabled":null}`, 400},
 		{"deep", "POST", "/users", `{"username":` + strings.Repeat("[", 12_000) + `"CANARY"`, 400},
 		{"large", "POST", "/users", `{"roles":[` + strings.Repeat(hundred+",", 150) + hundred + `]}`, 413},
 		{"nothing to change", "PATCH", "/users/u_ada", `{}`, 400},
