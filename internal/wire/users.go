@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
@@ -180,7 +181,7 @@ func (u users) add(w http.ResponseWriter, r *http.Request, _ usersPlace) (answer
 	event.Outcome, event.Subject = oauth.Added, user.ID
 	a, err := userAnswer(user)
 	a.status = http.StatusCreated
-	a.header["Location"] = u.options.issuerOf(r) + UsersPath + "/" + user.ID
+	a.header["Location"] = strings.TrimSuffix(u.options.issuerOf(r), "/") + UsersPath + "/" + user.ID
 	return a, err
 }
 

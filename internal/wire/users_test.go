@@ -226,3 +226,18 @@ func TestPagesOfUsers(t *testing.T) {
 		}
 	})
 }
+
+// The address of a new user is below the issuer, which may end in a slash as in the metadata.
+func TestAddressOfANewUser(t *testing.T) {
+	for issuer, below := range map[string]string{"https://id.example/a": "https://id.example/a", "https://id.example/": "https://id.example"} {
+		w := newWorld(t)
+		o := w.options
+		o.Issuer = issuer
+		w.handlers["users"] = wire.Users(w.people(nil, nil), o)
+		by := transports[0]
+		a := w.expect(t, by, step{call: ofUsers("POST", "/users", w.backEnd(t, by, "users"), `{"username":"eve"}`), status: 201})
+		if at := a.header.Get("Location"); at != below+"/users/"+a.text("id") {
+			t.Errorf("issuer %s: the user is at %s", issuer, at)
+		}
+	}
+}
