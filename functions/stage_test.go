@@ -331,7 +331,7 @@ func form(nameValues ...string) string {
 // with another body.
 func formEvent(t *testing.T, function, body string) []byte {
 	t.Helper()
-	files := map[string]string{"token": "password", "revoke": "revoke", "introspect": "introspect", "devices": "sign-out", "events": "set", "metadata": "metadata"}
+	files := map[string]string{"token": "password", "revoke": "revoke", "introspect": "introspect", "devices": "sign-out", "events": "set", "metadata": "metadata", "users": "list"}
 	e := readSample(t, filepath.Join(function, "events", files[function]+".json"))
 	e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString([]byte(body)), true
 	e.Headers["content-length"] = strconv.Itoa(len(body))
