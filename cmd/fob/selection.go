@@ -77,7 +77,7 @@ func (s *selection) parseSubject(cmd *cobra.Command) error {
 func (s selection) one(ctx context.Context, from stores) (subject ledger.Subject, one bool, err error) {
 	switch {
 	case s.user != "":
-		u, err := from.registrar().User(ctx, s.user)
+		u, err := from.userRegistrar().User(ctx, s.user)
 		if oauth.IsChange(err, oauth.NoSuchEntry) && isUserID(s.user) {
 			err = fail(exitNotFound, "there is no user with the name %q: for a user's id there is --subject", s.user)
 		}
@@ -110,7 +110,7 @@ func (s selection) issuerIsKnown(ctx context.Context, from stores) error {
 // is looked up in the registry.
 func findSubject(ctx context.Context, from stores, sub string) (ledger.Subject, error) {
 	subject := oauth.SubjectOf(sub)
-	known, err := from.registrar().KnowsUser(ctx, subject)
+	known, err := from.userRegistrar().KnowsUser(ctx, subject)
 	if err != nil || known {
 		return subject, err
 	}

@@ -136,7 +136,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	about := service{base: baseURL(listener.Addr()), tables: &p.tables}
 	if seed.Len() > 0 && (inMemory || p.tables.areLocal()) {
 		d := laptop.NewDemo(seed, int64(o.accessLifetime))
-		if err := d.Seed(ctx, s.registrar()); errors.Is(err, laptop.ErrOtherDemo) {
+		if err := d.Seed(ctx, s.registrar(), s.userRegistrar()); errors.Is(err, laptop.ErrOtherDemo) {
 			return p.otherDemo(o.keysFile)
 		} else if err != nil {
 			return p.explain(err, sentences{invalid: "the demo cannot be like that"})

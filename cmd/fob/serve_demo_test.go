@@ -33,9 +33,10 @@ func onEachSeed(t *testing.T, test func(t *testing.T, s stores)) {
 
 func seed(t *testing.T, d laptop.Demo, s stores, at time.Time) seeded {
 	t.Helper()
-	r := s.registrar()
+	r, users := s.registrar(), s.userRegistrar()
 	r.Now = func() time.Time { return at }
-	if err := d.Seed(t.Context(), r); err != nil {
+	users.Now = r.Now
+	if err := d.Seed(t.Context(), r, users); err != nil {
 		t.Fatal(err)
 	}
 	return readSeeded(t, s)
@@ -123,7 +124,7 @@ func TestDemoKeepsItsSecrets(t *testing.T) {
 	onEachSeed(t, func(t *testing.T, s stores) {
 		first := newDemo(0)
 		before := seed(t, first, s, seedTime)
-		if err := newDemo(90).Seed(t.Context(), s.registrar()); !errors.Is(err, laptop.ErrOtherDemo) {
+		if err := newDemo(90).Seed(t.Context(), s.registrar(), s.userRegistrar()); !errors.Is(err, laptop.ErrOtherDemo) {
 			t.Errorf("a demo with other secrets: %v", err)
 		}
 		if after := readSeeded(t, s); !knows(t, after, first) || !sameSeeded(t, before, after) {
@@ -136,7 +137,7 @@ func TestDemoKeepsItsSecrets(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := newDemo(0).Seed(t.Context(), s.registrar()); !errors.Is(err, laptop.ErrOtherDemo) {
+		if err := newDemo(0).Seed(t.Context(), s.registrar(), s.userRegistrar()); !errors.Is(err, laptop.ErrOtherDemo) {
 			t.Errorf("a user with another password: %v", err)
 		}
 	})
@@ -185,7 +186,7 @@ func TestDemosSeededTogether(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range errs {
 			all.Go(func() {
-				errs[i] = d.Seed(t.Context(), s.registrar())
+				errs[i] = d.Seed(t.Context(), s.registrar(), s.userRegistrar())
 			})
 		}
 		all.Wait()

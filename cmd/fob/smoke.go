@@ -86,7 +86,7 @@ func parseBase(address string) (string, error) {
 
 func trySmoke(ctx context.Context, p *program, s stores, base string) error {
 	view, err := smoke.Try(ctx, smoke.Deployment{
-		Registrar: s.registrar(), SignIns: s.signIns(), Explain: p.cause,
+		Registrar: s.registrar(), Users: s.userRegistrar(), SignIns: s.signIns(), Explain: p.cause,
 		Reached: func(err error) bool { return unanswered(p.cause(err)) },
 	}, base)
 	if len(view.Steps) == 0 {

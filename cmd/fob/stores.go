@@ -62,12 +62,15 @@ func newDynamoStores(db *dynamodb.Client, names dynamo.Tables) stores {
 	return stores{tokens, tokens, tokens, dynamo.NewClients(db, names.Clients), dynamo.NewIssuers(db, names.Clients), dynamo.NewUsers(db, names.Users)}
 }
 
-// registrar makes the changes of all commands.
+// registrar and userRegistrar make the changes of all commands.
 func (s stores) registrar() *oauth.Registrar {
-	return &oauth.Registrar{
-		Clients: s.clients, Issuers: s.issuers, Users: s.users, Subjects: s.subjects, Tokens: s.tokens, Registry: s.registry,
+	return &oauth.Registrar{Clients: s.clients, Issuers: s.issuers, Assertions: assertion.New(time.Now, nil), Now: time.Now}
+}
+
+func (s stores) userRegistrar() *oauth.UserRegistrar {
+	return &oauth.UserRegistrar{
+		Users: s.users, Subjects: s.subjects, Tokens: s.tokens, Registry: s.registry,
 		Passwords: password.Hasher{}, Now: time.Now,
-		Assertions: assertion.New(time.Now, nil),
 	}
 }
 
@@ -99,6 +102,17 @@ func (p *program) withStores(run func(ctx context.Context, s stores, args []stri
 func (p *program) changing(change func(ctx context.Context, r *oauth.Registrar, args []string) (view any, sentence string, err error)) func(*cobra.Command, []string) error {
 	return p.withStores(func(ctx context.Context, s stores, args []string) error {
 		view, sentence, err := change(ctx, s.registrar(), args)
+		if err != nil {
+			return err
+		}
+		return p.confirmf(view, "%s", sentence)
+	})
+}
+
+// changingUsers is changing for users.
+func (p *program) changingUsers(change func(ctx context.Context, r *oauth.UserRegistrar, args []string) (view any, sentence string, err error)) func(*cobra.Command, []string) error {
+	return p.withStores(func(ctx context.Context, s stores, args []string) error {
+		view, sentence, err := change(ctx, s.userRegistrar(), args)
 		if err != nil {
 			return err
 		}

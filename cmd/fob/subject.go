@@ -65,7 +65,7 @@ func subjectStateCommand(p *program, disabled bool, cmd *cobra.Command) *cobra.C
 		if err := which.issuerIsKnown(ctx, s); err != nil {
 			return err
 		}
-		err := s.registrar().SetSubjectDisabled(ctx, id, disabled)
+		err := s.userRegistrar().SetSubjectDisabled(ctx, id, disabled)
 		if oauth.IsChange(err, oauth.NoSuchEntry) {
 			return fail(exitUsage, "%q is not the id of a user, u_ and 26 letters and digits: for a user's name there is --user, and for a client fob client %s", id, cmd.Name())
 		}

@@ -19,7 +19,7 @@ func userCommand(p *program) *cobra.Command {
 read from standard input, one line.`,
 		Example: "  fob user add ann@example.com --role editor < password.txt",
 		Args:    oneArg("the user's name"),
-		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
+		RunE: p.changingUsers(func(ctx context.Context, r *oauth.UserRegistrar, args []string) (any, string, error) {
 			r.Policy = policy
 			u, err := addUser(ctx, p, r, args[0], roles)
 			return viewUser(u), fmt.Sprintf("The user %s is added, with the id %s.", shown(args[0]), u.ID),
@@ -61,7 +61,7 @@ func userPasswdCommand(p *program, policy *oauth.PasswordPolicy) *cobra.Command 
 standard input, one line. All of the user's tokens end with it, on every device.`,
 		Example: "  fob user passwd ann@example.com < password.txt",
 		Args:    oneArg("the user's name"),
-		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
+		RunE: p.changingUsers(func(ctx context.Context, r *oauth.UserRegistrar, args []string) (any, string, error) {
 			r.Policy = *policy
 			u, err := changePassword(ctx, p, r, args[0])
 			return viewUser(u), fmt.Sprintf("The password of %s is changed, and all tokens issued before are ended.", shown(args[0])),
@@ -74,7 +74,7 @@ standard input, one line. All of the user's tokens end with it, on every device.
 	}, userView{})
 }
 
-func addUser(ctx context.Context, p *program, r *oauth.Registrar, name string, roles []string) (oauth.User, error) {
+func addUser(ctx context.Context, p *program, r *oauth.UserRegistrar, name string, roles []string) (oauth.User, error) {
 	u, err := r.User(ctx, name)
 	if err == nil { // known before the password is asked for
 		return u, &oauth.ChangeError{Kind: oauth.EntryExists, Entry: oauth.UserEntry, Name: name}
@@ -89,7 +89,7 @@ func addUser(ctx context.Context, p *program, r *oauth.Registrar, name string, r
 	return r.AddUser(ctx, oauth.NewUser{Username: name, Roles: roles, Password: text})
 }
 
-func changePassword(ctx context.Context, p *program, r *oauth.Registrar, name string) (oauth.User, error) {
+func changePassword(ctx context.Context, p *program, r *oauth.UserRegistrar, name string) (oauth.User, error) {
 	u, err := r.User(ctx, name)
 	if err != nil {
 		return u, err

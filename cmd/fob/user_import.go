@@ -83,7 +83,7 @@ func userImportCommand(p *program) *cobra.Command {
 			return importUsers(cmd.Context(), p, nil, args[0], o)
 		}
 		return p.withStores(func(ctx context.Context, s stores, args []string) error {
-			return importUsers(ctx, p, s.registrar(), args[0], o)
+			return importUsers(ctx, p, s.userRegistrar(), args[0], o)
 		})(cmd, args)
 	}
 	flags := cmd.Flags()
@@ -100,7 +100,7 @@ func userImportCommand(p *program) *cobra.Command {
 // refusedShown are how many refused lines people see.
 const refusedShown = 20
 
-func importUsers(ctx context.Context, p *program, r *oauth.Registrar, file string, o importOptions) error {
+func importUsers(ctx context.Context, p *program, r *oauth.UserRegistrar, file string, o importOptions) error {
 	in, name, size, err := openImport(p, file)
 	if err != nil {
 		return err

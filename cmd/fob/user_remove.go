@@ -43,14 +43,14 @@ func userRemoveCommand(p *program) *cobra.Command {
 			return nil
 		},
 		RunE: p.withStores(func(ctx context.Context, s stores, args []string) error {
-			return removeUsers(ctx, p, s.registrar(), args, wait)
+			return removeUsers(ctx, p, s.userRegistrar(), args, wait)
 		}),
 	}
 	cmd.Flags().Var(&wait, "wait", "how long to wait for logins that are under way")
 	return printsJSON(cmd, []removedUser{})
 }
 
-func removeUsers(ctx context.Context, p *program, r *oauth.Registrar, names []string, wait seconds) error {
+func removeUsers(ctx context.Context, p *program, r *oauth.UserRegistrar, names []string, wait seconds) error {
 	// All of them are looked up first: one misspelt name changes nothing.
 	users := make([]oauth.User, len(names))
 	for i, name := range names {
@@ -127,7 +127,7 @@ func quoted(names []string) string {
 
 // forget waits until no login that read the users can be under way, and deletes what
 // they left.
-func forget(ctx context.Context, p *program, r *oauth.Registrar, users []oauth.User, wait seconds) error {
+func forget(ctx context.Context, p *program, r *oauth.UserRegistrar, users []oauth.User, wait seconds) error {
 	_, _ = fmt.Fprintf(p.stderr, "fob: waiting %s until no login is under way\n", &wait)
 	if p.clock.sleep(ctx, time.Duration(wait)*time.Second) != nil {
 		return errInterrupted

@@ -17,7 +17,7 @@ func userDisableCommand(p *program) *cobra.Command {
 and for good: when the user is enabled again, every device logs in again.`,
 		Example: "  fob user disable ann@example.com",
 		Args:    oneArg("the user's name"),
-		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
+		RunE: p.changingUsers(func(ctx context.Context, r *oauth.UserRegistrar, args []string) (any, string, error) {
 			view, err := setUserDisabled(ctx, p, r, args[0], true)
 			return view, fmt.Sprintf("The user %s is disabled, and all of the user's tokens are ended.", shown(args[0])), err
 		}),
@@ -31,14 +31,14 @@ func userEnableCommand(p *program) *cobra.Command {
 		Long:    `Let a user log in again who was disabled.`,
 		Example: "  fob user enable ann@example.com",
 		Args:    oneArg("the user's name"),
-		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
+		RunE: p.changingUsers(func(ctx context.Context, r *oauth.UserRegistrar, args []string) (any, string, error) {
 			view, err := setUserDisabled(ctx, p, r, args[0], false)
 			return view, fmt.Sprintf("The user %s is enabled.", shown(args[0])), err
 		}),
 	}, userView{})
 }
 
-func setUserDisabled(ctx context.Context, p *program, r *oauth.Registrar, name string, disabled bool) (userView, error) {
+func setUserDisabled(ctx context.Context, p *program, r *oauth.UserRegistrar, name string, disabled bool) (userView, error) {
 	u, err := r.User(ctx, name)
 	if err == nil {
 		err = p.explain(r.SetUserDisabled(ctx, u, disabled), sentences{
@@ -73,7 +73,7 @@ func userRolesCommand(p *program) *cobra.Command {
 			}
 			return nil
 		},
-		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
+		RunE: p.changingUsers(func(ctx context.Context, r *oauth.UserRegistrar, args []string) (any, string, error) {
 			u, err := r.User(ctx, args[0])
 			if err == nil {
 				u, err = r.SetRoles(ctx, u, roles)

@@ -53,9 +53,9 @@ how many devices and scopes are signed in. fob device list shows them.
 	cmd.Flags().BoolVar(&byID, "id", false, "NAME is the user's id, which APIs and log lines have")
 	p.ring.addCheckFlags(cmd.Flags(), p.getenv)
 	cmd.RunE = p.withStores(func(ctx context.Context, s stores, args []string) error {
-		find := s.registrar().User
+		find := s.userRegistrar().User
 		if byID {
-			find = s.registrar().UserByID
+			find = s.userRegistrar().UserByID
 		}
 		u, err := find(ctx, args[0])
 		if byID && oauth.IsChange(err, oauth.NoSuchEntry) {

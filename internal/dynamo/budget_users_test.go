@@ -20,7 +20,7 @@ func TestBudgetOfUsers(t *testing.T) {
 func testBudgetOfUsers(t *testing.T, endpoint string, absent float64) {
 	w := newBudgetWorld(t, endpoint)
 	users, tokens := w.issuer.Users.(*dynamo.Users), w.verifier.Tokens.(*dynamo.Tokens)
-	r := &oauth.Registrar{Users: users, Subjects: tokens, Tokens: tokens, Passwords: new(oauthtest.Passwords), Now: w.now.Now}
+	r := &oauth.UserRegistrar{Users: users, Subjects: tokens, Tokens: tokens, Passwords: new(oauthtest.Passwords), Now: w.now.Now}
 	var ann oauth.User
 	for _, step := range []struct {
 		name    string

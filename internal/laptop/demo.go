@@ -53,7 +53,7 @@ func NewDemo(seed secret.Text, accessLifetime int64) Demo {
 // Secrets that are there stay: where they are others, it returns [ErrOtherDemo].
 // Instances that start together may all do it: one that loses a write reads again, and
 // finds what it was about to write.
-func (d Demo) Seed(ctx context.Context, r *oauth.Registrar) error {
+func (d Demo) Seed(ctx context.Context, r *oauth.Registrar, users *oauth.UserRegistrar) error {
 	scopes := []string{"read", "write", oauth.DevicesScope}
 	err := r.EditScopes(ctx, func(roles map[string][]string) error {
 		for _, name := range scopes {
@@ -97,7 +97,7 @@ func (d Demo) Seed(ctx context.Context, r *oauth.Registrar) error {
 			return fmt.Errorf("add %s: %w", c.client.ID, err)
 		}
 	}
-	if err := d.seedUser(ctx, r); err != nil {
+	if err := d.seedUser(ctx, users); err != nil {
 		return fmt.Errorf("add %s: %w", DemoUsername, err)
 	}
 	return nil
@@ -121,7 +121,7 @@ func seedClient(ctx context.Context, r *oauth.Registrar, want oauth.Client, s se
 	return err
 }
 
-func (d Demo) seedUser(ctx context.Context, r *oauth.Registrar) error {
+func (d Demo) seedUser(ctx context.Context, r *oauth.UserRegistrar) error {
 	_, err := r.AddUser(ctx, oauth.NewUser{Username: DemoUsername, Password: d.password})
 	if !oauth.IsChange(err, oauth.EntryExists) {
 		return err

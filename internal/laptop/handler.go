@@ -2,7 +2,7 @@
 // try them on.
 //
 //	demo := laptop.NewDemo(keys.NewText(), 0)
-//	err := demo.Seed(ctx, registrar)
+//	err := demo.Seed(ctx, registrar, userRegistrar)
 //	server := &http.Server{Handler: laptop.Handler(stores, fetch, wire.Options{})}
 package laptop
 
@@ -72,7 +72,7 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 	signIns := &oauth.SignIns{Tokens: s.Tokens, Subjects: s.Subjects, Clients: clients, Keys: verifier.Keys, Now: time.Now}
 	backEnds := wire.ForBackEnds(wire.People{
 		Verifier: verifier, SignIns: signIns, Issuers: issuer.Issuers, NewUser: userimport.ParseUser,
-		Registrar: &oauth.Registrar{Users: s.People, Subjects: s.Subjects, Tokens: s.Tokens, Passwords: issuer.Passwords, Now: time.Now},
+		Registrar: &oauth.UserRegistrar{Users: s.People, Subjects: s.Subjects, Tokens: s.Tokens, Passwords: issuer.Passwords, Now: time.Now},
 	}, o)
 	// No ServeMux: it redirects paths that it would rather have, and a client would
 	// send its credentials along. The paths are routes, as the template has them.

@@ -122,11 +122,9 @@ func newWorld(t *testing.T) *world {
 	}
 	clients, issuers, tokens, users := memory.NewClients(), memory.NewIssuers(), memory.NewTokens(), memory.NewUsers()
 	demo := laptop.NewDemo(keys.NewText(), 0)
-	r := &oauth.Registrar{
-		Clients: clients, Issuers: issuers, Assertions: assertion.New(time.Now, nil), Users: users,
-		Subjects: tokens, Tokens: tokens, Registry: tokens, Passwords: password.Hasher{}, Now: time.Now,
-	}
-	if err := demo.Seed(t.Context(), r); err != nil {
+	r := &oauth.Registrar{Clients: clients, Issuers: issuers, Assertions: assertion.New(time.Now, nil), Now: time.Now}
+	people := &oauth.UserRegistrar{Users: users, Subjects: tokens, Tokens: tokens, Registry: tokens, Passwords: password.Hasher{}, Now: time.Now}
+	if err := demo.Seed(t.Context(), r, people); err != nil {
 		t.Fatal(err)
 	}
 	addBackEnd(t, r)

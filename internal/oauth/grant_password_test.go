@@ -224,7 +224,7 @@ func TestLongPasswordsLogIn(t *testing.T) {
 func TestDisabledUserWithoutState(t *testing.T) {
 	w := newWorld(t)
 	before := w.login("backend", "bob", "device_a")
-	w.must(w.registrar().SetUserDisabled(t.Context(), w.user("bob"), true))
+	w.must(w.userRegistrar().SetUserDisabled(t.Context(), w.user("bob"), true))
 	w.must(w.tokens.Forget(t.Context(), w.userSubject("bob")))
 	for _, scope := range []string{"read", "unknown"} {
 		_, err := w.token("backend", w.passwordForm("bob", scope)...)
@@ -237,7 +237,7 @@ func TestDisabledUserWithoutState(t *testing.T) {
 	_, err := w.refresh("backend", before.RefreshToken)
 	wantCode(t, err, oauth.InvalidGrant)
 
-	w.must(w.registrar().SetUserDisabled(t.Context(), w.user("bob"), false))
+	w.must(w.userRegistrar().SetUserDisabled(t.Context(), w.user("bob"), false))
 	again := w.login("backend", "bob", "device_a")
 	w.wantActive("api", again.AccessToken, true)
 	w.wantActive("api", before.AccessToken, false)

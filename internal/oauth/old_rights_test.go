@@ -17,7 +17,11 @@ import (
 // (docs/decisions/0031-old-rights-end.md).
 
 func (w *world) registrar() *oauth.Registrar {
-	return &oauth.Registrar{Clients: w.clients, Users: w.users, Subjects: w.tokens, Tokens: w.tokens, Passwords: w.hasher, Now: time.Now}
+	return &oauth.Registrar{Clients: w.clients, Now: time.Now}
+}
+
+func (w *world) userRegistrar() *oauth.UserRegistrar {
+	return &oauth.UserRegistrar{Users: w.users, Subjects: w.tokens, Tokens: w.tokens, Passwords: w.hasher, Now: time.Now}
 }
 
 // scopes changes the registry, which the caches learn within ten seconds.

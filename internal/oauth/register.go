@@ -5,11 +5,9 @@ import (
 	"time"
 )
 
-// Registrar adds, changes and removes clients, issuers, users and scopes, so that no token
+// Registrar adds, changes and removes clients, issuers and scopes, so that no token
 // outlives what it was issued for:
 //
-//	r.AddUser(ctx, oauth.NewUser{Username: "ann", Password: password})
-//	r.SetPassword(ctx, user, password) // and all tokens issued before are ended
 //	r.EditClient(ctx, id, func(c *oauth.Client) error { c.AccessLifetime = 900; return nil })
 //
 // Methods may be called concurrently, by several processes too: each write has a
@@ -21,13 +19,23 @@ type Registrar struct {
 	Clients    ClientRegistry
 	Issuers    IssuerRegistry
 	Assertions Assertions // for issuers and clients with inline keys
-	Users      UserRegistry
-	Subjects   Subjects
-	Tokens     Tokens
-	Registry   TokenRegistry
-	Passwords  Passwords      // for AddUser with a password, and SetPassword
-	Policy     PasswordPolicy // for the same two
 	Now        func() time.Time
+}
+
+// UserRegistrar adds, changes and removes users, and refuses users of issuers:
+//
+//	r.AddUser(ctx, oauth.NewUser{Username: "ann", Password: password})
+//	r.SetPassword(ctx, user, password) // and all tokens issued before are ended
+//
+// For its methods holds what [Registrar] says of its own.
+type UserRegistrar struct {
+	Users     UserRegistry
+	Subjects  Subjects
+	Tokens    Tokens
+	Registry  TokenRegistry  // for ForgetUser
+	Passwords Passwords      // for AddUser with a password, and for another password
+	Policy    PasswordPolicy // for the same two
+	Now       func() time.Time
 }
 
 // maxLostWrites bounds how often one change loses to others. Programs that start

@@ -25,7 +25,7 @@ func TestRegistrarClients(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantChange(t, "remove it twice", r.RemoveClient(t.Context(), "app"), oauth.NoSuchEntry)
-			r.Now = func() time.Time { return registrarNow.Add(time.Second) }
+			r.Registrar.Now = func() time.Time { return registrarNow.Add(time.Second) }
 			if again := addClient(t, r, publicApp, secret.Text{}); again.Epoch <= first.Epoch {
 				t.Errorf("epoch %d after %d", again.Epoch, first.Epoch)
 			}

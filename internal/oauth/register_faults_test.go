@@ -14,7 +14,7 @@ import (
 // secret, an issuer, the scope "read", and the user ann, who is signed in.
 type registrarChange struct {
 	name string
-	make func(t *testing.T, r *oauth.Registrar, u oauth.User) error
+	make func(t *testing.T, r registrars, u oauth.User) error
 	done func(now snapshot) bool
 }
 
@@ -32,75 +32,75 @@ type snapshot struct {
 const annPassword, newPassword = "hash of an older one", "hash of a newer one"
 
 var registrarChanges = []registrarChange{
-	{"add a client", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+	{"add a client", func(t *testing.T, r registrars, _ oauth.User) error {
 		_, err := r.AddClient(t.Context(), publicApp, secret.Text{})
 		return err
 	}, func(now snapshot) bool { return now.client.ID == "app" && now.client.Epoch > 0 }},
-	{"edit a client", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+	{"edit a client", func(t *testing.T, r registrars, _ oauth.User) error {
 		_, err := r.EditClient(t.Context(), "backend", func(c *oauth.Client) error { c.AccessLifetime = 60; return nil })
 		return err
 	}, func(now snapshot) bool { return now.client.AccessLifetime == 60 }},
-	{"end a client's tokens", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+	{"end a client's tokens", func(t *testing.T, r registrars, _ oauth.User) error {
 		_, err := r.EndClientTokens(t.Context(), "backend")
 		return err
 	}, func(now snapshot) bool { return now.client.Epoch > uint64(registrarNow.Unix()) }},
-	{"add a secret", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+	{"add a secret", func(t *testing.T, r registrars, _ oauth.User) error {
 		_, err := r.AddSecret(t.Context(), "backend", secret.New("example-secret-of-two"), false)
 		return err
 	}, func(now snapshot) bool {
 		return now.client.HasSecret(secret.New("example-secret-of-two")) && now.client.HasSecret(secret.New("example-secret-of-one"))
 	}},
-	{"add a scope", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+	{"add a scope", func(t *testing.T, r registrars, _ oauth.User) error {
 		return r.AddScope(t.Context(), "write", nil, false)
 	}, func(now snapshot) bool { return now.scopes == 2 }},
-	{"remove a scope", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+	{"remove a scope", func(t *testing.T, r registrars, _ oauth.User) error {
 		return r.RemoveScope(t.Context(), "read", false)
 	}, func(now snapshot) bool { return now.scopes == 0 }},
-	{"remove a client", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+	{"remove a client", func(t *testing.T, r registrars, _ oauth.User) error {
 		return r.RemoveClient(t.Context(), "backend")
 	}, func(now snapshot) bool { return now.client.ID == "" }},
-	{"add an issuer", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+	{"add an issuer", func(t *testing.T, r registrars, _ oauth.User) error {
 		i := someIssuer()
 		i.Name += "/new"
 		_, err := r.AddIssuer(t.Context(), i)
 		return err
 	}, func(now snapshot) bool { return len(now.issuers) == 2 }},
-	{"edit an issuer", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+	{"edit an issuer", func(t *testing.T, r registrars, _ oauth.User) error {
 		_, err := r.EditIssuer(t.Context(), issuerName, func(i *oauth.TrustedIssuer) error { i.MaxAge = 60; return nil })
 		return err
 	}, func(now snapshot) bool { return len(now.issuers) == 1 && now.issuers[0].MaxAge == 60 }},
-	{"remove an issuer", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+	{"remove an issuer", func(t *testing.T, r registrars, _ oauth.User) error {
 		return r.RemoveIssuer(t.Context(), issuerName)
 	}, func(now snapshot) bool { return len(now.issuers) == 0 }},
-	{"add a user who is disabled", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+	{"add a user who is disabled", func(t *testing.T, r registrars, _ oauth.User) error {
 		_, err := r.AddUser(t.Context(), oauth.NewUser{Username: "bob", Password: secret.New("an older one"), Disabled: true})
 		return err
 	}, func(now snapshot) bool { return now.others == 1 }},
-	{"set a password", func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
+	{"set a password", func(t *testing.T, r registrars, u oauth.User) error {
 		_, err := r.SetPassword(t.Context(), u, secret.New("a newer one"))
 		return err
 	}, func(now snapshot) bool { return now.user.PasswordHash.Reveal() == newPassword && now.ended() }},
-	{"set roles", func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
+	{"set roles", func(t *testing.T, r registrars, u oauth.User) error {
 		_, err := r.SetRoles(t.Context(), u, []string{"editor"})
 		return err
 	}, func(now snapshot) bool { return len(now.user.Roles) == 1 && now.ended() }},
-	{"disable a user", func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
+	{"disable a user", func(t *testing.T, r registrars, u oauth.User) error {
 		return r.SetUserDisabled(t.Context(), u, true)
 	}, func(now snapshot) bool {
 		return now.state.Disabled && now.user.Disabled && now.ended() && now.records == 0
 	}},
-	{"change all of a user", func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
+	{"change all of a user", func(t *testing.T, r registrars, u oauth.User) error {
 		_, err := r.ChangeUser(t.Context(), u, oauth.UserChange{Password: new(secret.New("a newer one")), Roles: new([]string{"editor"}), Disabled: new(true)})
 		return err
 	}, func(now snapshot) bool {
 		return now.state.Disabled && now.user.Disabled && now.ended() && now.records == 0 &&
 			len(now.user.Roles) == 1 && now.user.PasswordHash.Reveal() == newPassword
 	}},
-	{"add a user without a password", func(t *testing.T, r *oauth.Registrar, _ oauth.User) error {
+	{"add a user without a password", func(t *testing.T, r registrars, _ oauth.User) error {
 		_, err := r.AddUser(t.Context(), oauth.NewUser{Username: "bob", WithoutPassword: true})
 		return err
 	}, func(now snapshot) bool { return now.others == 1 }},
-	{"remove a user", func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
+	{"remove a user", func(t *testing.T, r registrars, u oauth.User) error {
 		return r.RemoveUser(t.Context(), u)
 	}, func(now snapshot) bool { return now.user.ID == "" && now.records == 0 && now.state.Disabled }},
 }

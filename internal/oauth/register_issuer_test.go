@@ -20,7 +20,7 @@ func someIssuer() oauth.TrustedIssuer {
 	return oauth.TrustedIssuer{Signer: oauth.Signer{Name: issuerName, Audiences: []string{"com.example.app"}, Algorithms: []string{"RS256"}}}
 }
 
-func addIssuer(t *testing.T, r *oauth.Registrar, i oauth.TrustedIssuer) oauth.TrustedIssuer {
+func addIssuer(t *testing.T, r registrars, i oauth.TrustedIssuer) oauth.TrustedIssuer {
 	t.Helper()
 	saved, err := r.AddIssuer(t.Context(), i)
 	if err != nil {
@@ -30,7 +30,7 @@ func addIssuer(t *testing.T, r *oauth.Registrar, i oauth.TrustedIssuer) oauth.Tr
 }
 
 // wantIssuerNow wants the issuer that a method returned to be the one that is stored.
-func wantIssuerNow(t *testing.T, r *oauth.Registrar, returned oauth.TrustedIssuer, err error) oauth.TrustedIssuer {
+func wantIssuerNow(t *testing.T, r registrars, returned oauth.TrustedIssuer, err error) oauth.TrustedIssuer {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

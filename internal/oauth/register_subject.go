@@ -7,10 +7,10 @@ import (
 	"github.com/fob-oauth/fob/internal/ledger"
 )
 
-// SetSubjectDisabled is [Registrar.SetUserDisabled] for the user of an id, also for one
+// SetSubjectDisabled is [UserRegistrar.SetUserDisabled] for the user of an id, also for one
 // of a registered issuer, whom fob knows by the subject's state alone. Such a user need
 // not have been here before. NoSuchEntry is for what is not the id of a user.
-func (r *Registrar) SetSubjectDisabled(ctx context.Context, id string, disabled bool) error {
+func (r *UserRegistrar) SetSubjectDisabled(ctx context.Context, id string, disabled bool) error {
 	if !isUserIDWhole(id) {
 		return &ChangeError{Kind: NoSuchEntry, Entry: UserEntry, Name: id}
 	}
@@ -43,7 +43,7 @@ func isUserIDWhole(id string) bool {
 
 // KnowsUser reports whether a subject is a user of fob, or was ever signed in or out: users
 // of a registered issuer have no other trace, and one who was removed has a state.
-func (r *Registrar) KnowsUser(ctx context.Context, subject ledger.Subject) (bool, error) {
+func (r *UserRegistrar) KnowsUser(ctx context.Context, subject ledger.Subject) (bool, error) {
 	if state, err := r.Subjects.State(ctx, subject); err != nil || state != (SubjectState{}) {
 		return err == nil, err
 	}
@@ -57,7 +57,7 @@ func (r *Registrar) KnowsUser(ctx context.Context, subject ledger.Subject) (bool
 // UserOfIssuer returns the id of the user whom a registered issuer calls sub. There is
 // none when the issuer is not registered or proves clients, or calls users by their names in
 // fob and no user has that one. A hashed one need not have been here.
-func (r *Registrar) UserOfIssuer(ctx context.Context, issuers Issuers, issuer, sub string) (id string, found bool, err error) {
+func (r *UserRegistrar) UserOfIssuer(ctx context.Context, issuers Issuers, issuer, sub string) (id string, found bool, err error) {
 	i, found, err := issuers.TrustedIssuer(ctx, issuer)
 	if err != nil || !found {
 		return "", false, err

@@ -22,16 +22,25 @@ import (
 // registrarNow is later than the clock that stores take their versions from.
 var registrarNow = time.Unix(4_000_000_000, 0)
 
-func newRegistrar(s storetest.Stores) *oauth.Registrar {
-	return &oauth.Registrar{
-		Clients: s.Clients, Issuers: s.Issuers, Users: s.UserRegistry, Subjects: s.Subjects, Tokens: s.Tokens, Registry: s.Registry,
-		Passwords: new(oauthtest.Passwords), Now: func() time.Time { return registrarNow },
-		Assertions: assertion.New(time.Now, nil),
+// registrars are both on the same stores.
+type registrars struct {
+	*oauth.Registrar
+	*oauth.UserRegistrar
+}
+
+func newRegistrar(s storetest.Stores) registrars {
+	now := func() time.Time { return registrarNow }
+	return registrars{
+		&oauth.Registrar{Clients: s.Clients, Issuers: s.Issuers, Assertions: assertion.New(time.Now, nil), Now: now},
+		&oauth.UserRegistrar{
+			Users: s.UserRegistry, Subjects: s.Subjects, Tokens: s.Tokens, Registry: s.Registry,
+			Passwords: new(oauthtest.Passwords), Now: now,
+		},
 	}
 }
 
-// faultyRegistrar is a Registrar whose stores fail as the Faulty is told.
-func faultyRegistrar(s storetest.Stores) (*oauth.Registrar, *storetest.Faulty) {
+// faultyRegistrar is newRegistrar with stores that fail as the Faulty is told.
+func faultyRegistrar(s storetest.Stores) (registrars, *storetest.Faulty) {
 	f := storetest.NewFaulty(s)
 	all := faultyRegistry{f, s}
 	return newRegistrar(storetest.Stores{Tokens: f, Subjects: f, Registry: all, Clients: all, Issuers: all, UserRegistry: all}), f
@@ -44,7 +53,7 @@ func wantChange(t *testing.T, doing string, err error, kind oauth.ChangeKind) {
 	}
 }
 
-func addClient(t *testing.T, r *oauth.Registrar, c oauth.Client, s secret.Text) oauth.Client {
+func addClient(t *testing.T, r registrars, c oauth.Client, s secret.Text) oauth.Client {
 	t.Helper()
 	saved, err := r.AddClient(t.Context(), c, s)
 	if err != nil {
@@ -53,7 +62,7 @@ func addClient(t *testing.T, r *oauth.Registrar, c oauth.Client, s secret.Text) 
 	return saved
 }
 
-func addUser(t *testing.T, r *oauth.Registrar, name string) (oauth.User, ledger.Subject) {
+func addUser(t *testing.T, r registrars, name string) (oauth.User, ledger.Subject) {
 	t.Helper()
 	u, err := r.AddUser(t.Context(), oauth.NewUser{Username: name, Password: secret.New("an older one")})
 	if err != nil {
@@ -64,7 +73,7 @@ func addUser(t *testing.T, r *oauth.Registrar, name string) (oauth.User, ledger.
 
 // wantClientNow wants the client that a method returned to be the one that is
 // stored.
-func wantClientNow(t *testing.T, r *oauth.Registrar, returned oauth.Client, err error) oauth.Client {
+func wantClientNow(t *testing.T, r registrars, returned oauth.Client, err error) oauth.Client {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

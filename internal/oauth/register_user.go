@@ -9,7 +9,7 @@ import (
 )
 
 // User returns the user of that name, or NoSuchEntry.
-func (r *Registrar) User(ctx context.Context, username string) (User, error) {
+func (r *UserRegistrar) User(ctx context.Context, username string) (User, error) {
 	u, found, err := r.Users.User(ctx, NormalUsername(username))
 	if err == nil && !found {
 		err = &ChangeError{Kind: NoSuchEntry, Entry: UserEntry, Name: username}
@@ -18,7 +18,7 @@ func (r *Registrar) User(ctx context.Context, username string) (User, error) {
 }
 
 // UserByID returns the user of that id, or NoSuchEntry.
-func (r *Registrar) UserByID(ctx context.Context, id string) (User, error) {
+func (r *UserRegistrar) UserByID(ctx context.Context, id string) (User, error) {
 	u, found, err := r.Users.UserByID(ctx, id)
 	if err == nil && !found {
 		err = &ChangeError{Kind: NoSuchEntry, Entry: UserEntry, Name: id}
@@ -26,7 +26,7 @@ func (r *Registrar) UserByID(ctx context.Context, id string) (User, error) {
 	return u, err
 }
 
-// NewUser is a user for [Registrar.AddUser], with one of three: Password, Hash and
+// NewUser is a user for [UserRegistrar.AddUser], with one of three: Password, Hash and
 // WithoutPassword.
 type NewUser struct {
 	Username string
@@ -43,7 +43,7 @@ type NewUser struct {
 
 // AddUser adds a user with a new id, and with the name as [NormalUsername] returns it. It returns the user also with InDoubt, when
 // nobody knows whether there is one now.
-func (r *Registrar) AddUser(ctx context.Context, n NewUser) (User, error) {
+func (r *UserRegistrar) AddUser(ctx context.Context, n NewUser) (User, error) {
 	n.Username = NormalUsername(n.Username)
 	faults := []error{ValidateNameAndRoles(n.Username, n.Roles)}
 	if n.Hash == nil && !n.WithoutPassword {
@@ -81,7 +81,7 @@ func (r *Registrar) AddUser(ctx context.Context, n NewUser) (User, error) {
 	return saved, nil
 }
 
-func (r *Registrar) firstHash(n NewUser) (secret.Text, error) {
+func (r *UserRegistrar) firstHash(n NewUser) (secret.Text, error) {
 	switch {
 	case n.Hash != nil:
 		return n.Hash()
@@ -106,7 +106,7 @@ type UserChange struct {
 
 // ChangeUser changes a user and ends all tokens issued before, for good, also if the user is
 // already as the change says: passwords, roles and disabling are judged at login.
-func (r *Registrar) ChangeUser(ctx context.Context, u User, c UserChange) (saved User, err error) {
+func (r *UserRegistrar) ChangeUser(ctx context.Context, u User, c UserChange) (saved User, err error) {
 	var hash secret.Text
 	if c.Password != nil && c.Password.Len() > 0 {
 		if err := invalidEntry(UserEntry, u.Username, r.Policy.Check(u.Username, *c.Password)); err != nil {
@@ -159,7 +159,7 @@ func (r *Registrar) ChangeUser(ctx context.Context, u User, c UserChange) (saved
 }
 
 // SetPassword is ChangeUser with another password.
-func (r *Registrar) SetPassword(ctx context.Context, u User, password secret.Text) (User, error) {
+func (r *UserRegistrar) SetPassword(ctx context.Context, u User, password secret.Text) (User, error) {
 	if password.Len() == 0 { // which would take the password away
 		return User{}, invalidEntry(UserEntry, u.Username, r.Policy.Check(u.Username, password))
 	}
@@ -167,21 +167,21 @@ func (r *Registrar) SetPassword(ctx context.Context, u User, password secret.Tex
 }
 
 // SetRoles is ChangeUser with other roles.
-func (r *Registrar) SetRoles(ctx context.Context, u User, roles []string) (User, error) {
+func (r *UserRegistrar) SetRoles(ctx context.Context, u User, roles []string) (User, error) {
 	return r.ChangeUser(ctx, u, UserChange{Roles: &roles})
 }
 
 // SetUserDisabled is ChangeUser that refuses a user's logins, or lets the user log in
 // again.
-func (r *Registrar) SetUserDisabled(ctx context.Context, u User, disabled bool) error {
+func (r *UserRegistrar) SetUserDisabled(ctx context.Context, u User, disabled bool) error {
 	_, err := r.ChangeUser(ctx, u, UserChange{Disabled: &disabled})
 	return err
 }
 
 // RemoveUser removes a user and all of the user's records. What it leaves is the
 // subject's state, which refuses logins that read the user before: call
-// [Registrar.ForgetUser] when none of them can be left.
-func (r *Registrar) RemoveUser(ctx context.Context, u User) error {
+// [UserRegistrar.ForgetUser] when none of them can be left.
+func (r *UserRegistrar) RemoveUser(ctx context.Context, u User) error {
 	// Disabled before gone: a login that read the user is refused by the state.
 	err := r.Subjects.Raise(ctx, subjectOfUser(u), StateChange{Disabled: new(true)})
 	if err != nil {
@@ -208,7 +208,7 @@ func (r *Registrar) RemoveUser(ctx context.Context, u User) error {
 // ForgetUser deletes what RemoveUser left, and the records that logins under way may
 // have made meanwhile, dead as they are. Call it when no request that read the user
 // can be left: functions and fob serve end requests after 10 seconds.
-func (r *Registrar) ForgetUser(ctx context.Context, u User) error {
+func (r *UserRegistrar) ForgetUser(ctx context.Context, u User) error {
 	// Records first: without the state they would be active again.
 	_, err := r.signIns().End(ctx, subjectOfUser(u), Filter{})
 	if err == nil {
@@ -217,4 +217,4 @@ func (r *Registrar) ForgetUser(ctx context.Context, u User) error {
 	return unanswered(InDoubt, UserEntry, u.Username, err)
 }
 
-func (r *Registrar) signIns() *SignIns { return &SignIns{Tokens: r.Tokens} }
+func (r *UserRegistrar) signIns() *SignIns { return &SignIns{Tokens: r.Tokens} }

@@ -65,19 +65,19 @@ const ordersOfTwo = 1 << 11
 // In whatever order the calls of a login and of a change come, nobody is signed in
 // afterwards by a password that was changed, or as somebody who was disabled or removed.
 func TestNoOrderOfLoginAndChangeLeavesASignIn(t *testing.T) {
-	for name, change := range map[string]func(*testing.T, *oauth.Registrar, oauth.User) error{
-		"password": func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
+	for name, change := range map[string]func(*testing.T, registrars, oauth.User) error{
+		"password": func(t *testing.T, r registrars, u oauth.User) error {
 			_, err := r.SetPassword(t.Context(), u, secret.New("a newer one"))
 			return err
 		},
-		"no password": func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
+		"no password": func(t *testing.T, r registrars, u oauth.User) error {
 			_, err := r.ChangeUser(t.Context(), u, oauth.UserChange{Password: new(secret.Text{})})
 			return err
 		},
-		"disable": func(t *testing.T, r *oauth.Registrar, u oauth.User) error {
+		"disable": func(t *testing.T, r registrars, u oauth.User) error {
 			return r.SetUserDisabled(t.Context(), u, true)
 		},
-		"remove": func(t *testing.T, r *oauth.Registrar, u oauth.User) error { return r.RemoveUser(t.Context(), u) },
+		"remove": func(t *testing.T, r registrars, u oauth.User) error { return r.RemoveUser(t.Context(), u) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,7 +100,7 @@ func TestNoOrderOfLoginAndChangeLeavesASignIn(t *testing.T) {
 					},
 					func(before func(context.Context) error) {
 						registrar.faulty.Intercept(before)
-						failed = change(t, registrar.Registrar, alice)
+						failed = change(t, registrar.registrars, alice)
 					},
 				})
 				login.Intercept(nil)
@@ -153,9 +153,9 @@ func TestNoOrderOfChangeAndRemovalLeavesAUser(t *testing.T) {
 	t.Errorf("more calls than %d orders can be of", ordersOfTwo)
 }
 
-// interruptedRegistrar is a Registrar whose calls can be intercepted.
+// interruptedRegistrar is one whose calls can be intercepted.
 type interruptedRegistrar struct {
-	*oauth.Registrar
+	registrars
 	faulty *storetest.Faulty
 }
 
@@ -164,6 +164,6 @@ func (w *world) interrupted() (logins *storetest.Faulty, r interruptedRegistrar)
 	stores := storetest.Stores{Tokens: w.tokens, Subjects: w.tokens, Registry: w.tokens, Users: w.users, UserRegistry: w.users}
 	logins = storetest.NewFaulty(stores)
 	w.issuer.Tokens, w.issuer.Users = logins, logins
-	r.Registrar, r.faulty = faultyRegistrar(stores)
+	r.registrars, r.faulty = faultyRegistrar(stores)
 	return logins, r
 }

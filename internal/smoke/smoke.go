@@ -27,6 +27,7 @@ import (
 // Deployment is where Try adds a client and a user of its own, and removes them.
 type Deployment struct {
 	Registrar *oauth.Registrar
+	Users     *oauth.UserRegistrar
 	SignIns   *oauth.SignIns
 
 	// Explain, if not nil, says what an error of the stores means.
@@ -104,15 +105,14 @@ func (d Deployment) explain(err error) error {
 // register adds the client and the user. It notes each that may be there afterwards, also
 // after an error, so that cleaning up removes it.
 func (d Deployment) register(ctx context.Context, r *run) error {
-	reg := d.Registrar
 	mayBeThere := func(err error) bool {
 		return err == nil || oauth.IsChange(err, oauth.InDoubt) && (d.Reached == nil || d.Reached(err))
 	}
-	_, err := reg.AddClient(ctx, r.client, r.clientSecret)
+	_, err := d.Registrar.AddClient(ctx, r.client, r.clientSecret)
 	if r.hasClient = mayBeThere(err); err != nil {
 		return d.explain(err)
 	}
-	r.user, err = reg.AddUser(ctx, oauth.NewUser{Username: string(r.client.ID), Password: r.password})
+	r.user, err = d.Users.AddUser(ctx, oauth.NewUser{Username: string(r.client.ID), Password: r.password})
 	r.hasUser = mayBeThere(err)
 	return d.explain(err)
 }
@@ -125,7 +125,6 @@ func (d Deployment) cleanUp(ctx context.Context, r *run) error {
 			left = append(left, &LeftError{what, d.explain(err)})
 		}
 	}
-	reg := d.Registrar
 	if r.alone {
 		subject := oauth.SubjectOf(string(r.client.ID))
 		_, err := d.SignIns.End(ctx, subject, oauth.Filter{})
@@ -136,14 +135,14 @@ func (d Deployment) cleanUp(ctx context.Context, r *run) error {
 		note("the tokens of "+subject.ID, err)
 	}
 	if r.hasUser {
-		err := reg.RemoveUser(ctx, r.user)
+		err := d.Users.RemoveUser(ctx, r.user)
 		if !r.unanswered && err == nil {
-			err = reg.ForgetUser(ctx, r.user) // no login is under way
+			err = d.Users.ForgetUser(ctx, r.user) // no login is under way
 		}
 		note("the user "+r.user.Username, err)
 	}
 	if r.hasClient {
-		if err := reg.RemoveClient(ctx, r.client.ID); !oauth.IsChange(err, oauth.NoSuchEntry) {
+		if err := d.Registrar.RemoveClient(ctx, r.client.ID); !oauth.IsChange(err, oauth.NoSuchEntry) {
 			note("the client "+string(r.client.ID), err)
 		}
 	}

@@ -29,7 +29,7 @@ const Workers = 16
 
 // Importer is one import.
 type Importer struct {
-	Registrar *oauth.Registrar // nil checks the file and adds nobody
+	Registrar *oauth.UserRegistrar // nil checks the file and adds nobody
 	Names     Names
 
 	// Refused is called for each line that is refused, in their order. Its error ends

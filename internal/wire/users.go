@@ -18,7 +18,7 @@ import (
 // People are what the resources for back ends work on.
 type People struct {
 	Verifier  *oauth.Verifier
-	Registrar *oauth.Registrar
+	Registrar *oauth.UserRegistrar
 	SignIns   *oauth.SignIns
 	// Issuers are for [SignOut] alone.
 	Issuers oauth.Issuers
