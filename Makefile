@@ -25,7 +25,7 @@ build-%Function:
 
 # Every test, with the DynamoDB engines and the client libraries that this machine can run.
 test: engines clients
-	.ci/alive go test -race ./...
+	.ci/alive go test -race -timeout 20m ./...
 
 # Each fuzz target for FUZZTIME. An input that fails is kept in its package's testdata.
 FUZZTIME ?= 30s

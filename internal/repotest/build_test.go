@@ -58,7 +58,7 @@ func TestMakeTestIsAlive(t *testing.T) {
 		if (err == nil) != (code == "0") {
 			t.Errorf("the tests end with %s, and make test with %v", code, err)
 		}
-		if want := "... go test -race ./... has run for "; !strings.Contains(string(out), want) {
+		if want := "... go test -race -timeout 20m ./... has run for "; !strings.Contains(string(out), want) {
 			t.Errorf("make test printed %q, and not %q", out, want)
 		}
 	}
