@@ -2,9 +2,8 @@
 // request.
 //
 // [Verifying] is for the functions that verify tokens and mint none, [Receiving] for the
-// one that takes events. The token
-// function composes itself, because it alone may link mint keys, and
-// opens its connections with [Warm].
+// one that takes events. The token function composes itself, because it alone may link mint
+// keys, and opens its connections with [Warm].
 package compose
 
 import (

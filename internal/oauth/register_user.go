@@ -41,8 +41,8 @@ type NewUser struct {
 	WithoutPassword bool
 }
 
-// AddUser adds a user with a new id, and with the name as [NormalUsername] returns it. It returns the user also with InDoubt, when
-// nobody knows whether there is one now.
+// AddUser adds a user with a new id, and with the name as [NormalUsername] returns it. It
+// returns the user also with InDoubt, when nobody knows whether there is one now.
 func (r *UserRegistrar) AddUser(ctx context.Context, n NewUser) (User, error) {
 	n.Username = NormalUsername(n.Username)
 	faults := []error{ValidateNameAndRoles(n.Username, n.Roles)}

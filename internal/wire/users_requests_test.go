@@ -103,6 +103,12 @@ func TestRequestsOfUsers(t *testing.T) {
 			w.expect(t, by, step{name: id, call: ofUsers("GET", "/users/"+id, token, ""), status: 404, error: "not_found"})
 			w.expect(t, by, step{name: id, call: ofUsers("DELETE", "/users/"+id, token, ""), status: 404, error: "not_found"})
 		}
+		// A user of an issuer has no entry: the state alone says that nobody may log in.
+		disabled := oauth.HashedUserID("https://issuer.example", "disabled")
+		if err := w.tokens.Raise(t.Context(), oauth.SubjectOf(disabled), oauth.StateChange{Disabled: new(true)}); err != nil {
+			t.Fatal(err)
+		}
+		w.expect(t, by, step{name: disabled, call: ofUsers("DELETE", "/users/"+disabled, token, ""), status: 204})
 		for tag, status := range map[string]int{`*`: 200, `"1"`: 412, `W/"1"`: 412, `x`: 412} {
 			a := w.send(t, by, ofUsers("PATCH", "/users/u_ada", token, `{"roles":[]}`).with("If-Match", tag))
 			if a.status != status {
