@@ -35,11 +35,8 @@ func (k Kind) sample() string {
 }
 
 // hide does what is left of the work of a comparison with fob's own hash and of one with
-// a hash of the kind, where stored has been or will be compared.
+// a hash of the kind, where stored has been or will be compared. The kind is not empty.
 func (k Kind) hide(password secret.Text, stored string) {
-	if k == "" {
-		return
-	}
 	checked, err := Foreign{Hash: secret.New(k.sample())}.Check()
 	if err != nil {
 		return // ParseKind did not make it

@@ -70,17 +70,23 @@ var errNotOurs = errors.New("read a password hash: of no kind we know, or beyond
 // nor Foreign makes such a hash.
 func (h Hasher) Verify(password, hash secret.Text) (ok, outdated bool, err error) {
 	prepared := password.Prepared()
-	h.Hide.hide(prepared, hash.Reveal())
-	ok, outdated, err = compare(prepared, hash.Reveal())
+	ok, outdated, err = h.compareHidden(prepared, hash.Reveal())
 	if err != nil || prepared.Equal(password) {
 		return ok, outdated, err
 	}
-	h.Hide.hide(password, hash.Reveal())
-	okAsSent, _, err := compare(password, hash.Reveal())
+	okAsSent, _, err := h.compareHidden(password, hash.Reveal())
 	if okAsSent && !ok {
 		return true, isWhole(password, hash.Reveal()), err
 	}
 	return ok, outdated, err
+}
+
+// compareHidden is compare after the work that hides which kind of hash it is.
+func (h Hasher) compareHidden(password secret.Text, hash string) (ok, outdated bool, err error) {
+	if h.Hide != "" {
+		h.Hide.hide(password, hash)
+	}
+	return compare(password, hash)
 }
 
 // compare takes a password as it is.
