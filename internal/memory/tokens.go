@@ -1,6 +1,8 @@
 package memory
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"slices"
 
@@ -13,6 +15,7 @@ import (
 type Tokens struct {
 	store
 	records map[bearer.Locator]ledger.Record
+	keys    map[[16]byte][]bearer.Locator // those of records, by subject, in the order of inOrder
 	states  map[[16]byte]oauth.SubjectState
 }
 
@@ -24,7 +27,35 @@ var (
 
 // NewTokens returns an empty store.
 func NewTokens() *Tokens {
-	return &Tokens{records: map[bearer.Locator]ledger.Record{}, states: map[[16]byte]oauth.SubjectState{}}
+	return &Tokens{
+		records: map[bearer.Locator]ledger.Record{},
+		keys:    map[[16]byte][]bearer.Locator{},
+		states:  map[[16]byte]oauth.SubjectState{},
+	}
+}
+
+// inOrder compares the keys of one subject.
+func inOrder(a, b bearer.Locator) int {
+	return cmp.Or(bytes.Compare(a.Client[:], b.Client[:]), bytes.Compare(a.Authorization[:], b.Authorization[:]))
+}
+
+func (t *Tokens) put(loc bearer.Locator, r ledger.Record) {
+	keys := t.keys[loc.Subject]
+	if at, found := slices.BinarySearchFunc(keys, loc, inOrder); !found {
+		t.keys[loc.Subject] = slices.Insert(keys, at, loc)
+	}
+	t.records[loc] = copyRecord(r)
+}
+
+func (t *Tokens) remove(loc bearer.Locator) {
+	delete(t.records, loc)
+	keys := t.keys[loc.Subject]
+	if at, found := slices.BinarySearchFunc(keys, loc, inOrder); found {
+		t.keys[loc.Subject] = slices.Delete(keys, at, at+1)
+	}
+	if len(t.keys[loc.Subject]) == 0 {
+		delete(t.keys, loc.Subject)
+	}
 }
 
 // Read implements oauth.Tokens.
@@ -44,7 +75,7 @@ func (t *Tokens) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (
 		// A record always has a nonce, so the zero one is never that of a record.
 		if found == (seen != ledger.Nonce{}) && won.Nonce == seen {
 			won, found = r, true
-			t.records[loc] = copyRecord(r)
+			t.put(loc, r)
 		}
 		// Else r is there already if this call is made for the second time.
 		won = copyRecord(won)
@@ -60,7 +91,7 @@ func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when ledger.EndCon
 			left = copyRecord(r)
 			return
 		}
-		delete(t.records, loc)
+		t.remove(loc)
 		ended = true
 	})
 	return left, ended, err
@@ -68,15 +99,22 @@ func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when ledger.EndCon
 
 // List implements oauth.Tokens.
 func (t *Tokens) List(ctx context.Context, subject ledger.Subject, client ledger.ClientID) (records []ledger.Record, err error) {
-	key := ledger.SubjectKey(subject)
 	err = t.do(ctx, "list authorizations", func() {
-		for loc, r := range t.records {
-			if loc.Subject == key && loc == r.Locator() && (client == "" || r.Authorization.Client == client) {
-				records = append(records, copyRecord(r))
-			}
-		}
+		records = t.inPlace(t.keys[ledger.SubjectKey(subject)], client)
 	})
 	return records, err
+}
+
+// inPlace returns copies of the records at keys, of one client only unless client is
+// empty, without those whose fields do not give their key.
+func (t *Tokens) inPlace(keys []bearer.Locator, client ledger.ClientID) (records []ledger.Record) {
+	for _, loc := range keys {
+		r := t.records[loc]
+		if loc == r.Locator() && (client == "" || r.Authorization.Client == client) {
+			records = append(records, copyRecord(r))
+		}
+	}
+	return records
 }
 
 // Each implements oauth.TokenRegistry. It visits copies, so visit may write.
