@@ -67,20 +67,37 @@ func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (pro
 	if ring, err := g.keys.Ring(ctx); err == nil {
 		EventOf(ctx).Name = ring.NameTag(g.username)
 	}
-	a, admitted, err := g.admit(ctx, client, now)
+	user, err := g.owner(ctx, client, now)
 	if err != nil {
 		return proof{}, err
 	}
+	return proof{
+		subject:     ledger.Subject{Kind: ledger.UserSubject, ID: user.ID},
+		username:    user.Username,
+		roles:       user.Roles,
+		userVersion: user.Version,
+		mayRefresh:  true,
+		denied:      errWrongPassword,
+	}, nil
+}
+
+// owner is the user of that name, if the password is right. It counts a wrong one. A login
+// calls it, and [Account] where a user who is signed in shows the password again.
+func (g passwordGrant) owner(ctx context.Context, client Client, now int64) (User, error) {
+	a, admitted, err := g.admit(ctx, client, now)
+	if err != nil {
+		return User{}, err
+	}
 	if !admitted {
 		EventOf(ctx).Reason = ReasonThrottled
-		return proof{}, errWrongPassword()
+		return User{}, errWrongPassword()
 	}
 	// For a name that does not exist the hash is empty, and Verify does the same
 	// work.
 	user := a.login.User
 	ok, outdated, err := g.passwords.Verify(g.password, user.PasswordHash)
 	if err != nil {
-		return proof{}, err
+		return User{}, err
 	}
 	var why Reason
 	switch {
@@ -94,33 +111,26 @@ func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (pro
 	if why != "" {
 		EventOf(ctx).Reason = why
 		if err := g.users.CountFailure(ctx, now, a.counters...); err != nil {
-			return proof{}, err
+			return User{}, err
 		}
-		return proof{}, errWrongPassword()
+		return User{}, errWrongPassword()
 	}
 	if a.counted > 0 {
 		if err := g.users.ClearFailures(ctx, a.counters[0].Key); err != nil {
-			return proof{}, err
+			return User{}, err
 		}
 	}
 	user, unsaved := user.seenAt(g.source, now)
 	switch {
 	case outdated:
 		if user, err = g.rehash(ctx, user); err != nil {
-			return proof{}, err
+			return User{}, err
 		}
 	case unsaved:
 		// If that fails, the login goes on, and the next one tries again.
 		_ = g.users.SaveSources(ctx, user)
 	}
-	return proof{
-		subject:     ledger.Subject{Kind: ledger.UserSubject, ID: user.ID},
-		username:    user.Username,
-		roles:       user.Roles,
-		userVersion: user.Version,
-		mayRefresh:  true,
-		denied:      errWrongPassword,
-	}, nil
+	return user, nil
 }
 
 // rehash stores the password under the parameters of today. If that
