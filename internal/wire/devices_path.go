@@ -24,7 +24,10 @@ func partOf(r *http.Request) (part, device, error) {
 	case part == noPart:
 		return noPart, device{}, refuseResource(oauth.InvalidRequest, "there is nothing at this path")
 	case r.Method == http.MethodDelete:
-		_, last := lastSegments(r.URL.Path)
+		parent, last := lastSegments(r.URL.Path)
+		if parent != devicesSegment { // a slash in the name, which the gateway decoded
+			last = ""
+		}
 		named, err := parseDevice(last)
 		return devicePart, named, err
 	case part == signOutPart && r.Method == http.MethodPost:

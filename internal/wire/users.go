@@ -188,7 +188,7 @@ func (u users) add(w http.ResponseWriter, r *http.Request, _ usersPlace) (answer
 // remove answers 204 also for a user who was removed before: a back end whose answer got
 // lost asks again. The subject's state stays, and says so.
 func (u users) remove(_ http.ResponseWriter, r *http.Request, at usersPlace) (answer, error) {
-	if r.Header.Get("If-Match") != "" {
+	if len(r.Header.Values("If-Match")) > 0 {
 		// It would be compared with what was read, and not with what is removed.
 		return answer{}, invalidRequest("If-Match is for PATCH alone")
 	}

@@ -60,8 +60,10 @@ func (u users) change(w http.ResponseWriter, r *http.Request, at usersPlace) (an
 // ifMatch returns the version that a change is for (RFC 9110 §13.1.1), zero for any. now is
 // the one that is there.
 func ifMatch(header http.Header, now uint64) (version uint64, err error) {
-	value := strings.TrimSpace(strings.Join(header.Values("If-Match"), ","))
-	if value == "" || value == "*" {
+	values := header.Values("If-Match")
+	value := strings.TrimSpace(strings.Join(values, ","))
+	// An empty one is a tag that got lost, and no tag of fob.
+	if len(values) == 0 || value == "*" {
 		return 0, nil
 	}
 	tag := `"` + strconv.FormatUint(now, 10) + `"`

@@ -14,15 +14,22 @@ type usersJSON struct {
 }
 
 func (u users) list(_ http.ResponseWriter, r *http.Request, _ usersPlace) (answer, error) {
-	form, err := parseForm(r.URL.RawQuery, func(name string) bool { return name == "username" || name == "limit" || name == "after" })
+	asked := false // for a name
+	form, err := parseForm(r.URL.RawQuery, func(name string) bool {
+		asked = asked || name == "username"
+		return name == "username" || name == "limit" || name == "after"
+	})
 	if err != nil {
 		return answer{}, invalidRequest("the query is malformed or repeats a parameter")
 	}
 	out := usersJSON{Users: []userJSON{}}
 	switch name := form["username"]; {
-	case name != "" && len(form) > 1:
+	case asked && name == "":
+		// A page of everybody would begin with somebody else.
+		return answer{}, invalidRequest("username is empty")
+	case asked && len(form) > 1:
 		return answer{}, invalidRequest("username goes with no other parameter")
-	case name != "":
+	case asked:
 		user, err := u.Registrar.User(r.Context(), name)
 		if err != nil && !oauth.IsChange(err, oauth.NoSuchEntry) {
 			return answer{}, ofChange(err)

@@ -37,32 +37,41 @@ const (
 	userSignOut
 )
 
-// usersPath reads the end of a path: before it may be a stage or a mapping. The id of a
-// user and the name of a device may be users as well, so the longest end that fits counts.
+// usersPath reads the end of a path: before it may be a stage or a mapping, also one that
+// is called users. The first users with the id of a user behind it is the resource, and all
+// that follows belongs to it: a gateway decodes the path, so a back end that lets somebody
+// choose the name of a device would otherwise let users/u_eve in that name remove u_eve.
 func usersPath(path string) (usersPlace, error) {
 	segments := strings.Split(path, "/")
 	for i, segment := range segments {
 		if segment != usersSegment {
 			continue
 		}
-		rest := segments[i+1:]
-		if len(rest) > 0 && !isUserID(rest[0]) || len(rest) > 1 && rest[1] != devicesSegment || len(rest) > 3 || len(rest) == 3 && rest[2] == "" {
-			continue
-		}
-		switch len(rest) {
-		case 0:
+		switch rest := segments[i+1:]; {
+		case len(rest) == 0:
 			return usersPlace{part: allUsers}, nil
-		case 1:
-			return usersPlace{part: oneUser, id: rest[0]}, nil
-		case 2:
-			return usersPlace{part: userDevices, id: rest[0]}, nil
+		case isUserID(rest[0]):
+			return userPath(rest[0], rest[1:])
 		}
-		if rest[2] == signOutSegment {
-			return usersPlace{userSignOut, rest[0], rest[2]}, nil
-		}
-		return usersPlace{userDevice, rest[0], rest[2]}, nil
 	}
 	return usersPlace{}, errNothingHere()
+}
+
+// userPath reads what follows the id of a user.
+func userPath(id string, rest []string) (usersPlace, error) {
+	switch {
+	case len(rest) == 0:
+		return usersPlace{part: oneUser, id: id}, nil
+	case rest[0] != devicesSegment || len(rest) > 2:
+		return usersPlace{}, errNothingHere()
+	case len(rest) == 1:
+		return usersPlace{part: userDevices, id: id}, nil
+	case rest[1] == signOutSegment:
+		return usersPlace{userSignOut, id, rest[1]}, nil
+	case rest[1] == "":
+		return usersPlace{}, errNothingHere()
+	}
+	return usersPlace{userDevice, id, rest[1]}, nil
 }
 
 func errNothingHere() error {
