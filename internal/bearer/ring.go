@@ -1,15 +1,10 @@
 package bearer
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"strconv"
 )
 
@@ -32,25 +27,12 @@ const (
 // 190 bits.
 const minKeyText = 32
 
-// key is behind a pointer so that a ring printed by mistake shows addresses: fmt
-// asks no methods of unexported fields.
-type key = *[32]byte
-
 // ErrBadRing is matched by the errors of the two Parse functions: the secrets
 // hold something that must not be served with. Trying again will not help.
 var ErrBadRing = errors.New("unusable key ring")
 
 func badRing(which string, err error) error {
 	return fmt.Errorf("%w: %s secret: %w", ErrBadRing, which, err)
-}
-
-// CheckRing verifies bearers. It is what introspection and revocation hold. A
-// ring is immutable; a changed one is parsed anew.
-type CheckRing struct {
-	issuerEpoch uint64
-	active      uint8
-	states      map[uint8]State
-	keys        map[uint8]key
 }
 
 // ParseCheckRing reads the check secret:
@@ -141,63 +123,6 @@ func checkSince(raw json.RawMessage, states map[string]State) error {
 	return nil
 }
 
-// IssuerEpoch is the deployment's kill switch: what was issued under a lower one
-// is inactive.
-func (r *CheckRing) IssuerEpoch() uint64 { return r.issuerEpoch }
-
-// Knows reports whether the ring has kid, retired or not. A token under a key that it does
-// not know may come from an instance with a newer ring.
-func (r *CheckRing) Knows(kid uint8) bool {
-	_, known := r.states[kid]
-	return known
-}
-
-// Verifies reports whether tokens under kid can be active.
-func (r *CheckRing) Verifies(kid uint8) bool {
-	s, known := r.states[kid]
-	return known && s != Retired
-}
-
-// Open verifies form and tag of a bearer in constant time. Its errors are
-// ErrInvalid, ErrRetiredKey and ErrUnknownKey; all return the zero Token. Expiry is
-// left to the caller.
-func (r *CheckRing) Open(b Bearer) (Token, error) {
-	t, raw, ok := parse(b.Reveal())
-	if !ok {
-		return Token{}, ErrInvalid
-	}
-	if !r.Knows(t.KID) {
-		return Token{}, ErrUnknownKey
-	}
-	tag := r.tag(t.Kind, t.KID, raw[:rawLen-tagLen])
-	if subtle.ConstantTimeCompare(tag, raw[rawLen-tagLen:]) != 1 {
-		return Token{}, ErrInvalid
-	}
-	if !r.Verifies(t.KID) {
-		return Token{}, ErrRetiredKey
-	}
-	t.Hash = sha256.Sum256(t.secret[:])
-	return t, nil
-}
-
-// tag = first 16 bytes of HMAC-SHA-256(check key, "fob tag 1", kind, all bytes
-// before it).
-func (r *CheckRing) tag(kind Kind, kid uint8, untagged []byte) []byte {
-	k := r.keys[kid]
-	h := hmac.New(sha256.New, k[:])
-	WriteField(h, []byte("fob tag 1"))
-	WriteField(h, []byte{byte(kind)})
-	WriteField(h, untagged)
-	return h.Sum(nil)[:tagLen]
-}
-
-// MintRing makes bearers, and verifies them too. Only the token function holds
-// it.
-type MintRing struct {
-	*CheckRing
-	mint map[uint8]key
-}
-
 // ParseMintRing reads the mint secret, {"1": "<text>"}, and the check secret.
 // Every key that is not retired must be in both: without its mint key a token
 // could not be returned, and would look like one that somebody edited. No text
@@ -232,69 +157,6 @@ func ParseMintRing(mint, check []byte) (*MintRing, error) {
 		}
 	}
 	return &MintRing{CheckRing: checkRing, mint: keys}, nil
-}
-
-// ActiveKID is the key id for new tokens.
-func (r *MintRing) ActiveKID() uint8 { return r.active }
-
-// Seal makes the bearer of a Name within the item rid, and the Hash that the
-// item keeps. Equal arguments give equal strings. It reports false when the ring
-// cannot make tokens under n.KID.
-func (r *MintRing) Seal(n Name, rid RID) (Bearer, Hash, bool) {
-	mintKey, ok := r.mint[n.KID]
-	if !ok || !r.Verifies(n.KID) || n.Expiry < 0 || n.Expiry > MaxExpiry {
-		return Bearer{}, Hash{}, false
-	}
-	secret := deriveSecret(mintKey, n, rid)
-	raw := n.appendUntagged(make([]byte, 0, rawLen), secret)
-	raw = append(raw, r.tag(n.Kind, n.KID, raw)...)
-	return FromClient(n.Kind.prefix() + encoding.EncodeToString(raw)), sha256.Sum256(secret[:]), true
-}
-
-// MintedWithin reports whether t's secret is the one that Seal gives its Name
-// within rid: whether the item rid once issued t, even if it has forgotten t's
-// hash since.
-func (r *MintRing) MintedWithin(t Token, rid RID) bool {
-	mintKey, ok := r.mint[t.KID]
-	if !ok {
-		return false
-	}
-	secret := deriveSecret(mintKey, t.Name, rid)
-	return t.secret != nil && subtle.ConstantTimeCompare(secret[:], t.secret[:]) == 1
-}
-
-// NameTag stands for a username in a log: the first 8 bytes of HMAC-SHA-256(active mint
-// key, "fob log name 1", name), in hex. Without the key nobody can try names on a log.
-func (r *MintRing) NameTag(name string) string {
-	k := r.mint[r.active]
-	h := hmac.New(sha256.New, k[:])
-	WriteField(h, []byte("fob log name 1"))
-	WriteField(h, []byte(name))
-	return hex.EncodeToString(h.Sum(nil)[:8])
-}
-
-// deriveSecret = HMAC-SHA-256(mint key, kind, locator, rid, generation, expiry).
-func deriveSecret(k key, n Name, rid RID) (secret [32]byte) {
-	h := hmac.New(sha256.New, k[:])
-	WriteField(h, []byte("fob secret 1"))
-	WriteField(h, []byte{byte(n.Kind)})
-	WriteField(h, n.Locator.Subject[:])
-	WriteField(h, n.Locator.Client[:])
-	WriteField(h, n.Locator.Authorization[:])
-	WriteField(h, rid[:])
-	WriteField(h, binary.BigEndian.AppendUint32(nil, n.Generation))
-	WriteField(h, binary.BigEndian.AppendUint64(nil, uint64(n.Expiry))) //nolint:gosec // 0 to MaxExpiry
-	h.Sum(secret[:0])
-	return secret
-}
-
-// WriteField hashes b behind its length, so that no two lists of fields are the
-// same bytes.
-func WriteField(h hash.Hash, b []byte) {
-	var length [4]byte
-	binary.BigEndian.PutUint32(length[:], uint32(len(b))) //nolint:gosec // fields are short
-	h.Write(length[:])
-	h.Write(b)
 }
 
 // parseMembers keeps the decoder's own message to itself: it quotes the input.
