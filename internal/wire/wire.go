@@ -1,7 +1,7 @@
 // Package wire is the HTTP face of the domain: an http.Handler for each endpoint
 // ([Token], [Revoke], [Introspect], [Events], [Metadata]) and each resource ([Me], [Devices],
 // [Users], [SignOut]), and the [Authorizer] for resources that somebody else serves. What was read strictly
-// reaches the domain; respond.go turns its errors into statuses, and event.go writes one
+// reaches the domain; refusal.go turns its errors into statuses, and event.go writes one
 // line to the log. No line and no answer repeats what the client sent.
 //
 // The package does not know what makes a token valid, how anything is stored, which
@@ -10,6 +10,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -121,6 +123,50 @@ type answer struct {
 func jsonAnswer(content any) (answer, error) {
 	body, err := json.Marshal(content)
 	return answer{body: body}, err
+}
+
+// respond writes the answer and returns its status.
+func respond(w http.ResponseWriter, https bool, a answer, err error) int {
+	h := w.Header()
+	if err == nil && a.maxAge > 0 {
+		h.Set("Cache-Control", "public, max-age="+strconv.Itoa(a.maxAge))
+	} else {
+		h.Set("Cache-Control", "no-store") // RFC 6749 §5.1, RFC 7662 §4
+		h.Set("Pragma", "no-cache")        // RFC 6749 §5.1
+	}
+	h.Set("X-Content-Type-Options", "nosniff")
+	if https {
+		// Not for subdomains: the host may be one of many that others own.
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+	if err == nil {
+		for name, value := range a.header {
+			h.Set(name, value)
+		}
+	}
+	status, body := cmp.Or(a.status, http.StatusOK), a.body
+	if err != nil {
+		r := refusalOf(err)
+		status = r.status
+		if r.header != "" {
+			h.Set(r.header, r.value)
+		}
+		if strings.ContainsFunc(r.description, notInDescription) {
+			r.description = ""
+		}
+		var content any = errorJSON{r.code, r.description, r.id}
+		if a.eventErrors {
+			content = eventErrorJSON{r.code, r.description}
+			h.Set("Content-Language", "en") // RFC 8935 §2.3
+		}
+		body, _ = json.Marshal(content) // strings
+	}
+	if len(body) > 0 {
+		h.Set("Content-Type", "application/json")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client is gone if this fails
+	return status
 }
 
 func (o Options) withDefaults(endpoint string) Options {

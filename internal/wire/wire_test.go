@@ -170,7 +170,7 @@ func TestPanic(t *testing.T) {
 			w.tokens.Intercept(func(context.Context) error { panic(value) })
 			a := w.expect(t, by, step{call: asShop("token", "grant_type", "client_credentials"), status: 500, error: "server_error"})
 			stack := fmt.Sprint(a.line["stack"])
-			if a.line["error"] != fmt.Sprintf("panic of type %T", value) || !strings.Contains(stack, "respond_test.go:") {
+			if a.line["error"] != fmt.Sprintf("panic of type %T", value) || !strings.Contains(stack, "wire_test.go:") {
 				t.Errorf("%s: line %v", name, a.line)
 			}
 			if strings.Contains(stack, "0x") {

@@ -1,13 +1,10 @@
 package wire
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -102,50 +99,6 @@ type errorJSON struct {
 	Error       oauth.Code `json:"error"`
 	Description string     `json:"error_description,omitempty"`
 	ID          string     `json:"id,omitempty"` // with already_exists: of the user who has the name
-}
-
-// respond writes the answer and returns its status.
-func respond(w http.ResponseWriter, https bool, a answer, err error) int {
-	h := w.Header()
-	if err == nil && a.maxAge > 0 {
-		h.Set("Cache-Control", "public, max-age="+strconv.Itoa(a.maxAge))
-	} else {
-		h.Set("Cache-Control", "no-store") // RFC 6749 §5.1, RFC 7662 §4
-		h.Set("Pragma", "no-cache")        // RFC 6749 §5.1
-	}
-	h.Set("X-Content-Type-Options", "nosniff")
-	if https {
-		// Not for subdomains: the host may be one of many that others own.
-		h.Set("Strict-Transport-Security", "max-age=31536000")
-	}
-	if err == nil {
-		for name, value := range a.header {
-			h.Set(name, value)
-		}
-	}
-	status, body := cmp.Or(a.status, http.StatusOK), a.body
-	if err != nil {
-		r := refusalOf(err)
-		status = r.status
-		if r.header != "" {
-			h.Set(r.header, r.value)
-		}
-		if strings.ContainsFunc(r.description, notInDescription) {
-			r.description = ""
-		}
-		var content any = errorJSON{r.code, r.description, r.id}
-		if a.eventErrors {
-			content = eventErrorJSON{r.code, r.description}
-			h.Set("Content-Language", "en") // RFC 8935 §2.3
-		}
-		body, _ = json.Marshal(content) // strings
-	}
-	if len(body) > 0 {
-		h.Set("Content-Type", "application/json")
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client is gone if this fails
-	return status
 }
 
 // notInDescription reports a character that error_description must not have:
