@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
@@ -47,6 +48,51 @@ func TokenParameters() map[string]bool {
 		paramAudience: false, paramSubjectTokenType: false, paramRequestedTokenType: false, paramActorTokenType: false,
 		paramSubjectToken: true, paramActorToken: true, paramAssertion: true, paramNonce: true,
 	}
+}
+
+// GrantType is a grant_type of the token endpoint.
+type GrantType string
+
+const (
+	PasswordGrant          GrantType = "password"           // RFC 6749 §4.3
+	ClientCredentialsGrant GrantType = "client_credentials" // RFC 6749 §4.4
+	RefreshTokenGrant      GrantType = "refresh_token"      // RFC 6749 §6
+
+	TokenExchangeGrant GrantType = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693 §2.1
+	JWTBearerGrant     GrantType = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523 §2.1
+)
+
+// GrantTypes are all that a client can be registered for.
+func GrantTypes() []GrantType {
+	return []GrantType{PasswordGrant, ClientCredentialsGrant, RefreshTokenGrant, TokenExchangeGrant, JWTBearerGrant}
+}
+
+// givesRefreshTokens reports whether a token of the grant may come with one. A client
+// that speaks for itself gets none (RFC 6749 §4.4.3).
+func (g GrantType) givesRefreshTokens() bool {
+	return g != ClientCredentialsGrant && g != RefreshTokenGrant
+}
+
+// GrantNames are the grants as operators write them: the last part of a URN.
+func GrantNames() (names []string) {
+	for _, g := range GrantTypes() {
+		names = append(names, string(g[strings.LastIndexByte(string(g), ':')+1:]))
+	}
+	return names
+}
+
+// GrantNamed is the grant of a name of [GrantNames], or s itself.
+func GrantNamed(s string) GrantType {
+	if i := slices.Index(GrantNames(), s); i >= 0 {
+		return GrantTypes()[i]
+	}
+	return GrantType(s)
+}
+
+// OfferedGrants are those of a deployment: all, or all without the password grant,
+// which RFC 9700 §2.4 advises against.
+func OfferedGrants(password bool) []GrantType {
+	return slices.DeleteFunc(GrantTypes(), func(g GrantType) bool { return g == PasswordGrant && !password })
 }
 
 // grant is one grant_type (RFC 6749 §1.3), parsed. It holds what its proof needs
