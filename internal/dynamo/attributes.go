@@ -30,7 +30,7 @@ const (
 
 	// A record.
 	attrKind          = "kd"
-	attrSubject       = "sb"
+	attrSubject       = "sb" // also of a state, for those who follow the table
 	attrUsername      = "un" // also of a user
 	attrClient        = "cl"
 	attrFormat        = "fm"

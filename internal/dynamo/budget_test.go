@@ -175,7 +175,7 @@ func testBudget(t *testing.T, endpoint string, absent float64) {
 			w.must(w.refresh("app", first.RefreshToken)(w.t.Context()))
 			w.now.Add(oauth.DefaultRefreshGrace + 1)
 			return w.refresh("app", first.RefreshToken)
-		}, oauth.Replayed, oauth.InvalidGrant, price{calls: map[string]int{read: 1, remove: 1}, found: 1, none: 1, write: 1}},
+		}, oauth.Replayed, oauth.InvalidGrant, price{calls: map[string]int{read: 1, update: 1, remove: 1}, found: 1, none: 1, write: 2}},
 		{"refresh, revoked", func(w *budgetWorld) func(context.Context) error {
 			first := w.mustLogin("app", device(1))
 			w.must(w.revoke("app", first.RefreshToken)(w.t.Context()))

@@ -53,11 +53,12 @@ func (t *Tokens) raiseInput(subject ledger.Subject, change oauth.StateChange) *d
 	in := &dynamodb.UpdateItemInput{
 		TableName:                 &t.table.name,
 		Key:                       stateKey(ledger.SubjectKey(subject)),
-		ExpressionAttributeValues: item{":one": number(1)},
+		ExpressionAttributeValues: item{":one": number(1), ":subject": text(subject.ID), ":why": text(joined(change.Why))},
 		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
 	}
 	var condition string
-	var sets []string
+	// The key is a hash of the subject, which a follower of the table could not name.
+	sets := []string{"#sb = :subject", "#why = :why"}
 	if change.Disabled != nil {
 		sets = append(sets, "#disabled = :disabled")
 		in.ExpressionAttributeValues[":disabled"] = flag(*change.Disabled)
@@ -68,11 +69,17 @@ func (t *Tokens) raiseInput(subject ledger.Subject, change oauth.StateChange) *d
 		condition = "attribute_not_exists(#user_version) OR #user_version < :version"
 		in.ConditionExpression = &condition
 	}
-	update := "ADD #epoch :one"
-	if len(sets) > 0 {
-		update += " SET " + strings.Join(sets, ", ")
-	}
+	update := "ADD #epoch :one SET " + strings.Join(sets, ", ")
 	in.UpdateExpression = aws.String(update)
 	in.ExpressionAttributeNames = names(update, condition)
 	return in
+}
+
+// joined are causes as the item has them: with a space between two.
+func joined(why []oauth.Cause) string {
+	words := make([]string, len(why))
+	for i, cause := range why {
+		words[i] = string(cause)
+	}
+	return strings.Join(words, " ")
 }

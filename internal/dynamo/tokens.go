@@ -162,6 +162,29 @@ func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when ledger.EndCon
 	return decodeRecord(it), false, nil
 }
 
+// replayed is why a record ends, for those who follow the table.
+const replayed = "replayed"
+
+// MarkReplayed implements oauth.Tokens with one conditional update.
+func (t *Tokens) MarkReplayed(ctx context.Context, loc bearer.Locator, seen ledger.Nonce) error {
+	const update = "SET #why = :why"
+	condition, values := ifSeen(seen)
+	values[":why"] = text(replayed)
+	_, err := call(ctx, t.table.name, "note a replay", t.table.db.UpdateItem, &dynamodb.UpdateItemInput{
+		TableName:                 &t.table.name,
+		Key:                       recordKey(loc),
+		UpdateExpression:          aws.String(update),
+		ConditionExpression:       &condition,
+		ExpressionAttributeNames:  names(update, condition),
+		ExpressionAttributeValues: values,
+		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
+	})
+	if _, failed := conflict(err); failed {
+		return nil
+	}
+	return err
+}
+
 // List implements oauth.Tokens with one query for each megabyte.
 func (t *Tokens) List(ctx context.Context, subject ledger.Subject, client ledger.ClientID) ([]ledger.Record, error) {
 	const condition = "#pk = :subject AND begins_with(#sk, :prefix)"

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"slices"
+	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
@@ -17,6 +19,9 @@ type Tokens struct {
 	records map[bearer.Locator]ledger.Record
 	keys    map[[16]byte][]bearer.Locator // those of records, by subject, in the order of inOrder
 	states  map[[16]byte]oauth.SubjectState
+
+	replayed map[bearer.Locator]ledger.Nonce // of the records that MarkReplayed noted
+	follow   func(oauth.Write)               // or nil
 }
 
 var (
@@ -31,6 +36,19 @@ func NewTokens() *Tokens {
 		records: map[bearer.Locator]ledger.Record{},
 		keys:    map[[16]byte][]bearer.Locator{},
 		states:  map[[16]byte]oauth.SubjectState{},
+
+		replayed: map[bearer.Locator]ledger.Nonce{},
+	}
+}
+
+// Follow gives each write from now on to follow, in their order and before the write
+// returns. follow must not use the store.
+func (t *Tokens) Follow(follow func(oauth.Write)) { t.follow = follow }
+
+func (t *Tokens) report(w oauth.Write) {
+	if t.follow != nil {
+		w.ID, w.At = rand.Text(), time.Now().Unix()
+		t.follow(w)
 	}
 }
 
@@ -74,6 +92,10 @@ func (t *Tokens) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (
 		won, found = t.records[loc]
 		// A record always has a nonce, so the zero one is never that of a record.
 		if found == (seen != ledger.Nonce{}) && won.Nonce == seen {
+			if !found {
+				made := copyRecord(r)
+				t.report(oauth.Write{Made: &made})
+			}
 			won, found = r, true
 			t.put(loc, r)
 		}
@@ -91,7 +113,11 @@ func (t *Tokens) End(ctx context.Context, loc bearer.Locator, when ledger.EndCon
 			left = copyRecord(r)
 			return
 		}
+		if found {
+			t.report(oauth.Write{Ended: &r, Replayed: t.replayed[loc] == r.Nonce})
+		}
 		t.remove(loc)
+		delete(t.replayed, loc)
 		ended = true
 	})
 	return left, ended, err
@@ -115,6 +141,15 @@ func (t *Tokens) inPlace(keys []bearer.Locator, client ledger.ClientID) (records
 		}
 	}
 	return records
+}
+
+// MarkReplayed implements oauth.Tokens.
+func (t *Tokens) MarkReplayed(ctx context.Context, loc bearer.Locator, seen ledger.Nonce) error {
+	return t.do(ctx, "note a replay", func() {
+		if r, found := t.records[loc]; found && r.Nonce == seen {
+			t.replayed[loc] = seen // a later Save draws another nonce, and so drops it
+		}
+	})
 }
 
 // Each implements oauth.TokenRegistry. It visits copies, so visit may write.
@@ -162,6 +197,7 @@ func (t *Tokens) Raise(ctx context.Context, subject ledger.Subject, change oauth
 		if change.Disabled != nil {
 			s.Disabled = *change.Disabled
 		}
+		t.report(oauth.Write{Raised: &oauth.Raise{Subject: subject, Before: t.states[key], After: s, Why: change.Why}})
 		t.states[key] = s
 	})
 }

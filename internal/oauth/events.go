@@ -137,7 +137,7 @@ func (r *Receiver) end(ctx context.Context, users []ledger.Subject, c Claims) er
 	for _, user := range users {
 		key := ledger.SubjectKey(user)
 		line.Locator = hex.EncodeToString(key[:4])
-		if err := r.Subjects.Raise(ctx, user, StateChange{UserVersion: uint64(max(0, c.IssuedAt)) + 1, Once: true}); err != nil {
+		if err := r.Subjects.Raise(ctx, user, StateChange{UserVersion: uint64(max(0, c.IssuedAt)) + 1, Once: true, Why: []Cause{SecurityEvent}}); err != nil {
 			return err
 		}
 	}

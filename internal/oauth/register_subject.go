@@ -22,7 +22,7 @@ func (r *UserRegistrar) SetSubjectDisabled(ctx context.Context, id string, disab
 		return err
 	}
 	subject := ledger.Subject{Kind: ledger.UserSubject, ID: id}
-	if err := r.Subjects.Raise(ctx, subject, StateChange{Disabled: &disabled}); err != nil || !disabled {
+	if err := r.Subjects.Raise(ctx, subject, StateChange{Disabled: &disabled, Why: []Cause{causeOfDisabling(disabled)}}); err != nil || !disabled {
 		return unanswered(InDoubt, UserEntry, id, err)
 	}
 	// They are dead, and would live again if somebody deleted the state.

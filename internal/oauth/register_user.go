@@ -67,7 +67,7 @@ func (r *UserRegistrar) AddUser(ctx context.Context, n NewUser) (User, error) {
 	if n.Disabled {
 		// Before there is somebody to log in. If the user is not saved after all,
 		// nobody ever has the id.
-		if err := r.Subjects.Raise(ctx, subjectOfUser(u), StateChange{Disabled: new(true)}); err != nil {
+		if err := r.Subjects.Raise(ctx, subjectOfUser(u), StateChange{Disabled: new(true), Why: []Cause{UserDisabled}}); err != nil {
 			return User{}, err
 		}
 	}
@@ -102,6 +102,26 @@ type UserChange struct {
 	// Version, unless zero, is what the user's must be: else nothing is changed, and
 	// the error is EntryChanged.
 	Version uint64
+}
+
+func (c UserChange) causes() (why []Cause) {
+	if c.Password != nil {
+		why = append(why, PasswordChanged)
+	}
+	if c.Roles != nil {
+		why = append(why, RolesChanged)
+	}
+	if c.Disabled != nil {
+		why = append(why, causeOfDisabling(*c.Disabled))
+	}
+	return why
+}
+
+func causeOfDisabling(disabled bool) Cause {
+	if disabled {
+		return UserDisabled
+	}
+	return UserEnabled
 }
 
 // ChangeUser changes a user and ends all tokens issued before, for good, also if the user is
@@ -147,7 +167,7 @@ func (r *UserRegistrar) ChangeUser(ctx context.Context, u User, c UserChange) (s
 	if err != nil {
 		return User{}, err
 	}
-	err = r.Subjects.Raise(ctx, subjectOfUser(u), StateChange{UserVersion: saved.Version, Disabled: c.Disabled})
+	err = r.Subjects.Raise(ctx, subjectOfUser(u), StateChange{UserVersion: saved.Version, Disabled: c.Disabled, Why: c.causes()})
 	if err == nil && c.Disabled != nil && *c.Disabled {
 		// They are dead, and would live again if somebody deleted the state.
 		_, err = r.signIns().End(ctx, subjectOfUser(u), Filter{})
@@ -183,7 +203,7 @@ func (r *UserRegistrar) SetUserDisabled(ctx context.Context, u User, disabled bo
 // [UserRegistrar.ForgetUser] when none of them can be left.
 func (r *UserRegistrar) RemoveUser(ctx context.Context, u User) error {
 	// Disabled before gone: a login that read the user is refused by the state.
-	err := r.Subjects.Raise(ctx, subjectOfUser(u), StateChange{Disabled: new(true)})
+	err := r.Subjects.Raise(ctx, subjectOfUser(u), StateChange{Disabled: new(true), Why: []Cause{UserRemoved}})
 	if err != nil {
 		return unanswered(InDoubt, UserEntry, u.Username, err)
 	}

@@ -67,6 +67,12 @@ type Tokens interface {
 	// empty, dead ones included, in no order. One whose fields do not give its key
 	// must be left out: somebody edited it.
 	List(ctx context.Context, subject ledger.Subject, client ledger.ClientID) ([]ledger.Record, error)
+
+	// MarkReplayed notes in the record at loc, if it carries the nonce seen, that a refresh
+	// token of it was replayed, and changes nothing else. Callers then End the record:
+	// the note is for those who follow the table, who would not know why it went. Save
+	// must drop the note. A record that is not there, or has another nonce, is not an error.
+	MarkReplayed(ctx context.Context, loc bearer.Locator, seen ledger.Nonce) error
 }
 
 // Subjects keeps the kill switches of single subjects.
@@ -105,7 +111,22 @@ type StateChange struct {
 	// Once leaves out the whole change, the epoch too, if the state's UserVersion is not
 	// lower than this one, which must not be zero. So the step happens at most once.
 	Once bool
+	// Why is kept in the state for those who follow the table; nothing is decided by it.
+	// None is a sign-out that somebody asked for.
+	Why []Cause
 }
+
+// Cause is what was done to a user whose epoch was raised.
+type Cause string
+
+const (
+	PasswordChanged Cause = "password" // or taken away
+	RolesChanged    Cause = "roles"
+	UserDisabled    Cause = "disabled"
+	UserEnabled     Cause = "enabled"
+	UserRemoved     Cause = "removed"
+	SecurityEvent   Cause = "issuer" // of a registered issuer, see [Receiver]
+)
 
 // Clients reads registrations. See ClientCache for the one that requests use.
 type Clients interface {

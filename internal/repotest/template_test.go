@@ -37,7 +37,7 @@ var functions = map[string]function{
 		memory: 1024, // argon2id
 		allows: map[any][]string{
 			getAtt("TokensTable.Arn"): {
-				"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query",
+				"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem",
 			},
 			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
 			getAtt("UsersTable.Arn"): {
@@ -89,7 +89,7 @@ var functions = map[string]function{
 			getAtt("TokensTable.Arn"):  {"dynamodb:UpdateItem"},
 			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
 		},
-		attributes: map[any][]string{getAtt("TokensTable.Arn"): {"pk", "sk", "epoch", "user_version"}},
+		attributes: map[any][]string{getAtt("TokensTable.Arn"): {"pk", "sk", "epoch", "user_version", "sb", "why"}},
 	},
 	"users": {
 		config: new(config.Users),

@@ -160,6 +160,13 @@ func (f *Faulty) List(ctx context.Context, subject ledger.Subject, client ledger
 	return unless(err, records), err
 }
 
+// MarkReplayed implements oauth.Tokens.
+func (f *Faulty) MarkReplayed(ctx context.Context, loc bearer.Locator, seen ledger.Nonce) error {
+	return f.try(ctx, "note a replay", func() error {
+		return f.stores.Tokens.MarkReplayed(ctx, loc, seen)
+	})
+}
+
 // State implements oauth.Subjects.
 func (f *Faulty) State(ctx context.Context, subject ledger.Subject) (state oauth.SubjectState, err error) {
 	err = f.try(ctx, "read a subject's state", func() (err error) {

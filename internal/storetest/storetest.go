@@ -120,6 +120,9 @@ func Methods(s Stores) []Method {
 			_, err := s.Tokens.List(ctx, r.Authorization.Subject, r.Authorization.Client)
 			return err
 		}, true},
+		{"Tokens.MarkReplayed", func(ctx context.Context) error {
+			return s.Tokens.MarkReplayed(ctx, loc, r.Nonce)
+		}, true},
 		{"Tokens.End", func(ctx context.Context) error {
 			_, _, err := s.Tokens.End(ctx, loc, ledger.EndCondition{Nonce: r.Nonce})
 			return err

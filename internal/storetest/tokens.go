@@ -126,6 +126,24 @@ var tokensTests = []test{
 			wantStands(t, s, r)
 		}
 	}},
+	{"a noted replay changes nothing that is read", func(t *testing.T, s Stores) {
+		r := Record("ipad")
+		note := func(seen ledger.Nonce) {
+			t.Helper()
+			if err := s.Tokens.MarkReplayed(t.Context(), r.Locator(), seen); err != nil {
+				t.Errorf("MarkReplayed: %v", err)
+			}
+		}
+		note(r.Nonce)
+		wantReading(t, s, r.Locator(), oauth.Reading{}) // it makes no record
+		wantSaved(t, s, r, ledger.Nonce{})
+		note(ledger.Nonce{9})
+		note(r.Nonce)
+		wantStands(t, s, r)
+		wantEnded(t, s, r.Locator(), ledger.EndCondition{Nonce: r.Nonce})
+		note(r.Nonce)
+		wantReading(t, s, r.Locator(), oauth.Reading{})
+	}},
 	{"an empty slot holds no token", func(t *testing.T, s Stores) {
 		r := sparseRecord()
 		wantSaved(t, s, r, ledger.Nonce{})
