@@ -58,5 +58,11 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 		Now:    time.Now,
 		Grants: oauth.OfferedGrants(c.PasswordGrant),
 	}
-	return wire.Token(issuer, o), compose.Warm(ctx, o.Log, clients, ring)
+	if err := compose.Warm(ctx, o.Log, clients, ring); err != nil {
+		return nil, err
+	}
+	if r, err := ring.Ring(ctx); err == nil { // Warm has logged an outage
+		o.LogKeyAge(ctx, r.ActiveKID(), r.ActiveSince(), time.Now())
+	}
+	return wire.Token(issuer, o), nil
 }

@@ -182,6 +182,7 @@ type key = *[32]byte
 type CheckRing struct {
 	issuerEpoch uint64
 	active      uint8
+	activeSince int64 // Unix seconds; zero if the secret does not say
 	states      map[uint8]State
 	keys        map[uint8]key
 }
@@ -245,6 +246,21 @@ type MintRing struct {
 
 // ActiveKID is the key id for new tokens.
 func (r *MintRing) ActiveKID() uint8 { return r.active }
+
+// ActiveSince is when the active key became active, in Unix seconds, or zero if that is
+// not known.
+func (r *MintRing) ActiveSince() int64 { return r.activeSince }
+
+// Written returns the ring of a check secret that was written at a time, in Unix seconds.
+// Where the secret itself does not say since when its key is active, this is the time.
+func (r *MintRing) Written(at int64) *MintRing {
+	if r.activeSince != 0 {
+		return r
+	}
+	check := *r.CheckRing
+	check.activeSince = at
+	return &MintRing{CheckRing: &check, mint: r.mint}
+}
 
 // Seal makes the bearer of a Name within the item rid, and the Hash that the
 // item keeps. Equal arguments give equal strings. It reports false when the ring

@@ -40,7 +40,8 @@ func badRing(which string, err error) error {
 //	{"issuer_epoch": 0, "states": {"1": "active"}, "1": "<text of at least 32 characters>"}
 //
 // An optional member "since", {"1": 1767323045}, says when a key entered its state,
-// in Unix seconds. It is for the operators who turn keys; no token depends on it.
+// in Unix seconds. It is for the operators who turn keys, and for [MintRing.ActiveSince];
+// no token depends on it.
 //
 // It refuses a ring without exactly one active key, a key without a state or a
 // state without a key, and key texts that are short or doubled. Its errors name
@@ -60,7 +61,8 @@ func ParseCheckRing(check []byte) (*CheckRing, error) {
 	if raw, ok := members["states"]; !ok || json.Unmarshal(raw, &states) != nil {
 		errs = append(errs, errors.New("states must be an object from key id to state"))
 	}
-	errs = append(errs, checkSince(members["since"], states))
+	since, err := parseSince(members["since"], states)
+	errs = append(errs, err)
 	delete(members, "issuer_epoch")
 	delete(members, "states")
 	delete(members, "since")
@@ -99,28 +101,28 @@ func ParseCheckRing(check []byte) (*CheckRing, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, badRing("check", err)
 	}
+	r.activeSince = since[strconv.Itoa(int(r.active))]
 	return r, nil
 }
 
-// checkSince refuses times that an operator who turns keys could not rely on.
-func checkSince(raw json.RawMessage, states map[string]State) error {
+// parseSince refuses times that an operator who turns keys could not rely on.
+func parseSince(raw json.RawMessage, states map[string]State) (since map[string]int64, err error) {
 	if raw == nil {
-		return nil
+		return nil, nil
 	}
-	var since map[string]int64
 	if json.Unmarshal(raw, &since) != nil || since == nil {
-		return errors.New("since must be an object from key id to Unix seconds")
+		return nil, errors.New("since must be an object from key id to Unix seconds")
 	}
 	for id, when := range since {
 		// The id is shown only if it is one: it may be a text in the wrong place.
 		if _, ok := states[id]; !ok {
-			return errors.New("since has a key id that states has not")
+			return nil, errors.New("since has a key id that states has not")
 		}
 		if when <= 0 {
-			return fmt.Errorf("key %s: since must be Unix seconds after 1970", id)
+			return nil, fmt.Errorf("key %s: since must be Unix seconds after 1970", id)
 		}
 	}
-	return nil
+	return since, nil
 }
 
 // ParseMintRing reads the mint secret, {"1": "<text>"}, and the check secret.

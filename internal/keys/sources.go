@@ -32,7 +32,7 @@ func CheckSource(cfg aws.Config, keyFile, checkARN string) func(context.Context)
 			}
 			return bearer.ParseCheckRing(f.Check)
 		}
-		check, err := fetchSecret(ctx, sm, checkARN)
+		check, _, err := fetchSecret(ctx, sm, checkARN)
 		if err != nil {
 			return nil, err
 		}
@@ -49,15 +49,19 @@ func MintSource(cfg aws.Config, keyFile, mintARN, checkARN string) func(context.
 	}
 	sm := NewClient(cfg)
 	return func(ctx context.Context) (*bearer.MintRing, error) {
-		check, err := fetchSecret(ctx, sm, checkARN)
+		check, written, err := fetchSecret(ctx, sm, checkARN)
 		if err != nil {
 			return nil, err
 		}
-		mint, err := fetchSecret(ctx, sm, mintARN)
+		mint, _, err := fetchSecret(ctx, sm, mintARN)
 		if err != nil {
 			return nil, err
 		}
-		return bearer.ParseMintRing(mint, check)
+		ring, err := bearer.ParseMintRing(mint, check)
+		if err != nil || written.IsZero() {
+			return ring, err
+		}
+		return ring.Written(written.Unix()), nil
 	}
 }
 
@@ -71,15 +75,16 @@ func NewClient(cfg aws.Config) *secretsmanager.Client {
 	})
 }
 
-func fetchSecret(ctx context.Context, sm *secretsmanager.Client, arn string) ([]byte, error) {
+// fetchSecret returns a secret, and when it was written; zero if the answer does not say.
+func fetchSecret(ctx context.Context, sm *secretsmanager.Client, arn string) (text []byte, written time.Time, err error) {
 	out, err := sm.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(arn)})
 	if err != nil {
-		return nil, fmt.Errorf("get secret %s: %w", arn, err)
+		return nil, time.Time{}, fmt.Errorf("get secret %s: %w", arn, err)
 	}
 	if out.SecretString == nil {
-		return nil, fmt.Errorf("get secret %s: it has no text", arn)
+		return nil, time.Time{}, fmt.Errorf("get secret %s: it has no text", arn)
 	}
-	return []byte(*out.SecretString), nil
+	return []byte(*out.SecretString), aws.ToTime(out.CreatedDate), nil
 }
 
 // File is the content of a key file, which is the key ring on a laptop: the two

@@ -2,91 +2,133 @@ package repotest_test
 
 import (
 	"fmt"
-	"path/filepath"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// alarms: the nested stack gets all parameters that it wants, and alarms only on
-// counters that exist.
-func (c *checker) alarms(t *testing.T) {
-	const path = "infra/alarms.yaml"
-	nested, err := readTemplate(filepath.Join("../..", path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.same("Alarms: TemplateURL", at(c.Resources["Alarms"], "Properties", "TemplateURL"), path)
-	given, _ := at(c.Resources["Alarms"], "Properties", "Parameters").(map[string]any)
-	c.same("Alarms: parameters", setOf(given), setOf(nested.Parameters))
+// awsMetrics are the metrics of AWS on which there are alarms, with their dimension, as the
+// services document them.
+var awsMetrics = map[string]string{
+	"AWS/ApiGateway 5xx": "ApiId", "AWS/ApiGateway Count": "ApiId", "AWS/ApiGateway Latency": "ApiId",
+	"AWS/Lambda Errors": "FunctionName", "AWS/Lambda Throttles": "FunctionName",
+	"AWS/DynamoDB ReadThrottleEvents": "TableName", "AWS/DynamoDB WriteThrottleEvents": "TableName",
+}
 
-	inner := &checker{template: nested}
-	inner.references()
-	inner.names()
-	var counted []any // the values of the dimension
-	for _, folder := range folders(t) {
-		counted = append(counted, ref(resourceName(folder)+"Function")) // apigw.Serve counts by the function's name
+// alarms: each says what to do, looks at metrics that exist, and at all resources that it is
+// for. That each rings when it has to is TestAlarmsRing.
+func (c *checker) alarms(t *testing.T) {
+	all := c.ofType("AWS::CloudWatch::Alarm")
+	if len(all) == 0 {
+		c.fault("no alarms")
 	}
-	// Every function is in each sum over Lambda's own metrics. The authorizer says
-	// 401 by an error, and so has an alarm of its own on what is one.
-	for _, alarm := range []string{"FunctionFaults", "FunctionThrottles"} {
-		var summed []any
-		walk(nested.Resources[alarm], func(v any) {
-			if at(v, "Namespace") == "AWS/Lambda" {
-				dimensions, _ := at(v, "Dimensions").([]any)
-				summed = append(summed, at(dimensions[0], "Value"))
-			}
-		})
-		for _, name := range counted {
-			if own := alarm == "FunctionFaults" && name == ref("AuthorizerFunction"); slices.Contains(summed, name) == own {
-				inner.fault("%s: without %v, or with it", alarm, name)
-			}
-		}
-	}
-	counters := 0
-	walk(nested.Resources, func(v any) {
-		if at(v, "Namespace") != "fob" {
-			return
-		}
-		counters++
-		known := []any{string(oauth.Denied), "tampered", "evicted", string(oauth.Refreshed), string(oauth.Repeated), string(oauth.Replayed), string(oauth.Failed)}
-		if name := at(v, "MetricName"); !slices.Contains(known, name) {
-			inner.fault("fob counts no %v", name)
-		}
-		dimensions, _ := at(v, "Dimensions").([]any)
-		if len(dimensions) != 1 || at(dimensions[0], "Name") != "function" || !slices.Contains(counted, at(dimensions[0], "Value")) {
-			inner.fault("fob counts for %v and not for %v: the alarm would never be heard", counted, dimensions)
-		}
-	})
-	if counters == 0 {
-		inner.fault("no alarm on a counter of fob")
-	}
-	inner.advice(readText(t, "../../docs/runbook.md"))
-	inner.turnedAway()
-	// CloudWatch charges $0.10 a month for each metric that an alarm looks at.
 	metrics := 0
-	for _, alarm := range inner.ofType("AWS::CloudWatch::Alarm") {
-		before := metrics
-		walk(alarm, func(v any) {
-			if at(v, "MetricStat") != nil {
-				metrics++
-			}
-		})
-		metrics = max(metrics, before+1)
+	for name, alarm := range all {
+		watched := watchedBy(alarm)
+		metrics += len(watched)
+		if len(watched) == 0 || len(watched) > 10 {
+			c.fault("%s: %d metrics; CloudWatch takes ten for one alarm", name, len(watched))
+		}
+		for _, m := range watched {
+			c.watched(name, m)
+		}
+		c.same(name+": Condition", at(alarm, "Condition"), "HasAlarmTopic")
+		c.same(name+": AlarmActions", at(alarm, "Properties", "AlarmActions"), []any{ref("AlarmTopicArn")})
+		c.same(name+": TreatMissingData", at(alarm, "Properties", "TreatMissingData"), "notBreaching")
 	}
+	c.covered(all)
+	c.advice(readText(t, "../../docs/runbook.md"))
+	c.turnedAway()
+	// CloudWatch charges $0.10 a month for each metric that an alarm looks at.
 	said, _ := at(c.Parameters["AlarmTopicArn"], "Description").(string)
 	if cost := fmt.Sprintf("about $%d.%d0 a month", metrics/10, metrics%10); !strings.Contains(said, cost) {
 		c.fault("AlarmTopicArn: the alarms cost %s", cost)
 	}
-	for _, f := range inner.faults {
-		c.fault("%s: %s", path, f)
+}
+
+// metric is one that an alarm looks at.
+type metric struct {
+	namespace, name any
+	dimensions      []any
+	stat            any
+	period          int
+}
+
+func watchedBy(alarm any) (watched []metric) {
+	list := func(v any) []any { l, _ := v.([]any); return l }
+	number := func(v any) int { n, _ := v.(int); return n }
+	properties := at(alarm, "Properties")
+	if at(properties, "MetricName") != nil {
+		stat := at(properties, "Statistic")
+		if stat == nil {
+			stat = at(properties, "ExtendedStatistic")
+		}
+		return []metric{{at(properties, "Namespace"), at(properties, "MetricName"), list(at(properties, "Dimensions")), stat, number(at(properties, "Period"))}}
+	}
+	for _, m := range list(at(properties, "Metrics")) {
+		if s := at(m, "MetricStat"); s != nil {
+			watched = append(watched, metric{at(s, "Metric", "Namespace"), at(s, "Metric", "MetricName"), list(at(s, "Metric", "Dimensions")), at(s, "Stat"), number(at(s, "Period"))})
+		}
+	}
+	return watched
+}
+
+// watched: fob's counters have one dimension, the function; those of AWS have a documented
+// one, whose value is a resource of that kind.
+func (c *checker) watched(alarm string, m metric) {
+	kinds := map[string]string{
+		"function": "AWS::Serverless::Function", "FunctionName": "AWS::Serverless::Function",
+		"TableName": "AWS::DynamoDB::Table", "ApiId": "AWS::Serverless::HttpApi",
+	}
+	if m.namespace == sub("fob/${Api}") { // see turnedAway
+		c.same(alarm+": dimensions", m.dimensions, []any(nil))
+		return
+	}
+	want := "function"
+	if m.namespace != "fob" {
+		want = awsMetrics[fmt.Sprint(m.namespace, " ", m.name)]
+	}
+	if len(m.dimensions) != 1 || want == "" || at(m.dimensions[0], "Name") != want {
+		c.fault("%s: %v %v with the dimensions %v", alarm, m.namespace, m.name, m.dimensions)
+		return
+	}
+	value, _ := at(m.dimensions[0], "Value").(ref)
+	if kind := at(c.Resources[string(value)], "Type"); kind != kinds[want] {
+		c.fault("%s: %v is a %v", alarm, value, kind)
 	}
 }
 
-// advice: an alarm says what to do first, and where the runbook goes on.
+// covered: no function and no table is left out of the sums, but with a reason.
+func (c *checker) covered(alarms map[string]any) {
+	for alarm, except := range map[string][]string{
+		// It says 401 by an error, and so has an alarm of its own on what is one.
+		"FunctionFaults": {"AuthorizerFunction"},
+		// No concurrency is reserved for them.
+		"FunctionThrottles": {"MetadataFunction", "MeFunction"},
+		"TableThrottles":    nil,
+	} {
+		kind := "AWS::Serverless::Function"
+		if alarm == "TableThrottles" {
+			kind = "AWS::DynamoDB::Table"
+		}
+		want := setOf(c.ofType(kind))
+		for _, name := range except {
+			delete(want, name)
+		}
+		got := map[string]bool{}
+		for _, m := range watchedBy(alarms[alarm]) {
+			for _, d := range m.dimensions {
+				got[fmt.Sprint(at(d, "Value"))] = true
+			}
+		}
+		c.same(alarm+" is about", got, want)
+	}
+}
+
+// advice: an alarm says what to do first, and where the runbook goes on. The runbook's table
+// has these alarms and no others.
 func (c *checker) advice(runbook string) {
 	see := regexp.MustCompile(` First [^.]+\. See docs/runbook\.md, ([^.]+)\.$`)
 	for name, alarm := range c.ofType("AWS::CloudWatch::Alarm") {
@@ -97,10 +139,16 @@ func (c *checker) advice(runbook string) {
 			c.fault("%s: AlarmDescription %q", name, text)
 		case !strings.Contains(runbook, "# "+m[1]+"\n"):
 			c.fault("%s: the runbook has no section %q", name, m[1])
-		case !strings.Contains(runbook, "\n| "+name+" |"):
-			c.fault("%s: not in the runbook's table", name)
 		}
 	}
+	_, table, _ := strings.Cut(runbook, "\n| alarm | ")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var explained []string
+	for _, row := range regexp.MustCompile(`(?m)^\| ([A-Z]\w+) \| \S`).FindAllStringSubmatch(table, -1) {
+		explained = append(explained, row[1])
+	}
+	slices.Sort(explained)
+	c.same("the runbook's table of alarms", explained, slices.Sorted(maps.Keys(c.ofType("AWS::CloudWatch::Alarm"))))
 }
 
 // turnedAway: the alarm on 429 looks at what the access log's filter counts.
@@ -115,5 +163,4 @@ func (c *checker) turnedAway() {
 		return
 	}
 	c.same("TurnedAway", []any{at(alarm, "Namespace"), at(alarm, "MetricName")}, []any{at(counts[0], "MetricNamespace"), at(counts[0], "MetricName")})
-	c.same("Replayed: Threshold", at(c.Resources["Replayed"], "Properties", "Threshold"), 0)
 }

@@ -98,6 +98,21 @@ func (o Options) LogFailure(ctx context.Context, what string, err error, attrs .
 	o.Log.LogAttrs(ctx, slog.LevelError, what, attrs...)
 }
 
+// LogKeyAge writes the line of a start that says since how many whole days the active key is
+// active, for the alarm on keys that nobody turns. A key in its first day, or of which the
+// time is not known (since is zero), has no line. since is in Unix seconds.
+func (o Options) LogKeyAge(ctx context.Context, kid uint8, since int64, now time.Time) {
+	days := int(now.Sub(time.Unix(since, 0)).Hours() / 24)
+	if o.Log == nil || o.Function == "" || since == 0 || days < 1 {
+		return
+	}
+	attrs := []slog.Attr{slog.String("function", o.Function), slog.Int("key", int(kid))}
+	o.Log.LogAttrs(ctx, slog.LevelInfo, "key ring", withMetrics(attrs, []counter{{KeyAgeMetric, days}}, now)...)
+}
+
+// KeyAgeMetric is the metric of [Options.LogKeyAge].
+const KeyAgeMetric = "key_age_days"
+
 // stackOf is where a panic was, if err is one.
 func stackOf(err error) []slog.Attr {
 	if p, ok := errors.AsType[*panicked](err); ok {
