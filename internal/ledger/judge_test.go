@@ -151,3 +151,14 @@ func TestTTL(t *testing.T) {
 		t.Errorf("without refresh token: TTL = %d, want %d", got, want)
 	}
 }
+
+// A record is carried over one raise of its subject's epoch and never over another number.
+func TestCarried(t *testing.T) {
+	r := Record{Epochs: Epochs{Subject: 7, Client: 3, Issuer: 2}}
+	for epoch, want := range map[uint64]bool{0: false, 6: false, 7: false, 8: true, 9: false, 1 << 63: false} {
+		carried, ok := r.Carried(epoch)
+		if ok != want || ok && carried.Epochs != (Epochs{Subject: 8, Client: 3, Issuer: 2}) {
+			t.Errorf("to %d: %v, %+v", epoch, ok, carried.Epochs)
+		}
+	}
+}

@@ -107,6 +107,17 @@ type Nonce [16]byte
 // key that the record was read from, somebody edited the item.
 func (r Record) Locator() bearer.Locator { return r.Authorization.Locator() }
 
+// Carried is r under epoch, which one raise made of the subject's epoch that r was written
+// under: its tokens stay, while all others of the subject end. It is for the request that
+// raised it. ok is false after another number of raises: then somebody else ended r too.
+func (r Record) Carried(epoch uint64) (carried Record, ok bool) {
+	if epoch != r.Epochs.Subject+1 {
+		return Record{}, false
+	}
+	r.Epochs.Subject = epoch
+	return r, true
+}
+
 // LastIssued is when a token of the record was last made, in Unix seconds.
 func (r Record) LastIssued() int64 { return max(r.Access.IssuedAt, r.Refresh.IssuedAt) }
 

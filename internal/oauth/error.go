@@ -25,6 +25,9 @@ const (
 	// request asks to end.
 	UnsupportedTokenType Code = "unsupported_token_type"
 
+	// InsufficientAuthentication (RFC 9470 §3): the sign-in of the token is too long ago.
+	InsufficientAuthentication Code = "insufficient_user_authentication"
+
 	// What of a security event is refused (RFC 8935 §2.4), where invalid_request says it of
 	// the whole.
 	InvalidIssuer   Code = "invalid_issuer"

@@ -32,8 +32,11 @@ type Introspection struct {
 	Expiry    int64  // Unix seconds; for a refresh token the earlier of idle and absolute
 	ID        string // jti: the same for the same token, and of no use for guessing it
 
-	// Locator is the key of the token's record. It is never part of an answer.
-	Locator bearer.Locator
+	// Locator is the key of the token's record, and SignedIn is when a login made that, in
+	// Unix seconds: one that got the same token again leaves no trace. They are never part
+	// of an answer.
+	Locator  bearer.Locator
+	SignedIn int64
 }
 
 // Introspect reports whether a token is active, for a caller that may know: the
@@ -177,7 +180,7 @@ func (v *Verifier) find(ctx context.Context, t bearer.Token, now int64, exchange
 				if r.Authorization.Scope, err = registered.only(r.Authorization.Scope); err != nil {
 					return none, err
 				}
-				return describe(r.Authorization, t, slot, expiry), nil
+				return describe(r, t, slot, expiry), nil
 			}
 		}
 		return inactive(event, reasonOf(view, reading, t))
@@ -185,7 +188,8 @@ func (v *Verifier) find(ctx context.Context, t bearer.Token, now int64, exchange
 	return none, Unavailable("judge a token", errOutdated)
 }
 
-func describe(a ledger.Authorization, t bearer.Token, slot ledger.Slot, expiry int64) Introspection {
+func describe(r ledger.Record, t bearer.Token, slot ledger.Slot, expiry int64) Introspection {
+	a := r.Authorization
 	id := sha256.Sum256(append([]byte("fob jti 1"), slot.Hash[:]...))
 	return Introspection{
 		Active:    true,
@@ -199,5 +203,6 @@ func describe(a ledger.Authorization, t bearer.Token, slot ledger.Slot, expiry i
 		Expiry:    expiry,
 		ID:        base64.RawURLEncoding.EncodeToString(id[:16]),
 		Locator:   t.Locator,
+		SignedIn:  r.Created,
 	}
 }
