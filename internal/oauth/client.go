@@ -106,20 +106,6 @@ func (c Client) AudiencesOfNobody(all []Client) []string {
 	})
 }
 
-// audiencesFor narrows the audiences to the resource that a login names (RFC 8707 §2):
-// another audience is another Authorization, and so another token. One resource can be
-// named, because wire refuses a parameter that is repeated.
-func (c Client) audiencesFor(resource string) ([]string, error) {
-	all := c.audiences()
-	switch {
-	case resource == "":
-		return all, nil
-	case slices.Contains(all, resource):
-		return []string{resource}, nil
-	}
-	return nil, refuse(InvalidTarget, "resource is not an audience that the client is registered for")
-}
-
 func (c Client) accessLifetime() int64  { return orDefault(c.AccessLifetime, DefaultAccessLifetime) }
 func (c Client) refreshIdle() int64     { return orDefault(c.RefreshIdle, DefaultRefreshIdle) }
 func (c Client) refreshAbsolute() int64 { return orDefault(c.RefreshAbsolute, DefaultRefreshAbsolute) }

@@ -252,39 +252,6 @@ func mayHaveRefreshToken(c Client, p proof, a ledger.Authorization) bool {
 	return p.mayRefresh && c.Allows(RefreshTokenGrant) && (!c.Public || a.Scope.Device() != "")
 }
 
-// authorizationOf is the Authorization of a login: what the scope policy grants of the
-// requested scopes, for the resource that was asked for.
-func authorizationOf(e *Event, client Client, registered ResourceScopes, p proof, q question) (a ledger.Authorization, refusal error) {
-	a = ledger.Authorization{
-		Subject:  p.subject,
-		Username: p.username,
-		Client:   client.ID,
-		Format:   ledger.Opaque,
-	}
-	if a.Audiences, refusal = client.audiencesFor(q.resource); refusal == nil {
-		a.Scope, refusal = grantScope(e, client, registered, q.scope, q.sent, p.roles)
-	}
-	return a, refusal
-}
-
-// authorize is the Authorization of a login, unless that is refused.
-func (i *Issuer) authorize(ctx context.Context, client Client, registered ResourceScopes, p proof, q question) (ledger.Authorization, error) {
-	a, refusal := authorizationOf(EventOf(ctx), client, registered, p, q)
-	if refusal == nil || p.subject.Kind != ledger.UserSubject {
-		return a, refusal
-	}
-	// A disabled user gets the answer to a wrong password, or the password could be
-	// confirmed by asking for a scope.
-	reading, err := i.Tokens.Read(ctx, a.Locator())
-	switch {
-	case err != nil:
-		return a, err
-	case reading.State.Disabled:
-		return a, deny(EventOf(ctx), p, reading.State)
-	}
-	return a, refusal
-}
-
 // deny is the answer for a subject that is disabled, or that was changed since the
 // proof was made.
 func deny(e *Event, p proof, state SubjectState) error {

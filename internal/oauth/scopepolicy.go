@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -56,6 +57,53 @@ func (s ResourceScopes) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// authorize is the Authorization of a login, unless that is refused.
+func (i *Issuer) authorize(ctx context.Context, client Client, registered ResourceScopes, p proof, q question) (ledger.Authorization, error) {
+	a, refusal := authorizationOf(EventOf(ctx), client, registered, p, q)
+	if refusal == nil || p.subject.Kind != ledger.UserSubject {
+		return a, refusal
+	}
+	// A disabled user gets the answer to a wrong password, or the password could be
+	// confirmed by asking for a scope.
+	reading, err := i.Tokens.Read(ctx, a.Locator())
+	switch {
+	case err != nil:
+		return a, err
+	case reading.State.Disabled:
+		return a, deny(EventOf(ctx), p, reading.State)
+	}
+	return a, refusal
+}
+
+// authorizationOf is the Authorization of a login: what the scope policy grants of the
+// requested scopes, for the resource that was asked for.
+func authorizationOf(e *Event, client Client, registered ResourceScopes, p proof, q question) (a ledger.Authorization, refusal error) {
+	a = ledger.Authorization{
+		Subject:  p.subject,
+		Username: p.username,
+		Client:   client.ID,
+		Format:   ledger.Opaque,
+	}
+	if a.Audiences, refusal = client.audiencesFor(q.resource); refusal == nil {
+		a.Scope, refusal = grantScope(e, client, registered, q.scope, q.sent, p.roles)
+	}
+	return a, refusal
+}
+
+// audiencesFor narrows the audiences to the resource that a login names (RFC 8707 §2):
+// another audience is another Authorization, and so another token. One resource can be
+// named, because wire refuses a parameter that is repeated.
+func (c Client) audiencesFor(resource string) ([]string, error) {
+	all := c.audiences()
+	switch {
+	case resource == "":
+		return all, nil
+	case slices.Contains(all, resource):
+		return []string{resource}, nil
+	}
+	return nil, refuse(InvalidTarget, "resource is not an audience that the client is registered for")
 }
 
 // grantScope decides what of the requested scopes is granted: all, or none with
