@@ -42,7 +42,7 @@ func newRegistrar(s storetest.Stores) registrars {
 // faultyRegistrar is newRegistrar with stores that fail as the Faulty is told.
 func faultyRegistrar(s storetest.Stores) (registrars, *storetest.Faulty) {
 	f := storetest.NewFaulty(s)
-	all := faultyRegistry{f, s}
+	all := storetest.FaultyRegistry{Faulty: f}
 	return newRegistrar(storetest.Stores{Tokens: f, Subjects: f, Registry: all, Clients: all, Issuers: all, UserRegistry: all}), f
 }
 
