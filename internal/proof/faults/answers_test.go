@@ -33,13 +33,16 @@ func (r *run) checkAnswer(in *instance, endpoint string, a answer) {
 	if a.header["Cache-Control"] != "no-store" {
 		r.Errorf("%s answered %v with Cache-Control %q", endpoint, a, a.header["Cache-Control"])
 	}
-	switch a.status {
-	case 200:
-	case 400, 401, 503: // RFC 6749 §5.2
+	switch ofUsers := endpoint == "users"; {
+	case a.status == 200, ofUsers && (a.status == 201 || a.status == 204):
+	case slices.Contains([]int{400, 401, 503}, a.status), ofUsers && slices.Contains([]int{404, 409, 412}, a.status): // RFC 6749 §5.2
 		code, _ := a.body["error"].(string)
 		others := maps.Clone(a.body)
 		delete(others, "error")
 		delete(others, "error_description")
+		if a.status == 409 {
+			delete(others, "id")
+		}
 		if code == "" || len(others) > 0 || a.header["Content-Type"] != "application/json" {
 			r.Errorf("%s answered %v as %q, which is no OAuth error", endpoint, a, a.header["Content-Type"])
 		}

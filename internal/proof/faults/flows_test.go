@@ -19,12 +19,25 @@ type clientFlow struct {
 	client  oauth.Client // its template
 	prepare func(*run) []answer
 	act     func(*run, []answer)
-	sampled bool
+	sample  int            // if not zero, one in so many of the plans that grow with the square of its calls
 	hashed  bool           // it is for the provider's user, and not for fob's
 	roots   *x509.CertPool // of issuers whose keys are fetched; nil where none are
 	// ask is how another instance gets a token of the same Authorization; nil
 	// means by a login for the iPad.
 	ask func(*run, *instance) answer
+	// finish is what must come true when all faults are over; nil means that a login
+	// gets a token.
+	finish func(*run)
+}
+
+func (f clientFlow) finally(r *run) {
+	r.Helper()
+	if f.finish != nil {
+		f.finish(r)
+		return
+	}
+	a := f.again(r, r.front)
+	r.expect(a.status == 200, "a login after all faults answered %v", a)
 }
 
 // again gets a token of the flow's Authorization.
@@ -47,12 +60,13 @@ func rotated(r *run) []answer {
 var publicClient = oauth.Client{Public: true}
 
 // flows are all. The signed ones take a sample of what grows with the square of their calls,
-// and of the faults at the protocol: what they do after their proof, the others do too.
-var flows = slices.Concat(clientFlows, sampled(signedFlows), eventFlows)
+// and of the faults at the protocol: what they do after their proof, the others do too. So
+// do those of back ends, which are several requests each.
+var flows = slices.Concat(clientFlows, sampled(signedFlows, 5), eventFlows, sampled(userFlows, 12))
 
-func sampled(flows []clientFlow) (all []clientFlow) {
+func sampled(flows []clientFlow, oneIn int) (all []clientFlow) {
 	for _, f := range flows {
-		f.sampled = true
+		f.sample = oneIn
 		all = append(all, f)
 	}
 	return all

@@ -44,7 +44,7 @@ func newIssuerRun(t *testing.T, issuer *assertiontest.Issuer, label string, stat
 	stores := storetest.Stores{Tokens: tokens, Subjects: tokens, Clients: memory.NewClients(), Issuers: memory.NewIssuers(), Users: users, UserRegistry: users}
 	faulty := storetest.NewFaulty(stores)
 	seed(t, stores)
-	r := newRun(t, label, "x", clientFlow{roots: issuer.Roots}, stores, requestStores{faulty, faulty, faulty, faulty}, faulty, stats)
+	r := newRun(t, label, "x", clientFlow{roots: issuer.Roots}, stores, failing(faulty), stats)
 	r.saveIssuer(r.registered(issuer.URL, oauth.NamedSubjects, ""))
 	return issuerRun{r, issuer, faulty}
 }

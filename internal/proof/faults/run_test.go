@@ -84,11 +84,11 @@ type run struct {
 }
 
 // newRun seeds a user and a client of the run's own.
-func newRun(t testing.TB, label, name string, flow clientFlow, stores storetest.Stores, front requestStores, subjects oauth.Subjects, stats *statistics) *run {
+func newRun(t testing.TB, label, name string, flow clientFlow, stores storetest.Stores, front requestStores, stats *statistics) *run {
 	template := flow.client
 	r := &run{
 		witness: witness{labelledTB: &labelledTB{TB: t, label: label}, stats: stats, stores: stores, public: template.Public},
-		client:  ledger.ClientID("client-" + name), user: "user-" + name,
+		client:  ledger.ClientID("client-" + name), user: "user_" + name,
 		deadline: usualDeadline, strict: true,
 	}
 	r.who, r.key, r.forger, r.roots = oauth.SubjectOf("u_"+r.user), assertiontest.NewKey(r, "EdDSA"), assertiontest.NewKey(r, "EdDSA"), flow.roots
@@ -98,8 +98,7 @@ func newRun(t testing.TB, label, name string, flow clientFlow, stores storetest.
 	r.subjects = []ledger.Subject{r.who, {Kind: ledger.ClientSubject, ID: string(r.client)}}
 	r.lookUp = func(token string) answer { return r.send(r.other, "introspect", "api", itsSecret, "token", token) }
 	r.clock.Store(began)
-	r.front = r.instance(front, subjects)
-	r.other = r.instance(requestStores{stores.Tokens, stores.Clients, stores.Users, stores.Issuers}, stores.Subjects)
+	r.front, r.other = r.instance(front), r.instance(storesOf(stores))
 	template.ID = r.client
 	keys := assertiontest.JWKS(r, r.key)
 	if r.keyed = template.Asserts(); template.JWKS != "" {
@@ -117,8 +116,8 @@ func newRun(t testing.TB, label, name string, flow clientFlow, stores storetest.
 	return r
 }
 
-func (r *run) instance(s requestStores, subjects oauth.Subjects) *instance {
-	in := &instance{subjects: subjects, endpoints: map[string]func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error){}}
+func (r *run) instance(s requestStores) *instance {
+	in := &instance{subjects: s.Subjects, endpoints: map[string]func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error){}}
 	log := slog.New(slog.NewJSONHandler(&in.log, nil))
 	for name, h := range endpoints(r, s, r.roots, r.clock.Now, log) {
 		serve := apigw.Handler(h, wire.Options{Log: log})
@@ -165,8 +164,7 @@ func (r *run) credential(endpoint string) credential {
 	return itsSecret
 }
 
-// send is one request through the gateway's adapter, held to what every answer
-// must be.
+// send is one request with a form.
 func (r *run) send(in *instance, endpoint string, client ledger.ClientID, shows credential, pairs ...string) answer {
 	r.Helper()
 	form := url.Values{}
@@ -194,7 +192,12 @@ func (r *run) send(in *instance, endpoint string, client ledger.ClientID, shows 
 		e.Headers["authorization"] = "Basic " + base64.StdEncoding.EncodeToString([]byte(string(client)+":"+oauthtest.Secret(client)))
 	}
 	e.Body = form.Encode()
+	return r.serve(in, endpoint, e)
+}
 
+// serve lets an instance answer one request, and holds the answer to what every one must be.
+func (r *run) serve(in *instance, endpoint string, e events.APIGatewayV2HTTPRequest) answer {
+	r.Helper()
 	deadline := usualDeadline
 	if in == r.front {
 		deadline = r.deadline

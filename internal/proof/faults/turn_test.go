@@ -57,7 +57,7 @@ func testKeysTurnUnderLogins(t *testing.T, rounds int, every int64, signing func
 	now := func() time.Time { return time.Unix(clock.Load(), looks.Add(1)) }
 	var servers []*httptest.Server
 	for range 2 {
-		server := httptest.NewServer(endpoints(t, requestStores{tokens, stores.Clients, users, stores.Issuers}, issuer.Roots, now, slog.New(slog.DiscardHandler))["token"])
+		server := httptest.NewServer(endpoints(t, storesOf(stores), issuer.Roots, now, slog.New(slog.DiscardHandler))["token"])
 		defer server.Close()
 		servers = append(servers, server)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/storetest"
+	"github.com/fob-oauth/fob/internal/userimport"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
@@ -26,10 +27,22 @@ const audience = "https://api.example"
 
 // requestStores are what requests see of a backend.
 type requestStores struct {
-	Tokens  oauth.Tokens
-	Clients oauth.Clients
-	Users   oauth.Users
-	Issuers oauth.Issuers
+	Tokens   oauth.Tokens
+	Subjects oauth.Subjects
+	Clients  oauth.Clients
+	Users    oauth.Users
+	People   oauth.UserRegistry // the same users, for back ends
+	Issuers  oauth.Issuers
+}
+
+// storesOf is what an instance without faults sees.
+func storesOf(s storetest.Stores) requestStores {
+	return requestStores{s.Tokens, s.Subjects, s.Clients, s.Users, s.UserRegistry, s.Issuers}
+}
+
+// failing is what an instance sees whose stores fail as f is told.
+func failing(f *storetest.Faulty) requestStores {
+	return requestStores{f, f, f, f, storetest.FaultyRegistry{Faulty: f}, f}
 }
 
 // endpoints composes one instance with caches of its own, which fetches keys of others
@@ -47,21 +60,28 @@ func endpoints(t testing.TB, s requestStores, roots *x509.CertPool, now func() t
 	verifier := &oauth.Verifier{
 		Tokens: s.Tokens, Clients: cache, Keys: oauthtest.Keys[*bearer.CheckRing]{Always: ring.CheckRing}, Now: now,
 	}
+	backEnds := wire.People{
+		Verifier: verifier, Issuers: issuer.Issuers, NewUser: userimport.ParseUser,
+		Registrar: &oauth.UserRegistrar{Users: s.People, Subjects: s.Subjects, Tokens: s.Tokens, Passwords: issuer.Passwords, Now: now},
+		SignIns:   &oauth.SignIns{Tokens: s.Tokens, Subjects: s.Subjects, Clients: cache, Keys: verifier.Keys, Now: now},
+	}
 	o := wire.Options{Issuer: fobName, Log: log}
 	return map[string]http.Handler{
 		"token":      wire.Token(issuer, o),
 		"revoke":     wire.Revoke(verifier, o),
 		"introspect": wire.Introspect(verifier, o),
+		"users":      wire.ForBackEnds(backEnds, o),
 	}
 }
 
-// seed makes the scopes read and write, and the resource server api.
+// seed makes the scopes, the resource server api, and the back end crm.
 func seed(t testing.TB, s storetest.Stores) {
 	t.Helper()
-	if err := s.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": nil}}); err != nil {
+	if err := s.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": nil, oauth.UsersScope: nil, oauth.SignOutScope: nil}}); err != nil {
 		t.Fatalf("seed the scopes: %v", err)
 	}
 	saveClient(t, s, oauth.Client{ID: "api", Introspects: []string{audience}})
+	oauthtest.SaveClient(t, s.Clients, oauth.Client{ID: crm, Scopes: oauthtest.Scopes(t, crmScope), Grants: []oauth.GrantType{oauth.ClientCredentialsGrant}}, began)
 }
 
 // saveClient registers c with what it leaves open: every grant that fits, and the
