@@ -51,7 +51,7 @@ clients:
 	@.ci/alive cmd/fob/testdata/clients/install.sh
 
 lint: $(golangci)/golangci-lint $(sam)/bin/sam
-	test -z "$$(gofmt -l cmd functions internal | tee /dev/stderr)"
+	test -z "$$(gofmt -l cmd functions infra internal | tee /dev/stderr)"
 	go vet ./...
 	$(golangci)/golangci-lint run ./...
 	SAM_CLI_TELEMETRY=0 $(sam)/bin/sam validate --lint
