@@ -6,13 +6,17 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
 var errLifetime = errors.New("want a time of whole seconds, such as 90s, 20m, 12h, 30d or 2w")
 
-// lifetimeForm has weeks and days, which package time does not know, before the rest.
-var lifetimeForm = regexp.MustCompile(`^(?:([0-9]{1,4})w)?(?:([0-9]{1,5})d)?(.*)$`)
+// lifetimeForm has weeks and days, which package time does not know, before the rest. It
+// is compiled when somebody types a time: no function does.
+var lifetimeForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:([0-9]{1,4})w)?(?:([0-9]{1,5})d)?(.*)$`)
+})
 
 // lifetimeUnits are those that [FormatLifetime] prints, in seconds.
 var lifetimeUnits = []struct {
@@ -28,7 +32,7 @@ func ParseLifetime(text string) (int64, error) {
 	if n, err := strconv.ParseUint(text, 10, 31); err == nil && n > 0 {
 		return 0, fmt.Errorf("%d has no unit: write %ds if it is in seconds; the units are s, m, h, d and w", n, n)
 	}
-	part := lifetimeForm.FindStringSubmatch(text)
+	part := lifetimeForm().FindStringSubmatch(text)
 	if part == nil || strings.ContainsAny(part[3], "+-") {
 		return 0, errLifetime
 	}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/fob-oauth/fob/internal/jsonobject"
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -39,12 +40,13 @@ func readObject(w http.ResponseWriter, r *http.Request, to map[string]any, other
 	return read, nil
 }
 
-// quoted is what faults repeat of the input.
-var quoted = regexp.MustCompile(` ?"(\\.|[^"\\])*"`)
+// quoted is what faults repeat of the input. It is compiled for the first fault and not
+// at each start.
+var quoted = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(` ?"(\\.|[^"\\])*"`) })
 
 // invalid is a refusal with every fault of a body, without what they quote.
 func invalid(faults error) error {
-	return invalidRequest(strings.ReplaceAll(quoted.ReplaceAllString(faults.Error(), ""), "\n", "; "))
+	return invalidRequest(strings.ReplaceAll(quoted().ReplaceAllString(faults.Error(), ""), "\n", "; "))
 }
 
 // ofChange makes an error of the Registrar one of a resource. The error of a change has the
