@@ -9,8 +9,6 @@ import (
 	"os"
 	"time"
 
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-
 	"github.com/fob-oauth/fob/internal/apigw"
 	"github.com/fob-oauth/fob/internal/assertion"
 	"github.com/fob-oauth/fob/internal/compose"
@@ -38,7 +36,7 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuration: FOB_HIDE_KIND: %w", err)
 	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	cfg, err := compose.AWS()
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/fob-oauth/fob/internal/bearer"
@@ -40,7 +39,7 @@ func LookingAfterUsers(ctx context.Context, c config.Users, log *slog.Logger) (*
 }
 
 func verifying(ctx context.Context, c config.Base, log *slog.Logger) (*oauth.Verifier, *dynamo.Tokens, *dynamodb.Client, error) {
-	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	cfg, err := AWS()
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -55,7 +54,7 @@ func verifying(ctx context.Context, c config.Base, log *slog.Logger) (*oauth.Ver
 // Receiving returns the stores of events. Its connection to DynamoDB is warm, or an outage
 // is logged, as [Warm] does.
 func Receiving(ctx context.Context, c config.Events, log *slog.Logger) (*dynamo.Issuers, *dynamo.Tokens, error) {
-	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	cfg, err := AWS()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -162,6 +162,9 @@ var variables = map[string]any{
 	"FOB_KEYS_FILE": "", // for sam local
 }
 
+// processorsVariable is read by the Go runtime (decision 88).
+const processorsVariable = "GOMAXPROCS"
+
 // endpointVariable is read by the AWS SDK. It must be declared for sam local, and
 // empty for AWS.
 const endpointVariable = "AWS_ENDPOINT_URL_DYNAMODB"
@@ -351,7 +354,7 @@ func (c *checker) environment(name string, got map[string]any, read any) {
 			c.fault("%s: package config names no variables: %v", name, err)
 		}
 	}
-	want := map[string]any{endpointVariable: ""}
+	want := map[string]any{endpointVariable: "", processorsVariable: "1"}
 	shared, err := variablesOf(new(config.Base))
 	if err != nil {
 		c.fault("package config: %v", err)
