@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -58,7 +59,9 @@ func start(ctx context.Context, path string, env []string) (sample, error) {
 	case now := <-asked:
 		peak := peakOf(cmd.Process.Pid)
 		_ = cmd.Process.Kill() // Wait reports it
-		_ = <-ended            // that it was killed
+		if err := <-ended; err == nil {
+			return sample{}, errors.New("it ended before it was told to")
+		}
 		if said.Len() > 0 {
 			return sample{}, fmt.Errorf("it did not start well:\n%s", &said)
 		}
