@@ -7,3 +7,8 @@ import _ "embed"
 //
 //go:embed openapi.yaml
 var OpenAPI []byte
+
+// EventsOut is events-out.schema.json, the JSON Schema of the events that leave fob.
+//
+//go:embed events-out.schema.json
+var EventsOut []byte

@@ -37,6 +37,7 @@ var arrows = map[string][]string{
 	"internal/keys/rotation": {"internal/bearer", "internal/keys", "internal/oauth", "internal/secret"},
 	"internal/apigw":         {"internal/wire"},
 	"internal/assertion":     {"internal/oauth"},
+	"internal/announce":      {"internal/ledger", "internal/oauth"},
 
 	"internal/compose": {"internal/bearer", "internal/config", "internal/dynamo", "internal/keys", "internal/oauth"},
 
@@ -57,13 +58,14 @@ var arrows = map[string][]string{
 	"internal/openapitest":       {"docs"},
 
 	"internal/assertion/assertiontest": {},
+	"internal/announce/announcetest":   {"docs"},
 }
 
 // unicodeTables are pure too.
 const unicodeTables = "golang.org/x/text/"
 
 // pure packages may not come near HTTP and AWS, not even through others.
-var pure = []string{"internal/jsonobject", "internal/scope", "internal/secret", "internal/text", "internal/bearer", "internal/ledger", "internal/oauth"}
+var pure = []string{"internal/announce", "internal/jsonobject", "internal/scope", "internal/secret", "internal/text", "internal/bearer", "internal/ledger", "internal/oauth"}
 
 // unimported is what a package must not import itself. The state machine has no
 // clock, no randomness, and nothing to wait for or to log.
@@ -86,10 +88,10 @@ var importers = map[string][]string{
 // unlinked is what a program must not link, by the beginning of its path. The
 // storage that forgets, rotation and tests have no business in a function.
 var unlinked = map[string][]string{
-	"functions/":         {module + "internal/memory", module + "internal/keys/rotation", module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", module + "internal/assertion/assertiontest", module + "internal/openapitest", "testing"},
+	"functions/":         {module + "internal/memory", module + "internal/keys/rotation", module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", module + "internal/assertion/assertiontest", module + "internal/openapitest", module + "internal/announce/announcetest", "testing"},
 	"functions/me":       {module + "internal/dynamo", module + "internal/keys"},
 	"functions/metadata": {module + "internal/dynamo", module + "internal/keys", awsSDK + "aws"},
-	"cmd/":               {module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", module + "internal/assertion/assertiontest", module + "internal/openapitest", "testing"},
+	"cmd/":               {module + "internal/storetest", module + "internal/dynamo/dynamotest", module + "internal/keys/keystest", module + "internal/assertion/assertiontest", module + "internal/openapitest", module + "internal/announce/announcetest", "testing"},
 }
 
 // proving is what few functions may link: what hashes passwords, and what
