@@ -16,7 +16,7 @@ import (
 // crm is the back end that looks after the users of all runs.
 const (
 	crm      ledger.ClientID = "crm"
-	crmScope                 = "users sign-out"
+	crmScope string          = "users sign-out"
 )
 
 // manage is one request of the back end, sent again as long as the answer is 503.
