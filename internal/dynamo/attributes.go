@@ -83,6 +83,7 @@ const (
 	attrPasswordHash      = "ph"
 	attrSince             = "since" // of resource scopes
 	attrKnown             = "known"
+	attrOrigin            = "origin" // of a user whom a login added
 	attrUserKey           = "user"   // the pk of a user, in the item of the user's id
 	attrTrusts            = "trusts" // of a client: an issuer, and a subject of it
 	attrIssuer            = "issuer"

@@ -194,10 +194,10 @@ func TestStrictDecoders(t *testing.T) {
 		{
 			name: "user",
 			make: func() item {
-				return versioned(encodeUser(oauth.User{Username: "ann", ID: "u_x", PasswordHash: secret.New("$fixture$"), Roles: []string{"root"}, Disabled: true}))
+				return versioned(encodeUser(oauth.User{Username: "ann", ID: "u_x", PasswordHash: secret.New("$fixture$"), Roles: []string{"root"}, Disabled: true, Origin: oauth.UserKept}))
 			},
 			decode:   func(it item) error { _, err := decodeUser(it); return err },
-			optional: []string{attrDisabled, attrRoles},
+			optional: []string{attrDisabled, attrRoles, attrOrigin},
 			ignored:  []string{attrNonce},
 			fine: map[string][]string{
 				attrID: {"another text"}, attrPasswordHash: {"another text"}, attrVersion: {"a small number"},

@@ -161,6 +161,9 @@ func encodeUser(u oauth.User) item {
 	if len(u.Sources) > 0 {
 		it[attrKnown] = sources(u.Sources)
 	}
+	if u.Origin != oauth.UserOfFob {
+		it[attrOrigin] = text(string(u.Origin))
+	}
 	return it
 }
 
@@ -176,6 +179,10 @@ func decodeUser(it item) (oauth.User, error) {
 		Disabled:     in.flag(attrDisabled),
 		Created:      in.signed(attrAdded),
 		Sources:      decodeSources(it),
+		Origin:       oauth.UserOrigin(in.text(attrOrigin)),
+	}
+	if !u.Origin.IsKnown() {
+		in.markDamaged(attrOrigin)
 	}
 	// The key is a cut hash: the name itself decides, byte for byte.
 	if userKey(u.Username).identity() != it.identity() {

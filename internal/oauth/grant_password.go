@@ -29,6 +29,8 @@ type passwordGrant struct {
 
 	// signedIn reports whether the token that the login asks for is there already.
 	signedIn func(ctx context.Context, client Client, u User) (bool, error)
+
+	own *ownUsers // nil where fob alone has users
 }
 
 // An unknown, wrong, disabled and throttled user get the same answer (RFC 6749
@@ -42,6 +44,9 @@ func (i *Issuer) parsePassword(req TokenRequest, q question) (grant, error) {
 			return i.signedIn(ctx, client, u, q)
 		},
 		username: NormalUsername(req.Form[paramUsername]), password: secret.New(req.Form[paramPassword]),
+	}
+	if i.OwnUsers != nil {
+		g.own = i.ownUsers()
 	}
 	switch {
 	case g.username == "" || g.password.Len() == 0:
@@ -92,24 +97,16 @@ func (g passwordGrant) owner(ctx context.Context, client Client, now int64) (Use
 		EventOf(ctx).Reason = ReasonThrottled
 		return User{}, errWrongPassword()
 	}
-	// For a name that does not exist the hash is empty, and Verify does the same
-	// work.
-	user := a.login.User
-	ok, outdated, err := g.passwords.Verify(g.password, user.PasswordHash)
+	check := g.checkHere
+	if g.own != nil {
+		check = g.checkOwn
+	}
+	c, err := check(ctx, client, a, now)
 	if err != nil {
 		return User{}, err
 	}
-	var why Reason
-	switch {
-	case a.delayed:
-		why = ReasonThrottled
-	case !ok || !a.login.Found:
-		why = ReasonPassword
-	case user.Disabled: // whose password must not be confirmed: it is counted like a wrong one
-		why = ReasonDisabled
-	}
-	if why != "" {
-		EventOf(ctx).Reason = why
+	if c.why != "" {
+		EventOf(ctx).Reason = c.why
 		if err := g.users.CountFailure(ctx, now, a.counters...); err != nil {
 			return User{}, err
 		}
@@ -120,10 +117,10 @@ func (g passwordGrant) owner(ctx context.Context, client Client, now int64) (Use
 			return User{}, err
 		}
 	}
-	user, unsaved := user.seenAt(g.source, now)
+	user, unsaved := c.user.seenAt(g.source, now)
 	switch {
-	case outdated:
-		if user, err = g.rehash(ctx, user); err != nil {
+	case c.save != nil:
+		if user, err = c.save(ctx, user); err != nil {
 			return User{}, err
 		}
 	case unsaved:
@@ -131,6 +128,34 @@ func (g passwordGrant) owner(ctx context.Context, client Client, now int64) (Use
 		_ = g.users.SaveSources(ctx, user)
 	}
 	return user, nil
+}
+
+// checked is what became of a password.
+type checked struct {
+	user User
+	why  Reason // it proves nobody; empty for one that does
+	// save stores the user and returns what is there. Nil if there is nothing to store but
+	// where the user signed in.
+	save func(context.Context, User) (User, error)
+}
+
+// checkHere compares the password with the hash that fob has. For a name that does not
+// exist the hash is empty, and Verify does the same work.
+func (g passwordGrant) checkHere(_ context.Context, _ Client, a attempt, _ int64) (checked, error) {
+	c := checked{user: a.login.User}
+	ok, outdated, err := g.passwords.Verify(g.password, c.user.PasswordHash)
+	switch {
+	case err != nil:
+	case a.delayed:
+		c.why = ReasonThrottled
+	case !ok || !a.login.Found:
+		c.why = ReasonPassword
+	case c.user.Disabled: // whose password must not be confirmed: it is counted like a wrong one
+		c.why = ReasonDisabled
+	case outdated:
+		c.save = g.rehash
+	}
+	return c, err
 }
 
 // rehash stores the password under the parameters of today. If that

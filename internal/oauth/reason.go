@@ -44,6 +44,8 @@ const (
 const (
 	ReasonPassword  Reason = "password"  // the name or the password is wrong
 	ReasonAssertion Reason = "assertion" // the token of another issuer is not accepted; see Event.Refusal
+	ReasonSpelling  Reason = "spelling"  // the team's own users call that person by another name
+	ReasonOtherID   Reason = "other_id"  // the name is of another person than the last time, or of a user of fob
 	ReasonThrottled Reason = "throttled" // too many wrong ones before; the password decided nothing
 )
 

@@ -149,6 +149,9 @@ func (r *UserRegistrar) ChangeUser(ctx context.Context, u User, c UserChange) (s
 		if c.Version > 0 && c.Version != now.Version {
 			return &ChangeError{Kind: EntryChanged, Entry: UserEntry, Name: u.Username}
 		}
+		if now.IsElsewhere() && (c.Password != nil || c.Roles != nil) {
+			return invalidEntry(UserEntry, u.Username, errors.New("the password and the roles of this user are kept by your own users: change them there, and end the user's tokens here"))
+		}
 		if c.Password != nil {
 			now.PasswordHash = hash
 		}
@@ -227,11 +230,13 @@ func (r *UserRegistrar) RemoveUser(ctx context.Context, u User) error {
 
 // ForgetUser deletes what RemoveUser left, and the records that logins under way may
 // have made meanwhile, dead as they are. Call it when no request that read the user
-// can be left: functions and fob serve end requests after 10 seconds.
+// can be left: functions and fob serve end requests after 10 seconds. The state of
+// somebody whom [OwnUsers] proved is kept, and refuses their next login: without it they
+// would be back, under the same id.
 func (r *UserRegistrar) ForgetUser(ctx context.Context, u User) error {
 	// Records first: without the state they would be active again.
 	_, err := r.signIns().End(ctx, subjectOfUser(u), Filter{})
-	if err == nil {
+	if err == nil && u.Origin == UserOfFob {
 		err = r.Registry.Forget(ctx, subjectOfUser(u))
 	}
 	return unanswered(InDoubt, UserEntry, u.Username, err)

@@ -170,7 +170,7 @@ type IssuerRegistry interface {
 	ListIssuers(ctx context.Context) ([]TrustedIssuer, error)
 }
 
-// Users is what a login needs. A team that has its own users implements this.
+// Users is what a login needs. A team that has its own users implements [OwnUsers].
 type Users interface {
 	// Login returns the user of that name, which is as NormalUsername returns it, compared
 	// byte for byte, and the counters in the order of their keys, in one call to the store.

@@ -103,7 +103,11 @@ func (i TrustedIssuer) signerForClients(audience string) Signer {
 // HashedUserID is the id of the user whom an issuer calls sub. Two issuers never
 // mean one user, and it does not say what sub was: an e-mail address, say.
 func HashedUserID(issuer, sub string) string {
+	return hashedID("fob user of issuer 1", issuer, sub)
+}
+
+func hashedID(label string, fields ...string) string {
 	var k [16]byte
-	ledger.Key(k[:], "fob user of issuer 1", issuer, sub)
+	ledger.Key(k[:], label, fields...)
 	return userIDPrefix + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(k[:]))
 }

@@ -33,7 +33,7 @@ const anyUserVersion = math.MaxUint64
 // log in everybody.
 type User struct {
 	Username     string      // for login alone, as NormalUsername returns it; compared byte for byte
-	ID           string      // u_..., random, never changed and never used again: the sub
+	ID           string      // u_..., random or see [OwnUserID], never changed and never used again: the sub
 	Version      uint64      // grows with every write, see NextVersion; zero is a user not saved yet
 	PasswordHash secret.Text // as Passwords made it; empty is none, and no password logs in
 	Roles        []string
@@ -42,7 +42,17 @@ type User struct {
 	Disabled bool
 	Created  int64         // Unix seconds
 	Sources  []KnownSource // where the user signed in lately; see KnownSource
+	Origin   UserOrigin
 }
+
+// UserOrigin is who added a user. It is written into the table.
+type UserOrigin string
+
+const (
+	UserOfFob UserOrigin = ""      // somebody with the right to
+	UserAsked UserOrigin = "asked" // a login that OwnUsers proved, who are asked each time
+	UserKept  UserOrigin = "kept"  // such a login, with a hash of fob: see [Issuer].KeepUsers
+)
 
 // NormalUsername is the spelling in which a username is stored and looked up: NFC, since
 // keyboards send letters such as "ë" as one code point or as two (RFC 8265 §3.4.2). A name
@@ -53,6 +63,13 @@ func NormalUsername(name string) string {
 	}
 	return norm.NFC.String(name)
 }
+
+// IsKnown reports an origin of this release.
+func (o UserOrigin) IsKnown() bool { return o == UserOfFob || o == UserAsked || o == UserKept }
+
+// IsElsewhere reports a user whose password and roles are kept by OwnUsers, and cannot be
+// changed here.
+func (u User) IsElsewhere() bool { return u.Origin == UserAsked }
 
 // NewUserID draws the id of a new user.
 func NewUserID() string { return userIDPrefix + strings.ToLower(rand.Text()) }

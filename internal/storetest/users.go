@@ -321,6 +321,7 @@ func testUser(name string) oauth.User {
 		Disabled:     true,
 		Created:      1_700_000_000,
 		Sources:      []oauth.KnownSource{{Hash: [8]byte{1, 2, 255}, Last: 1_700_000_001}, {Last: 1_700_000_000}},
+		Origin:       oauth.UserKept,
 	}
 }
 

@@ -1,0 +1,109 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/fob-oauth/fob/internal/ledger"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// ownUsers is a login where a team has its own users. fob keeps an entry of each person
+// who logged in: it counts wrong passwords for the name, knows where the person was seen,
+// and is what operators and back ends disable and remove. A name keeps its first id until
+// that user is removed, and a removed one stays disabled (decision 75).
+type ownUsers struct {
+	OwnUsers
+	keep  bool // with a hash of fob, so that the next login asks nobody
+	state func(context.Context, Client, User) (SubjectState, error)
+}
+
+func (i *Issuer) ownUsers() *ownUsers {
+	return &ownUsers{i.OwnUsers, i.KeepUsers, func(ctx context.Context, client Client, u User) (SubjectState, error) {
+		reading, err := i.Tokens.Read(ctx, ledger.Authorization{Subject: SubjectOf(u.ID), Client: client.ID}.Locator())
+		return reading.State, err
+	}}
+}
+
+// checkOwn asks the team's system, unless it proves the password here.
+//
+// With keep, somebody whom fob has is judged here. A wrong password of such a person and an
+// unknown name must take as long, so both are hashed and asked, and the answer about the
+// former is dropped: the password there may be one that was changed here.
+func (g passwordGrant) checkOwn(ctx context.Context, client Client, a attempt, now int64) (checked, error) {
+	var here checked
+	if g.own.keep {
+		var err error
+		if here, err = g.checkHere(ctx, client, a, now); err != nil || here.why == "" {
+			return here, err
+		}
+	}
+	said, proved, err := g.own.Ask(ctx, g.username, g.password)
+	if err != nil {
+		if g.own.keep {
+			// While the system is down, passwords of people who are kept here can be guessed:
+			// a right one logs in. Counting those alone would show who they are.
+			err = errors.Join(err, g.users.CountFailure(ctx, now, a.counters...))
+		}
+		return checked{}, err
+	}
+	user, found := a.login.User, a.login.Found
+	if g.own.keep && found && user.Origin != UserAsked {
+		return here, nil
+	}
+	id := OwnUserID(said.ID)
+	refused := func(why Reason) (checked, error) { return checked{why: why}, nil }
+	switch {
+	case a.delayed:
+		return refused(ReasonThrottled)
+	case !proved:
+		return refused(ReasonPassword)
+	case NormalUsername(said.Username) != g.username:
+		// Wrong passwords are counted for a name: with a second spelling, twice as many.
+		return refused(ReasonSpelling)
+	case said.Disabled || user.Disabled:
+		return refused(ReasonDisabled)
+	case found && user.ID != id:
+		return refused(ReasonOtherID)
+	case !found:
+		user = User{Username: g.username, ID: id, Created: now}
+		state, err := g.own.state(ctx, client, user)
+		if err != nil {
+			return checked{}, err
+		}
+		if state.Disabled { // somebody who was removed, and who must not come back by this
+			return refused(ReasonDisabled)
+		}
+	}
+	slices.Sort(said.Roles) // another order is no change
+	said.Roles = slices.Compact(said.Roles)
+	known := found && user.Origin == UserAsked && slices.Equal(user.Roles, said.Roles)
+	user.Roles, user.Origin, user.PasswordHash = said.Roles, UserAsked, secret.Text{}
+	keep := g.own.keep && provesAll(g.password)
+	if known && !keep {
+		return checked{user: user}, nil
+	}
+	return checked{user: user, save: func(ctx context.Context, u User) (User, error) {
+		if keep {
+			var err error
+			if u.PasswordHash, err = g.passwords.Hash(g.password); err != nil {
+				return User{}, err
+			}
+			u.Origin = UserKept
+		}
+		// If that fails, the login goes on, and the next one tries again. The version is then
+		// the one that was read, so a change since is found out.
+		if saved, err := g.users.SaveUser(ctx, u); err == nil {
+			return saved, nil
+		}
+		return u, nil
+	}}, nil
+}
+
+// maxWhole is how many bytes of a password bcrypt compares, which most systems have.
+const maxWhole = 72
+
+// provesAll reports whether a system that took a password has compared all of it: if not,
+// a hash of all of it could be of another password than the owner's (decision 14).
+func provesAll(p secret.Text) bool { return p.Len() < maxWhole && ValidatePassword(p) == nil }
