@@ -16,6 +16,8 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/laptop"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/ownusers"
 	"github.com/fob-oauth/fob/internal/secret"
 	"github.com/fob-oauth/fob/internal/wire"
 )
@@ -42,6 +44,9 @@ when keys are turned.
 With --json the first line on standard output is one JSON object, printed when
 requests are answered. Its last members are there if the demo is.
 
+With --users-from a program of yours says who a name and a password are, and the demo
+user does not log in. docs/own-users.md has the question, the answer, and an example.
+
 Each request to an endpoint writes one line of JSON to standard error. Preflight
 requests of --cors-origin do not.`
 
@@ -52,6 +57,8 @@ type serveOptions struct {
 	accessLifetime seconds
 	corsOrigins    []string
 	quiet          bool
+	ownUsers       string // the URL of a team's own users
+	ownUsersMode   string
 }
 
 func serveCommand(p *program) *cobra.Command {
@@ -76,11 +83,17 @@ func serveCommand(p *program) *cobra.Command {
 	flags.StringVar(&o.keysFile, keysFlag, p.getenv(keysEnv), "`file` that keeps the key ring, made if it is missing, or set "+keysEnv+"; in memory it may be left out")
 	flags.Var(&o.accessLifetime, "access-lifetime", "how long the demo's access tokens live, such as 90s (default 1h)")
 	flags.StringArrayVar(&o.corsOrigins, corsOriginFlag, nil, "`origin` of pages whose scripts may read answers, such as http://localhost:3000; may be repeated")
+	flags.StringVar(&o.ownUsers, ownUsersFlag, "", "`URL` of your own users, which says who a name and a password are: see docs/own-users.md")
+	flags.StringVar(&o.ownUsersMode, ownUsersModeFlag, "ask", "with --"+ownUsersFlag+": `ask` at each login, or migrate, which keeps each user here after one")
 	flags.BoolVar(&o.quiet, "quiet", false, "write no line for each request")
 	return printsJSON(cmd, serviceJSON{})
 }
 
-const corsOriginFlag = "cors-origin"
+const (
+	corsOriginFlag   = "cors-origin"
+	ownUsersFlag     = "users-from"
+	ownUsersModeFlag = "users-mode"
+)
 
 // Limits of the server. A request is a form of a few hundred bytes and is
 // answered within a second.
@@ -100,6 +113,10 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	allowOrigins, err := laptop.AllowOrigins(o.corsOrigins)
 	if err != nil {
 		return fail(exitUsage, "--%s: %v", corsOriginFlag, err)
+	}
+	own, err := o.own()
+	if err != nil {
+		return err
 	}
 	if err := p.tables.choose(); err != nil {
 		return err
@@ -156,8 +173,10 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		defer log.Close()
 		events = slog.NewJSONHandler(visible{log}, &slog.HandlerOptions{ReplaceAttr: laptop.DropMetrics})
 	}
+	on := s.ofLaptop()
+	on.OwnUsers, on.KeepUsers = own, o.ownUsersMode == "migrate"
 	server := &http.Server{
-		Handler:           allowOrigins(laptop.Handler(s.ofLaptop(), fetch, wire.Options{Issuer: about.base, Log: slog.New(events)})),
+		Handler:           allowOrigins(laptop.Handler(on, fetch, wire.Options{Issuer: about.base, Log: slog.New(events)})),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -187,6 +206,24 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		return server.Close()
 	}
 	return nil
+}
+
+// own are a team's own users; nil without the flag.
+func (o serveOptions) own() (oauth.OwnUsers, error) {
+	if o.ownUsersMode != "ask" && o.ownUsersMode != "migrate" {
+		return nil, fail(exitUsage, "--%s is ask or migrate", ownUsersModeFlag)
+	}
+	if o.ownUsers == "" {
+		if o.ownUsersMode != "ask" {
+			return nil, fail(exitUsage, "--%s goes with --%s", ownUsersModeFlag, ownUsersFlag)
+		}
+		return nil, nil
+	}
+	own, err := ownusers.AtURL(o.ownUsers)
+	if err != nil {
+		return nil, fail(exitUsage, "--%s: %v", ownUsersFlag, err)
+	}
+	return own, nil
 }
 
 // otherDemo says what to do about a demo that this instance cannot show.

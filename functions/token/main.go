@@ -16,6 +16,7 @@ import (
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/ownusers"
 	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/wire"
 )
@@ -55,6 +56,13 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 		Keys:   ring,
 		Now:    time.Now,
 		Grants: oauth.OfferedGrants(c.PasswordGrant),
+	}
+	if c.OwnUsers != "" {
+		own, err := ownusers.AtLambda(c.OwnUsers, c.LambdaEndpoint, cfg.Credentials)
+		if err != nil {
+			return nil, fmt.Errorf("configuration: FOB_OWN_USERS: %w", err)
+		}
+		issuer.OwnUsers, issuer.KeepUsers = own, c.OwnUsersMode.Keeps()
 	}
 	if err := compose.Warm(ctx, o.Log, clients, ring); err != nil {
 		return nil, err

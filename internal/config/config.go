@@ -27,10 +27,33 @@ type Token struct {
 	// HideKind is the kind of imported hashes that the time of a login hides, such as
 	// bcrypt:12; see password.Kind, which checks it. Empty hides none.
 	HideKind string `env:"FOB_HIDE_KIND"`
+	// OwnUsers is the ARN of the Lambda function that says who a name and a password are.
+	// Empty means that fob alone has users.
+	OwnUsers string `env:"FOB_OWN_USERS"`
+	// OwnUsersMode is whether that function is asked at each login, or once for each user.
+	OwnUsersMode OwnUsersMode `env:"FOB_OWN_USERS_MODE" envDefault:"ask"`
+	// LambdaEndpoint is where that function is in tests, as the AWS SDK calls it. Empty means
+	// the endpoint of the function's region.
+	LambdaEndpoint string `env:"AWS_ENDPOINT_URL_LAMBDA"`
 	// Issuer is the aud of what clients sign (RFC 7523 §3), and the issuer of the metadata.
 	// Empty means the address that the gateway says the request came to.
 	Issuer string `env:"FOB_ISSUER"`
 	Offer
+}
+
+// OwnUsersMode is ask or migrate.
+type OwnUsersMode string
+
+// Keeps reports whether a user who logged in is kept with a hash of fob.
+func (m OwnUsersMode) Keeps() bool { return m == "migrate" }
+
+// UnmarshalText refuses other words: with one of them for migrate, passwords would not be kept.
+func (m *OwnUsersMode) UnmarshalText(text []byte) error {
+	*m = OwnUsersMode(text)
+	if *m != "ask" && *m != "migrate" {
+		return errors.New("FOB_OWN_USERS_MODE must be ask or migrate")
+	}
+	return nil
 }
 
 // Introspect configures functions/introspect.

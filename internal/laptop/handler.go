@@ -36,6 +36,10 @@ type Stores struct {
 	Issuers  oauth.Issuers
 	Users    oauth.Users
 	People   oauth.UserRegistry // the same users, for back ends
+
+	// OwnUsers and KeepUsers are as in [oauth.Issuer].
+	OwnUsers  oauth.OwnUsers
+	KeepUsers bool
 }
 
 // answerTimeout bounds one request, which is answered within a second.
@@ -55,6 +59,8 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 
 		Keys: keys.NewCache(fetch, time.Now),
 		Now:  time.Now,
+
+		OwnUsers: s.OwnUsers, KeepUsers: s.KeepUsers,
 	}
 	verifier := &oauth.Verifier{
 		Tokens:  s.Tokens,

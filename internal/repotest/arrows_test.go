@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"internal/apigw":         {"internal/wire"},
 	"internal/assertion":     {"internal/oauth"},
 	"internal/announce":      {"internal/ledger", "internal/oauth"},
+	"internal/ownusers":      {"internal/jsonobject", "internal/oauth", "internal/secret"},
 
 	"internal/compose": {"internal/bearer", "internal/config", "internal/dynamo", "internal/keys", "internal/oauth"},
 
@@ -80,7 +81,7 @@ const (
 
 // importers are who may import a library, by the beginning of the path.
 var importers = map[string][]string{
-	awsSDK:                   {"internal/dynamo", "internal/keys", "internal/compose", "cmd/", "functions/", "infra/"},
+	awsSDK:                   {"internal/dynamo", "internal/keys", "internal/compose", "internal/ownusers", "cmd/", "functions/", "infra/"},
 	"github.com/aws/smithy-": {"internal/compose", "internal/dynamo", "internal/keys", "cmd/", "functions/"},
 	awsLambda:                {"internal/apigw", "functions/", "infra/coldstart/floor"},
 }
@@ -95,12 +96,14 @@ var unlinked = map[string][]string{
 }
 
 // proving is what few functions may link: what hashes passwords, and what
-// fetches keys of others and believes their JWTs. Events are such JWTs.
+// fetches keys of others and believes their JWTs, or asks others about passwords. Events are
+// such JWTs.
 var proving = map[string][]string{
 	module + "internal/password":      {"functions/token", "functions/users"},
 	"golang.org/x/crypto/argon2":      {"functions/token", "functions/users"},
 	"github.com/alexedwards/argon2id": {"functions/token", "functions/users"},
 	module + "internal/assertion":     {"functions/token", "functions/events"},
+	module + "internal/ownusers":      {"functions/token"},
 	"github.com/go-jose/go-jose/v4":   {"functions/token", "functions/events"},
 }
 
@@ -231,6 +234,9 @@ func TestLinked(t *testing.T) {
 				// DescribeEndpoints is linked by every client of DynamoDB, and off.
 				if m := calls.FindStringSubmatch(symbol); m != nil && m[2] != "DescribeEndpoints" {
 					calling = append(calling, m[1]+":"+m[2])
+				}
+				if symbol == module+"internal/ownusers.AtLambda" { // without the SDK's client
+					calling = append(calling, "lambda:InvokeFunction")
 				}
 			}
 			if folder == "token" && len(minting) == 0 {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fob-oauth/fob/internal/ownusers"
 	"github.com/fob-oauth/fob/internal/password"
 )
 
@@ -154,4 +155,22 @@ func (c *checker) hideKind() {
 			c.fault("HideKind: %q is no kind", kind)
 		}
 	}
+}
+
+// ownUsers: the template lets pass what the function takes.
+func (c *checker) ownUsers() {
+	pattern, _ := at(c.Parameters["OwnUsers"], "AllowedPattern").(string)
+	allowed, err := regexp.Compile(pattern)
+	if err != nil || !allowed.MatchString("") {
+		c.fault("OwnUsers: AllowedPattern %q: %v", pattern, err)
+		return
+	}
+	const arn = "arn:aws:lambda:eu-central-1:123456789012:function:people"
+	for _, text := range []string{arn, arn + ":live", arn + ":$LATEST", arn + ".x", arn + ":a:b", "people", "arn:aws:sns:eu-central-1:123456789012:people", arn + "\n"} {
+		if _, err := ownusers.AtLambda(text, "", nil); (err == nil) != allowed.MatchString(text) {
+			c.fault("OwnUsers: AllowedPattern and package ownusers differ about %q: %v", text, err)
+		}
+	}
+	c.same("OwnUsersMode", at(c.Parameters["OwnUsersMode"], "AllowedValues"), []any{"ask", "migrate"})
+	c.same("OwnUsersMode: Default", at(c.Parameters["OwnUsersMode"], "Default"), "ask")
 }

@@ -1,6 +1,7 @@
 package repotest_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -64,11 +65,21 @@ func isText(v any) bool {
 }
 
 // allowed reads statements that allow, in the only form that this test understands: no
-// exception, and no condition but one on the attributes of items.
+// exception, and no condition but one on the attributes of items. One is there only if a
+// team has its own users: its resource is a parameter.
 func allowed(statements any) (allows, attributes map[any][]string, err error) {
 	allows, attributes = map[any][]string{}, map[any][]string{}
 	list, _ := statements.([]any)
 	for _, statement := range list {
+		if f, ok := statement.(fn); ok {
+			args, _ := f.args.([]any)
+			if f.name != "If" || len(args) != 3 || args[0] != "HasOwnUsers" || args[2] != any(ref("AWS::NoValue")) || at(args[1], "Resource") != any(ref("OwnUsers")) {
+				return nil, nil, fmt.Errorf("a statement under a condition: %v", f)
+			}
+			statement = args[1]
+		} else if at(statement, "Resource") == any(ref("OwnUsers")) {
+			return nil, nil, errors.New("a statement about own users whom nobody has")
+		}
 		m, _ := statement.(map[string]any)
 		condition, conditional := m["Condition"].(map[string]any)
 		if m = maps.Clone(m); conditional {

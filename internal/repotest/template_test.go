@@ -45,6 +45,7 @@ var functions = map[string]function{
 			},
 			ref("CheckKeys"): {"secretsmanager:GetSecretValue"},
 			ref("MintKeys"):  {"secretsmanager:GetSecretValue"},
+			ref("OwnUsers"):  {"lambda:InvokeFunction"},
 		},
 	},
 	"revoke": {
@@ -156,10 +157,13 @@ var variables = map[string]any{
 
 	"FOB_PASSWORD_GRANT": ref("PasswordGrant"),
 	"FOB_HIDE_KIND":      ref("HideKind"),
+	"FOB_OWN_USERS":      ref("OwnUsers"),
+	"FOB_OWN_USERS_MODE": ref("OwnUsersMode"),
 	"FOB_AUDIENCE":       ref("Audience"),
 	"FOB_ROUTE_SCOPES":   ref("RouteScopes"),
 
-	"FOB_KEYS_FILE": "", // for sam local
+	"FOB_KEYS_FILE":           "", // for sam local
+	"AWS_ENDPOINT_URL_LAMBDA": "", // the same
 }
 
 // processorsVariable is read by the Go runtime (decision 88).
@@ -193,6 +197,7 @@ func templateFaults(t *testing.T, text []byte) []string {
 	c.authorizer()
 	c.routeScopes(t)
 	c.hideKind()
+	c.ownUsers()
 	c.roles()
 	c.logs()
 	c.tables()

@@ -1,0 +1,31 @@
+package ownusers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+)
+
+// AtURL asks an endpoint by POST. Its address is https, or http on this machine.
+func AtURL(address string) (*Users, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		return nil, errors.New("it must be an https URL")
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return nil, errors.New("it must be a URL without a user, a query and a fragment: an error could show what is in them")
+	case u.Scheme == "http" && !isThisMachine(u.Hostname()):
+		return nil, errors.New("it must be an https URL, because passwords go there; http is for this machine alone")
+	}
+	return newUsers(func(ctx context.Context, body []byte) (*http.Request, error) {
+		return http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
+	}), nil
+}
+
+func isThisMachine(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
