@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"encoding/base64"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -103,6 +104,28 @@ func keyText(v types.AttributeValue) string {
 		return s.Value
 	}
 	return ""
+}
+
+// alphabet is that of base64url in the order in which DynamoDB sorts it, and
+// afterBase64URL follows every text of it.
+const (
+	alphabet       = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+	afterBase64URL = "~"
+)
+
+// placeOf is where a text lies among all that base64url can make of a long hash, in
+// the order of DynamoDB, from 0 to 1. What is not base64url counts as what follows it.
+func placeOf(text string) (place float64) {
+	width := 1.0
+	for _, c := range []byte(text[:min(len(text), 8)]) {
+		at := strings.IndexByte(alphabet, c)
+		if at < 0 {
+			return place + width
+		}
+		width /= float64(len(alphabet))
+		place += float64(at) * width
+	}
+	return place
 }
 
 func base64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

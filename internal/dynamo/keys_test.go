@@ -1,6 +1,9 @@
 package dynamo
 
 import (
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -67,5 +70,25 @@ func TestClientKeyRefusesWhatIsNoKey(t *testing.T) {
 		if _, ok := issuerKey(string(id)); ok != want {
 			t.Errorf("issuerKey(%.20q) = %v, want %v", id, ok, want)
 		}
+	}
+}
+
+// Near estimates by the place of keys how many there are.
+func TestPlacesAreInTheOrderOfDynamoDB(t *testing.T) {
+	const keys = 2000
+	var texts []string
+	for n := range keys {
+		var k [16]byte
+		ledger.Key(k[:], "test", strconv.Itoa(n))
+		texts = append(texts, base64url(k[:]))
+	}
+	slices.Sort(texts)
+	for n, text := range texts {
+		if place := placeOf(text); n > 0 && place <= placeOf(texts[n-1]) || math.Abs(place-float64(n)/keys) > 0.05 {
+			t.Fatalf("%s, the %d. of %d, is at %v", text, n, keys, place)
+		}
+	}
+	if placeOf("") != 0 || placeOf(afterBase64URL) != 1 || texts[keys-1] >= afterBase64URL {
+		t.Errorf("from %v to %v, want 0 to 1", placeOf(""), placeOf(afterBase64URL))
 	}
 }

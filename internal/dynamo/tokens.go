@@ -3,7 +3,6 @@ package dynamo
 import (
 	"bytes"
 	"context"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -183,64 +182,6 @@ func (t *Tokens) MarkReplayed(ctx context.Context, loc bearer.Locator, seen ledg
 		return nil
 	}
 	return err
-}
-
-// List implements oauth.Tokens with one query for each megabyte.
-func (t *Tokens) List(ctx context.Context, subject ledger.Subject, client ledger.ClientID) ([]ledger.Record, error) {
-	const condition = "#pk = :subject AND begins_with(#sk, :prefix)"
-	prefix := listPrefix(nil)
-	if client != "" {
-		k := ledger.ClientKey(client)
-		prefix = listPrefix(&k)
-	}
-	subjectKey := ledger.SubjectKey(subject)
-	var records []ledger.Record
-	var next item
-	for {
-		out, err := call(ctx, t.table.name, "list authorizations", t.table.db.Query, &dynamodb.QueryInput{
-			TableName:                 &t.table.name,
-			ConsistentRead:            aws.Bool(true),
-			KeyConditionExpression:    aws.String(condition),
-			ExpressionAttributeNames:  names(condition),
-			ExpressionAttributeValues: item{":subject": text(base64url(subjectKey[:])), ":prefix": text(prefix)},
-			ExclusiveStartKey:         next,
-			ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, it := range out.Items {
-			if r, ok := recordInPlace(it); ok {
-				records = append(records, r)
-			}
-		}
-		if len(out.LastEvaluatedKey) == 0 {
-			break
-		}
-		next = out.LastEvaluatedKey
-	}
-	if client != "" {
-		// The key of a client is a cut hash: the id itself decides.
-		records = slices.DeleteFunc(records, func(r ledger.Record) bool { return r.Authorization.Client != client })
-	}
-	return records, nil
-}
-
-// Each implements oauth.TokenRegistry with one scan for each megabyte.
-func (t *Tokens) Each(ctx context.Context, visit func(ledger.Record) error) error {
-	return t.table.scan(ctx, "read all authorizations", sortKey, recordPrefix, func(it item) error {
-		if r, ok := recordInPlace(it); ok {
-			return visit(r)
-		}
-		return nil
-	})
-}
-
-// recordInPlace reports false for an item whose fields do not give its key:
-// somebody edited it.
-func recordInPlace(it item) (ledger.Record, bool) {
-	r := decodeRecord(it)
-	return r, recordKey(r.Locator()).identity() == it.identity()
 }
 
 func encodeRecord(r ledger.Record) item {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -129,6 +130,43 @@ func (t *Tokens) List(ctx context.Context, subject ledger.Subject, client ledger
 		records = t.inPlace(t.keys[ledger.SubjectKey(subject)], client)
 	})
 	return records, err
+}
+
+// Near implements oauth.Tokens. Its order is that of the keys' bytes.
+func (t *Tokens) Near(ctx context.Context, a ledger.Authorization, most int, after bool) (near oauth.Neighbours, err error) {
+	own := a.Locator()
+	first, last := own, own
+	first.Authorization, last.Authorization = [16]byte{}, [16]byte(bytes.Repeat([]byte{0xff}, 16))
+	err = t.do(ctx, "list authorizations near one", func() {
+		keys := t.keys[own.Subject]
+		from, _ := slices.BinarySearchFunc(keys, first, inOrder)
+		at, _ := slices.BinarySearchFunc(keys, own, inOrder)
+		to, _ := slices.BinarySearchFunc(keys, last, inOrder)
+		near.Share = 1
+		switch {
+		case to-from <= most:
+		case after:
+			if to-at > most {
+				to = at + most
+				last = keys[to-1]
+			}
+			from, near.Share = at, place(last)-place(own)
+		default:
+			if at-from > most {
+				from = at - most
+				first = keys[from]
+			}
+			to, near.Share = at, place(own)-place(first)
+		}
+		near.Records = t.inPlace(keys[from:to], a.Client)
+	})
+	return near, err
+}
+
+// place is where a key lies among all that a subject can have with a client, from 0
+// to 1.
+func place(loc bearer.Locator) float64 {
+	return float64(binary.BigEndian.Uint64(loc.Authorization[:])) / (1 << 64)
 }
 
 // inPlace returns copies of the records at keys, of one client only unless client is

@@ -1,12 +1,9 @@
 package oauth
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
@@ -264,44 +261,6 @@ func deny(e *Event, p proof, state SubjectState) error {
 		e.Reason = ReasonDisabled
 	}
 	return p.denied()
-}
-
-// maxEvictions bounds the deletes of one request after a cap was lowered; the
-// next requests go on.
-const maxEvictions = 10
-
-// makeRoom keeps a subject and client to their number of live Authorizations
-// before another is made: those whose token was issued longest ago end. Two
-// requests at once may pass the cap by one; the next repairs it.
-func (i *Issuer) makeRoom(ctx context.Context, v ledger.View, client Client, coming ledger.Record) error {
-	records, err := i.Tokens.List(ctx, coming.Authorization.Subject, client.ID)
-	if err != nil {
-		return err
-	}
-	loc := coming.Locator()
-	records = slices.DeleteFunc(records, func(r ledger.Record) bool {
-		verdict := v.Judge(r, r.Locator())
-		return r.Locator() == loc || verdict != ledger.Alive && verdict != ledger.Behind
-	})
-	excess := min(len(records)-(client.maxAuthorizations()-1), maxEvictions)
-	if excess <= 0 {
-		return nil
-	}
-	slices.SortFunc(records, func(a, b ledger.Record) int {
-		la, lb := a.Locator(), b.Locator()
-		return cmp.Or(cmp.Compare(a.LastIssued(), b.LastIssued()), bytes.Compare(la.Authorization[:], lb.Authorization[:]))
-	})
-	for _, r := range records[:excess] {
-		// One that was used since we listed it stays: it is no longer the oldest.
-		_, ended, err := i.Tokens.End(ctx, r.Locator(), ledger.EndCondition{Nonce: r.Nonce})
-		if err != nil {
-			return err
-		}
-		if ended {
-			EventOf(ctx).Evicted++
-		}
-	}
-	return nil
 }
 
 func ringOf[R any](ctx context.Context, keys Keys[R], fresh bool) (R, error) {

@@ -73,6 +73,22 @@ type Tokens interface {
 	// the note is for those who follow the table, who would not know why it went. Save
 	// must drop the note. A record that is not there, or has another nonce, is not an error.
 	MarkReplayed(ctx context.Context, loc bearer.Locator, seen ledger.Nonce) error
+
+	// Near returns the records of a's subject and client, as List does, if at most most
+	// are stored. If there are more, it returns at most most of them: the nearest in
+	// the order of keys, from the key of a upwards, or downwards without after. The order
+	// is the store's own. It must not read more than twice most records, and one, however
+	// many are stored.
+	Near(ctx context.Context, a ledger.Authorization, most int, after bool) (Neighbours, error)
+}
+
+// Neighbours is what Tokens.Near finds.
+type Neighbours struct {
+	Records []ledger.Record // dead ones included, in no order
+	// Share is the part of all possible keys between that of a and the farthest of
+	// Records, from 0 to 1. It is 1 if they are all. A key is a hash, so about that part
+	// of all records lies there.
+	Share float64
 }
 
 // Subjects keeps the kill switches of single subjects.

@@ -167,6 +167,15 @@ func (f *Faulty) MarkReplayed(ctx context.Context, loc bearer.Locator, seen ledg
 	})
 }
 
+// Near implements oauth.Tokens.
+func (f *Faulty) Near(ctx context.Context, a ledger.Authorization, most int, after bool) (near oauth.Neighbours, err error) {
+	err = f.try(ctx, "list authorizations near one", func() (err error) {
+		near, err = f.stores.Tokens.Near(ctx, a, most, after)
+		return err
+	})
+	return unless(err, near), err
+}
+
 // State implements oauth.Subjects.
 func (f *Faulty) State(ctx context.Context, subject ledger.Subject) (state oauth.SubjectState, err error) {
 	err = f.try(ctx, "read a subject's state", func() (err error) {

@@ -63,7 +63,7 @@ func TestFaultyBreaksEachMethodUntilItIsRepaired(t *testing.T) {
 		faulty := stores // those of operators stay whole
 		faulty.Tokens, faulty.Subjects, faulty.Users = f, f, f
 		broken := map[string]bool{
-			"Tokens.Read": true, "Tokens.Save": true, "Tokens.MarkReplayed": true, "Tokens.End": true, "Tokens.List": true,
+			"Tokens.Read": true, "Tokens.Save": true, "Tokens.MarkReplayed": true, "Tokens.End": true, "Tokens.List": true, "Tokens.Near": true,
 			"Subjects.State": true, "Subjects.Raise": true,
 			"Users.Login": true, "Users.CountFailure": true, "Users.ClearFailures": true, "Users.SaveUser": true, "Users.SaveSources": true,
 		}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -42,7 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		name  string
 		tests []test
 	}{
-		{"Tokens", tokensTests},
+		{"Tokens", slices.Concat(tokensTests, nearTests)},
 		{"Subjects", subjectsTests},
 		{"Registry", registryTests},
 		{"Clients", clientsTests},
@@ -122,6 +123,10 @@ func Methods(s Stores) []Method {
 		}, true},
 		{"Tokens.MarkReplayed", func(ctx context.Context) error {
 			return s.Tokens.MarkReplayed(ctx, loc, r.Nonce)
+		}, true},
+		{"Tokens.Near", func(ctx context.Context) error {
+			_, err := s.Tokens.Near(ctx, r.Authorization, 1, true)
+			return err
 		}, true},
 		{"Tokens.End", func(ctx context.Context) error {
 			_, _, err := s.Tokens.End(ctx, loc, ledger.EndCondition{Nonce: r.Nonce})

@@ -72,6 +72,26 @@ func wantListed(t *testing.T, s Stores, subject ledger.Subject, client ledger.Cl
 	}
 }
 
+func near(t *testing.T, s Stores, a ledger.Authorization, most int, after bool) oauth.Neighbours {
+	t.Helper()
+	got, err := s.Tokens.Near(t.Context(), a, most, after)
+	if err != nil {
+		t.Fatalf("Near: %v", err)
+	}
+	return got
+}
+
+func wantNear(t *testing.T, s Stores, a ledger.Authorization, most int, after bool, share float64, want ...ledger.Record) {
+	t.Helper()
+	got := near(t, s, a, most, after)
+	byNonce := func(a, b ledger.Record) int { return bytes.Compare(a.Nonce[:], b.Nonce[:]) }
+	slices.SortFunc(got.Records, byNonce)
+	slices.SortFunc(want, byNonce)
+	if d := diff(oauth.Neighbours{Records: want, Share: share}, got); d != "" {
+		t.Errorf("Near(%d, after %v) (-want +got):\n%s", most, after, d)
+	}
+}
+
 func wantUnavailable(t *testing.T, what string, err error) {
 	t.Helper()
 	if !errors.Is(err, oauth.ErrUnavailable) {

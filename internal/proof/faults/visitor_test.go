@@ -78,3 +78,8 @@ func (f *tokenTap) List(ctx context.Context, s ledger.Subject, client ledger.Cli
 	defer f.tap()()
 	return f.Tokens.List(ctx, s, client)
 }
+
+func (f *tokenTap) Near(ctx context.Context, a ledger.Authorization, most int, after bool) (oauth.Neighbours, error) {
+	defer f.tap()()
+	return f.Tokens.Near(ctx, a, most, after)
+}
