@@ -56,6 +56,7 @@ lint: $(golangci)/golangci-lint $(sam)/bin/sam
 	$(golangci)/golangci-lint run ./...
 	SAM_CLI_TELEMETRY=0 $(sam)/bin/sam validate --lint
 	$(sam)/bin/cfn-lint infra/*.yaml docs/examples/*.yaml
+	$(sam)/bin/python3 .ci/transformed.py
 
 # Known weaknesses in what fob links. It needs the Go vulnerability database.
 vulncheck: $(govulncheck)/govulncheck

@@ -19,10 +19,10 @@ import (
 // What other gateways send than the template's own: REST APIs, and what either
 // asks the authorizer.
 
-// isGatewaySample tells the samples that are tested here.
+// isGatewaySample tells the samples that are tested here, or by TestTrial.
 func isGatewaySample(path string) bool {
 	folder := strings.Split(filepath.ToSlash(path), "/")[0]
-	return slices.Contains(gatewayNames, folder) || strings.HasPrefix(filepath.Base(path), "rest-")
+	return folder == hookName || slices.Contains(gatewayNames, folder) || strings.HasPrefix(filepath.Base(path), "rest-")
 }
 
 // restSamples are the samples of REST APIs, by the one for the HTTP API that has

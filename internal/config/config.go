@@ -74,6 +74,15 @@ type Users struct {
 	Issuer string `env:"FOB_ISSUER"`
 }
 
+// Trial configures functions/trial.
+type Trial struct {
+	Base
+	// TokenVersion, RevokeVersion and IntrospectVersion are the ARNs of the versions to try.
+	TokenVersion      string `env:"FOB_TOKEN_VERSION,required,notEmpty"`
+	RevokeVersion     string `env:"FOB_REVOKE_VERSION,required,notEmpty"`
+	IntrospectVersion string `env:"FOB_INTROSPECT_VERSION,required,notEmpty"`
+}
+
 // Authorizer configures functions/authorizer.
 type Authorizer struct {
 	Base

@@ -164,6 +164,15 @@ func (p *printer) revokeDown() {
 	p.down(func() { p.send("revoke", http.StatusServiceUnavailable, "", "", "token", token, "client_id", "app") })
 }
 
+func (p *printer) introspectDown() {
+	p.t.Helper()
+	token := p.text(p.login(), "access_token")
+	p.lines.Reset()
+	p.down(func() {
+		p.send("introspect", http.StatusServiceUnavailable, "", "", "token", token, "client_id", "api", "client_secret", oauthtest.Secret("api"))
+	})
+}
+
 func (p *printer) eventsDown() {
 	p.t.Helper()
 	p.assertions.Err = oauth.Unavailable("fetch keys", errors.New("down"))

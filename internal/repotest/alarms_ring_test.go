@@ -46,6 +46,7 @@ func TestAlarmsRing(t *testing.T) {
 		{"FunctionThrottles", []datapoints{aws("AWS/Lambda Throttles TokenFunction", 0)}, []datapoints{aws("AWS/Lambda Throttles AuthorizerFunction", 1)}},
 		{"TableThrottles", slices.Repeat([]datapoints{aws("AWS/DynamoDB ReadThrottleEvents UsersTable", 10)}, 5), slices.Repeat([]datapoints{{"AWS/DynamoDB ReadThrottleEvents UsersTable": {6}, "AWS/DynamoDB WriteThrottleEvents TokensTable": {5}}}, 5)},
 		{"AuthorizerFaults", []datapoints{p.fail("authorizer"), p.fail("authorizer"), quiet, quiet, quiet}, []datapoints{p.fail("authorizer"), quiet, p.fail("authorizer"), quiet, p.start("authorizer")}},
+		{"TokenFaults", slices.Repeat([]datapoints{merge(p.points(p.introspectDown), aws("AWS/Lambda Invocations IntrospectFunction", 100))}, 5), slices.Repeat([]datapoints{merge(p.points(p.introspectDown), aws("AWS/Lambda Invocations TokenFunction", 99))}, 3)},
 		{"RevokeFaults", []datapoints{p.times(2, p.revokeDown)}, []datapoints{p.times(3, p.revokeDown)}},
 		{"EventsFaults", []datapoints{p.times(2, p.eventsDown)}, []datapoints{p.times(3, p.eventsDown)}},
 		{"Tampered", []datapoints{p.introspect(false)}, []datapoints{p.introspect(true)}},

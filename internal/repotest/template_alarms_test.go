@@ -13,7 +13,7 @@ import (
 // services document them.
 var awsMetrics = map[string]string{
 	"AWS/ApiGateway 5xx": "ApiId", "AWS/ApiGateway Count": "ApiId", "AWS/ApiGateway Latency": "ApiId",
-	"AWS/Lambda Errors": "FunctionName", "AWS/Lambda Throttles": "FunctionName",
+	"AWS/Lambda Errors": "FunctionName", "AWS/Lambda Invocations": "FunctionName", "AWS/Lambda Throttles": "FunctionName",
 	"AWS/DynamoDB ReadThrottleEvents": "TableName", "AWS/DynamoDB WriteThrottleEvents": "TableName",
 }
 
@@ -34,8 +34,8 @@ func (c *checker) alarms(t *testing.T) {
 		for _, m := range watched {
 			c.watched(name, m)
 		}
-		c.same(name+": Condition", at(alarm, "Condition"), "HasAlarmTopic")
-		c.same(name+": AlarmActions", at(alarm, "Properties", "AlarmActions"), []any{ref("AlarmTopicArn")})
+		c.same(name+": Condition", at(alarm, "Condition"), "HasAlarms")
+		c.same(name+": AlarmActions", at(alarm, "Properties", "AlarmActions"), fn{"If", []any{"HasAlarmTopic", []any{ref("AlarmTopicArn")}, ref("AWS::NoValue")}})
 		c.same(name+": TreatMissingData", at(alarm, "Properties", "TreatMissingData"), "notBreaching")
 	}
 	c.covered(all)
@@ -103,10 +103,11 @@ func (c *checker) watched(alarm string, m metric) {
 // covered: no function and no table is left out of the sums, but with a reason.
 func (c *checker) covered(alarms map[string]any) {
 	for alarm, except := range map[string][]string{
-		// It says 401 by an error, and so has an alarm of its own on what is one.
-		"FunctionFaults": {"AuthorizerFunction"},
+		// The authorizer says 401 by an error, and so has an alarm of its own on what is one. A
+		// trial that fails stops the deployment.
+		"FunctionFaults": {"AuthorizerFunction", "TrialFunction"},
 		// No concurrency is reserved for them.
-		"FunctionThrottles": {"MetadataFunction", "MeFunction"},
+		"FunctionThrottles": {"MetadataFunction", "MeFunction", "TrialFunction"},
 		"TableThrottles":    nil,
 	} {
 		kind := "AWS::Serverless::Function"

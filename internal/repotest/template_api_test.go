@@ -22,7 +22,7 @@ func (c *checker) api() {
 		// No DefaultAuthorizer: /token must be open. The route and the method are in the
 		// cache's key, or a yes to one would be a yes to all.
 		"Auth": map[string]any{"Authorizers": map[string]any{"Bearer": map[string]any{
-			"FunctionArn":                    getAtt("AuthorizerFunction.Arn"),
+			"FunctionArn":                    ref("AuthorizerFunction.Alias"),
 			"AuthorizerPayloadFormatVersion": "2.0",
 			"EnableSimpleResponses":          true,
 			"Identity": map[string]any{
@@ -93,10 +93,10 @@ func (c *checker) authorizer() {
 	permissions := c.ofType("AWS::Lambda::Permission")
 	c.same("permissions", slices.Collect(maps.Keys(permissions)), []string{"AuthorizerPermission"})
 	c.same("AuthorizerPermission", at(permissions["AuthorizerPermission"], "Properties"), map[string]any{
-		"Action": "lambda:InvokeFunction", "FunctionName": ref("AuthorizerFunction"), "Principal": "apigateway.amazonaws.com",
+		"Action": "lambda:InvokeFunction", "FunctionName": ref("AuthorizerFunction.Alias"), "Principal": "apigateway.amazonaws.com",
 		"SourceArn": sub("arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/authorizers/*"),
 	})
-	c.same("AuthorizerArn", at(c.Outputs["AuthorizerArn"], "Value"), getAtt("AuthorizerFunction.Arn"))
+	c.same("AuthorizerArn", at(c.Outputs["AuthorizerArn"], "Value"), ref("AuthorizerFunction.Alias"))
 	c.same("AuthorizerArn: Export", at(c.Outputs["AuthorizerArn"], "Export", "Name"), sub("${AWS::StackName}-AuthorizerArn"))
 
 	cache := c.Parameters["AuthorizerCacheSeconds"]

@@ -10,6 +10,9 @@ import (
 // and of its own replacement.
 func (c *checker) names() {
 	for name, resource := range c.Resources {
+		if kind, _ := at(resource, "Type").(string); strings.HasPrefix(kind, "AWS::AppConfig::") {
+			continue // two may have one name
+		}
 		for _, property := range []string{"TableName", "FunctionName", "RoleName", "LogGroupName", "Name", "StageName"} {
 			if property == "FunctionName" && at(resource, "Type") == "AWS::Lambda::Permission" {
 				continue // whom it is about
@@ -34,7 +37,8 @@ func (c *checker) references() {
 		used[name] = true
 		_, resource := c.Resources[name]
 		_, parameter := c.Parameters[name]
-		if !resource && !parameter && !strings.HasPrefix(name, "AWS::") {
+		ofSAM := name == "ServerlessDeploymentApplication" || strings.HasSuffix(name, "FunctionDeploymentGroup")
+		if !resource && !parameter && !ofSAM && !strings.HasPrefix(name, "AWS::") {
 			c.fault("a reference to %s, which is neither resource nor parameter", name)
 		}
 	}
@@ -53,6 +57,9 @@ func (c *checker) references() {
 			case fn:
 				if args, ok := v.args.([]any); ok && v.name == "If" {
 					conditions[fmt.Sprint(args[0])] = true
+				}
+				if name, ok := v.args.(string); ok && v.name == "Condition" {
+					conditions[name] = true
 				}
 			case map[string]any:
 				if condition, ok := v["Condition"].(string); ok {

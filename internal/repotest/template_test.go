@@ -13,137 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fob-oauth/fob/internal/config"
-	"github.com/fob-oauth/fob/internal/wire"
 )
-
-// function is what one folder under functions/ needs of the template.
-type function struct {
-	config any // a pointer to the struct in package config that it reads, or nil
-	memory int
-	// routes are its methods and paths by the name of their event; nil is POST at its own
-	// name, and GET for the 405.
-	routes map[string]string
-	// guarded: its routes are behind the authorizer.
-	guarded bool
-	// unreserved: no concurrency can be reserved for it.
-	unreserved bool
-	allows     map[any][]string // actions on each resource, its own log group aside
-	attributes map[any][]string // of the items that it may name, by resource; see allowed
-}
-
-var functions = map[string]function{
-	"token": {
-		config: new(config.Token),
-		memory: 1024, // argon2id
-		allows: map[any][]string{
-			getAtt("TokensTable.Arn"): {
-				"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem",
-			},
-			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
-			getAtt("UsersTable.Arn"): {
-				"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
-			},
-			ref("CheckKeys"): {"secretsmanager:GetSecretValue"},
-			ref("MintKeys"):  {"secretsmanager:GetSecretValue"},
-			ref("OwnUsers"):  {"lambda:InvokeFunction"},
-		},
-	},
-	"revoke": {
-		config: new(config.Base),
-		memory: 256,
-		allows: map[any][]string{
-			getAtt("TokensTable.Arn"):  {"dynamodb:DeleteItem"},
-			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
-			ref("CheckKeys"):           {"secretsmanager:GetSecretValue"},
-		},
-	},
-	"introspect": {
-		config: new(config.Introspect),
-		memory: 256,
-		allows: map[any][]string{
-			getAtt("TokensTable.Arn"):  {"dynamodb:BatchGetItem"},
-			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
-			ref("CheckKeys"):           {"secretsmanager:GetSecretValue"},
-		},
-	},
-	"devices": {
-		config: new(config.Base),
-		memory: 256,
-		routes: map[string]string{
-			"Route": "GET " + wire.DevicesPath, "HeadRoute": "HEAD " + wire.DevicesPath,
-			"DeviceRoute": "DELETE " + wire.DevicePath,
-			// A device may be called sign-out.
-			"SignOutRoute": "POST " + wire.SignOutPath, "DeviceSignOutRoute": "DELETE " + wire.SignOutPath,
-		},
-		allows: map[any][]string{
-			getAtt("TokensTable.Arn"): {
-				"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem",
-			},
-			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
-			ref("CheckKeys"):           {"secretsmanager:GetSecretValue"},
-		},
-	},
-	"events": {
-		config: new(config.Events),
-		memory: 256,
-		allows: map[any][]string{
-			getAtt("TokensTable.Arn"):  {"dynamodb:UpdateItem"},
-			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
-		},
-		attributes: map[any][]string{getAtt("TokensTable.Arn"): {"pk", "sk", "epoch", "user_version", "sb", "why"}},
-	},
-	"users": {
-		config: new(config.Users),
-		memory: 1024, // argon2id
-		routes: map[string]string{
-			"Route": "GET " + wire.UsersPath, "HeadRoute": "HEAD " + wire.UsersPath, "AddRoute": "POST " + wire.UsersPath,
-			"UserRoute": "GET " + wire.UserPath, "UserHeadRoute": "HEAD " + wire.UserPath,
-			"ChangeRoute": "PATCH " + wire.UserPath, "RemoveRoute": "DELETE " + wire.UserPath,
-			"DevicesRoute": "GET " + wire.UserDevicesPath, "DevicesHeadRoute": "HEAD " + wire.UserDevicesPath,
-			"DeviceRoute":  "DELETE " + wire.UserDevicePath,
-			"SignOutRoute": "POST " + wire.UserSignOutPath, "DeviceSignOutRoute": "DELETE " + wire.UserSignOutPath,
-			"GlobalSignOutRoute": "POST " + wire.GlobalSignOutPath, "WrongMethodRoute": "GET " + wire.GlobalSignOutPath,
-		},
-		allows: map[any][]string{
-			getAtt("TokensTable.Arn"): {
-				"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem",
-			},
-			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
-			getAtt("UsersTable.Arn"): {
-				"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem",
-			},
-			ref("CheckKeys"): {"secretsmanager:GetSecretValue"},
-		},
-	},
-	"metadata": {
-		config: new(config.Metadata),
-		memory: 128,
-		routes: map[string]string{
-			"Route": "GET " + wire.MetadataPath, "HeadRoute": "HEAD " + wire.MetadataPath,
-			"MeRoute": "GET " + wire.MeMetadataPath, "MeHeadRoute": "HEAD " + wire.MeMetadataPath,
-			"DevicesRoute": "GET " + wire.DevicesMetadataPath, "DevicesHeadRoute": "HEAD " + wire.DevicesMetadataPath,
-		},
-		unreserved: true,
-		allows:     map[any][]string{},
-	},
-	"authorizer": {
-		config: new(config.Authorizer),
-		memory: 256,
-		routes: map[string]string{}, // the gateway's own question
-		allows: map[any][]string{
-			getAtt("TokensTable.Arn"):  {"dynamodb:BatchGetItem"},
-			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
-			ref("CheckKeys"):           {"secretsmanager:GetSecretValue"},
-		},
-	},
-	"me": {
-		memory:     128,
-		routes:     map[string]string{"Route": "GET " + wire.MePath, "HeadRoute": "HEAD " + wire.MePath},
-		guarded:    true,
-		unreserved: true,
-		allows:     map[any][]string{},
-	},
-}
 
 // variables are the values of the environment variables that the functions read.
 var variables = map[string]any{
@@ -162,12 +32,21 @@ var variables = map[string]any{
 	"FOB_AUDIENCE":       ref("Audience"),
 	"FOB_ROUTE_SCOPES":   ref("RouteScopes"),
 
+	"FOB_TOKEN_VERSION":      ref("TokenFunction.Version"),
+	"FOB_REVOKE_VERSION":     ref("RevokeFunction.Version"),
+	"FOB_INTROSPECT_VERSION": ref("IntrospectFunction.Version"),
+
 	"FOB_KEYS_FILE":           "", // for sam local
 	"AWS_ENDPOINT_URL_LAMBDA": "", // the same
 }
 
 // processorsVariable is read by the Go runtime (decision 88).
 const processorsVariable = "GOMAXPROCS"
+
+// deploymentOf is the ARN of what SAM makes to deploy a function.
+func deploymentOf(function string) any {
+	return sub("arn:${AWS::Partition}:codedeploy:${AWS::Region}:${AWS::AccountId}:deploymentgroup:${ServerlessDeploymentApplication}/${" + function + "FunctionDeploymentGroup}")
+}
 
 // endpointVariable is read by the AWS SDK. It must be declared for sam local, and
 // empty for AWS.
@@ -202,6 +81,7 @@ func templateFaults(t *testing.T, text []byte) []string {
 	c.logs()
 	c.tables()
 	c.secrets()
+	c.settings()
 	c.names()
 	c.references()
 	c.openapi(t)
@@ -322,6 +202,13 @@ func (c *checker) function(folder, name string, resource any, want function) {
 		"MemorySize":    want.memory,
 		"Role":          getAtt(name + "Role.Arn"),
 		"LoggingConfig": map[string]any{"LogGroup": ref(name + "Logs")},
+	}
+	c.deployed(name, got, want)
+	for _, property := range []string{"Description", "VersionDescription", "AutoPublishAlias", "AutoPublishAliasAllProperties", "DeploymentPreference"} {
+		delete(got, property)
+	}
+	if want.hook {
+		properties["Timeout"] = 90
 	}
 	if want.unreserved {
 		c.same(name+"Function", got, properties)

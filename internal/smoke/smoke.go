@@ -27,8 +27,14 @@ import (
 // Deployment is where Try adds a client and a user of its own, and removes them.
 type Deployment struct {
 	Registrar *oauth.Registrar
-	Users     *oauth.UserRegistrar
-	SignIns   *oauth.SignIns
+	// Users and SignIns are nil where the client alone is to be tried: then it asks for
+	// itself, and what it leaves of tokens is dead without it.
+	Users   *oauth.UserRegistrar
+	SignIns *oauth.SignIns
+
+	// Transport, if not nil, takes the requests to the deployment in the place of the
+	// network.
+	Transport http.RoundTripper
 
 	// Explain, if not nil, says what an error of the stores means.
 	Explain func(error) error
@@ -68,10 +74,14 @@ func Try(ctx context.Context, d Deployment, base string) (View, error) {
 		base: base, clientSecret: oauth.NewClientSecret(), password: oauth.NewClientSecret(),
 		client: oauth.Client{ID: ledger.ClientID(name), Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.ClientCredentialsGrant, oauth.RefreshTokenGrant}, AccessLifetime: 300},
 		http: &http.Client{
-			Timeout: requestTime,
+			Transport: d.Transport,
+			Timeout:   requestTime,
 			// A token endpoint that redirects would have the secrets sent on.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
+	}
+	if r.alone = d.Users == nil; r.alone {
+		r.client.Grants = []oauth.GrantType{oauth.ClientCredentialsGrant}
 	}
 	err := d.register(ctx, &r)
 	if err == nil {
@@ -109,7 +119,7 @@ func (d Deployment) register(ctx context.Context, r *run) error {
 		return err == nil || oauth.IsChange(err, oauth.InDoubt) && (d.Reached == nil || d.Reached(err))
 	}
 	_, err := d.Registrar.AddClient(ctx, r.client, r.clientSecret)
-	if r.hasClient = mayBeThere(err); err != nil {
+	if r.hasClient = mayBeThere(err); err != nil || d.Users == nil {
 		return d.explain(err)
 	}
 	r.user, err = d.Users.AddUser(ctx, oauth.NewUser{Username: string(r.client.ID), Password: r.password})
@@ -125,7 +135,7 @@ func (d Deployment) cleanUp(ctx context.Context, r *run) error {
 			left = append(left, &LeftError{what, d.explain(err)})
 		}
 	}
-	if r.alone {
+	if r.alone && d.SignIns != nil {
 		subject := oauth.SubjectOf(string(r.client.ID))
 		_, err := d.SignIns.End(ctx, subject, oauth.Filter{})
 		if r.unanswered && err == nil {
@@ -169,7 +179,7 @@ type run struct {
 
 	hasClient, hasUser bool // they are there, or may be
 	steps              []Step
-	// alone: the deployment has no password grant, so the client speaks for itself.
+	// alone: the client speaks for itself, because there is no password grant or no user.
 	alone bool
 	// unanswered: a request may still be under way when the walk is over.
 	unanswered bool
