@@ -20,7 +20,7 @@ const (
 	maxRemovals = 3
 )
 
-// Account changes and deletes the user who is signed in. Its methods take what
+// Account changes and deletes the user who is signed in, unless [OwnUsers] keep that user. Its methods take what
 // [Verifier.Holder] says of the token that asks, which must be a user's refresh token with
 // [AccountScope], and the source as [TokenRequest] has it. It cannot mint.
 type Account struct {
@@ -76,8 +76,7 @@ func (a *Account) owner(ctx context.Context, caller Introspection, source string
 	if !found {
 		return User{}, Unavailable("read a client", errors.New("it was removed meanwhile"))
 	}
-	// By id: the username of a token may be what an issuer says, and that of another user.
-	user, err := a.Registrar.UserByID(ctx, caller.Subject.ID)
+	user, err := a.user(ctx, caller)
 	if IsChange(err, NoSuchEntry) {
 		return User{}, refuse(InvalidGrant, "the user has no password here")
 	}
@@ -95,6 +94,16 @@ func (a *Account) owner(ctx context.Context, caller Introspection, source string
 		err = errWrongPassword()
 	}
 	return owner, err
+}
+
+// user is the user of the caller, by id: the username of a token may be what an issuer says,
+// and that of another user.
+func (a *Account) user(ctx context.Context, caller Introspection) (User, error) {
+	user, err := a.Registrar.UserByID(ctx, caller.Subject.ID)
+	if err == nil && user.IsElsewhere() {
+		err = refuse(InvalidGrant, "the password and the account are kept by another system, which changes and deletes them")
+	}
+	return user, err
 }
 
 // signInsHere are the active records at the place of the caller. There are none without a
@@ -162,7 +171,7 @@ func (a *Account) Delete(ctx context.Context, caller Introspection, source strin
 		if a.Registrar.Now().Unix()-caller.SignedIn > FreshSignIn {
 			return refuse(InsufficientAuthentication, "send the password, or sign in anew and ask within 5 minutes")
 		}
-		user, err = a.Registrar.UserByID(ctx, caller.Subject.ID)
+		user, err = a.user(ctx, caller)
 	}
 	if IsChange(err, NoSuchEntry) {
 		return a.forgetGuest(ctx, caller.Subject)

@@ -288,8 +288,19 @@ func TestRolesOfOwnUsers(t *testing.T) {
 
 // Here nobody can change what is kept there.
 func TestWhatIsKeptElsewhere(t *testing.T) {
-	w, _ := newOwnWorld(t, false)
-	w.login("app", "ann", "read device_phone")
+	w, own := newOwnWorld(t, false)
+	phone := w.login("app", "ann", "read device_phone")
+	account, _ := w.account()
+	right := secret.New(oauthtest.Password("ann"))
+	asked := own.asked
+	_, err := account.ChangePassword(w.context(), w.holder(phone), home, right, chosen)
+	wantCode(t, err, oauth.InvalidGrant)
+	wantCode(t, account.Delete(w.context(), w.holder(phone), home, right), oauth.InvalidGrant)
+	wantCode(t, account.Delete(w.context(), w.holder(phone), home, secret.Text{}), oauth.InvalidGrant) // just signed in
+	w.wantActive("api", phone.AccessToken, true)
+	if own.asked != asked {
+		t.Error("the password was sent to own users, for nothing")
+	}
 	for what, change := range map[string]oauth.UserChange{
 		"password": {Password: new(secret.New("blue lamp on a desk"))},
 		"roles":    {Roles: new([]string{"boss"})},
