@@ -97,6 +97,9 @@ func TestRefusesToStart(t *testing.T) {
 
 		{name: "a kind of hashes that is none", function: "token", change: with("FOB_HIDE_KIND", "bcrypt"), want: []string{"FOB_HIDE_KIND", "bcrypt:12"}},
 
+		{name: "own users who are no function", function: "token", change: with("FOB_OWN_USERS", "https://users.example.com"), want: []string{"FOB_OWN_USERS", "ARN"}},
+		{name: "own users in a mode that is none", function: "token", change: with("FOB_OWN_USERS_MODE", "Migrate"), want: []string{"FOB_OWN_USERS_MODE", "ask or migrate"}},
+
 		{name: "short mint key", function: "token", mint: `{"1": "` + short + `"}`, want: []string{"unusable key ring", "mint secret", "key 1"}},
 		{name: "mint key that is the check key", function: "token", mint: `{"1": "` + checkKey + `"}`, want: []string{"unusable key ring", "mint secret", "repeats"}},
 		{name: "no active mint key", function: "token", mint: `{"2": "` + mintKey + `"}`, want: []string{"unusable key ring", "the active key 1 is missing"}},

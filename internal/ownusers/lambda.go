@@ -18,8 +18,8 @@ import (
 )
 
 // functionARN has the partition and the region of a function, with or without an alias or a
-// version.
-var functionARN = regexp.MustCompile(`^arn:(aws[a-z-]*):lambda:([a-z0-9-]+):[0-9]{12}:function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9_$-]{1,128})?$`)
+// version. It is compiled where it is needed.
+const functionARN = `^arn:(aws[a-z-]*):lambda:([a-z0-9-]+):[0-9]{12}:function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9_$-]{1,128})?$`
 
 // AtLambda asks a Lambda function by its ARN, with [Invoke] signed by the credentials. An
 // empty endpoint is that of the function's region.
@@ -29,7 +29,7 @@ var functionARN = regexp.MustCompile(`^arn:(aws[a-z-]*):lambda:([a-z0-9-]+):[0-9
 //
 // [Invoke]: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 func AtLambda(arn, endpoint string, credentials aws.CredentialsProvider) (*Users, error) {
-	parts := functionARN.FindStringSubmatch(arn)
+	parts := regexp.MustCompile(functionARN).FindStringSubmatch(arn)
 	if parts == nil {
 		return nil, errors.New("it must be the ARN of a Lambda function")
 	}
