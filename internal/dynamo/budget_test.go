@@ -38,18 +38,22 @@ type price struct {
 	write float64
 }
 
-// testBudget takes what the engine charges for an item that is not there: one
-// unit as AWS does, or by mistake none.
-func testBudget(t *testing.T, endpoint string, absent float64) {
-	free := price{}
-	for _, test := range []struct {
-		name string
-		// prepare returns the one request that is measured.
-		prepare func(w *budgetWorld) func(context.Context) error
-		outcome oauth.Outcome
-		code    oauth.Code
-		price   price
-	}{
+// free is what a request costs that reaches no table.
+var free price
+
+// budgetRow is one request, and what it may cost.
+type budgetRow struct {
+	name string
+	// prepare returns the one request that is measured.
+	prepare func(w *budgetWorld) func(context.Context) error
+	outcome oauth.Outcome
+	code    oauth.Code
+	price   price
+}
+
+// budgetRows are what TestBudget measures, and what docs/performance.md is made of.
+func budgetRows() []budgetRow {
+	return []budgetRow{
 		// Issue.
 		{"client_credentials, returned", func(w *budgetWorld) func(context.Context) error {
 			w.mustIssue("backend", "")
@@ -314,7 +318,13 @@ func testBudget(t *testing.T, endpoint string, absent float64) {
 		{"scope that the client may not have", func(w *budgetWorld) func(context.Context) error {
 			return w.token("backend", oauth.Form{"grant_type": "client_credentials", "scope": "other"})
 		}, "", oauth.InvalidScope, free},
-	} {
+	}
+}
+
+// testBudget takes what the engine charges for an item that is not there: one
+// unit as AWS does, or by mistake none.
+func testBudget(t *testing.T, endpoint string, absent float64) {
+	for _, test := range budgetRows() {
 		t.Run(test.name, func(t *testing.T) {
 			w := newBudgetWorld(t, endpoint)
 			request := test.prepare(w)
