@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -63,7 +64,7 @@ func Read(what string, text []byte, to map[string]any) (read Members, fault erro
 			faults = append(faults, unknown(name))
 		case read[name] != nil:
 			faults = append(faults, fmt.Errorf("%s is there twice", name))
-		case json.Unmarshal(value, target) != nil:
+		case json.Unmarshal(value, target) != nil, nullInList(value, target):
 			faults = append(faults, fmt.Errorf("%s wants %s", name, kindOf(target)))
 		case hasLost(target):
 			faults = append(faults, fmt.Errorf("a character of the %s is lost: it was written in another charset", name))
@@ -91,11 +92,24 @@ func kindOf(target any) string {
 	return "a text"
 }
 
+// nullInList reports a null among texts, which package json takes for an empty one.
+func nullInList(value json.RawMessage, target any) bool {
+	var list []*string
+	_, texts := target.(*[]string)
+	return texts && json.Unmarshal(value, &list) == nil && slices.Contains(list, nil)
+}
+
 // hasLost reports U+FFFD in a text. Package json puts it in the place of half a surrogate
 // pair, and others do for what they could not convert.
 func hasLost(target any) bool {
-	text, ok := target.(*string)
-	return ok && strings.ContainsRune(*text, utf8.RuneError)
+	lost := func(text string) bool { return strings.ContainsRune(text, utf8.RuneError) }
+	switch t := target.(type) {
+	case *string:
+		return lost(*t)
+	case *[]string:
+		return slices.ContainsFunc(*t, lost)
+	}
+	return false
 }
 
 // unknown quotes what looks like a name and not like a hash.

@@ -70,6 +70,8 @@ func TestReadRefuses(t *testing.T) {
 		`{"number":99999999999999999999}`: "number wants a whole number",
 		`{"list":"canary"}`:               "list wants a list of names",
 		`{"list":[1]}`:                    "list wants a list of names",
+		`{"list":["canary",null]}`:        "list wants a list of names",
+		`{"list":["\ud83dcanary"]}`:       "a character of the list is lost: it was written in another charset",
 		`{"raw":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`: "the body is no JSON object: it breaks near byte 8",
 	} {
 		_, err := Read("the body", []byte(text), new(targets).members())
