@@ -22,10 +22,10 @@ func TestEdge(t *testing.T) {
 		environment["FOB_EDGE_HASH"] = hex.EncodeToString(hash[:])
 	}
 	const viewer = "198.51.100.7"
-	for _, name := range []string{"token", "revoke", "introspect", "devices", "events", "users"} {
+	for _, name := range []string{"token", "revoke", "introspect", "devices", "events", "users", "account"} {
 		i := s.run(t, name, behind)
 		for secret, want := range map[string]string{edgeSecret: viewer, "CANARY-guessed": "192.0.2.10"} {
-			sample := map[string]string{"token": "password", "devices": "list", "events": "set", "users": "list"}
+			sample := map[string]string{"token": "password", "devices": "list", "events": "set", "users": "list", "account": "password"}
 			file := sample[name]
 			if file == "" {
 				file = name

@@ -150,6 +150,7 @@ func TestPromise(t *testing.T) {
 		"introspect": {checkARN: 1},
 		"devices":    {checkARN: 1},
 		"users":      {checkARN: 1},
+		"account":    {checkARN: 1},
 		"events":     {},
 		"metadata":   {},
 	} {

@@ -104,6 +104,8 @@ func samples() map[string]sample {
 		"devices/events/list.json":          {asItIs: badToken, filledIn: &listed},
 		"devices/events/end.json":           {asItIs: badToken, filledIn: &done},
 		"devices/events/sign-out.json":      {asItIs: badToken, filledIn: &done},
+		"account/events/password.json":      {asItIs: badToken, filledIn: &reply{status: http.StatusOK, body: map[string]any{"signed_in": true}}},
+		"account/events/leave.json":         {asItIs: badToken, filledIn: &done},
 		"users/events/list.json":            {asItIs: badToken, filledIn: &reply{status: http.StatusOK, body: map[string]any{"users": "the sample's user"}}},
 		"users/events/change.json":          {asItIs: badToken, filledIn: &noUser},
 		"users/events/devices.json":         {asItIs: badToken, filledIn: &reply{status: http.StatusOK, body: map[string]any{"devices": []any{}}}},
@@ -207,8 +209,8 @@ func TestSamples(t *testing.T) {
 					t.Errorf("calls for a forged token (-before +after):\n%s", diff)
 				}
 				scope := "read device_sample"
-				if name == "devices" {
-					scope = "devices device_sample"
+				if name == "devices" || name == "account" {
+					scope = name + " device_sample"
 				}
 				if name == "users" {
 					e = filledIn(t, e, functions["token"].asBackEnd(t))
@@ -222,6 +224,9 @@ func TestSamples(t *testing.T) {
 					e = recoded(t, e)
 				}
 				check(t, functions[name].send(t, encode(t, e)), *want.filledIn)
+				if path == "account/events/leave.json" {
+					s.addUser(t) // for those that follow
+				}
 			})
 		}
 	}
@@ -296,6 +301,7 @@ func recoded(t *testing.T, e events.APIGatewayV2HTTPRequest) events.APIGatewayV2
 var routesOf = map[string][]string{
 	"devices":  {"/devices", "/devices/{device}", "/devices/sign-out"},
 	"users":    {"/users", "/users/{id}", "/users/{id}/devices", "/users/{id}/devices/{device}", "/users/{id}/devices/sign-out", "/sign-out"},
+	"account":  {"/account", "/account/password"},
 	"metadata": {"/.well-known/oauth-authorization-server"},
 }
 
@@ -307,7 +313,7 @@ func contentTypeOf(path string) string {
 	case "events/events/apple.json":
 		return "application/json"
 	}
-	if strings.HasPrefix(path, "users/") {
+	if strings.HasPrefix(path, "users/") || strings.HasPrefix(path, "account/") {
 		return "application/json"
 	}
 	return "application/x-www-form-urlencoded"

@@ -83,12 +83,12 @@ func newStage(t *testing.T) *stage {
 	s.know("client secret", demoAPISecret)
 	s.know("password", demoPassword)
 
-	must(t, s.fixture.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": nil, "devices": nil, "users": nil, "sign-out": nil}}))
-	all, err := scope.Of("read", "write", "devices")
+	must(t, s.fixture.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": nil, "devices": nil, "account": nil, "users": nil, "sign-out": nil}}))
+	all, err := scope.Of("read", "write", "devices", "account")
 	must(t, err)
 	read, err := scope.Of("read")
 	must(t, err)
-	ofBackEnd, err := scope.Of("read", "write", "devices", "users", "sign-out")
+	ofBackEnd, err := scope.Of("read", "write", "devices", "account", "users", "sign-out")
 	must(t, err)
 	now := time.Now().Unix()
 	hash := func(text string) []oauth.ClientSecret {
@@ -104,11 +104,16 @@ func newStage(t *testing.T) *stage {
 		_, err := s.fixture.Clients.SaveClient(t.Context(), c)
 		must(t, err)
 	}
+	s.addUser(t)
+	return s
+}
+
+func (s *stage) addUser(t *testing.T) {
+	t.Helper()
 	hashed, err := password.Hasher{}.Hash(secret.New(demoPassword))
 	must(t, err)
-	_, err = s.fixture.Users.SaveUser(t.Context(), oauth.User{Username: demoUser, ID: oauth.NewUserID(), PasswordHash: hashed, Created: now})
+	_, err = s.fixture.Users.SaveUser(t.Context(), oauth.User{Username: demoUser, ID: oauth.NewUserID(), PasswordHash: hashed, Created: time.Now().Unix()})
 	must(t, err)
-	return s
 }
 
 // environment is what the template gives to the function, and what Lambda adds.
@@ -136,6 +141,8 @@ func (s *stage) environment(t *testing.T, name, dynamoDB, secretsManager string)
 		environment["FOB_ISSUER"] = ""
 	case "introspect":
 		environment["FOB_ISSUER"] = ""
+	case "account":
+		environment["FOB_USERS_TABLE"] = s.fixture.Tables.Users
 	case "users":
 		environment["FOB_USERS_TABLE"] = s.fixture.Tables.Users
 		environment["FOB_ISSUER"] = ""
@@ -331,7 +338,7 @@ func form(nameValues ...string) string {
 // with another body.
 func formEvent(t *testing.T, function, body string) []byte {
 	t.Helper()
-	files := map[string]string{"token": "password", "revoke": "revoke", "introspect": "introspect", "devices": "sign-out", "events": "set", "metadata": "metadata", "users": "list"}
+	files := map[string]string{"token": "password", "revoke": "revoke", "introspect": "introspect", "devices": "sign-out", "events": "set", "metadata": "metadata", "users": "list", "account": "password"}
 	e := readSample(t, filepath.Join(function, "events", files[function]+".json"))
 	e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString([]byte(body)), true
 	e.Headers["content-length"] = strconv.Itoa(len(body))

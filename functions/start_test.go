@@ -26,6 +26,7 @@ func TestCallsBeforeTheFirstRequest(t *testing.T) {
 		"introspect": {checkARN: 1},
 		"devices":    {checkARN: 1},
 		"users":      {checkARN: 1},
+		"account":    {checkARN: 1},
 		"events":     {},
 		"metadata":   {},
 	} {
@@ -175,7 +176,7 @@ func TestOutage(t *testing.T) {
 			t.Errorf("%s: the line: %v", i.name, a.line)
 		}
 	}
-	events := map[string]string{"token": "client_credentials", "revoke": "revoke", "introspect": "introspect", "devices": "list", "events": "set", "users": "list"}
+	events := map[string]string{"token": "client_credentials", "revoke": "revoke", "introspect": "introspect", "devices": "list", "events": "set", "users": "list", "account": "password"}
 	for _, name := range functionNames() {
 		if name == "metadata" {
 			continue // it asks nobody
@@ -184,8 +185,8 @@ func TestOutage(t *testing.T) {
 			s := newStage(t)
 			defer s.searchForLeaks(t)
 			e := readSample(t, filepath.Join(name, "events", events[name]+".json"))
-			if name == "devices" { // which asks the tables for genuine tokens alone
-				e = filledIn(t, e, s.run(t, "token").login(t, "devices device_sample"))
+			if name == "devices" || name == "account" { // which ask the tables for genuine tokens alone
+				e = filledIn(t, e, s.run(t, "token").login(t, name+" device_sample"))
 			}
 			if name == "users" {
 				e = filledIn(t, e, s.run(t, "token").asBackEnd(t))

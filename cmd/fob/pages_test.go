@@ -38,6 +38,12 @@ func TestPageOfUsers(t *testing.T) {
 	runPage(t, "users.md", engine, append(os.Environ(), fixtureEnv(t, f)...), 15)
 }
 
+func TestPageOfAccount(t *testing.T) {
+	engine := dynamotest.Engine(t)
+	f := &dynamotest.Fixture{DB: dynamo.NewClient(dynamotest.Config(engine)), Tables: newTableNames()}
+	runPage(t, "account.md", engine, append(os.Environ(), fixtureEnv(t, f)...), 20)
+}
+
 func TestPageOfOperatingOnDynoxide(t *testing.T) { runOperating(t, dynamotest.Engine(t)) }
 
 // TestPageOfOperatingOnDynamoDBLocal: the page starts this engine, in Docker.

@@ -18,7 +18,7 @@ import (
 func TestOpenAPIBySchemathesis(t *testing.T) {
 	l := language(t, "schemathesis", "requirements.txt")
 	fob, _, operate := fobWithOperator(t)
-	scopes := []string{"read", "write", "devices", "users", "sign-out"}
+	scopes := []string{"read", "write", "devices", "account", "users", "sign-out"}
 	for _, name := range scopes[3:] {
 		operate("scope", "add", name)
 	}

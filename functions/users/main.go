@@ -30,7 +30,7 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 		return nil, err
 	}
 	o.Edge, o.Issuer = c.Edge, c.Issuer
-	verifier, tokens, users, issuers, err := compose.LookingAfterUsers(ctx, c, o.Log)
+	verifier, tokens, users, issuers, err := compose.LookingAfterUsers(ctx, c.Base, c.UsersTable, o.Log)
 	if err != nil {
 		return nil, err
 	}

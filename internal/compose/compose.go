@@ -30,12 +30,12 @@ func Verifying(ctx context.Context, c config.Base, log *slog.Logger) (*oauth.Ver
 }
 
 // LookingAfterUsers is Verifying with the stores of users and issuers.
-func LookingAfterUsers(ctx context.Context, c config.Users, log *slog.Logger) (*oauth.Verifier, *dynamo.Tokens, *dynamo.Users, *dynamo.Issuers, error) {
-	verifier, tokens, db, err := verifying(ctx, c.Base, log)
+func LookingAfterUsers(ctx context.Context, c config.Base, usersTable string, log *slog.Logger) (*oauth.Verifier, *dynamo.Tokens, *dynamo.Users, *dynamo.Issuers, error) {
+	verifier, tokens, db, err := verifying(ctx, c, log)
 	if err != nil {
 		return nil, nil, nil, nil, err
 	}
-	return verifier, tokens, dynamo.NewUsers(db, c.UsersTable), dynamo.NewIssuers(db, c.ClientsTable), nil
+	return verifier, tokens, dynamo.NewUsers(db, usersTable), dynamo.NewIssuers(db, c.ClientsTable), nil
 }
 
 func verifying(ctx context.Context, c config.Base, log *slog.Logger) (*oauth.Verifier, *dynamo.Tokens, *dynamodb.Client, error) {

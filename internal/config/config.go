@@ -83,6 +83,13 @@ type Trial struct {
 	IntrospectVersion string `env:"FOB_INTROSPECT_VERSION,required,notEmpty"`
 }
 
+// Account configures functions/account.
+type Account struct {
+	Base
+	// UsersTable holds users and the counters of wrong passwords.
+	UsersTable string `env:"FOB_USERS_TABLE,required,notEmpty"`
+}
+
 // Authorizer configures functions/authorizer.
 type Authorizer struct {
 	Base

@@ -80,6 +80,10 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		Verifier: verifier, SignIns: signIns, Issuers: issuer.Issuers, NewUser: userimport.ParseUser,
 		Registrar: &oauth.UserRegistrar{Users: s.People, Subjects: s.Subjects, Tokens: s.Tokens, Passwords: issuer.Passwords, Now: time.Now},
 	}, o)
+	account := wire.Account(verifier, &oauth.Account{
+		Logins: s.Users, SignIns: signIns,
+		Registrar: &oauth.UserRegistrar{Users: s.People, Subjects: s.Subjects, Tokens: s.Tokens, Passwords: issuer.Passwords, Now: time.Now},
+	}, o)
 	// No ServeMux: it redirects paths that it would rather have, and a client would
 	// send its credentials along. The paths are routes, as the template has them.
 	devices := wire.Devices(verifier, signIns, o)
@@ -92,6 +96,8 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		wire.DevicePath:     devices,
 		wire.SignOutPath:    devices,
 		wire.EventsPath:     wire.Events(receiver, o),
+		wire.AccountPath:    account,
+		wire.PasswordPath:   account,
 
 		wire.UsersPath:         backEnds,
 		wire.UserPath:          backEnds,

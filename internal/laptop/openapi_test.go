@@ -22,6 +22,7 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/laptop"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/openapitest"
@@ -110,6 +111,7 @@ func (r request) with(name, value string) request {
 type world struct {
 	handler http.Handler
 	stores  *storetest.Faulty
+	tokens  *memory.Tokens
 	issuers *memory.Issuers
 	demo    *laptop.DemoJSON
 }
@@ -128,10 +130,11 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	addBackEnd(t, r)
+	addAccounts(t, r, ledger.ClientID(demo.JSON().ClientID))
 	faulty := storetest.NewFaulty(storetest.Stores{Tokens: tokens, Subjects: tokens, Clients: clients, Issuers: issuers, Users: users})
 	s := laptop.Stores{Tokens: faulty, Subjects: faulty, Clients: faulty, Issuers: faulty, Users: faulty, People: users}
 	fetch := func(context.Context) (*bearer.MintRing, error) { return ring, nil }
-	return &world{laptop.Handler(s, fetch, wire.Options{}), faulty, issuers, demo.JSON()}
+	return &world{laptop.Handler(s, fetch, wire.Options{}), faulty, tokens, issuers, demo.JSON()}
 }
 
 func (w *world) do(t *testing.T, r request) *httptest.ResponseRecorder {
@@ -311,7 +314,7 @@ func (w *world) rows(t *testing.T) (rows []row) {
 		r.noHost = true
 		rows = append(rows, row{request: r, status: 400, code: oauth.InvalidRequest})
 	}
-	return append(append(rows, append(w.eventRows(t), w.userRows(t)...)...),
+	return append(append(rows, slices.Concat(w.eventRows(t), w.userRows(t), w.accountRows(t))...),
 		row{request: request{method: http.MethodGet, path: laptop.OpenAPIPath}, status: 200},
 		// They end the tokens of the requests above.
 		row{request: signOut.as(refresh), status: 204},

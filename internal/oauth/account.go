@@ -66,8 +66,8 @@ func (a *Account) ChangePassword(ctx context.Context, caller Introspection, sour
 
 // owner is the user of the caller, if the password is right.
 func (a *Account) owner(ctx context.Context, caller Introspection, source string, password secret.Text) (User, error) {
-	if err := ValidatePassword(password); err != nil {
-		return User{}, refuse(InvalidRequest, err.Error())
+	if ValidatePassword(password) != nil {
+		return User{}, refuse(InvalidRequest, "the password is not 1 to 1024 bytes of UTF-8 without NUL")
 	}
 	client, found, err := a.SignIns.Clients.Client(ctx, caller.ClientID)
 	if err != nil {
@@ -190,7 +190,7 @@ func (a *Account) Delete(ctx context.Context, caller Introspection, source strin
 // forgetGuest ends all that a user of a registered issuer has.
 func (a *Account) forgetGuest(ctx context.Context, subject ledger.Subject) error {
 	until := uint64(max(0, a.Registrar.Now().Unix())) + 1
-	if err := a.Registrar.Subjects.Raise(ctx, subject, StateChange{UserVersion: until}); err != nil {
+	if err := a.Registrar.Subjects.Raise(ctx, subject, StateChange{UserVersion: until, Why: []Cause{UserRemoved}}); err != nil {
 		return err
 	}
 	_, err := a.SignIns.End(ctx, subject, Filter{})

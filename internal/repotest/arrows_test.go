@@ -100,9 +100,9 @@ var unlinked = map[string][]string{
 // fetches keys of others and believes their JWTs, or asks others about passwords. Events are
 // such JWTs.
 var proving = map[string][]string{
-	module + "internal/password":      {"functions/token", "functions/users"},
-	"golang.org/x/crypto/argon2":      {"functions/token", "functions/users"},
-	"github.com/alexedwards/argon2id": {"functions/token", "functions/users"},
+	module + "internal/password":      {"functions/token", "functions/users", "functions/account"},
+	"golang.org/x/crypto/argon2":      {"functions/token", "functions/users", "functions/account"},
+	"github.com/alexedwards/argon2id": {"functions/token", "functions/users", "functions/account"},
 	module + "internal/assertion":     {"functions/token", "functions/events"},
 	module + "internal/ownusers":      {"functions/token"},
 	"github.com/go-jose/go-jose/v4":   {"functions/token", "functions/events"},

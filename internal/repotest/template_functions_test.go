@@ -79,6 +79,24 @@ var functions = map[string]function{
 			ref("CheckKeys"):           {"secretsmanager:GetSecretValue"},
 		},
 	},
+	"account": {
+		config: new(config.Account),
+		memory: 1024, // argon2id
+		routes: map[string]string{
+			"Route": "DELETE " + wire.AccountPath, "WrongMethodRoute": "GET " + wire.AccountPath,
+			"PasswordRoute": "POST " + wire.PasswordPath, "WrongMethodPasswordRoute": "GET " + wire.PasswordPath,
+		},
+		allows: map[any][]string{
+			getAtt("TokensTable.Arn"): {
+				"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem",
+			},
+			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
+			getAtt("UsersTable.Arn"): {
+				"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
+			},
+			ref("CheckKeys"): {"secretsmanager:GetSecretValue"},
+		},
+	},
 	"events": {
 		config: new(config.Events),
 		memory: 256,

@@ -19,6 +19,7 @@ type resourceError struct {
 	// may not have known that it needs one (RFC 6750 §3.1).
 	noToken bool
 	scope   string // for insufficient_scope: what the token lacks
+	maxAge  string // for insufficient_user_authentication: how old a sign-in may be, in seconds (RFC 9470 §3)
 	// metadata is the address of the resource's document (RFC 9728 §5.1), or empty.
 	metadata string
 }
@@ -33,6 +34,9 @@ func (e *resourceError) challenge() string {
 	}
 	if e.scope != "" {
 		challenge += `, scope="` + e.scope + `"` // NQCHAR: nothing in it ends a quoted string
+	}
+	if e.maxAge != "" {
+		challenge += `, max_age="` + e.maxAge + `"`
 	}
 	if e.metadata != "" {
 		challenge += `, resource_metadata="` + e.metadata + `"`

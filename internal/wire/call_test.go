@@ -42,6 +42,8 @@ func (c call) matched() string {
 		return devicesRoute(c.path)
 	case c.endpoint == "users":
 		return usersRoute(c.path)
+	case c.endpoint == "account":
+		return accountRoute(c.path)
 	}
 	return "/" + c.endpoint
 }

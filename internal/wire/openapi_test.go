@@ -19,6 +19,8 @@ func (c call) documented() string {
 	switch route := c.matched(); {
 	case c.endpoint == "users" && !slices.Contains([]string{wire.UsersPath, wire.UserPath, wire.UserDevicesPath, wire.UserDevicePath, wire.UserSignOutPath}, route):
 		return ""
+	case c.endpoint == "account" && route == "$default":
+		return ""
 	case c.endpoint == "metadata":
 		return cmp.Or(c.path, wire.MetadataPath)
 	case c.endpoint == "devices" && route != wire.DevicesPath && route != wire.DevicePath && route != wire.SignOutPath:

@@ -69,6 +69,8 @@ var statusOf = map[oauth.Code]int{
 	oauth.UnsupportedTokenType: http.StatusForbidden,    // decision 27
 	oauth.NotFound:             http.StatusNotFound,
 	oauth.PreconditionFailed:   http.StatusPreconditionFailed,
+
+	oauth.InsufficientAuthentication: http.StatusUnauthorized, // RFC 9470 §3
 }
 
 // unchallenged are the statuses that have no header of their own.

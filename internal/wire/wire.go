@@ -1,11 +1,11 @@
 // Package wire is the HTTP face of the domain: an http.Handler for each endpoint
 // ([Token], [Revoke], [Introspect], [Events], [Metadata]) and each resource ([Me], [Devices],
-// [Users], [SignOut]), and the [Authorizer] for resources that somebody else serves. What was read strictly
+// [Account], [Users], [SignOut]), and the [Authorizer] for resources that somebody else serves. What was read strictly
 // reaches the domain; refusal.go turns its errors into statuses, and event.go writes one
 // line to the log. No line and no answer repeats what the client sent.
 //
 // The package does not know what makes a token valid, how anything is stored, which
-// gateway it is behind, or, but for [Devices] and [Users], where a handler is
+// gateway it is behind, or, but for [Devices], [Account] and [Users], where a handler is
 // mounted.
 package wire
 

@@ -61,7 +61,7 @@ func newWorld(t *testing.T) *world {
 	all := oauth.GrantTypes()
 	byUser := []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant, oauth.TokenExchangeGrant, oauth.JWTBearerGrant}
 	readWrite, read := oauthtest.Scopes(t, "read write"), oauthtest.Scopes(t, "read")
-	withDevices := oauthtest.Scopes(t, "read write devices")
+	withDevices := oauthtest.Scopes(t, "read write devices account")
 	for _, c := range []oauth.Client{
 		{ID: "shop", Secrets: oauthtest.Hashes(shopSecret, shopOldSecret), Grants: all, Scopes: withDevices, DefaultScopes: read, Audiences: []string{shopAudience}},
 		{ID: "other", Secrets: oauthtest.Hashes(shopSecret), Grants: byUser, Scopes: withDevices, DefaultScopes: read},
@@ -76,7 +76,7 @@ func newWorld(t *testing.T) *world {
 	} {
 		oauthtest.SaveClient(t, w.registry, c, began)
 	}
-	must(t, w.registry.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": {"writer"}, "admin": nil, oauth.DevicesScope: nil, oauth.UsersScope: nil, oauth.SignOutScope: nil}}))
+	must(t, w.registry.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": {"writer"}, "admin": nil, oauth.DevicesScope: nil, oauth.AccountScope: nil, oauth.UsersScope: nil, oauth.SignOutScope: nil}}))
 	oauthtest.SaveUser(t, w.users, oauth.User{Username: username, ID: "u_ada", Roles: []string{"writer"}, Created: began}, password)
 
 	issuers := memory.NewIssuers()
@@ -102,6 +102,7 @@ func newWorld(t *testing.T) *world {
 		"me":         wire.Me(w.verifier, options),
 		"devices":    wire.Devices(w.verifier, signIns, options),
 		"events":     wire.Events(&oauth.Receiver{Issuers: w.issuer.Issuers, Assertions: w.assertions, Subjects: w.tokens}, options),
+		"account":    wire.Account(w.verifier, &oauth.Account{Logins: w.users, Registrar: people.Registrar, SignIns: signIns}, options),
 		"users":      wire.Users(people, options),
 		"sign-out":   wire.SignOut(people, options),
 		"metadata":   wire.Metadata(oauth.GrantTypes(), options),

@@ -50,11 +50,22 @@ def add_user(names=itertools.count()):
     return response.json()["id"]
 
 
-@schemathesis.auth(refresh_interval=None).apply_to(path_regex="^/(devices|me|users|sign-out)")
+def somebody(names=itertools.count()):
+    """A refresh token of a user of its own: requests to /account end the user."""
+    user = {"username": f"somebody-{next(names)}", "password": "long enough for it"}
+    bearer = {"Authorization": "Bearer " + token_of_back_end()}
+    requests.post(FOB["issuer"] + "/users", headers=bearer, json=user).raise_for_status()
+    login = {"grant_type": "password", "scope": "account device_ipad", **user}
+    return requests.post(FOB["token_endpoint"], auth=CLIENT, data=login).json()["refresh_token"]
+
+
+@schemathesis.auth(refresh_interval=None).apply_to(path_regex="^/(account|devices|me|users|sign-out)")
 class Bearer:
     def get(self, case, context):
         if case.operation.path.startswith(("/users", "/sign-out")):
             return token_of_back_end()
+        if case.operation.path.startswith("/account"):
+            return somebody()
         kind = "access_token" if case.operation.path == "/me" else "refresh_token"
         return USER.get()[kind]
 

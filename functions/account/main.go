@@ -1,0 +1,41 @@
+// Command account is the Lambda function behind /account, where signed-in users change their
+// password and leave. It reads and writes Users, and Tokens, where it keeps the sign-in that
+// asks and ends the others; it reads Clients and the check keys. It hashes and compares
+// passwords, and can mint nothing.
+package main
+
+import (
+	"context"
+	"net/http"
+	"os"
+
+	"github.com/fob-oauth/fob/internal/apigw"
+	"github.com/fob-oauth/fob/internal/compose"
+	"github.com/fob-oauth/fob/internal/config"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/password"
+	"github.com/fob-oauth/fob/internal/wire"
+)
+
+func main() {
+	if apigw.Serve(newHandler) != nil {
+		os.Exit(1)
+	}
+}
+
+func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
+	c, err := config.Read[config.Account]()
+	if err != nil {
+		return nil, err
+	}
+	o.Edge = c.Edge
+	verifier, tokens, users, _, err := compose.LookingAfterUsers(ctx, c.Base, c.UsersTable, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	return wire.Account(verifier, &oauth.Account{
+		Logins:    users,
+		Registrar: &oauth.UserRegistrar{Users: users, Subjects: tokens, Tokens: tokens, Passwords: password.Hasher{}, Now: verifier.Now},
+		SignIns:   &oauth.SignIns{Tokens: tokens, Subjects: tokens, Clients: verifier.Clients, Keys: verifier.Keys, Now: verifier.Now},
+	}, o), nil
+}
