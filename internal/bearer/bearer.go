@@ -18,7 +18,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"strings"
 
 	"github.com/fob-oauth/fob/internal/secret"
@@ -229,12 +228,10 @@ func (r *CheckRing) Open(b Bearer) (Token, error) {
 // tag = first 16 bytes of HMAC-SHA-256(check key, "fob tag 1", kind, all bytes
 // before it).
 func (r *CheckRing) tag(kind Kind, kid uint8, untagged []byte) []byte {
-	k := r.keys[kid]
-	h := hmac.New(sha256.New, k[:])
-	WriteField(h, []byte("fob tag 1"))
-	WriteField(h, []byte{byte(kind)})
-	WriteField(h, untagged)
-	return h.Sum(nil)[:tagLen]
+	message := AppendField(nil, "fob tag 1")
+	message = AppendField(message, []byte{byte(kind)})
+	message = AppendField(message, untagged)
+	return mac(r.keys[kid], message)[:tagLen]
 }
 
 // MintRing makes bearers, and verifies them too. Only the token function holds
@@ -291,33 +288,33 @@ func (r *MintRing) MintedWithin(t Token, rid RID) bool {
 // NameTag stands for a username in a log: the first 8 bytes of HMAC-SHA-256(active mint
 // key, "fob log name 1", name), in hex. Without the key nobody can try names on a log.
 func (r *MintRing) NameTag(name string) string {
-	k := r.mint[r.active]
-	h := hmac.New(sha256.New, k[:])
-	WriteField(h, []byte("fob log name 1"))
-	WriteField(h, []byte(name))
-	return hex.EncodeToString(h.Sum(nil)[:8])
+	message := AppendField(nil, "fob log name 1")
+	message = AppendField(message, name)
+	return hex.EncodeToString(mac(r.mint[r.active], message)[:8])
 }
 
 // deriveSecret = HMAC-SHA-256(mint key, kind, locator, rid, generation, expiry).
-func deriveSecret(k key, n Name, rid RID) (secret [32]byte) {
-	h := hmac.New(sha256.New, k[:])
-	WriteField(h, []byte("fob secret 1"))
-	WriteField(h, []byte{byte(n.Kind)})
-	WriteField(h, n.Locator.Subject[:])
-	WriteField(h, n.Locator.Client[:])
-	WriteField(h, n.Locator.Authorization[:])
-	WriteField(h, rid[:])
-	WriteField(h, binary.BigEndian.AppendUint32(nil, n.Generation))
-	WriteField(h, binary.BigEndian.AppendUint64(nil, uint64(n.Expiry))) //nolint:gosec // 0 to MaxExpiry
-	h.Sum(secret[:0])
-	return secret
+func deriveSecret(k key, n Name, rid RID) [32]byte {
+	message := AppendField(nil, "fob secret 1")
+	message = AppendField(message, []byte{byte(n.Kind)})
+	message = AppendField(message, n.Locator.Subject[:])
+	message = AppendField(message, n.Locator.Client[:])
+	message = AppendField(message, n.Locator.Authorization[:])
+	message = AppendField(message, rid[:])
+	message = AppendField(message, binary.BigEndian.AppendUint32(nil, n.Generation))
+	message = AppendField(message, binary.BigEndian.AppendUint64(nil, uint64(n.Expiry))) //nolint:gosec // 0 to MaxExpiry
+	return [32]byte(mac(k, message))
 }
 
-// WriteField hashes b behind its length, so that no two lists of fields are the
+func mac(k key, message []byte) []byte {
+	h := hmac.New(sha256.New, k[:])
+	h.Write(message)
+	return h.Sum(nil)
+}
+
+// AppendField adds a field behind its length, so that no two lists of fields are the
 // same bytes.
-func WriteField(h hash.Hash, b []byte) {
-	var length [4]byte
-	binary.BigEndian.PutUint32(length[:], uint32(len(b))) //nolint:gosec // fields are short
-	h.Write(length[:])
-	h.Write(b)
+func AppendField[F string | []byte](message []byte, field F) []byte {
+	message = binary.BigEndian.AppendUint32(message, uint32(len(field))) //nolint:gosec // fields are short
+	return append(message, field...)
 }

@@ -193,11 +193,8 @@ func parseKeys(label string, members map[string]json.RawMessage) (map[uint8]key,
 			errs = append(errs, fmt.Errorf("key %d must be a text of at least %d characters", kid, minKeyText))
 			continue
 		}
-		h := sha256.New()
-		WriteField(h, []byte(label))
-		WriteField(h, []byte(text))
 		k := new([32]byte)
-		h.Sum(k[:0])
+		*k = sha256.Sum256(AppendField(AppendField(nil, label), text))
 		if other, doubled := seen[*k]; doubled {
 			errs = append(errs, fmt.Errorf("keys %d and %d are the same", min(kid, other), max(kid, other)))
 		}

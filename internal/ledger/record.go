@@ -226,10 +226,10 @@ func ClientKey(id ClientID) (k [8]byte) {
 // fields never become the same bytes. Joined strings could, and one user would get
 // another's token.
 func Key(dst []byte, name string, fields ...string) {
-	h := sha256.New()
-	bearer.WriteField(h, []byte(name))
+	message := bearer.AppendField(make([]byte, 0, 512), name) // usually no allocation
 	for _, f := range fields {
-		bearer.WriteField(h, []byte(f))
+		message = bearer.AppendField(message, f)
 	}
-	copy(dst, h.Sum(nil))
+	sum := sha256.Sum256(message)
+	copy(dst, sum[:])
 }
