@@ -160,6 +160,14 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 			"roles [S root]",
 			"un S ann",
 		}},
+		{"a user whom a login added", encodeUser(oauth.User{Username: "ann", ID: "u_x", Created: 1, Origin: oauth.UserAsked}), []string{
+			"cr N 1",
+			"id S u_x",
+			"origin S asked",
+			"ph S ",
+			"pk S user#3fHbP3_O12MU4OBVfo4VYw",
+			"un S ann",
+		}},
 	} {
 		if d := cmp.Diff(c.want, show(c.item)); d != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, d)

@@ -92,11 +92,15 @@ func (g passwordGrant) checkOwn(ctx context.Context, client Client, a attempt, n
 			}
 			u.Origin = UserKept
 		}
-		// If that fails, the login goes on, and the next one tries again. The version is then
-		// the one that was read, so a change since is found out.
-		if saved, err := g.users.SaveUser(ctx, u); err == nil {
+		saved, err := g.users.SaveUser(ctx, u)
+		switch {
+		case err == nil:
 			return saved, nil
+		case !found && !errors.Is(err, ErrConflict):
+			return User{}, err // else a back end would not find who is signed in
 		}
+		// The login goes on, and the next one tries again. The version is the one that was
+		// read, zero where another login was first, so a change since is found out.
 		return u, nil
 	}}, nil
 }

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -118,4 +119,23 @@ func TestOwnUsersRace(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An outage is none of the password, also where the version of an entry that could not be
+// made would be too old.
+func TestAnEntryThatCannotBeMade(t *testing.T) {
+	bothWays(t, func(t *testing.T, keep bool) {
+		w, _ := newOwnWorld(t, keep)
+		w.must(w.tokens.Raise(t.Context(), oauth.SubjectOf(oauth.OwnUserID("17")), oauth.StateChange{UserVersion: 7}))
+		w.issuer.Users = noEntries{w.users}
+		w.unavailable("ann", oauthtest.Password("ann"))
+		w.issuer.Users = w.users
+		w.login("app", "ann", "read")
+	})
+}
+
+type noEntries struct{ oauth.Users }
+
+func (noEntries) SaveUser(context.Context, oauth.User) (oauth.User, error) {
+	return oauth.User{}, oauth.Unavailable("save a user", errors.New("the table is down"))
 }

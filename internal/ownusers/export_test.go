@@ -7,6 +7,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
+// Parse reads an answer.
+var Parse = parse
+
 // With asks by the requests that a test makes.
 func With(request func(context.Context, []byte) (*http.Request, error)) *Users {
 	return newUsers(request)

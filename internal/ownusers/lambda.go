@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,7 +39,7 @@ func AtLambda(arn, endpoint string, credentials aws.CredentialsProvider) (*Users
 		return nil, err
 	}
 	// As the SDK writes it: the signature is of these bytes.
-	path := "/2015-03-31/functions/" + strings.ReplaceAll(url.PathEscape(arn), ":", "%3A") + "/invocations"
+	path := "/2015-03-31/functions/" + url.QueryEscape(arn) + "/invocations"
 	address := base.JoinPath(path).String()
 	signer := v4.NewSigner()
 	return newUsers(func(ctx context.Context, body []byte) (*http.Request, error) {

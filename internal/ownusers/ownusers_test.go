@@ -197,7 +197,7 @@ func TestLambda(t *testing.T) {
 	var function string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		if want := "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Apeople/invocations"; r.RequestURI != want {
+		if want := "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Apeople%3A%24LATEST/invocations"; r.RequestURI != want {
 			t.Errorf("asked at %s, want %s", r.RequestURI, want)
 		}
 		if r.Method != http.MethodPost || r.Header.Get("X-Amz-Invocation-Type") != "RequestResponse" {
@@ -232,7 +232,7 @@ func TestLambda(t *testing.T) {
 		_, _ = io.WriteString(w, `{"proved":true,"id":"17","username":"ann"}`)
 	}))
 	t.Cleanup(s.Close)
-	u, err := ownusers.AtLambda(arn, s.URL, aws.CredentialsProviderFunc(credentials))
+	u, err := ownusers.AtLambda(arn+":$LATEST", s.URL, aws.CredentialsProviderFunc(credentials))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,4 +272,17 @@ func TestFunctionARNs(t *testing.T) {
 			t.Errorf("%s: %s, %v", text, got, err)
 		}
 	}
+}
+
+// Whatever is answered, nobody is proved whom the domain would not save.
+func FuzzAnswer(f *testing.F) {
+	f.Add(`{"proved":true,"id":"17","username":"ann","roles":["staff"],"disabled":false}`)
+	f.Add(`{"proved":false}`)
+	f.Add(`{"proved":true,"id":"\ud800"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		u, proved, err := ownusers.Parse([]byte(text))
+		if proved && (err != nil || u.Validate() != nil) || !proved && !cmp.Equal(u, oauth.OwnUser{}) {
+			t.Errorf("%+v, %v, %v", u, proved, err)
+		}
+	})
 }

@@ -253,3 +253,26 @@ func TestUsersInAnOutage(t *testing.T) {
 		}
 	}
 }
+
+// What a team's own users keep of a person cannot be changed here. Disabling and removing
+// are fob's.
+func TestUsersWhoAreKeptElsewhere(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		token := w.backEnd(t, by, "users")
+		id := oauth.OwnUserID("17")
+		_, err := w.users.SaveUser(t.Context(), oauth.User{Username: "eve", ID: id, Origin: oauth.UserAsked})
+		must(t, err)
+		patch := func(body string) call { return ofUsers("PATCH", "/users/"+id, token, body) }
+		for _, body := range []string{`{"password":"blue lamp on a desk"}`, `{"password":null}`, `{"roles":["writer"]}`} {
+			a := w.expect(t, by, step{name: body, call: patch(body), status: 400, error: "invalid_request"})
+			if !strings.Contains(a.text("error_description"), "your own users") {
+				t.Errorf("no word of why: %s", a.body)
+			}
+		}
+		w.expect(t, by, step{call: patch(`{"disabled":true}`), status: 200})
+		w.expect(t, by, step{call: ofUsers("DELETE", "/users/"+id, token, ""), status: 204})
+		if state, err := w.subjects.State(t.Context(), oauth.SubjectOf(id)); err != nil || !state.Disabled {
+			t.Errorf("the state of somebody who was removed is %+v, %v", state, err)
+		}
+	})
+}
