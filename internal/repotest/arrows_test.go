@@ -42,7 +42,8 @@ var arrows = map[string][]string{
 
 	"internal/compose": {"internal/bearer", "internal/config", "internal/dynamo", "internal/keys", "internal/oauth"},
 
-	"docs": {},
+	"docs":                  {},
+	"docs/examples/account": {},
 
 	"internal/laptop":     {"docs", "internal/assertion", "internal/bearer", "internal/keys", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/userimport", "internal/wire"},
 	"internal/smoke":      {"internal/ledger", "internal/oauth", "internal/secret", "internal/wire"},
