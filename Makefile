@@ -23,9 +23,15 @@ ARTIFACTS_DIR ?= bin/$*
 build-%Function:
 	$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/$(shell echo $* | tr '[:upper:]' '[:lower:]')
 
+# Tests that the race detector makes six times as long: one request after the other, or
+# one hash. Code that runs at the same time has tests in internal/proof/races, functions and
+# the packages.
+unraced := ^(TestInMemory|TestAtTheProtocol|TestHide|TestImportedHashesVerify|TestFormsOfOnePassword)$$
+
 # Every test, with the DynamoDB engines and the client libraries that this machine can run.
 test: engines clients
-	.ci/alive go test -race -timeout 20m ./...
+	.ci/alive go test -race -timeout 20m -skip '$(unraced)' ./...
+	.ci/alive go test -timeout 20m -run '$(unraced)' ./internal/proof/faults ./internal/password
 
 # Each fuzz target for FUZZTIME. An input that fails is kept in its package's testdata.
 FUZZTIME ?= 30s
@@ -40,9 +46,10 @@ long: engines
 	FOB_PROOF=long FOB_RACE_HISTORIES=200 .ci/alive go test -race -v -timeout 120m ./internal/proof/...
 	.ci/alive go test -timeout 60m ./internal/ledger -run TestModel -rapid.checks=20000
 
-# Breaks each promise once and wants the named test to fail.
+# Breaks each promise once and wants the named test to fail. PART=1/3 is every third one.
+PART ?= 1/1
 mutants: engines
-	go test -v -timeout 60m -run '^TestMutants$$' ./internal/repotest -mutants .
+	go test -v -timeout 60m -run '^TestMutants$$' ./internal/repotest -mutants . -part $(PART)
 
 engines:
 	@.ci/alive internal/dynamo/dynamotest/engines.sh

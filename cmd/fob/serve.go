@@ -263,6 +263,9 @@ func warn(p *program, addr net.Addr, o serveOptions, s service) {
 		}
 		say("warning: " + text)
 	}
+	if s.demo != nil && o.ownUsers != "" && o.ownUsersMode == "ask" {
+		say("the demo user does not log in: --" + ownUsersFlag + " says who does")
+	}
 	switch {
 	case s.demo == nil && p.tables.areLocal():
 		say("no demo was added: the key file " + o.keysFile + ` has no member "demo", of which its secrets are made. A new key file has one`)

@@ -21,14 +21,17 @@ a random word. Then it asks URL for tokens: the same one twice for a device, ano
 one for another device; it refreshes, introspects, is refused with a wrong password,
 revokes the first device's token, and sees that this one is inactive, the other one
 active, and the next one new. Where there is no password grant the client asks for
-itself, and what only users can do is left out. At the end, also of a run that failed or was
-interrupted, it removes the client, the user and their tokens.
+itself, and what only users can do is left out. --client-only does so where your own
+users are asked at each login (OwnUsersMode): they do not know the user of the walk.
+At the end, also of a run that failed or was interrupted, it removes the client, the
+user and their tokens.
 
 URL is the address before /token. With --stack it may be left out: then it is the
 stack's own. Secrets are sent to it, so it is https, but on this machine.`
 
 func smokeCommand(p *program) *cobra.Command {
-	return printsJSON(&cobra.Command{
+	var clientOnly bool
+	cmd := &cobra.Command{
 		Use:   "smoke [URL]",
 		Short: "Issue, ask again, revoke and introspect against a deployment, then clean up",
 		Long:  smokeHelp,
@@ -68,9 +71,11 @@ func smokeCommand(p *program) *cobra.Command {
 			if base, err = parseBase(base); err != nil {
 				return err
 			}
-			return trySmoke(cmd.Context(), p, s, base)
+			return trySmoke(cmd.Context(), p, s, base, clientOnly)
 		},
-	}, smoke.View{})
+	}
+	cmd.Flags().BoolVar(&clientOnly, "client-only", false, "try what a client does for itself, and no login")
+	return printsJSON(cmd, smoke.View{})
 }
 
 func parseBase(address string) (string, error) {
@@ -84,11 +89,15 @@ func parseBase(address string) (string, error) {
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
-func trySmoke(ctx context.Context, p *program, s stores, base string) error {
-	view, err := smoke.Try(ctx, smoke.Deployment{
+func trySmoke(ctx context.Context, p *program, s stores, base string, clientOnly bool) error {
+	d := smoke.Deployment{
 		Registrar: s.registrar(), Users: s.userRegistrar(), SignIns: s.signIns(), Explain: p.cause,
 		Reached: func(err error) bool { return unanswered(p.cause(err)) },
-	}, base)
+	}
+	if clientOnly {
+		d.Users = nil
+	}
+	view, err := smoke.Try(ctx, d, base)
 	if len(view.Steps) == 0 {
 		return err
 	}

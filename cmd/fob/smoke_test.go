@@ -24,7 +24,7 @@ import (
 
 // smokeAgainst runs fob smoke --json against a service over stores of its own,
 // which broken may spoil. Whatever happens nothing may be left.
-func smokeAgainst(t *testing.T, broken func(next http.Handler) http.Handler) (code int, view smoke.View, said string) {
+func smokeAgainst(t *testing.T, broken func(next http.Handler) http.Handler, flags ...string) (code int, view smoke.View, said string) {
 	t.Helper()
 	s := newMemoryStores()
 	fetch, _, err := keySource("")
@@ -35,7 +35,7 @@ func smokeAgainst(t *testing.T, broken func(next http.Handler) http.Handler) (co
 	t.Cleanup(server.Close)
 	var stdout, stderr output
 	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, open: opens(&s)}
-	code = p.run(t.Context(), []string{"smoke", server.URL, "--json"})
+	code = p.run(t.Context(), append([]string{"smoke", server.URL, "--json"}, flags...))
 	if err := json.Unmarshal([]byte(stdout.String()), &view); err != nil {
 		t.Fatalf("exit code %d, %q: %v", code, stderr.String(), err)
 	}
@@ -70,6 +70,17 @@ func TestSmokeWithoutPasswords(t *testing.T) {
 	}
 	code, view, said = smokeAgainst(t, refusingGrant(oauth.PasswordGrant, `{"error":"unsupported_grant_type"}`))
 	if code != 0 || !view.Passed || !view.CleanedUp || len(view.Steps) != 8 {
+		t.Errorf("without: exit code %d, %s, %q", code, said, stepNames(view))
+	}
+}
+
+// Own users that are asked at each login do not know the user of the walk.
+func TestSmokeWithoutALogin(t *testing.T) {
+	nobody := refusingGrant(oauth.PasswordGrant, `{"error":"invalid_grant"}`)
+	if code, view, said := smokeAgainst(t, nobody); code == 0 || view.Passed {
+		t.Errorf("with a login: exit code %d, %s, %q", code, said, stepNames(view))
+	}
+	if code, view, said := smokeAgainst(t, nobody, "--client-only"); code != 0 || !view.Passed || !view.CleanedUp || len(view.Steps) != 8 {
 		t.Errorf("without: exit code %d, %s, %q", code, said, stepNames(view))
 	}
 }

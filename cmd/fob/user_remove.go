@@ -27,6 +27,9 @@ So the last item of a user, which holds the switch that ended the tokens, goes o
 when no such login can be left: the command waits for that, once for all names. If it
 is interrupted while it waits, that one small item stays, and does no harm.
 
+For somebody whom your own users proved (docs/own-users.md) that item stays, and keeps
+them out. fob subject enable lets them in again.
+
 Counters of wrong passwords hold no name, and go by themselves within a day.`
 
 func userRemoveCommand(p *program) *cobra.Command {

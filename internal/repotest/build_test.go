@@ -58,8 +58,35 @@ func TestMakeTestIsAlive(t *testing.T) {
 		if (err == nil) != (code == "0") {
 			t.Errorf("the tests end with %s, and make test with %v", code, err)
 		}
-		if want := "... go test -race -timeout 20m ./... has run for "; !strings.Contains(string(out), want) {
+		if want := regexp.MustCompile(`\.\.\. go test -race -timeout 20m -skip \S+ \./\.\.\. has run for `); !want.Match(out) {
 			t.Errorf("make test printed %q, and not %q", out, want)
+		}
+	}
+}
+
+// TestUnraced: make test runs what it takes out of one command in the other one.
+func TestUnraced(t *testing.T) {
+	text := readText(t, "../../Makefile")
+	names := regexp.MustCompile(`\nunraced := \^\((.+)\)\$\$\n`).FindStringSubmatch(text)
+	run := regexp.MustCompile(`\n\t\.ci/alive go test -timeout 20m -run '\$\(unraced\)' (.+)\n`).FindStringSubmatch(text)
+	if names == nil || run == nil {
+		t.Fatal("the Makefile does not say which tests run without the race detector, or where they are")
+	}
+	packages, err := filepath.Glob("../../internal/*")
+	deeper, err2 := filepath.Glob("../../internal/*/*")
+	if err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	for name := range strings.SplitSeq(names[1], "|") {
+		var found []string
+		for _, folder := range slices.Concat(packages, deeper, []string{"../../cmd/fob", "../../functions", "../../functions/token"}) {
+			folder = strings.TrimPrefix(folder, "../../")
+			if slices.Contains(testsOf(t, folder), name) {
+				found = append(found, "./"+folder)
+			}
+		}
+		if len(found) != 1 || !slices.Contains(strings.Fields(run[1]), found[0]) {
+			t.Errorf("%s is a test of %q; want one of the packages %s", name, found, run[1])
 		}
 	}
 }

@@ -19,6 +19,8 @@ import (
 
 var runMutants = flag.String("mutants", "", "break the promises whose names match this `pattern`, and see that their tests notice")
 
+var partOfMutants = flag.String("part", "1/1", "break the mutants of one `part` of so many, such as 1/3")
+
 // mutant is one promise broken: in file, old gives way to broken. Then test,
 // a pattern of go test -run, must fail in package pkg. Paths start at the root.
 type mutant struct {
@@ -148,6 +150,45 @@ func TestMutantsApply(t *testing.T) {
 	}
 }
 
+// part is every nth mutant from the kth, for the text k/n.
+func part(mutants []mutant, text string) (chosen []mutant, err error) {
+	var k, n int
+	if _, err := fmt.Sscanf(text, "%d/%d", &k, &n); err != nil || k < 1 || k > n {
+		return nil, fmt.Errorf("%q is not a part such as 1/3", text)
+	}
+	for i, m := range mutants {
+		if i%n == k-1 {
+			chosen = append(chosen, m)
+		}
+	}
+	return chosen, nil
+}
+
+// TestPartsOfMutants: each mutant is in one of three parts.
+func TestPartsOfMutants(t *testing.T) {
+	all := mutants(t)
+	times := map[string]int{}
+	for _, text := range []string{"1/3", "2/3", "3/3"} {
+		chosen, err := part(all, text)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, m := range chosen {
+			times[m.name]++
+		}
+	}
+	for _, m := range all {
+		if times[m.name] != 1 {
+			t.Errorf("%s is in %d parts", m.name, times[m.name])
+		}
+	}
+	for _, text := range []string{"", "0/3", "4/3", "1"} {
+		if _, err := part(all, text); err == nil {
+			t.Errorf("%q is a part", text)
+		}
+	}
+}
+
 // TestMutants breaks one promise after the other, in a copy that only the
 // compiler sees, and runs the test that holds it. It is `make mutants`.
 func TestMutants(t *testing.T) {
@@ -156,8 +197,9 @@ func TestMutants(t *testing.T) {
 	}
 	chosen := regexp.MustCompile(*runMutants)
 	mutants := slices.DeleteFunc(mutants(t), func(m mutant) bool { return !chosen.MatchString(m.name) })
-	if len(mutants) == 0 {
-		t.Fatalf("no mutant has a name like %q", *runMutants)
+	mutants, err := part(mutants, *partOfMutants)
+	if err != nil || len(mutants) == 0 {
+		t.Fatalf("%d mutants have a name like %q and are in the part %s: %v", len(mutants), *runMutants, *partOfMutants, err)
 	}
 	began := time.Now()
 	var wg sync.WaitGroup

@@ -9,11 +9,12 @@ import (
 	"testing"
 )
 
-// awsMetrics are the metrics of AWS on which there are alarms, with their dimension, as the
-// services document them.
+// awsMetrics are the metrics of AWS in alarms and on the dashboard, with their dimension, as
+// the services document them.
 var awsMetrics = map[string]string{
-	"AWS/ApiGateway 5xx": "ApiId", "AWS/ApiGateway Count": "ApiId", "AWS/ApiGateway Latency": "ApiId",
-	"AWS/Lambda Errors": "FunctionName", "AWS/Lambda Invocations": "FunctionName", "AWS/Lambda Throttles": "FunctionName",
+	"AWS/ApiGateway 5xx": "ApiId", "AWS/ApiGateway Count": "ApiId", "AWS/ApiGateway Latency": "ApiId", "AWS/ApiGateway 4xx": "ApiId",
+	"AWS/Lambda ConcurrentExecutions": "FunctionName",
+	"AWS/Lambda Errors":               "FunctionName", "AWS/Lambda Invocations": "FunctionName", "AWS/Lambda Throttles": "FunctionName",
 	"AWS/DynamoDB ReadThrottleEvents": "TableName", "AWS/DynamoDB WriteThrottleEvents": "TableName",
 }
 

@@ -86,6 +86,7 @@ func templateFaults(t *testing.T, text []byte) []string {
 	c.references()
 	c.openapi(t)
 	c.alarms(t)
+	c.dashboard(t)
 	slices.Sort(c.faults)
 	return c.faults
 }

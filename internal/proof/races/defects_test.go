@@ -31,6 +31,7 @@ const (
 	notDisabled         plantedDefect = "a disabled user who is not"
 	anotherSubject      plantedDefect = "an assertion that proves another user now and then"
 	ignoredResource     plantedDefect = "a resource that changes nothing"
+	forgottenVersion    plantedDefect = "a change of a user that logins under way do not notice"
 )
 
 // defectiveStores are the defects that lie in the store.
@@ -200,4 +201,22 @@ func (a twoNamed) Verify(ctx context.Context, token string, find oauth.FindSigne
 		c.Subject += " "
 	}
 	return c, err
+}
+
+// lateReads gives changes of a user time between the reading of the user and that of the state.
+type lateReads struct{ oauth.Tokens }
+
+func (s lateReads) Read(ctx context.Context, loc bearer.Locator) (oauth.Reading, error) {
+	if err := pause(ctx, upTo(3*staleness)); err != nil {
+		return oauth.Reading{}, oauth.Unavailable("wait before a read", err)
+	}
+	return s.Tokens.Read(ctx, loc)
+}
+
+// versionless forgets which version of a user may still log in.
+type versionless struct{ oauth.Subjects }
+
+func (s versionless) Raise(ctx context.Context, subject ledger.Subject, change oauth.StateChange) error {
+	change.UserVersion = 0
+	return s.Subjects.Raise(ctx, subject, change)
 }

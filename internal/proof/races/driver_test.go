@@ -149,6 +149,8 @@ type recording struct {
 
 	mu         sync.Mutex // guards what follows
 	numbers    map[string]int
+	changes    int // of the user
+	password   int // the number of the one that was set last
 	operations []porcupine.Operation
 }
 
@@ -188,8 +190,8 @@ func (d *driver) history(t *testing.T, n int) []porcupine.Operation {
 	var lanes sync.WaitGroup
 	for lane := range processes * lanesOfProcess {
 		lanes.Go(func() {
-			for range operationsOfHistory {
-				d.operate(t, h, lane)
+			for n := range operationsOfHistory {
+				d.operate(t, h, lane, n > operationsOfHistory*3/4)
 			}
 		})
 	}
@@ -206,24 +208,34 @@ func (d *driver) history(t *testing.T, n int) []porcupine.Operation {
 }
 
 // operate makes one operation of a lane and writes it down.
-func (d *driver) operate(t *testing.T, h *recording, lane int) {
+func (d *driver) operate(t *testing.T, h *recording, lane int, atEnd bool) {
 	a := h.authorizations[rand.IntN(len(h.authorizations))]
-	verb, token := a.choose()
+	verb, token := a.choose(atEnd)
 	req := Request{Verb: verb, Client: a.client, Token: token}
 	if a.client == signerClient {
 		req.ClientAssertion = sign(t, d.key, string(signerClient), string(signerClient), fobName)
 	}
-	in := input{Verb: verb, Subject: a.subject.ID, Authorization: a.name, Rotates: a.client == appClient}
+	in := input{Verb: verb, Subject: a.subject.ID, Authorization: a.name, Rotates: a.client == appClient, Device: a.device}
 	switch verb {
 	case doIssue:
 		req.User, req.Device, req.Resource = a.user, a.device, a.resource
 		req.By, req.Assertion = d.prove(t, a)
+		if in.ByPassword = req.By == oauth.PasswordGrant; in.ByPassword {
+			req.Password = h.choosePassword()
+		}
+		in.Password = req.Password
 	case doIntrospect:
 		if a.client == appClient || strings.HasPrefix(token, "fob_at_") && rand.IntN(2) == 0 {
 			req.Client = apiClient
 		}
-	case doSignOut, doDisable, doEnable:
+	case doSignOut, doDisable, doEnable, doDisableUser, doEnableUser, doRemove:
 		req.Subject, in.Authorization = a.subject, ""
+	case doSetPassword:
+		req.Subject, in.Authorization = a.subject, ""
+		req.Password = rand.IntN(passwords)
+		in.Password = req.Password
+	case doEndDevice:
+		req.Subject, req.Device, in.Authorization = a.subject, a.device, ""
 	}
 
 	var answer Answer
@@ -241,8 +253,9 @@ func (d *driver) operate(t *testing.T, h *recording, lane int) {
 		t.Errorf("%s ended in a 503, and nothing was wrong: %s", verb, answer.Unavailable)
 	}
 	// An exchange has a code of its own.
-	mayRefuse := verb == doRefresh || verb == doIssue && a.isOfProvider()
-	if answer.Code != "" && !(mayRefuse && (answer.Code == oauth.InvalidGrant || req.By == oauth.TokenExchangeGrant && answer.Code == oauth.InvalidRequest)) {
+	mayRefuse := verb == doRefresh || verb == doIssue && a.user != ""
+	if answer.Code != "" && !(mayRefuse && (answer.Code == oauth.InvalidGrant || req.By == oauth.TokenExchangeGrant && answer.Code == oauth.InvalidRequest)) &&
+		answer.Code != oauth.NotFound {
 		t.Errorf("%s was refused: %s", verb, answer.Code)
 	}
 	a.remember(answer)
@@ -262,7 +275,15 @@ func (d *driver) operate(t *testing.T, h *recording, lane int) {
 	if unknown {
 		d.count("unknown", 1)
 	}
-	h.operations = append(h.operations, triesOf(op, answer)...)
+	switch verb {
+	case doSetPassword, doDisableUser, doEnableUser, doRemove:
+		if h.changes++; verb == doSetPassword && answer.Code == "" {
+			h.password = req.Password
+		}
+		h.operations = append(h.operations, changesOf(op, answer, h.changes)...)
+	default:
+		h.operations = append(h.operations, triesOf(op, answer)...)
+	}
 }
 
 // triesOf is what an operation adds to its history: itself once, but for those
@@ -284,6 +305,12 @@ func triesOf(op porcupine.Operation, answer Answer) []porcupine.Operation {
 		op.Return = forever
 	}
 	ops := slices.Repeat([]porcupine.Operation{op}, times)
+	if verb == doEndDevice && !out.Unknown && answer.LostWrites > 0 {
+		// What a lost reply was about is looked at once more, and may be another life by then.
+		again := op
+		again.Output, again.Return = output{Unknown: true}, forever
+		ops = append(ops, again)
+	}
 	if verb == doRefresh && !out.Unknown && answer.LostWrites > 0 {
 		// The first try may have rotated the token, and the Authorization may have
 		// ended before the second, which was told so; or another request has rotated
@@ -296,7 +323,7 @@ func triesOf(op porcupine.Operation, answer Answer) []porcupine.Operation {
 }
 
 // choose picks what to do next, and with which token: mostly the newest.
-func (a *authorization) choose() (verb action, token string) {
+func (a *authorization) choose(atEnd bool) (verb action, token string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	tokens := a.access
@@ -309,6 +336,8 @@ func (a *authorization) choose() (verb action, token string) {
 		return doDisable, ""
 	case roll < 8 && a.isOfProvider():
 		return doEnable, ""
+	case roll < 10 && a.user != "" && !a.isOfProvider():
+		return chooseChange(rand.IntN(10), atEnd), ""
 	case roll < 25 || len(tokens) == 0:
 		return doIssue, ""
 	case roll < 50 && len(a.refresh) > 0:

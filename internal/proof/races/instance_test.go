@@ -25,6 +25,7 @@ import (
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
+	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
@@ -75,6 +76,8 @@ type instance struct {
 	issuer     *oauth.Issuer
 	verifier   *oauth.Verifier
 	subjects   oauth.Subjects
+	registrar  *oauth.UserRegistrar
+	signIns    *oauth.SignIns
 	introspect func(context.Context, oauth.IntrospectRequest) (oauth.Introspection, error)
 	faults     faultRates
 	defect     plantedDefect
@@ -97,7 +100,13 @@ func (i *instance) Compose(s Setup, _ *struct{}) error {
 	if wrap, ok := defectiveStores[s.Defect]; ok {
 		store = wrap(store)
 	}
+	var subjects oauth.Subjects = tokens
+	if s.Defect == forgottenVersion {
+		subjects, store = versionless{subjects}, lateReads{store}
+	}
 	*i = composeInstance(db, s.Tables, store, ring, time.Now)
+	i.registrar = &oauth.UserRegistrar{Users: dynamo.NewUsers(db, s.Tables.Users), Subjects: subjects, Tokens: tokens, Passwords: new(oauthtest.Passwords), Now: time.Now}
+	i.signIns = &oauth.SignIns{Tokens: tokens, Subjects: tokens, Clients: i.verifier.Clients, Keys: i.verifier.Keys, Now: time.Now}
 	if s.Defect == cachedIntrospection {
 		i.introspect = cacheIntrospection(i.introspect)
 	}
@@ -129,7 +138,7 @@ func composeInstance(db *dynamodb.Client, tables dynamo.Tables, tokens oauth.Tok
 type Request struct {
 	Verb    action
 	Client  ledger.ClientID
-	Subject ledger.Subject // sign-out, disable and enable
+	Subject ledger.Subject // what a back end asks about
 	Token   string         // refresh, introspect and revoke
 
 	// Issue.
@@ -137,6 +146,8 @@ type Request struct {
 	User             string
 	Assertion        string // a JWT that proves User
 	Device, Resource string
+
+	Password int // that an issue shows, and a change sets; see passwordOf
 
 	// ClientAssertion is a JWT in the place of the client's secret, where that serves.
 	ClientAssertion string
@@ -169,6 +180,10 @@ func (i *instance) Do(r Request, a *Answer) error {
 		a.Code = refusal.Code
 		return nil
 	}
+	if oauth.IsChange(err, oauth.NoSuchEntry) {
+		a.Code = oauth.NotFound
+		return nil
+	}
 	if errors.Is(err, oauth.ErrUnavailable) {
 		a.Unavailable = err.Error()
 		return nil
@@ -187,7 +202,7 @@ func (i *instance) do(ctx context.Context, r Request, a *Answer) error {
 		}
 		switch r.By {
 		case oauth.PasswordGrant:
-			form["username"], form["password"] = r.User, oauthtest.Password(r.User)
+			form["username"], form["password"] = r.User, passwordOf(r.User, r.Password)
 		case oauth.TokenExchangeGrant:
 			form["subject_token"], form["subject_token_type"] = r.Assertion, "urn:ietf:params:oauth:token-type:id_token"
 		case oauth.JWTBearerGrant:
@@ -203,6 +218,11 @@ func (i *instance) do(ctx context.Context, r Request, a *Answer) error {
 		return i.verifier.Revoke(ctx, oauth.RevokeRequest{Credentials: oauthtest.Credentials(r.Client), Token: token})
 	case doSignOut:
 		return i.subjects.Raise(ctx, r.Subject, oauth.StateChange{})
+	case doSetPassword, doDisableUser, doEnableUser, doRemove:
+		return i.changeUser(ctx, r)
+	case doEndDevice:
+		_, err := i.signIns.EndDevice(ctx, r.Subject, oauth.HandleOf(r.Subject, scope.Device(r.Device)), bearer.Locator{})
+		return err
 	case doDisable, doEnable:
 		disabled := r.Verb == doDisable
 		return i.subjects.Raise(ctx, r.Subject, oauth.StateChange{Disabled: &disabled})
@@ -211,7 +231,7 @@ func (i *instance) do(ctx context.Context, r Request, a *Answer) error {
 	if r.ClientAssertion != "" {
 		credentials = oauth.Credentials{Assertion: secret.New(r.ClientAssertion), Audience: fobName}
 	}
-	resp, err := i.issuer.Token(ctx, oauth.TokenRequest{Credentials: credentials, Form: form, Source: "192.0.2.1"})
+	resp, err := i.issuer.Token(ctx, oauth.TokenRequest{Credentials: credentials, Form: form, Source: fmt.Sprintf("192.0.2.%d", rand.IntN(256))})
 	a.Access, a.Refresh = resp.AccessToken.Reveal(), resp.RefreshToken.Reveal()
 	return err
 }

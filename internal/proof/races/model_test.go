@@ -27,6 +27,12 @@ const (
 	doSignOut    action = "sign-out"
 	doDisable    action = "disable"
 	doEnable     action = "enable" // signs out too
+	doEndDevice  action = "end device"
+
+	// What a back end does to a user is two writes, in this order.
+	doSave  action = "save"  // a user, with another password or flag
+	doRaise action = "raise" // the epoch, with the flag
+	doGone  action = "gone"  // is the user, after a disable
 )
 
 // input is what is asked of one Authorization, or of all of a subject's, with which a
@@ -43,6 +49,17 @@ type input struct {
 	// Overtaken: at least two refreshes of the Authorization that succeeded, or may
 	// have, were under way at once with this one.
 	Overtaken bool
+
+	Device string // of the Authorization; of an end, which
+	// ByPassword: an issue shows Password, the number of one.
+	ByPassword bool
+	Password   int
+	// Change is the number of the change that a save and a raise are of.
+	Change int
+	// A save sets Password or UserDisabled, and a raise what the state says of the flag.
+	SetsPassword, SetsDisabled, Disables bool
+	// Raises is how often an issue may have been told to start over by others.
+	Raises int
 }
 
 type output struct {
@@ -54,9 +71,13 @@ type output struct {
 	Unknown bool
 }
 
-// authorizationState is the state of one Authorization. It is comparable, which spares
-// porcupine an Equal.
+// authorizationState is the state of one Authorization and its user. It is comparable, which
+// spares porcupine an Equal.
 type authorizationState struct {
+	UserDisabled, Gone bool
+	Password           int
+	Saved, Raised      tokenSet // changes of the user, by their numbers
+
 	Disabled        bool
 	Live            bool     // never while Disabled
 	Access, Refresh int      // in force, while Live
@@ -105,11 +126,11 @@ var model = porcupine.Model{
 // partition gives each Authorization its own operations and those of its whole subject.
 func partition(history []porcupine.Operation) [][]porcupine.Operation {
 	parts := map[string][]porcupine.Operation{}
-	subjects := map[string]string{}
+	subjects, devices := map[string]string{}, map[string]string{}
 	for _, op := range history {
 		if in := op.Input.(input); in.Authorization != "" {
 			parts[in.Authorization] = append(parts[in.Authorization], op)
-			subjects[in.Authorization] = in.Subject
+			subjects[in.Authorization], devices[in.Authorization] = in.Subject, in.Device
 		}
 	}
 	for _, out := range history {
@@ -121,9 +142,18 @@ func partition(history []porcupine.Operation) [][]porcupine.Operation {
 			if subject != in.Subject {
 				continue
 			}
+			if in.Verb == doEndDevice {
+				if in.Device == devices[name] {
+					parts[name] = append(parts[name], out)
+				}
+				continue
+			}
 			for n, op := range parts[name] {
 				if at := op.Input.(input); at.Verb == doIssue && op.Call <= out.Return && out.Call <= op.Return {
 					at.SigningOut = true
+					if in.Verb != doSave && in.Verb != doGone {
+						at.Raises++
+					}
 					parts[name][n].Input = at
 				}
 			}
@@ -156,13 +186,22 @@ func markOvertaken(ops []porcupine.Operation) {
 }
 
 func step(s authorizationState, in input, out output) (bool, authorizationState) {
-	ended := authorizationState{Disabled: s.Disabled, Seen: s.Seen, Stillborn: s.Stillborn}
+	ended := s.end()
 	held := s.Live && in.Token > 0 && (in.Token == s.Access || in.Token == s.Refresh || in.Token == s.Previous)
 	switch in.Verb {
+	case doSave, doRaise, doGone:
+		return s.changed(in, out)
+
 	case doSignOut, doDisable, doEnable:
 		if in.Verb != doSignOut {
 			ended.Disabled = in.Verb == doDisable
 		}
+		if in.Change > 0 {
+			ended.Saved, ended.Raised = s.Saved.with(in.Change), s.Raised.with(in.Change)
+		}
+		return true, ended
+
+	case doEndDevice:
 		return true, ended
 
 	case doRevoke:
@@ -176,17 +215,22 @@ func step(s authorizationState, in input, out output) (bool, authorizationState)
 		return out.Active == (held && in.Token != s.Previous), s
 
 	case doIssue:
+		proves := s.admits(in)
+		// Between the two writes of a change an issue may still be judged by what it read
+		// before the first. The second ends what comes of it.
+		may := proves || in.SigningOut && s.Saved != s.Raised
 		switch {
 		case out.Refused:
-			return s.Disabled, s
-		case s.Live && s.Access == out.Access:
+			return s.Disabled || !proves || in.Raises >= 2, s
+		case may && s.Live && s.Access == out.Access:
 			return s.shows(out.Refresh), s.showing(out.Refresh)
 		case s.Stillborn.has(out.Access):
 			return in.SigningOut, s
 		}
-		made := authorizationState{Live: true, Access: out.Access, Refresh: out.Refresh, Seen: s.Seen.with(out.Access).with(out.Refresh), Stillborn: s.Stillborn}
+		made := s.end()
+		made.Live, made.Access, made.Refresh, made.Seen = true, out.Access, out.Refresh, s.Seen.with(out.Access).with(out.Refresh)
 		isNew := !s.Seen.has(out.Access) && !s.Seen.has(out.Refresh)
-		if s.Live || s.Disabled {
+		if s.Live || s.Disabled || !may {
 			// The epoch is read before the record is written. Between the two another
 			// request can make a token, the sign-out end it, and a revocation sweep it
 			// away: then what is written is dead, and the token with it.
@@ -254,6 +298,9 @@ func describe(in input, out output) string {
 	asked := string(in.Verb)
 	if in.Token > 0 {
 		asked = fmt.Sprintf("%s %d", in.Verb, in.Token)
+	}
+	if in.Change > 0 {
+		asked = fmt.Sprintf("%s, change %d, password %d, disables %v", asked, in.Change, in.Password, in.Disables)
 	}
 	switch {
 	case out.Unknown:

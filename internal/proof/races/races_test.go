@@ -71,7 +71,7 @@ func TestDefectsAreFound(t *testing.T) {
 	for _, defect := range slices.Sorted(maps.Keys(defectiveStores)) {
 		t.Run(string(defect), func(t *testing.T) { testDefectIsFound(t, defect) })
 	}
-	for _, defect := range []plantedDefect{cachedIntrospection, anotherSubject, ignoredResource} {
+	for _, defect := range []plantedDefect{cachedIntrospection, anotherSubject, ignoredResource, forgottenVersion} {
 		t.Run(string(defect), func(t *testing.T) { testDefectIsFound(t, defect) })
 	}
 }
