@@ -23,7 +23,7 @@ type (
 )
 
 type template struct {
-	Parameters, Conditions, Globals, Resources, Outputs map[string]any
+	Parameters, Rules, Conditions, Globals, Resources, Outputs map[string]any
 }
 
 func readTemplate(path string) (template, error) {
@@ -50,7 +50,7 @@ func parseTemplate(text []byte) (template, error) {
 		m, _ := at(value, name).(map[string]any)
 		return m
 	}
-	t := template{section("Parameters"), section("Conditions"), section("Globals"), section("Resources"), section("Outputs")}
+	t := template{section("Parameters"), section("Rules"), section("Conditions"), section("Globals"), section("Resources"), section("Outputs")}
 	if len(t.Resources) == 0 {
 		return template{}, errors.New("no resources")
 	}
@@ -120,6 +120,9 @@ func intrinsic(name string, args any) any {
 			return sub(args)
 		}
 	case []any:
+		if text, ok := args[0].(string); ok && name == "Sub" { // with names of its own
+			return fn{name, []any{sub(text), args[1]}}
+		}
 		if name == "GetAtt" && len(args) == 2 {
 			return getAtt(fmt.Sprint(args[0], ".", args[1]))
 		}

@@ -58,7 +58,7 @@ type metric struct {
 }
 
 func watchedBy(alarm any) (watched []metric) {
-	list := func(v any) []any { l, _ := v.([]any); return l }
+	list := func(v any) []any { l, _ := v.([]any); return ownTableDimensions(l) }
 	number := func(v any) int { n, _ := v.(int); return n }
 	properties := at(alarm, "Properties")
 	if at(properties, "MetricName") != nil {
@@ -74,6 +74,17 @@ func watchedBy(alarm any) (watched []metric) {
 		}
 	}
 	return watched
+}
+
+// ownTableDimensions has the stack's own tables in the place of those in use.
+func ownTableDimensions(dimensions []any) []any {
+	var c checker
+	for i, d := range dimensions {
+		if at(d, "Name") == "TableName" {
+			dimensions[i] = map[string]any{"Name": "TableName", "Value": c.ownTable(at(d, "Value"))}
+		}
+	}
+	return dimensions
 }
 
 // watched: fob's counters have one dimension, the function; those of AWS have a documented

@@ -40,6 +40,7 @@ func (c *checker) api() {
 			},
 			ref("AWS::NoValue"),
 		}},
+		"DisableExecuteApiEndpoint": fn{"If", []any{"ExecuteApiIsOff", true, false}},
 		"DefaultRouteSettings": map[string]any{
 			"ThrottlingRateLimit": ref("ThrottleRate"), "ThrottlingBurstLimit": ref("ThrottleBurst"),
 		},

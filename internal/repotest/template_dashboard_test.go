@@ -12,7 +12,14 @@ import (
 // dashboard: the graphs are numbered in the order in which one asks, each metric is one that
 // AWS or fob has, of a resource of that kind, and the query names fields that lines have.
 func (c *checker) dashboard(t *testing.T) {
-	text, _ := at(c.Resources["Dashboard"], "Properties", "DashboardBody").(sub)
+	joined, _ := at(c.Resources["Dashboard"], "Properties", "DashboardBody").(fn)
+	args, _ := joined.args.([]any)
+	if joined.name != "Sub" || len(args) != 2 {
+		c.fault("Dashboard: %v", joined.name)
+		return
+	}
+	text, _ := args[0].(sub)
+	c.same("Dashboard: tables", args[1], map[string]any{"Tokens": tableInUse("Tokens"), "Clients": tableInUse("Clients"), "Users": tableInUse("Users")})
 	var body struct {
 		Widgets []struct {
 			Type                string
@@ -51,6 +58,9 @@ func (c *checker) dashboard(t *testing.T) {
 			}
 			if m[0] == "fob" && !counted[fmt.Sprint(m[1])] {
 				c.fault("Dashboard: %s: fob counts no %v", title, m[1])
+			}
+			if m[2] == "TableName" {
+				of[1] += "Table"
 			}
 			c.watched("Dashboard: "+title, metric{namespace: m[0], name: m[1], dimensions: []any{map[string]any{"Name": m[2], "Value": ref(of[1])}}})
 		}

@@ -2,6 +2,7 @@ package repotest_test
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 )
@@ -16,6 +17,9 @@ func (c *checker) names() {
 		for _, property := range []string{"TableName", "FunctionName", "RoleName", "LogGroupName", "Name", "StageName"} {
 			if property == "FunctionName" && at(resource, "Type") == "AWS::Lambda::Permission" {
 				continue // whom it is about
+			}
+			if property == "Name" && at(resource, "Type") == "AWS::Route53::RecordSet" {
+				continue // the operator's choice
 			}
 			if property == "LogGroupName" && at(resource, "Type") == "AWS::Logs::MetricFilter" {
 				continue // what it reads
@@ -32,8 +36,12 @@ var subReference = regexp.MustCompile(`\$\{([^!}][^}]*)\}`)
 // references must lead somewhere, and parameters and conditions be used.
 func (c *checker) references() {
 	used := map[string]bool{}
+	local := map[string]bool{} // names that one Sub gives to what it puts in
 	use := func(name string) {
 		name, _, _ = strings.Cut(name, ".")
+		if local[name] {
+			return
+		}
 		used[name] = true
 		_, resource := c.Resources[name]
 		_, parameter := c.Parameters[name]
@@ -43,7 +51,7 @@ func (c *checker) references() {
 		}
 	}
 	conditions := map[string]bool{}
-	for _, section := range []map[string]any{c.Conditions, c.Globals, c.Resources, c.Outputs} {
+	for _, section := range []map[string]any{c.Rules, c.Conditions, c.Globals, c.Resources, c.Outputs} {
 		walk(section, func(v any) {
 			switch v := v.(type) {
 			case ref:
@@ -55,6 +63,9 @@ func (c *checker) references() {
 					use(match[1])
 				}
 			case fn:
+				if args, ok := v.args.([]any); ok && v.name == "Sub" {
+					maps.Copy(local, setOf(args[1].(map[string]any)))
+				}
 				if args, ok := v.args.([]any); ok && v.name == "If" {
 					conditions[fmt.Sprint(args[0])] = true
 				}

@@ -34,15 +34,46 @@ func (c *checker) deploymentRole() {
 	})
 }
 
+// byParameter are two policies of all functions that need them: on the operator's key, by way
+// of the two services that use it, and for traces.
+func (c *checker) byParameter() {
+	policy := func(name, condition, called string, without []string, statement map[string]any) {
+		var roles []any
+		for _, folder := range slices.Sorted(maps.Keys(functions)) {
+			if !slices.Contains(without, folder) {
+				roles = append(roles, ref(resourceName(folder)+"Role"))
+			}
+		}
+		resource := c.Resources[name]
+		got, _ := at(resource, "Properties", "Roles").([]any)
+		slices.SortFunc(got, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+		c.same(name, resource, map[string]any{"Type": "AWS::IAM::Policy", "Condition": condition, "Properties": map[string]any{
+			"PolicyName": called, "Roles": roles, "PolicyDocument": map[string]any{"Version": "2012-10-17", "Statement": []any{statement}},
+		}})
+	}
+	policy("KeyPolicy", "HasKey", "key", []string{"metadata", "me"}, map[string]any{
+		"Effect":   "Allow",
+		"Action":   []any{"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"},
+		"Resource": ref("KmsKeyArn"),
+		"Condition": map[string]any{"StringEquals": map[string]any{
+			"kms:ViaService": []any{sub("dynamodb.${AWS::Region}.amazonaws.com"), sub("secretsmanager.${AWS::Region}.amazonaws.com")},
+		}},
+	})
+	policy("TracingPolicy", "IsTraced", "tracing", nil, map[string]any{
+		"Effect": "Allow", "Action": []any{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, "Resource": "*",
+	})
+}
+
 func (c *checker) roles() {
 	c.deploymentRole()
+	c.byParameter()
 	for name, resource := range c.Resources {
 		kind, _ := at(resource, "Type").(string)
 		if !strings.HasPrefix(kind, "AWS::IAM::") {
 			continue
 		}
-		if name == "DeploymentRole" || name == "DeploymentPolicy" {
-			continue // see deploymentRole
+		if slices.Contains([]string{"DeploymentRole", "DeploymentPolicy", "KeyPolicy", "TracingPolicy"}, name) {
+			continue // see deploymentRole and byParameter
 		}
 		_, known := functions[strings.ToLower(strings.TrimSuffix(name, "Role"))]
 		if kind != "AWS::IAM::Role" || !known {
@@ -75,7 +106,7 @@ func (c *checker) roles() {
 		}
 		allows := maps.Clone(want.allows)
 		allows[getAtt(name+"Logs.Arn")] = []string{"logs:CreateLogStream", "logs:PutLogEvents"}
-		statements := at(policies[0], "PolicyDocument", "Statement")
+		statements := c.ownTables(at(policies[0], "PolicyDocument", "Statement"))
 		if want.hook {
 			statements = c.withoutKeys(name, statements)
 		}
@@ -88,6 +119,25 @@ func (c *checker) roles() {
 			c.same(name+"Role: attributes", attributes, want.attributes)
 		}
 	}
+}
+
+// ownTables are statements with the stack's own table in the place of the one in use.
+func (c *checker) ownTables(statements any) any {
+	var all []any
+	list, _ := statements.([]any)
+	for _, statement := range list {
+		m, ok := statement.(map[string]any)
+		if !ok {
+			all = append(all, statement)
+			continue
+		}
+		m = maps.Clone(m)
+		if resource, one := m["Resource"].(fn); one {
+			m["Resource"] = c.ownTable(resource)
+		}
+		all = append(all, m)
+	}
+	return all
 }
 
 // withoutKeys are the statements of the trial, without the conditions that each call of

@@ -1,6 +1,10 @@
 package repotest_test
 
 import (
+	"fmt"
+	"reflect"
+	"regexp"
+
 	"github.com/fob-oauth/fob/internal/dynamo"
 )
 
@@ -11,7 +15,59 @@ func (c *checker) logs() {
 	}
 }
 
+// tableInUse is the name of a table: the stack's own, or another that a parameter names.
+func tableInUse(kind string) fn {
+	return fn{"If", []any{"Own" + kind + "Table", ref(kind + "Table"), ref(kind + "TableName")}}
+}
+
+// ownTable is the stack's own table, as a Ref or an ARN, where value is the one in use. Any
+// other value stays as it is.
+func (c *checker) ownTable(value any) any {
+	for _, kind := range []string{"Tokens", "Clients", "Users"} {
+		arn := fn{"If", []any{"Own" + kind + "Table", getAtt(kind + "Table.Arn"), sub("arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${" + kind + "TableName}")}}
+		switch {
+		case reflect.DeepEqual(value, tableInUse(kind)):
+			return ref(kind + "Table")
+		case reflect.DeepEqual(value, arn):
+			return getAtt(kind + "Table.Arn")
+		}
+	}
+	if f, other := value.(fn); other {
+		return fmt.Sprint(f)
+	}
+	return value
+}
+
+// everyTable: whatever names a table names the one in use.
+func (c *checker) everyTable() {
+	for _, section := range []map[string]any{c.Globals, c.Resources, c.Outputs} {
+		walk(section, func(v any) {
+			if f, ok := v.(fn); ok && f.name == "If" {
+				return
+			}
+			members, _ := v.(map[string]any)
+			for name, value := range members {
+				text := fmt.Sprint(value)
+				_, bare := value.(ref)
+				_, arn := value.(getAtt)
+				if (bare || arn) && regexp.MustCompile(`^(Tokens|Clients|Users)Table(\.Arn)?$`).MatchString(text) {
+					c.fault("%s: %s is the stack's own table, and may not be the one in use", name, text)
+				}
+			}
+		})
+	}
+	for _, kind := range []string{"Tokens", "Clients", "Users"} {
+		c.same(kind+"TableName: Default", at(c.Parameters[kind+"TableName"], "Default"), "")
+		c.same("Own"+kind+"Table", c.Conditions["Own"+kind+"Table"], fn{"Equals", []any{ref(kind + "TableName"), ""}})
+		c.same(kind+"Table: output", at(c.Outputs[kind+"Table"], "Value"), tableInUse(kind))
+	}
+}
+
+// encryption is with the operator's key if there is one.
+var ownKey = fn{"If", []any{"HasKey", ref("KmsKeyArn"), ref("AWS::NoValue")}}
+
 func (c *checker) tables() {
+	c.everyTable()
 	got := c.ofType("AWS::DynamoDB::Table")
 	tables := dynamo.Tables{Tokens: "TokensTable", Clients: "ClientsTable", Users: "UsersTable"}
 	for _, s := range tables.Schemas() {
@@ -23,10 +79,13 @@ func (c *checker) tables() {
 			keys = append(keys, map[string]any{"AttributeName": *k.AttributeName, "KeyType": string(k.KeyType)})
 		}
 		want := map[string]any{
-			"BillingMode":                      string(s.Create.BillingMode),
-			"AttributeDefinitions":             attributes,
-			"KeySchema":                        keys,
-			"DeletionProtectionEnabled":        ref("DeletionProtection"),
+			"BillingMode":               string(s.Create.BillingMode),
+			"AttributeDefinitions":      attributes,
+			"KeySchema":                 keys,
+			"DeletionProtectionEnabled": ref("DeletionProtection"),
+			"SSESpecification": fn{"If", []any{
+				"HasKey", map[string]any{"SSEEnabled": true, "SSEType": "KMS", "KMSMasterKeyId": ref("KmsKeyArn")}, ref("AWS::NoValue"),
+			}},
 			"PointInTimeRecoverySpecification": map[string]any{"PointInTimeRecoveryEnabled": true},
 		}
 		if s.Sweeps {
@@ -58,6 +117,7 @@ func (c *checker) secrets() {
 	} {
 		c.same(name, at(got[name], "Properties"), map[string]any{
 			"Description": at(got[name], "Properties", "Description"),
+			"KmsKeyId":    ownKey,
 			"GenerateSecretString": map[string]any{
 				"SecretStringTemplate": begins,
 				"GenerateStringKey":    "1",

@@ -17,9 +17,9 @@ import (
 
 // variables are the values of the environment variables that the functions read.
 var variables = map[string]any{
-	"FOB_TOKENS_TABLE":  ref("TokensTable"),
-	"FOB_CLIENTS_TABLE": ref("ClientsTable"),
-	"FOB_USERS_TABLE":   ref("UsersTable"),
+	"FOB_TOKENS_TABLE":  tableInUse("Tokens"),
+	"FOB_CLIENTS_TABLE": tableInUse("Clients"),
+	"FOB_USERS_TABLE":   tableInUse("Users"),
 	"FOB_CHECK_SECRET":  ref("CheckKeys"),
 	"FOB_MINT_SECRET":   ref("MintKeys"),
 	"FOB_ISSUER":        ref("Issuer"),
@@ -74,6 +74,7 @@ func templateFaults(t *testing.T, text []byte) []string {
 	c.api()
 	c.corsOrigins()
 	c.authorizer()
+	c.domain()
 	c.routeScopes(t)
 	c.hideKind()
 	c.ownUsers()
@@ -200,6 +201,7 @@ func (c *checker) function(folder, name string, resource any, want function) {
 		"Handler":       "bootstrap",
 		"CodeUri":       ".",
 		"Timeout":       10,
+		"Tracing":       ref("Tracing"),
 		"MemorySize":    want.memory,
 		"Role":          getAtt(name + "Role.Arn"),
 		"LoggingConfig": map[string]any{"LogGroup": ref(name + "Logs")},
