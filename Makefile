@@ -5,6 +5,7 @@ golangci    := .tools/golangci-lint-2.15.0
 govulncheck := .tools/govulncheck-1.9.0
 # The SAM CLI brings cfn-lint.
 sam         := .tools/aws-sam-cli-1.170.0
+checkov     := .tools/checkov-3.3.30
 
 .PHONY: build test fuzz long mutants engines clients lint vulncheck local invoke deploy
 
@@ -57,13 +58,14 @@ engines:
 clients:
 	@.ci/alive cmd/fob/testdata/clients/install.sh
 
-lint: $(golangci)/golangci-lint $(sam)/bin/sam
+lint: $(golangci)/golangci-lint $(sam)/bin/sam $(checkov)/bin/checkov
 	test -z "$$(gofmt -l cmd functions infra internal | tee /dev/stderr)"
 	go vet ./...
 	$(golangci)/golangci-lint run ./...
 	SAM_CLI_TELEMETRY=0 $(sam)/bin/sam validate --lint
 	$(sam)/bin/cfn-lint infra/*.yaml docs/examples/*.yaml
 	$(sam)/bin/python3 .ci/transformed.py
+	$(checkov)/bin/checkov --config-file .ci/checkov.yaml -f template.yaml infra/edge.yaml $(wildcard docs/examples/*.yaml)
 
 # Known weaknesses in what fob links. It needs the Go vulnerability database.
 vulncheck: $(govulncheck)/govulncheck
@@ -76,25 +78,26 @@ $(govulncheck)/govulncheck:
 	GOBIN=$(CURDIR)/$(govulncheck) go install golang.org/x/vuln/cmd/govulncheck@v$(govulncheck:.tools/govulncheck-%=%)
 
 # An install that failed halfway must not pass for a whole one the next time.
+define python_tool
+	rm -rf $(1)
+	python3 -m venv $(1)
+	$(1)/bin/pip install --quiet --no-compile $(2) || { rm -rf $(1); exit 1; }
+endef
 $(sam)/bin/sam:
-	rm -rf $(sam)
-	python3 -m venv $(sam)
-	$(sam)/bin/pip install --quiet --no-compile aws-sam-cli==$(sam:.tools/aws-sam-cli-%=%) || { rm -rf $(sam); exit 1; }
+	$(call python_tool,$(sam),aws-sam-cli==$(sam:.tools/aws-sam-cli-%=%))
+$(checkov)/bin/checkov:
+	$(call python_tool,$(checkov),checkov==$(checkov:.tools/checkov-%=%))
 
 # The whole service on http://localhost:8080, in memory.
 local:
 	go run ./cmd/fob serve
 
-# One function in Lambda's image: docs/sam-local.md says what it needs. Each
-# function has events of its own:
-# make invoke FUNCTION=RevokeFunction EVENT=functions/revoke/events/revoke.json
-FUNCTION ?= TokenFunction
-EVENT    ?= functions/token/events/password.json
+# Each sample event in Lambda's image, where there is Docker: docs/sam-local.md says what it
+# needs. One of them: make invoke FUNCTION=RevokeFunction EVENT=functions/revoke/events/revoke.json
+FUNCTION ?=
+EVENT    ?=
 invoke:
-	sam build $(FUNCTION)
-	cp keys.json .aws-sam/build/$(FUNCTION)/
-	AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_SESSION_TOKEN= \
-		sam local invoke $(FUNCTION) --event $(EVENT) --env-vars infra/sam-local.env.json --add-host host.docker.internal:host-gateway
+	.ci/invoke $(if $(FUNCTION)$(EVENT),$(or $(FUNCTION),TokenFunction) $(or $(EVENT),functions/token/events/password.json))
 
 # make deploy ENV=prod
 ENV ?= default
