@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,8 +29,8 @@ func TestPageOfPerformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := regexp.MustCompile(`(?m)^\$ go run ./infra/load(.*)$`).FindAllStringSubmatch(string(page), -1)
-	if len(lines) != 3 {
-		t.Fatalf("the page has %d command lines, want 3", len(lines))
+	if len(lines) != 5 {
+		t.Fatalf("the page has %d command lines, want 5", len(lines))
 	}
 	short := []string{"-users", "2", "-devices", "2", "-for", "2s", "-chart", filepath.Join(t.TempDir(), "load.svg")}
 	for _, l := range lines {
@@ -43,9 +44,9 @@ func TestPageOfPerformance(t *testing.T) {
 			switch {
 			case o.stack != "":
 			case o.endpoint != "":
-				checkOverEngine(t, args, short)
+				checkOverEngine(t, args[:len(args)-1], short)
 			default:
-				runHere(t, append(short, args...))
+				runHere(t, append(args, short...))
 			}
 		})
 	}
@@ -59,8 +60,8 @@ func runHere(t *testing.T, args []string) {
 	}
 }
 
-// checkOverEngine plays fob serve over tables of its own.
-func checkOverEngine(t *testing.T, args, short []string) {
+// checkOverEngine plays fob serve over tables of its own. The flags have no address.
+func checkOverEngine(t *testing.T, flags, short []string) {
 	f := dynamotest.New(t, dynamotest.Engine(t))
 	ring, err := keys.Generate()
 	if err != nil {
@@ -77,11 +78,11 @@ func checkOverEngine(t *testing.T, args, short []string) {
 	t.Setenv("AWS_REGION", options.Region)
 	t.Setenv("AWS_ACCESS_KEY_ID", credentials.AccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", credentials.SecretAccessKey)
-	for i, arg := range args {
-		args[i] = strings.NewReplacer("http://localhost:8000", *options.BaseEndpoint, "http://localhost:8080", server.URL).Replace(arg)
+	for i, flag := range flags {
+		flags[i] = strings.ReplaceAll(flag, "http://localhost:8000", *options.BaseEndpoint)
 	}
 	tables := []string{"-tokens-table", f.Tables.Tokens, "-clients-table", f.Tables.Clients, "-users-table", f.Tables.Users}
-	runHere(t, append(append(short, tables...), args...))
+	runHere(t, slices.Concat(flags, short, tables, []string{server.URL}))
 	checkNothingIsLeft(t, &deployment{
 		clients: &oauth.Registrar{Clients: f.Clients, Now: time.Now},
 		users:   &oauth.UserRegistrar{Users: f.Users, Subjects: f.Tokens, Tokens: f.Tokens, Registry: f.Tokens, Passwords: password.Hasher{}, Now: time.Now},

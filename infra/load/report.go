@@ -68,6 +68,9 @@ func (r *results) print(out io.Writer) error {
 				}
 			}
 		}
+		if len(times) == 0 && name != "all" {
+			return // the mix has none
+		}
 		slices.Sort(times)
 		_, _ = fmt.Fprintf(w, "%s\t%d\t%.1f\t", name, len(times), float64(len(times))/r.took.Seconds())
 		for _, part := range []float64{0.5, 0.9, 0.99, 0.999, 1} {

@@ -79,7 +79,7 @@ const (
 // page.
 const (
 	callWait   = 0.004   // seconds for one call of DynamoDB
-	requestCPU = 0.0003  // seconds of a core for a request, hashing apart
+	requestCPU = 0.0005  // seconds of a core for a request, hashing apart
 	hashCPU    = 0.022   // seconds of a core for a password
 	fullCore   = 1769.0  // MB of memory for one core
 	platform   = 300.0   // bytes that Lambda logs about a call: START, END and REPORT
