@@ -62,7 +62,7 @@ var publicClient = oauth.Client{Public: true}
 // flows are all. The signed ones take a sample of what grows with the square of their calls,
 // and of the faults at the protocol: what they do after their proof, the others do too. So
 // do those of back ends, which are several requests each.
-var flows = slices.Concat(clientFlows, sampled(signedFlows, 5), eventFlows, sampled(userFlows, 12))
+var flows = slices.Concat(clientFlows, sampled(signedFlows, 5), eventFlows, sampled(userFlows, 12), sampled(accountFlows, 12))
 
 func sampled(flows []clientFlow, oneIn int) (all []clientFlow) {
 	for _, f := range flows {

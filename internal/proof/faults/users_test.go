@@ -23,6 +23,12 @@ const (
 func (r *run) manage(in *instance, method, path, body, tag string) answer {
 	r.Helper()
 	token := r.send(r.other, "token", crm, itsSecret, "grant_type", "client_credentials", "scope", crmScope).access
+	return r.request(in, "users", method, path, token, body, tag)
+}
+
+// request is one with a token and JSON, sent again as long as the answer is 503.
+func (r *run) request(in *instance, endpoint, method, path, token, body, tag string) answer {
+	r.Helper()
 	e := events.APIGatewayV2HTTPRequest{
 		Version: "2.0", RouteKey: "$default",
 		Headers: map[string]string{"authorization": "Bearer " + token, "content-type": "application/json"}, Body: body,
@@ -34,7 +40,7 @@ func (r *run) manage(in *instance, method, path, body, tag string) answer {
 		e.Headers["if-match"] = tag
 	}
 	e.RawPath, e.RawQueryString, _ = strings.Cut(path, "?")
-	return r.attempt(in, func() answer { r.Helper(); return r.serve(in, "users", e) }, func(answer) {})
+	return r.attempt(in, func() answer { r.Helper(); return r.serve(in, endpoint, e) }, func(answer) {})
 }
 
 // ends makes a request that must end what which selects. For all says that what was answered

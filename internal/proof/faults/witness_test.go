@@ -28,6 +28,9 @@ type witness struct {
 	// doubting reports whether a request under way is about to end a token. Nil
 	// means that it ends none.
 	doubting func(*answeredToken) bool
+	// pausing reports whether a token may be inactive for a moment, because a request under
+	// way carries it over a change of the password. Nil means none.
+	pausing func(*answeredToken) bool
 }
 
 // answeredToken is a string that was answered to somebody.
@@ -213,7 +216,7 @@ func (w *witness) observe() {
 				w.Errorf("a %v that ended stands in slot %s of a record of %s", k.token.Kind, slot, record.Authorization.Client)
 			}
 		case k.state == inDoubt:
-			if !active {
+			if !active && (w.pausing == nil || !w.pausing(k)) {
 				k.state = hasEnded
 			}
 		case !active && !k.spent && k.token.Expiry > w.clock.Load():
