@@ -179,6 +179,13 @@ type Offer struct {
 // Events configures functions/events. It reads no key of fob.
 type Events struct{ Tables }
 
+// Announce configures functions/announce. It reads no table and no key: the stream is
+// handed to it.
+type Announce struct {
+	// Bus is the ARN of the event bus that gets the events.
+	Bus string `env:"FOB_EVENT_BUS,required,notEmpty"`
+}
+
 // Tables are for every function with tables.
 type Tables struct {
 	// TokensTable holds Authorizations and the state of subjects.
@@ -233,6 +240,8 @@ func read[C interface{ faults() error }](environment map[string]string) (C, erro
 	}
 	return c, nil
 }
+
+func (Announce) faults() error { return nil } // so here
 
 func (Events) faults() error { return nil } // Read finds what is missing
 

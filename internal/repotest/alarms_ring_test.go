@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fob-oauth/fob/internal/eventbridge"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
@@ -49,6 +50,9 @@ func TestAlarmsRing(t *testing.T) {
 		{"TokenFaults", slices.Repeat([]datapoints{merge(p.points(p.introspectDown), aws("AWS/Lambda Invocations IntrospectFunction", 100))}, 5), slices.Repeat([]datapoints{merge(p.points(p.introspectDown), aws("AWS/Lambda Invocations TokenFunction", 99))}, 3)},
 		{"RevokeFaults", []datapoints{p.times(2, p.revokeDown)}, []datapoints{p.times(3, p.revokeDown)}},
 		{"EventsFaults", []datapoints{p.times(2, p.eventsDown)}, []datapoints{p.times(3, p.eventsDown)}},
+		{"AnnounceLate", []datapoints{aws("AWS/Lambda IteratorAge AnnounceFunction", 600_000)}, []datapoints{aws("AWS/Lambda IteratorAge AnnounceFunction", 600_001)}},
+		{"AnnounceFailed", []datapoints{aws("AWS/SQS ApproximateNumberOfMessagesVisible AnnounceFailures.QueueName", 0)}, []datapoints{aws("AWS/SQS ApproximateNumberOfMessagesVisible AnnounceFailures.QueueName", 1)}},
+		{"AnnounceFailed", []datapoints{p.announce(true)}, []datapoints{p.announce(false)}},
 		{"Tampered", []datapoints{p.introspect(false)}, []datapoints{p.introspect(true)}},
 		{"Replayed", []datapoints{p.refresh(2, 0)}, []datapoints{p.replay()}},
 		{"Repeated", []datapoints{p.refresh(0, 5)}, []datapoints{p.refresh(190, 6)}},
@@ -138,6 +142,20 @@ func turnedAway(t *testing.T, tmpl template, n int, status string) datapoints {
 	counts, _ := at(filter, "MetricTransformations").([]any)
 	key := strings.TrimSpace(fmt.Sprint(at(counts[0], "MetricNamespace"), " ", at(counts[0], "MetricName"), " "))
 	return datapoints{key: slices.Repeat([]float64{1}, n)}
+}
+
+// announce is a batch of the stream with one record, which may be one that cannot be read.
+func (p *printer) announce(readable bool) datapoints {
+	record := `{"eventID":"e","eventName":"MODIFY","dynamodb":{"ApproximateCreationDateTime":1,"SequenceNumber":"1","Keys":{"pk":{"S":"x"},"sk":{"S":"L"}}}}`
+	if !readable {
+		record = strings.Replace(record, `"eventID":"e",`, "", 1)
+	}
+	announcer := eventbridge.Announcer{Options: wire.Options{Function: "announce", Log: p.log}}
+	return p.points(func() {
+		if done, err := announcer.Handle(p.t.Context(), eventbridge.Batch{Records: []json.RawMessage{[]byte(record)}}); err != nil || len(done.Failures) > 0 {
+			p.t.Errorf("%v, %v", done, err)
+		}
+	})
 }
 
 // keyAge is a start of the token function under a key that has been active for so long.

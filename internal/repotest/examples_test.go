@@ -1,10 +1,23 @@
 package repotest_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fob-oauth/fob/docs"
+	"github.com/fob-oauth/fob/internal/announce"
+	"github.com/fob-oauth/fob/internal/announce/announcetest"
+	"github.com/fob-oauth/fob/internal/eventbridge"
+	"github.com/fob-oauth/fob/internal/ledger"
+	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 const importedARN = "${FobStack}-AuthorizerArn"
@@ -19,7 +32,7 @@ func TestExamples(t *testing.T) {
 	if export := at(ours.Outputs["AuthorizerArn"], "Export", "Name"); fmt.Sprint(export) != strings.Replace(importedARN, "FobStack", "AWS::StackName", 1) {
 		t.Fatalf("the template exports %v", export)
 	}
-	paths, err := filepath.Glob("../../docs/examples/*.yaml")
+	paths, err := filepath.Glob("../../docs/examples/guard-*.yaml")
 	if err != nil || len(paths) != 2 {
 		t.Fatalf("examples %q, %v", paths, err)
 	}
@@ -88,4 +101,89 @@ func (c *checker) example(ours template) {
 	}
 	want["FunctionName"] = imported
 	c.same("permission", at(c.Resources["AskFob"], "Properties"), want)
+}
+
+// TestExampleOfEvents: the example's rule hears events that fob makes, and its mail is made of
+// members that each of them has.
+func TestExampleOfEvents(t *testing.T) {
+	const path = "../../docs/examples/mail-on-new-device.yaml"
+	tmpl, err := readTemplate(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &checker{template: tmpl}
+	c.references()
+	c.names()
+	for _, fault := range c.faults {
+		t.Error(fault)
+	}
+	rule := at(tmpl.Resources["Rule"], "Properties")
+	heard := map[announce.Type]bool{}
+	ann := ledger.Subject{Kind: ledger.UserSubject, ID: "u_ann"}
+	made := ledger.Record{Authorization: ledger.Authorization{Subject: ann, Client: "app"}}
+	for _, write := range []oauth.Write{
+		{ID: "1", At: 1, Made: &made}, {ID: "2", At: 1, Ended: &made, Replayed: true},
+		{ID: "3", At: 1, Raised: &oauth.Raise{Subject: ann, Why: []oauth.Cause{oauth.PasswordChanged}}},
+	} {
+		for _, e := range announce.Of(write) {
+			text, err := json.Marshal(map[string]any{"source": eventbridge.Source, "detail-type": e.Type, "time": "2026-01-01T00:00:00Z", "detail": e})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var event any
+			if err := json.Unmarshal(text, &event); err != nil {
+				t.Fatal(err)
+			}
+			if !matches(at(rule, "EventPattern"), event) {
+				continue
+			}
+			heard[e.Type] = true
+			targets, _ := at(rule, "Targets").([]any)
+			paths, _ := at(targets[0], "InputTransformer", "InputPathsMap").(map[string]any)
+			for name, path := range paths {
+				if found := at(event, strings.Split(strings.TrimPrefix(fmt.Sprint(path), "$."), ".")...); found == nil {
+					t.Errorf("%s: the mail's %s is %v, which the event does not have", e.Type, name, path)
+				}
+			}
+		}
+	}
+	if want := map[announce.Type]bool{announce.NewDevice: true, announce.RefreshTokenReplayed: true}; !maps.Equal(heard, want) {
+		t.Errorf("the rule hears %v", heard)
+	}
+	if !strings.Contains(readText(t, "../../docs/events-out.md"), "(examples/"+filepath.Base(path)+")") {
+		t.Error("docs/events-out.md does not name the example")
+	}
+}
+
+// TestEventsOut: docs/events-out.md has the types and reasons of the schema, and its example
+// is an event.
+func TestEventsOut(t *testing.T) {
+	page := readText(t, "../../docs/events-out.md")
+	var schema struct {
+		Properties struct{ Type, Reason struct{ Enum []string } }
+	}
+	if err := json.Unmarshal(docs.EventsOut, &schema); err != nil || len(schema.Properties.Type.Enum) == 0 {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(page, "\n| `type` |")
+	var named []string
+	for row := range strings.Lines(table) {
+		if !strings.HasPrefix(row, "|") && len(named) > 0 && strings.HasPrefix(row, "`handle`") {
+			break
+		}
+		cell, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), " |")
+		for _, word := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(cell, -1) {
+			named = append(named, word[1])
+		}
+	}
+	want := append(schema.Properties.Type.Enum, schema.Properties.Reason.Enum...)
+	slices.Sort(want)
+	slices.Sort(named)
+	named = slices.DeleteFunc(named, func(name string) bool { return name == "reason" })
+	if diff := cmp.Diff(want, named); diff != "" {
+		t.Errorf("types and reasons (-in the schema +in the page):\n%s", diff)
+	}
+	_, example, _ := strings.Cut(page, "```json\n")
+	example, _, _ = strings.Cut(example, "```")
+	announcetest.Valid(t, []byte(example))
 }

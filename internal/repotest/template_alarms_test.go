@@ -15,6 +15,7 @@ var awsMetrics = map[string]string{
 	"AWS/ApiGateway 5xx": "ApiId", "AWS/ApiGateway Count": "ApiId", "AWS/ApiGateway Latency": "ApiId", "AWS/ApiGateway 4xx": "ApiId",
 	"AWS/Lambda ConcurrentExecutions": "FunctionName",
 	"AWS/Lambda Errors":               "FunctionName", "AWS/Lambda Invocations": "FunctionName", "AWS/Lambda Throttles": "FunctionName",
+	"AWS/Lambda IteratorAge": "FunctionName", "AWS/SQS ApproximateNumberOfMessagesVisible": "QueueName",
 	"AWS/DynamoDB ReadThrottleEvents": "TableName", "AWS/DynamoDB WriteThrottleEvents": "TableName",
 }
 
@@ -35,7 +36,11 @@ func (c *checker) alarms(t *testing.T) {
 		for _, m := range watched {
 			c.watched(name, m)
 		}
-		c.same(name+": Condition", at(alarm, "Condition"), "HasAlarms")
+		condition := "HasAlarms"
+		if strings.HasPrefix(name, "Announce") {
+			condition = "HasEventBusAndAlarms"
+		}
+		c.same(name+": Condition", at(alarm, "Condition"), condition)
 		c.same(name+": AlarmActions", at(alarm, "Properties", "AlarmActions"), fn{"If", []any{"HasAlarmTopic", []any{ref("AlarmTopicArn")}, ref("AWS::NoValue")}})
 		c.same(name+": TreatMissingData", at(alarm, "Properties", "TreatMissingData"), "notBreaching")
 	}
@@ -92,7 +97,7 @@ func ownTableDimensions(dimensions []any) []any {
 func (c *checker) watched(alarm string, m metric) {
 	kinds := map[string]string{
 		"function": "AWS::Serverless::Function", "FunctionName": "AWS::Serverless::Function",
-		"TableName": "AWS::DynamoDB::Table", "ApiId": "AWS::Serverless::HttpApi",
+		"TableName": "AWS::DynamoDB::Table", "ApiId": "AWS::Serverless::HttpApi", "QueueName": "AWS::SQS::Queue",
 	}
 	if m.namespace == sub("fob/${Api}") { // see turnedAway
 		c.same(alarm+": dimensions", m.dimensions, []any(nil))
@@ -107,6 +112,10 @@ func (c *checker) watched(alarm string, m metric) {
 		return
 	}
 	value, _ := at(m.dimensions[0], "Value").(ref)
+	if queue, ok := at(m.dimensions[0], "Value").(getAtt); ok && want == "QueueName" { // !Ref is its URL
+		name, _, _ := strings.Cut(string(queue), ".")
+		value = ref(name)
+	}
 	if kind := at(c.Resources[string(value)], "Type"); kind != kinds[want] {
 		c.fault("%s: %v is a %v", alarm, value, kind)
 	}
@@ -117,9 +126,10 @@ func (c *checker) covered(alarms map[string]any) {
 	for alarm, except := range map[string][]string{
 		// The authorizer says 401 by an error, and so has an alarm of its own on what is one. A
 		// trial that fails stops the deployment.
-		"FunctionFaults": {"AuthorizerFunction", "TrialFunction"},
+		// If announce fails, its records become old: AnnounceLate.
+		"FunctionFaults": {"AuthorizerFunction", "TrialFunction", "AnnounceFunction"},
 		// No concurrency is reserved for them.
-		"FunctionThrottles": {"MetadataFunction", "MeFunction", "TrialFunction"},
+		"FunctionThrottles": {"MetadataFunction", "MeFunction", "TrialFunction", "AnnounceFunction"},
 		"TableThrottles":    nil,
 	} {
 		kind := "AWS::Serverless::Function"

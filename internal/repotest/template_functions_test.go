@@ -12,6 +12,10 @@ type function struct {
 	// routes are its methods and paths by the name of their event; nil is POST at its own
 	// name, and GET for the 405.
 	routes map[string]string
+	// events are what calls it, if it is not the API.
+	events map[string]any
+	// condition is that of the function, its role and its log group.
+	condition string
 	// guarded: its routes are behind the authorizer.
 	guarded bool
 	// unreserved: no concurrency can be reserved for it.
@@ -164,6 +168,21 @@ var functions = map[string]function{
 			deploymentOf("Token"):             {"codedeploy:PutLifecycleEventHookExecutionStatus"},
 			deploymentOf("Revoke"):            {"codedeploy:PutLifecycleEventHookExecutionStatus"},
 			deploymentOf("Introspect"):        {"codedeploy:PutLifecycleEventHookExecutionStatus"},
+		},
+	},
+	"announce": {
+		config:     new(config.Announce),
+		memory:     256,
+		routes:     map[string]string{},
+		events:     map[string]any{"Tokens": streamOfTokens},
+		condition:  "HasEventBus",
+		unreserved: true, // the stream's shards are its limit
+		allows: map[any][]string{
+			getAtt("TokensTable.StreamArn"): {
+				"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams",
+			},
+			ref("EventBusArn"):             {"events:PutEvents"},
+			getAtt("AnnounceFailures.Arn"): {"sqs:SendMessage"},
 		},
 	},
 	"me": {

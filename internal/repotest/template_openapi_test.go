@@ -20,7 +20,7 @@ func (c *checker) openapi(t *testing.T) {
 		for name, event := range events {
 			method, _ := at(event, "Properties", "Method").(string)
 			path, _ := at(event, "Properties", "Path").(string)
-			if strings.HasPrefix(name, "WrongMethod") {
+			if strings.HasPrefix(name, "WrongMethod") || at(event, "Type") != "HttpApi" {
 				continue
 			}
 			routed[path] = append(routed[path], method)

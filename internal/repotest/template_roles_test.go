@@ -40,10 +40,15 @@ func (c *checker) byParameter() {
 	policy := func(name, condition, called string, without []string, statement map[string]any) {
 		var roles []any
 		for _, folder := range slices.Sorted(maps.Keys(functions)) {
+			var role any = ref(resourceName(folder) + "Role")
+			if condition := functions[folder].condition; condition != "" {
+				role = fn{"If", []any{condition, role, ref("AWS::NoValue")}}
+			}
 			if !slices.Contains(without, folder) {
-				roles = append(roles, ref(resourceName(folder)+"Role"))
+				roles = append(roles, role)
 			}
 		}
+		slices.SortFunc(roles, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 		resource := c.Resources[name]
 		got, _ := at(resource, "Properties", "Roles").([]any)
 		slices.SortFunc(got, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })

@@ -24,6 +24,7 @@ var variables = map[string]any{
 	"FOB_MINT_SECRET":   ref("MintKeys"),
 	"FOB_ISSUER":        ref("Issuer"),
 	"FOB_EDGE_HASH":     ref("EdgeHash"),
+	"FOB_EVENT_BUS":     ref("EventBusArn"),
 
 	"FOB_PASSWORD_GRANT": ref("PasswordGrant"),
 	"FOB_HIDE_KIND":      ref("HideKind"),
@@ -88,6 +89,7 @@ func templateFaults(t *testing.T, text []byte) []string {
 	c.openapi(t)
 	c.alarms(t)
 	c.dashboard(t)
+	c.stream(t)
 	slices.Sort(c.faults)
 	return c.faults
 }
@@ -160,6 +162,10 @@ func (c *checker) functions(folders []string) {
 }
 
 func (c *checker) function(folder, name string, resource any, want function) {
+	for _, resource := range []string{name + "Function", name + "Role", name + "Logs"} {
+		condition, _ := at(c.Resources[resource], "Condition").(string)
+		c.same(resource+": Condition", condition, want.condition)
+	}
 	c.same(name+"Function: Metadata: BuildMethod", at(resource, "Metadata"), map[string]any{"BuildMethod": "makefile"})
 
 	got := maps.Clone(at(c.Globals, "Function").(map[string]any))
@@ -188,6 +194,7 @@ func (c *checker) function(folder, name string, resource any, want function) {
 		}
 		events[event] = map[string]any{"Type": "HttpApi", "Properties": properties}
 	}
+	maps.Copy(events, want.events)
 	if got["Events"] == nil {
 		got["Events"] = map[string]any{}
 	}
