@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -37,6 +38,20 @@ func TestAccount(t *testing.T) {
 		t.Helper()
 		return token.post(t, "grant_type", "password", "username", demoUser, "password", password, "scope", "read device_ipad",
 			"client_id", demoClient, "client_secret", demoClientSecret).status
+	}
+
+	label := readSample(t, filepath.Join("account", "events", "password.json"))
+	label.RouteKey, label.RawPath = "PATCH /devices/{device}", "/devices/tablet"
+	label.RequestContext.HTTP.Method, label.RequestContext.HTTP.Path = "PATCH", label.RawPath
+	label.Body = `{"label":"a tablet"}`
+	label.Headers["content-length"] = strconv.Itoa(len(label.Body))
+	tablet := token.login(t, "devices device_tablet")
+	if a := functions["account"].send(t, encode(t, filledIn(t, label, tablet))); a.status != http.StatusNoContent {
+		t.Errorf("label: %d, %v", a.status, a.line)
+	}
+	list := functions["devices"].send(t, encode(t, filledIn(t, readSample(t, filepath.Join("devices", "events", "list.json")), tablet)))
+	if !strings.Contains(list.body, `"label":"a tablet"`) {
+		t.Errorf("the list is %s", list.body)
 	}
 
 	mine, other := token.login(t, "account device_iphone"), token.login(t, "read device_ipad")

@@ -302,7 +302,7 @@ func recoded(t *testing.T, e events.APIGatewayV2HTTPRequest) events.APIGatewayV2
 var routesOf = map[string][]string{
 	"devices":  {"/devices", "/devices/{device}", "/devices/sign-out"},
 	"users":    {"/users", "/users/{id}", "/users/{id}/devices", "/users/{id}/devices/{device}", "/users/{id}/devices/sign-out", "/sign-out"},
-	"account":  {"/account", "/account/password"},
+	"account":  {"/account", "/account/password", "/devices/{device}"},
 	"metadata": {"/.well-known/oauth-authorization-server"},
 }
 

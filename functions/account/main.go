@@ -1,5 +1,5 @@
 // Command account is the Lambda function behind /account, where signed-in users change their
-// password and leave. It reads and writes Users, and Tokens, where it keeps the sign-in that
+// password and leave, and behind PATCH of /devices, where they label a device. It reads and writes Users, and Tokens, where it keeps the sign-in that
 // asks and ends the others; it reads Clients and the check keys. It hashes and compares
 // passwords, and can mint nothing.
 package main
@@ -33,9 +33,10 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Account(verifier, &oauth.Account{
-		Logins:    users,
+	signIns := &oauth.SignIns{Tokens: tokens, Subjects: tokens, Clients: verifier.Clients, Keys: verifier.Keys, Now: verifier.Now}
+	account := &oauth.Account{
+		Logins: users, SignIns: signIns,
 		Registrar: &oauth.UserRegistrar{Users: users, Subjects: tokens, Tokens: tokens, Passwords: password.Hasher{}, Now: verifier.Now},
-		SignIns:   &oauth.SignIns{Tokens: tokens, Subjects: tokens, Clients: verifier.Clients, Keys: verifier.Keys, Now: verifier.Now},
-	}, o), nil
+	}
+	return wire.ForUsers(wire.Account(verifier, account, o), wire.DeviceLabels(verifier, signIns, o)), nil
 }

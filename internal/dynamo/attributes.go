@@ -48,6 +48,7 @@ const (
 	attrRefreshRotate = "rt_rotated"
 	attrRefreshIdle   = "rt_idle"
 	attrScopesVersion = "sv" // of the resource scopes
+	attrLabel         = "label"
 
 	// A slot of a record.
 	attrGeneration = "g"

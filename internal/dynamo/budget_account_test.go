@@ -3,6 +3,7 @@ package dynamo_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/dynamo"
@@ -35,6 +36,10 @@ func testBudgetOfAccounts(t *testing.T, endpoint string, absent float64) {
 		request func(context.Context, oauth.Introspection) error
 		price   price
 	}{
+		{"label a device", func(ctx context.Context, caller oauth.Introspection) error {
+			_, err := a.SignIns.SetLabel(ctx, caller.Subject, oauth.HandleOf(caller.Subject, caller.Scope.Device()), strings.Repeat("x", oauth.MaxLabel))
+			return err
+		}, price{calls: map[string]int{get: 1, query: 1, put: 1}, found: 2, write: 1}},
 		{"a wrong password", func(ctx context.Context, caller oauth.Introspection) error {
 			_, err := a.ChangePassword(ctx, caller, w.source, next, next)
 			if e, ok := errors.AsType[*oauth.Error](err); !ok || e.Code != oauth.InvalidGrant {

@@ -209,6 +209,7 @@ func encodeRecord(r ledger.Record) item {
 	setNumber(it, attrRefreshRotate, r.RefreshRotated)
 	setNumber(it, attrRefreshIdle, r.RefreshIdle)
 	setNumber(it, attrScopesVersion, r.ScopesVersion)
+	it.setText(attrLabel, r.Label)
 	return it
 }
 
@@ -250,6 +251,7 @@ func decodeRecord(it item) (r ledger.Record) {
 	r.RefreshPrev = in.slot(attrRefreshPrev)
 	r.RefreshRotated = in.signed(attrRefreshRotate)
 	r.RefreshIdle = in.signed(attrRefreshIdle)
+	r.Label = in.text(attrLabel)
 	return r
 }
 

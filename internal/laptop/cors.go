@@ -36,7 +36,7 @@ func AllowOrigins(origins []string) (func(http.Handler) http.Handler, error) {
 	}
 	c := cors.New(cors.Options{
 		AllowedOrigins: origins,
-		AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodDelete},
+		AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete},
 		AllowedHeaders: []string{"Authorization", "Content-Type"},
 		ExposedHeaders: []string{"WWW-Authenticate", "Retry-After", "Date"},
 		MaxAge:         7200, // seconds; no browser keeps it for longer than a day

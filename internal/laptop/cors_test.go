@@ -62,7 +62,7 @@ func TestAllowOrigins(t *testing.T) {
 		"preflight":               {[]string{page}, "OPTIONS", page, []string{wantsMethod, "DELETE", wantsHeaders, "authorization,content-type"}, 204, map[string]string{"Allow-Origin": page, "Allow-Methods": "DELETE", "Allow-Headers": "authorization,content-type", "Max-Age": "7200"}},
 		"preflight of a tool":     {[]string{page}, "OPTIONS", page, []string{wantsMethod, "GET", wantsHeaders, "Content-Type, Authorization"}, 204, map[string]string{"Allow-Origin": page, "Allow-Methods": "GET", "Allow-Headers": "authorization,content-type", "Max-Age": "7200"}},
 		"preflight elsewhere":     {[]string{page}, "OPTIONS", other, []string{wantsMethod, "DELETE"}, 204, none},
-		"preflight of a method":   {[]string{page}, "OPTIONS", page, []string{wantsMethod, "PATCH"}, 204, none},
+		"preflight of a method":   {[]string{page}, "OPTIONS", page, []string{wantsMethod, "PUT"}, 204, none},
 		"preflight of a header":   {[]string{page}, "OPTIONS", page, []string{wantsMethod, "GET", wantsHeaders, "x-secret"}, 204, none},
 		"preflight in a network":  {[]string{page}, "OPTIONS", page, []string{wantsMethod, "GET", "Access-Control-Request-Private-Network", "true"}, 204, map[string]string{"Allow-Origin": page, "Allow-Methods": "GET", "Max-Age": "7200"}},
 		"OPTIONS of another kind": {[]string{page}, "OPTIONS", page, nil, 401, map[string]string{"Allow-Origin": page, "Expose-Headers": "Www-Authenticate, Retry-After, Date"}},

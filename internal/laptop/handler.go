@@ -86,13 +86,21 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 	}, o)
 	// No ServeMux: it redirects paths that it would rather have, and a client would
 	// send its credentials along. The paths are routes, as the template has them.
-	devices := wire.Devices(verifier, signIns, o)
+	labels := wire.DeviceLabels(verifier, signIns, o)
+	ofDevices := wire.Devices(verifier, signIns, o)
+	devices := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPatch { // another function's route in a deployment
+			labels.ServeHTTP(w, r)
+			return
+		}
+		ofDevices.ServeHTTP(w, r)
+	})
 	metadata := wire.Metadata(oauth.GrantTypes(), o)
 	endpoints := map[string]http.Handler{
 		wire.TokenPath:      wire.Token(issuer, o),
 		wire.RevokePath:     wire.Revoke(verifier, o),
 		wire.IntrospectPath: wire.Introspect(verifier, o),
-		wire.DevicesPath:    devices,
+		wire.DevicesPath:    ofDevices,
 		wire.DevicePath:     devices,
 		wire.SignOutPath:    devices,
 		wire.EventsPath:     wire.Events(receiver, o),

@@ -223,6 +223,7 @@ func (w *world) rows(t *testing.T) (rows []row) {
 	outage := oauth.Unavailable("read", errDefect)
 	access, refresh := w.token(t, w.login("read devices device_ipad"))
 	plain, _ := w.token(t, w.login("read"))
+	signedOut, _ := w.token(t, w.login("devices device_sign-out"))
 	own, _ := w.token(t, "grant_type=client_credentials&scope=devices")
 	tokenOf := func(authorization string) string {
 		_, token, _ := strings.Cut(authorization, " ")
@@ -271,7 +272,10 @@ func (w *world) rows(t *testing.T) (rows []row) {
 	signOut := request{method: http.MethodPost, path: wire.SignOutPath, form: "which=others"}
 	called := request{method: http.MethodDelete, path: wire.SignOutPath}
 	me := request{method: http.MethodGet, path: wire.MePath}
-	for _, r := range []request{sameDevice, list, signOut, called, me} {
+	label := request{method: http.MethodPatch, path: "/devices/ipad", route: wire.DevicePath, form: `{"label":"x"}`}.with("Content-Type", "application/json")
+	labelCalled := label
+	labelCalled.path, labelCalled.route = wire.SignOutPath, wire.SignOutPath
+	for _, r := range []request{sameDevice, list, signOut, called, label, labelCalled, me} {
 		good := r.as(refresh)
 		if r.path == wire.MePath {
 			good = r.as(access)
@@ -280,9 +284,9 @@ func (w *world) rows(t *testing.T) (rows []row) {
 		}
 		bad := good
 		bad.path += "?access_token=1"
-		big := good
+		big := good.with("Content-Type", "application/x-www-form-urlencoded")
 		big.form = large
-		coded := good.with("Content-Encoding", "gzip")
+		coded := big.with("Content-Encoding", "gzip")
 		coded.form = "which=others"
 		rows = append(rows,
 			row{request: bad, status: 400, code: oauth.InvalidRequest},
@@ -298,7 +302,9 @@ func (w *world) rows(t *testing.T) (rows []row) {
 	other.path = "/devices/watch"
 	slash := sameDevice
 	slash.path = "/devices/a%2Fb"
-	for _, r := range []request{other, signOut, called} {
+	otherLabel, slashLabel := label, label
+	otherLabel.path, slashLabel.path = "/devices/watch", "/devices/a%2Fb"
+	for _, r := range []request{other, signOut, called, otherLabel, labelCalled} {
 		rows = append(rows, row{request: r.as(access), status: 403, code: oauth.UnsupportedTokenType})
 	}
 	rows = append(rows,
@@ -306,7 +312,12 @@ func (w *world) rows(t *testing.T) (rows []row) {
 		row{request: me.as(access), status: 200},
 		row{request: me.as(own), status: 200},
 		row{request: slash.as(refresh), status: 404, code: oauth.InvalidRequest},
+		row{request: slashLabel.as(refresh), status: 404, code: oauth.InvalidRequest},
+		row{request: label.as(access), status: 204},
+		row{request: otherLabel.as(refresh), status: 404, code: oauth.NotFound},
+		row{request: labelCalled.as(signedOut), status: 204},
 		row{request: called.as(refresh), status: 204},
+		row{request: labelCalled.as(refresh), status: 404, code: oauth.NotFound},
 	)
 	for _, path := range []string{wire.MetadataPath, wire.MeMetadataPath, wire.DevicesMetadataPath} {
 		r := request{method: http.MethodGet, path: path}

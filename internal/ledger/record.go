@@ -80,6 +80,10 @@ type Record struct {
 	Refresh, RefreshPrev Slot
 	RefreshRotated       int64 // when RefreshPrev was replaced, Unix seconds
 	RefreshIdle          int64 // no refresh token is active from then on, Unix seconds
+
+	// Label is what people call the device. No token asserts it and nothing is decided by
+	// it. It goes with the record.
+	Label string
 }
 
 // Slot is one generation of a token as its record remembers it. The zero Slot

@@ -137,21 +137,11 @@ func (a *Account) carry(ctx context.Context, caller Introspection, records []led
 
 func (a *Account) carryOne(ctx context.Context, r ledger.Record, epoch uint64) (bool, error) {
 	rid := r.RID
-	for range maxConflicts {
-		next, ok := r.Carried(epoch)
+	return a.SignIns.rewrite(ctx, r, func(r ledger.Record) (next ledger.Record, ok bool) {
+		next, ok = r.Carried(epoch)
 		// One with another rid was made since by a login, which may have shown the old password.
-		if !ok || r.RID != rid {
-			return false, nil
-		}
-		next.Nonce = newNonce()
-		won, found, err := a.Registrar.Tokens.Save(ctx, next, r.Nonce)
-		if err != nil || !found || won.Nonce == next.Nonce {
-			return found, err
-		}
-		EventOf(ctx).Raced++
-		r = won
-	}
-	return false, Unavailable("keep a sign-in", errBusy)
+		return next, ok && r.RID == rid
+	})
 }
 
 // Delete removes the user for good and ends all sign-ins. The user shows the password, or

@@ -92,6 +92,7 @@ type SignedInPlace struct {
 	FirstIssued int64    // Unix seconds: the hour in which the oldest was made
 	LastIssued  int64    // Unix seconds: the hour in which a token was last made, before the present hour
 	Expiry      int64    // Unix seconds: no token lives longer, however often it is used
+	Label       string   // what people call the device; see [SignIns.SetLabel]
 }
 
 const hour = 3600
@@ -153,6 +154,7 @@ func (d *SignIns) Places(ctx context.Context, subject ledger.Subject, after Posi
 		in.FirstIssued = min(in.FirstIssued, first)
 		in.LastIssued = max(in.LastIssued, last)
 		in.Expiry = max(in.Expiry, expiry)
+		in.Label = max(in.Label, r.Label) // a sign-in that came later has none
 	}
 	for _, in := range at {
 		slices.Sort(in.Scopes)

@@ -33,9 +33,9 @@ func TestPlaces(t *testing.T) {
 	const absolute = oauth.DefaultRefreshAbsolute
 	ipad := oauth.HandleOf(w.userSubject("alice"), "ipad")
 	all := []oauth.SignedInPlace{
-		{oauth.Place{Client: "backend"}, oauth.Position{Client: "backend"}, []string{"read"}, began, began, began + absolute + 3600},
-		{oauth.Place{Device: "ipad", Client: "backend"}, oauth.Position{Handle: ipad, Client: "backend"}, []string{"read", "write"}, began, began, began + absolute + 3600},
-		{oauth.Place{Device: "ipad", Client: "other"}, oauth.Position{Handle: ipad, Client: "other"}, []string{"read"}, began, began, began + absolute},
+		{oauth.Place{Client: "backend"}, oauth.Position{Client: "backend"}, []string{"read"}, began, began, began + absolute + 3600, ""},
+		{oauth.Place{Device: "ipad", Client: "backend"}, oauth.Position{Handle: ipad, Client: "backend"}, []string{"read", "write"}, began, began, began + absolute + 3600, ""},
+		{oauth.Place{Device: "ipad", Client: "other"}, oauth.Position{Handle: ipad, Client: "other"}, []string{"read"}, began, began, began + absolute, ""},
 	}
 	places := func(after oauth.Position, limit int) ([]oauth.SignedInPlace, bool) {
 		t.Helper()

@@ -215,6 +215,26 @@ func (d *SignIns) end(ctx context.Context, r ledger.Record) error {
 	return Unavailable("end an authorization", errBusy)
 }
 
+// rewrite changes a record that is there, also if others write it at the same time. change
+// returns what to write, and false to leave the record as it is. done is false then, and where
+// there is no record any more.
+func (d *SignIns) rewrite(ctx context.Context, r ledger.Record, change func(ledger.Record) (ledger.Record, bool)) (done bool, err error) {
+	for range maxConflicts {
+		next, ok := change(r)
+		if !ok {
+			return false, nil
+		}
+		next.Nonce = newNonce()
+		won, found, err := d.Tokens.Save(ctx, next, r.Nonce)
+		if err != nil || !found || won.Nonce == next.Nonce {
+			return found, err
+		}
+		EventOf(ctx).Raced++
+		r = won
+	}
+	return false, Unavailable("change an authorization", errBusy)
+}
+
 // SignOut ends everything that a subject has, everywhere, with one write.
 func (d *SignIns) SignOut(ctx context.Context, subject ledger.Subject) error {
 	return d.Subjects.Raise(ctx, subject, StateChange{})

@@ -100,24 +100,7 @@ func (u User) Validate() error {
 
 // ValidateNameAndRoles reports every fault of what an operator chooses for a user.
 func ValidateNameAndRoles(username string, roles []string) error {
-	var errs []error
-	switch {
-	case username == "" || len(username) > MaxUsername:
-		errs = append(errs, fmt.Errorf("a username has 1 to %d bytes", MaxUsername))
-	case !utf8.ValidString(username) || strings.ContainsFunc(username, isControl):
-		errs = append(errs, errors.New("a username is UTF-8 without control characters"))
-	case strings.TrimSpace(username) != username:
-		errs = append(errs, errors.New("a username does not begin or end with a space"))
-	default:
-		if i := strings.IndexFunc(username, isUnseen); i >= 0 {
-			c, _ := utf8.DecodeRuneInString(username[i:])
-			if c == utf8.RuneError {
-				errs = append(errs, errors.New("a character of the username is lost: it was written in another charset"))
-				break
-			}
-			errs = append(errs, fmt.Errorf("a username must not have %U, which people cannot see or tell apart", c))
-		}
-	}
+	errs := []error{validateShown("username", MaxUsername, username)}
 	if len(roles) > maxRoles {
 		errs = append(errs, fmt.Errorf("a user has at most %d roles", maxRoles))
 	}
@@ -125,6 +108,27 @@ func ValidateNameAndRoles(username string, roles []string) error {
 		errs = append(errs, validateRole(role))
 	}
 	return errors.Join(errs...)
+}
+
+// validateShown reports a fault of a text that people read and compare, which errors call what.
+func validateShown(what string, most int, text string) error {
+	switch {
+	case text == "" || len(text) > most:
+		return fmt.Errorf("a %s has 1 to %d bytes", what, most)
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, isControl):
+		return fmt.Errorf("a %s is UTF-8 without control characters", what)
+	case strings.TrimSpace(text) != text:
+		return fmt.Errorf("a %s does not begin or end with a space", what)
+	}
+	i := strings.IndexFunc(text, isUnseen)
+	if i < 0 {
+		return nil
+	}
+	c, _ := utf8.DecodeRuneInString(text[i:])
+	if c == utf8.RuneError {
+		return fmt.Errorf("a character of the %s is lost: it was written in another charset", what)
+	}
+	return fmt.Errorf("a %s must not have %U, which people cannot see or tell apart", what, c)
 }
 
 func validateRole(role string) error {

@@ -33,7 +33,7 @@ func (c *checker) api() {
 			"HasCorsOrigins",
 			map[string]any{
 				"AllowOrigins":  fn{"Split", []any{",", ref("CorsOrigins")}},
-				"AllowMethods":  []any{"GET", "POST", "DELETE"},
+				"AllowMethods":  []any{"GET", "POST", "PATCH", "DELETE"},
 				"AllowHeaders":  []any{"Authorization", "Content-Type"},
 				"ExposeHeaders": []any{"WWW-Authenticate", "Retry-After", "Date"},
 				"MaxAge":        7200,

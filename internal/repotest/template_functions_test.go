@@ -89,6 +89,7 @@ var functions = map[string]function{
 		routes: map[string]string{
 			"Route": "DELETE " + wire.AccountPath, "WrongMethodRoute": "GET " + wire.AccountPath,
 			"PasswordRoute": "POST " + wire.PasswordPath, "WrongMethodPasswordRoute": "GET " + wire.PasswordPath,
+			"LabelRoute": "PATCH " + wire.DevicePath, "LabelSignOutRoute": "PATCH " + wire.SignOutPath,
 		},
 		allows: map[any][]string{
 			getAtt("TokensTable.Arn"): {

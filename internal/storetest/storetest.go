@@ -262,6 +262,7 @@ func Record(device scope.Device) ledger.Record {
 		RefreshRotated: now - day,
 		RefreshIdle:    now + 30*day,
 		ScopesVersion:  1<<64 - 2,
+		Label:          "Ann\u2019s phone",
 	}
 }
 
@@ -276,6 +277,7 @@ func sparseRecord() ledger.Record {
 	r.Epochs = ledger.Epochs{}
 	r.AccessPrev, r.Refresh, r.RefreshPrev = ledger.Slot{}, ledger.Slot{}, ledger.Slot{}
 	r.RefreshRotated, r.RefreshIdle = 0, 0
+	r.Label = ""
 	return r
 }
 

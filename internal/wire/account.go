@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"github.com/fob-oauth/fob/internal/bearer"
-	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -44,21 +43,14 @@ func Account(verifier *oauth.Verifier, account *oauth.Account, o Options) http.H
 		if r.Method != method {
 			return answer{}, errMethodNotIn(method)
 		}
-		caller, err := callerOf(w, r, holderSource{verifier}, isSecretName)
+		caller, err := holderOf(w, r, verifier, accountScope)
 		if err != nil {
 			return answer{}, err
-		}
-		event := oauth.EventOf(r.Context())
-		if err := needs(r.Context(), caller, accountScope); err != nil {
-			return answer{}, err
-		}
-		if caller.Subject.Kind != ledger.UserSubject {
-			return answer{}, refuseResource(oauth.InsufficientScope, "the token speaks for a client and not for a user")
 		}
 		if caller.Kind != bearer.Refresh {
 			return answer{}, refuseResource(oauth.UnsupportedTokenType, "an access token changes no account: send the refresh token as the bearer")
 		}
-		event.Subject = caller.Subject.ID
+		oauth.EventOf(r.Context()).Subject = caller.Subject.ID
 		a, err := serve(w, r, account, asking{caller, o.sourceOf(r).counted})
 		return a, ofAccount(err)
 	})

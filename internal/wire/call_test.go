@@ -38,7 +38,7 @@ func (c call) matched() string {
 	switch {
 	case c.route != "":
 		return c.route
-	case c.endpoint == "devices":
+	case c.endpoint == "devices", c.endpoint == "labels":
 		return devicesRoute(c.path)
 	case c.endpoint == "users":
 		return usersRoute(c.path)

@@ -17,6 +17,8 @@ import (
 //	DELETE .../devices/{device}   sign that device out, by its name or its handle
 //	POST   .../devices/sign-out   sign out the others, all, or one
 //
+// [DeviceLabels] serves PATCH.
+//
 // With an access token one may list, and end the device that the token is of.
 // Everything else takes the refresh token in its place: each API that the user calls
 // sees access tokens, and only the token service sees refresh tokens (RFC 6749 §1.5).
@@ -31,16 +33,9 @@ func Devices(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) http.H
 		if err != nil {
 			return answer{}, err
 		}
-		caller, err := callerOf(w, r, holderSource{verifier}, isSecretName)
+		caller, err := holderOf(w, r, verifier, devicesScope)
 		if err != nil {
 			return answer{}, o.describedAt(DevicesMetadataPath, err)
-		}
-		if err := needs(r.Context(), caller, devicesScope); err != nil {
-			return answer{}, err
-		}
-		if caller.Subject.Kind != ledger.UserSubject {
-			// Asking for another scope would not help, so none is named.
-			return answer{}, refuseResource(oauth.InsufficientScope, "the token speaks for a client and not for a user")
 		}
 		switch part {
 		case listPart:
@@ -50,6 +45,19 @@ func Devices(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) http.H
 		}
 		return d.signOut(w, r, caller)
 	})
+}
+
+// holderOf is the user who asks, with a token of either kind that has the scopes.
+func holderOf(w http.ResponseWriter, r *http.Request, verifier *oauth.Verifier, scopes scope.Set) (oauth.Introspection, error) {
+	caller, err := callerOf(w, r, holderSource{verifier}, isSecretName)
+	if err == nil {
+		err = needs(r.Context(), caller, scopes)
+	}
+	if err == nil && caller.Subject.Kind != ledger.UserSubject {
+		// Asking for another scope would not help, so none is named.
+		err = refuseResource(oauth.InsufficientScope, "the token speaks for a client and not for a user")
+	}
+	return caller, err
 }
 
 // holderSource is the CallerSource of a resource that takes refresh tokens too.

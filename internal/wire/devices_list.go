@@ -27,6 +27,7 @@ type devicesJSON struct {
 type deviceJSON struct {
 	Handle      string `json:"handle,omitempty"`
 	Device      string `json:"device,omitempty"`
+	Label       string `json:"label,omitempty"`
 	ClientID    string `json:"client_id"`
 	Scope       string `json:"scope,omitempty"`
 	FirstIssued int64  `json:"first_issued"`
@@ -50,6 +51,7 @@ func (d devices) list(r *http.Request, subject ledger.Subject, here oauth.Place)
 	for _, in := range page {
 		line := deviceJSON{
 			Handle:      string(in.Position.Handle),
+			Label:       in.Label,
 			ClientID:    string(in.Client),
 			Scope:       strings.Join(in.Scopes, " "),
 			FirstIssued: in.FirstIssued,

@@ -33,9 +33,9 @@ func partOf(r *http.Request) (part, device, error) {
 	case part == signOutPart && r.Method == http.MethodPost:
 		return signOutPart, device{}, nil
 	case part == signOutPart:
-		return noPart, device{}, errMethodNotIn(http.MethodDelete, http.MethodPost)
+		return noPart, device{}, errMethodNotIn(http.MethodDelete, http.MethodPatch, http.MethodPost)
 	}
-	return noPart, device{}, errMethodNotIn(http.MethodDelete)
+	return noPart, device{}, errMethodNotIn(http.MethodDelete, http.MethodPatch)
 }
 
 // parts of the resource, by path.

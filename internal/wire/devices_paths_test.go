@@ -139,7 +139,7 @@ func TestDeviceCalledDevices(t *testing.T) {
 		}
 		mine := w.login(t, by, asApp, "devices device_mine").text("refresh_token")
 		w.expect(t, by, step{call: devices("GET", "/devices/devices", mine), status: 405, error: "invalid_request", idle: true, and: func(t *testing.T, a answer) {
-			if got := a.header.Get("Allow"); got != "DELETE" {
+			if got := a.header.Get("Allow"); got != "DELETE, PATCH" {
 				t.Errorf("Allow is %q", got)
 			}
 		}})
@@ -154,8 +154,8 @@ func TestDevicesMethods(t *testing.T) {
 		methods string
 	}{
 		"/devices":          {"GET, HEAD", "POST PUT DELETE OPTIONS"},
-		"/devices/ipad":     {"DELETE", "GET POST PUT HEAD OPTIONS"},
-		"/devices/sign-out": {"DELETE, POST", "GET PUT HEAD OPTIONS"},
+		"/devices/ipad":     {"DELETE, PATCH", "GET POST PUT HEAD OPTIONS"},
+		"/devices/sign-out": {"DELETE, PATCH, POST", "GET PUT HEAD OPTIONS"},
 	} {
 		for method := range strings.SplitSeq(c.methods, " ") {
 			steps = append(steps, step{name: method + " " + path, call: devices(method, path, "CANARY"), status: 405, error: "invalid_request", idle: true, and: func(t *testing.T, a answer) {

@@ -23,7 +23,7 @@ func (c call) documented() string {
 		return ""
 	case c.endpoint == "metadata":
 		return cmp.Or(c.path, wire.MetadataPath)
-	case c.endpoint == "devices" && route != wire.DevicesPath && route != wire.DevicePath && route != wire.SignOutPath:
+	case (c.endpoint == "devices" || c.endpoint == "labels") && route != wire.DevicesPath && route != wire.DevicePath && route != wire.SignOutPath:
 		return ""
 	default:
 		return route

@@ -1,6 +1,6 @@
 // Package wire is the HTTP face of the domain: an http.Handler for each endpoint
 // ([Token], [Revoke], [Introspect], [Events], [Metadata]) and each resource ([Me], [Devices],
-// [Account], [Users], [SignOut]), and the [Authorizer] for resources that somebody else serves. What was read strictly
+// [DeviceLabels], [Account], [Users], [SignOut]), and the [Authorizer] for resources that somebody else serves. What was read strictly
 // reaches the domain; refusal.go turns its errors into statuses, and event.go writes one
 // line to the log. No line and no answer repeats what the client sent.
 //

@@ -102,6 +102,7 @@ func newWorld(t *testing.T) *world {
 		"me":         wire.Me(w.verifier, options),
 		"devices":    wire.Devices(w.verifier, signIns, options),
 		"events":     wire.Events(&oauth.Receiver{Issuers: w.issuer.Issuers, Assertions: w.assertions, Subjects: w.tokens}, options),
+		"labels":     wire.DeviceLabels(w.verifier, signIns, options),
 		"account":    wire.Account(w.verifier, &oauth.Account{Logins: w.users, Registrar: people.Registrar, SignIns: signIns}, options),
 		"users":      wire.Users(people, options),
 		"sign-out":   wire.SignOut(people, options),

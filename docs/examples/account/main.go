@@ -197,7 +197,7 @@ func call(method, path, token string, body, answer any) error {
 	if err != nil {
 		return refused(unknown)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	switch {
 	case resp.StatusCode >= 500:
 		return refused(unknown)
