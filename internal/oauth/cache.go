@@ -36,14 +36,9 @@ func (c *ClientCache) Client(ctx context.Context, id ledger.ClientID) (Client, b
 	return c.read(ctx, id, false)
 }
 
-// read is Client, or FreshClient with fresh.
+// read is Client, or past the cache with fresh.
 func (c *ClientCache) read(ctx context.Context, id ledger.ClientID, fresh bool) (Client, bool, error) {
 	return c.clients.get(ctx, id, fresh)
-}
-
-// FreshClient reads past the cache.
-func (c *ClientCache) FreshClient(ctx context.Context, id ledger.ClientID) (Client, bool, error) {
-	return c.read(ctx, id, true)
 }
 
 // ResourceScopes returns scopes that are at most ten seconds old.
