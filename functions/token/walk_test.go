@@ -116,6 +116,12 @@ func TestRepeatedLogin(t *testing.T) {
 	if err := keys.NewFile(ring); err != nil {
 		t.Fatal(err)
 	}
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
+			t.Setenv(name, "") // which puts it back afterwards
+			_ = os.Unsetenv(name)
+		}
+	}
 	for name, value := range map[string]string{
 		"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "fixture", "AWS_SECRET_ACCESS_KEY": "fixture",
 		"AWS_ENDPOINT_URL_DYNAMODB": engine,

@@ -12,6 +12,24 @@ type Rules struct {
 	Terms Terms
 }
 
+// sameTokenAgain is the promise: the same client, user and scopes get the same
+// token while it is valid, that is while at least enough seconds of it are left.
+// Issue has checked that they are the same.
+func (r Rules) sameTokenAgain(of Record, enough int64) bool {
+	if r.live(of.Access) && of.Access.Expiry-r.Now >= enough {
+		return true
+	}
+	// The current token runs out before the previous one only after the client's
+	// lifetime was shortened. Then the current one is returned until it runs out: a
+	// third token would drop the previous one while it is live.
+	return r.live(of.Access) && r.live(of.AccessPrev)
+}
+
+// enoughForLogin is how many seconds of an access token must be left for a login
+// to get it again: a tenth of its lifetime but at least a minute, and never more
+// than half.
+func enoughForLogin(lifetime int64) int64 { return min(max(60, lifetime/10), lifetime/2) }
+
 // Terms are what a decision needs of the client's registration. Times are
 // seconds.
 type Terms struct {
@@ -98,24 +116,6 @@ func (r Rules) login(from Record, withRefresh bool) Decision {
 	}
 	return d.decision(access, refresh, d.next.Refresh.Expiry)
 }
-
-// sameTokenAgain is the promise: the same client, user and scopes get the same
-// token while it is valid, that is while at least enough seconds of it are left.
-// Issue has checked that they are the same.
-func (r Rules) sameTokenAgain(of Record, enough int64) bool {
-	if r.live(of.Access) && of.Access.Expiry-r.Now >= enough {
-		return true
-	}
-	// The current token runs out before the previous one only after the client's
-	// lifetime was shortened. Then the current one is returned until it runs out: a
-	// third token would drop the previous one while it is live.
-	return r.live(of.Access) && r.live(of.AccessPrev)
-}
-
-// enoughForLogin is how many seconds of an access token must be left for a login
-// to get it again: a tenth of its lifetime but at least a minute, and never more
-// than half.
-func enoughForLogin(lifetime int64) int64 { return min(max(60, lifetime/10), lifetime/2) }
 
 // draft is a record on its way to its next state.
 type draft struct {
