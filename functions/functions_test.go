@@ -76,7 +76,7 @@ func TestPromise(t *testing.T) {
 	}
 	outcome(revoked, "revoked")
 	inactive("A, revoked", a)
-	active("B, beside it", b, "iphone")
+	active("B, next to it", b, "iphone")
 
 	fresh := token.login(t, "device_ipad")
 	outcome(fresh, "issued")
@@ -121,7 +121,7 @@ func TestPromise(t *testing.T) {
 		}
 	}
 
-	// Whoever mixes up the fields sends a secret as a client id. DynamoDB is asked
+	// A client that mixes up its fields sends a secret as a client id. DynamoDB is asked
 	// for it, since it might be one, but nobody keeps it.
 	const misplaced = "a-secret-in-the-wrong-field"
 	if a := token.post(t, "grant_type", "client_credentials", "client_id", misplaced, "client_secret", demoClient); a.status != http.StatusUnauthorized {

@@ -232,7 +232,7 @@ func TestAuthorizer(t *testing.T) {
 			}
 			login := token.login(t, "read device_sample")
 
-			// As it is, it has no token of ours, and costs no call.
+			// As it is, it has no token of fob, and costs no call.
 			before := authorizer.tables.total()
 			if j := authorizer.judge(t, text); !j.failed || j.message != "Unauthorized" || j.line.text("code") != "invalid_token" || authorizer.tables.total() != before {
 				t.Errorf("a placeholder: %s %s, %v", j.raw, j.message, j.line)
@@ -336,7 +336,7 @@ func handedOn(t *testing.T, j judgement, isHTTPAPI bool) []byte {
 	return encode(t, e)
 }
 
-// What is no question is an error of Lambda's, and never a yes.
+// An event that is not a question is an error for Lambda, and never a yes.
 func TestQuestionsOfOthers(t *testing.T) {
 	s := newStage(t)
 	defer s.searchForLeaks(t)

@@ -62,7 +62,7 @@ type outcome struct {
 }
 
 // start runs a function until the test ends. Nothing is inherited: no
-// credentials, no profile and no proxy of whoever runs the test.
+// credentials, no profile and no proxy of the person who runs the test.
 func start(t *testing.T, name string, environment map[string]string) *function {
 	t.Helper()
 	dir, err := hostPrograms()
@@ -213,7 +213,7 @@ func (f *function) invoke(ctx context.Context, event []byte, left time.Duration)
 	answer := make(chan outcome, 1)
 	f.mu.Lock()
 	f.count++
-	// Of the shape of Lambda's.
+	// In the shape that Lambda has.
 	id := fmt.Sprintf("00000000-0000-4000-8000-%012d", f.count)
 	f.pending[id] = answer
 	f.mu.Unlock()

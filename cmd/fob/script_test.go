@@ -28,7 +28,7 @@ import (
 	"github.com/fob-oauth/fob/internal/keys/keystest"
 )
 
-// Scripts are what an operator types, and what comes of it. Besides what
+// Scripts are what an operator types, and what comes of it. In addition to what
 // testscript knows, a script can say
 //
 //	fob args... [< FILE]         runs fob, with that file on standard input
@@ -260,7 +260,7 @@ func (w scriptWorlds) exits(ts *testscript.TestScript, neg bool, args []string) 
 		ts.Fatalf("exit code %d, want %d: %s", got, want, said)
 	}
 	if strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "fob: ") {
-		ts.Fatalf("standard error is not one line of fob's: %q", said)
+		ts.Fatalf("standard error is not one line of fob: %q", said)
 	}
 	if partly != (out != "") {
 		ts.Fatalf("it failed, and printed %q", out)

@@ -92,7 +92,7 @@ func (s selection) one(ctx context.Context, from stores) (subject ledger.Subject
 	return ledger.Subject{}, false, nil
 }
 
-// issuerIsKnown refuses an issuer that may be a slip, or whose sub is a name of fob's. It is for
+// issuerIsKnown refuses an issuer that may be a slip, or whose sub names a user of fob. It is for
 // a command that takes users who were never here.
 func (s selection) issuerIsKnown(ctx context.Context, from stores) error {
 	if s.issuer == "" {

@@ -75,7 +75,7 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 	defer func() { _ = os.RemoveAll(dir) }()
 	if o.program == "" {
 		o.program = filepath.Join(dir, "fob")
-		build := exec.CommandContext(ctx, "go", "build", "-o", o.program, "./cmd/fob") //nolint:gosec // a folder of ours
+		build := exec.CommandContext(ctx, "go", "build", "-o", o.program, "./cmd/fob") //nolint:gosec // a folder made here
 		build.Stderr = os.Stderr
 		if err := build.Run(); err != nil {
 			return fmt.Errorf("build fob, from the root of the repository: %w", err)

@@ -22,7 +22,7 @@ import (
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
-// The three questions of API Gateway's, as it writes them. TOKEN stands for what
+// The three questions of API Gateway, as it writes them. TOKEN stands for what
 // the client sent.
 const (
 	question2 = `{

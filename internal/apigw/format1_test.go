@@ -290,7 +290,7 @@ func TestWhatTheAuthorizerSaid(t *testing.T) {
 		"IAM":              two + `{"iam": {"userId": "u_ada"}}}}`,
 		"numbers":          two + `{"lambda": {"sub": 1, "client_id": 2}}}}`,
 		"in a header":      `{"version": "2.0", "headers": {"authorization": "Bearer x", "sub": "u_ada", "client_id": "app"}, "requestContext": {"http": {"method": "GET"}}}`,
-		"beside it":        `{"httpMethod": "GET", "authorizer": ` + said + `, "headers": {"Authorization": "Bearer x"}, "requestContext": {"httpMethod": "GET"}}`,
+		"next to it":       `{"httpMethod": "GET", "authorizer": ` + said + `, "headers": {"Authorization": "Bearer x"}, "requestContext": {"httpMethod": "GET"}}`,
 	} {
 		if status, body := ask(text); status != 500 {
 			t.Errorf("%s: %d %s", name, status, body)

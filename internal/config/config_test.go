@@ -115,8 +115,7 @@ func TestReadRouteScopesOfTheTemplate(t *testing.T) {
 	}
 }
 
-// Every fault, and beside those of other variables. What stands there is not
-// repeated.
+// Every fault, next to those of other variables. No value is repeated.
 func TestReadRouteScopesReportsEveryFault(t *testing.T) {
 	_, err := read[Authorizer](map[string]string{"FOB_ROUTE_SCOPES": strings.Join([]string{
 		"GET /a=b", "CANARY", "get /a=b", "GET a=b", "/a=b", "GET /a?b=c", "GET  /a=b", "LIST /a=b", "** =b",

@@ -22,7 +22,7 @@ func (w *budgetWorld) event(key assertiontest.Key, issuer, eventType string) fun
 	return func(ctx context.Context) error { return receiver.Receive(ctx, secret.New(token)) }
 }
 
-// An event that ends sign-ins is one write, whoever it is about and however often it
+// An event that ends sign-ins is one write, for any user and however often it
 // comes. One that does nothing, and one that is forged, cost nothing.
 func TestBudgetOfEvents(t *testing.T) {
 	t.Run("dynoxide", func(t *testing.T) { testBudgetOfEvents(t, dynamotest.Engine(t), 1) })

@@ -98,7 +98,7 @@ func sizeOfValue(value types.AttributeValue) int {
 	return 1 // a flag
 }
 
-// meter counts the requests that leave, whoever believes to have made them, and
+// meter counts the requests that leave, also those that nobody meant to send, and
 // adds up the capacity that the engine says they consumed.
 type meter struct {
 	mu   sync.Mutex

@@ -84,7 +84,7 @@ const (
 	fullCore   = 1769.0  // MB of memory for one core
 	platform   = 300.0   // bytes that Lambda logs about a call: START, END and REPORT
 	accessLine = 230.0   // bytes of the gateway's line
-	perEvent   = 26.0    // bytes that CloudWatch counts for an event besides its text
+	perEvent   = 26.0    // bytes that CloudWatch counts for an event in addition to its text
 	gigabyte   = 1 << 30 // bytes
 )
 

@@ -285,7 +285,7 @@ func forgeries(t *testing.T, genuine bearer.Bearer) map[string]bearer.Bearer {
 	for what, text := range all {
 		forged[what] = bearer.FromClient(text)
 	}
-	// Whoever knows all about the token but the keys.
+	// A forger knows all about the token but the keys.
 	ring := oauthtest.Ring(t, "another")
 	token, err := oauthtest.Ring(t, "").Open(genuine)
 	if err != nil {

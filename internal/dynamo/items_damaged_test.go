@@ -13,7 +13,7 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// wrong are values that no attribute of ours may have: one of every type, and
+// wrong are values that no attribute may have: one of every type, and
 // the right types with contents that do not fit.
 func wrong() map[string]types.AttributeValue {
 	return map[string]types.AttributeValue{

@@ -58,8 +58,8 @@ func fixtureRecord(t *testing.T) ledger.Record {
 	}
 }
 
-// What stands in deployed tables must be understood by the next release, and
-// what that writes by the one before it. Change these lines only by adding.
+// The next release must understand the items of deployed tables, and the release before
+// it must understand what the next one writes. Change these lines only by adding.
 func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 	client, _ := clientKey("app")
 	issuer, _ := issuerKey("backend")

@@ -14,7 +14,7 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// What stands in deployed tables must be found by the next release.
+// The next release must find the items of deployed tables.
 func TestKeysAreThoseOfDeployedTables(t *testing.T) {
 	loc := bearer.Locator{
 		Subject:       [16]byte{0xfb, 0xff, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},

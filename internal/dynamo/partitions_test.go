@@ -19,7 +19,7 @@ const (
 	partitionWrites = 1000.0
 )
 
-// The partition keys of the tokens table spread over partitions, whoever the users are.
+// The partition keys of the tokens table spread over partitions, for any users.
 // DynamoDB hashes a key in a way that it does not publish; here that is SHA-256. The names are
 // as alike as names get.
 func spread(subjects, partitions int, weight func(rank int) float64) (fullest float64) {

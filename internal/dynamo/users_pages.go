@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// A page reads as many items for each user that it wants: besides users the table has
+	// A page reads as many items for each user that it wants: next to users the table has
 	// their ids and, in a flood of wrong passwords, counters.
 	itemsForUser = 3
 	// maxPageScans bounds what one page costs while the table is full of counters.

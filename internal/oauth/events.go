@@ -206,7 +206,7 @@ func eventsOf(c Claims) (map[string]Claims, error) {
 }
 
 // userOf is the sub of the user that an event is about: Apple's is a member of the event;
-// RISC has a subject there, the Shared Signals Framework has sub_id beside the events (RFC
+// RISC has a subject there, the Shared Signals Framework has sub_id next to the events (RFC
 // 9493), and the rest is sub. A user of another issuer is not this issuer's to end.
 func (i TrustedIssuer) userOf(c Claims, event Claims) (sub string, ok bool) {
 	if _, apple := c.Text("events"); apple {

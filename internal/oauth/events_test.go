@@ -276,7 +276,7 @@ func TestEventsInAnOutage(t *testing.T) {
 	}
 }
 
-// Users of fob have no events: nothing that a login of theirs reads is as old as an event.
+// Users of fob have no events: nothing that their logins read is as old as an event.
 func TestEventSettings(t *testing.T) {
 	i := someIssuer()
 	i.Events = true

@@ -87,7 +87,7 @@ func TestOwnUsersAreAsked(t *testing.T) {
 	})
 }
 
-// Whoever answers nothing says nothing of a password.
+// An answer without a verdict says nothing of a password.
 func TestOwnUsersAreDown(t *testing.T) {
 	bothWays(t, func(t *testing.T, keep bool) {
 		w, own := newOwnWorld(t, keep)

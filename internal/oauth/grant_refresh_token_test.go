@@ -90,7 +90,7 @@ func TestTokenBeforeThePreviousEndsTheGrant(t *testing.T) {
 	}
 }
 
-// A42: Whoever holds the check key alone can make a tag that verifies, and nothing
+// A42: Somebody who holds the check key alone can make a tag that verifies, and nothing
 // that works or ends anything.
 func TestForgedGenerationsEndNothing(t *testing.T) {
 	w := newWorld(t)

@@ -178,8 +178,8 @@ func TestSweptBetweenReadAndWrite(t *testing.T) {
 	}
 }
 
-// A84: An old copy of the table knows nothing of what was revoked since, so whoever
-// restores one raises the issuer's epoch.
+// A84: An old copy of the table knows nothing of what was revoked since, so the
+// operator who restores one raises the issuer's epoch.
 func TestRestoredTable(t *testing.T) {
 	for _, raised := range []bool{false, true} {
 		w := newWorld(t)

@@ -67,7 +67,7 @@ func TestNoOrderOfTwoPasswordsLeavesTwo(t *testing.T) {
 }
 
 // Disabled in one of two places would be disabled for ever, or not at all after the other
-// got lost: whoever is second is heard in both.
+// got lost: the second one counts in both.
 func TestNoOrderOfPasswordAndDisableLosesOne(t *testing.T) {
 	twoRegistrars(t, setPasswordTo("a newer one"), func(w *world, r registrars, u oauth.User) error {
 		return r.SetUserDisabled(w.t.Context(), u, true)

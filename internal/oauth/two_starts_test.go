@@ -131,8 +131,8 @@ func TestRingWithoutTheKey(t *testing.T) {
 	}
 }
 
-// A record may be dead by one epoch and ahead of us by another. Whoever replaces
-// it on what they know would mint a token that is dead at birth.
+// A record may be dead by one epoch and ahead of the instance by another. An
+// instance that replaces it by what it knows mints a token that is dead at birth.
 func TestDeadAndAhead(t *testing.T) {
 	w := newWorld(t)
 	ahead := newRing(t)

@@ -60,7 +60,7 @@ func (f Foreign) Check() (Checked, error) {
 	scheme, isPHC := phcScheme(h)
 	isLDAP := strings.HasPrefix(h, "{")
 	if (isPHC || isLDAP) && (f.Salt.Len() > 0 || f.Digest != "" || f.PRF != "" || f.Iterations != 0 || f.KeyBits != 0) {
-		return Checked{}, errors.New("the hash names its own kind, and there is a digest, salt or other setting beside it")
+		return Checked{}, errors.New("the hash names its own kind, and there is a digest, salt or other setting next to it")
 	}
 	switch {
 	case h == "":
@@ -70,7 +70,7 @@ func (f Foreign) Check() (Checked, error) {
 	case isLDAP:
 		return checkLDAP(h)
 	case f.Digest == "":
-		return Checked{}, errors.New("the hash does not name its kind, and there is no digest beside it")
+		return Checked{}, errors.New("the hash does not name its kind, and there is no digest next to it")
 	}
 	return f.checkNamed()
 }
@@ -197,7 +197,7 @@ func (f Foreign) checkNamed() (Checked, error) {
 		l.iterations, l.length = f.Iterations, len(digest)
 		switch {
 		case f.PRF == "" || f.Iterations == 0:
-			return Checked{}, errors.New("PBKDF2 needs prf and iterations beside it; WSO2's own are PBKDF2WithHmacSHA256 and 10000")
+			return Checked{}, errors.New("PBKDF2 needs prf and iterations next to it; WSO2's own are PBKDF2WithHmacSHA256 and 10000")
 		case !known || digests[l.digest] == nil:
 			return Checked{}, errors.New("a prf that fob does not know; it knows PBKDF2WithHmacSHA1 to PBKDF2WithHmacSHA512")
 		case f.KeyBits != 0 && f.KeyBits != 8*len(digest):

@@ -256,7 +256,7 @@ func (f *Faulty) SaveSources(ctx context.Context, u oauth.User) error {
 	return f.try(ctx, "save where a user signed in", func() error { return f.stores.Users.SaveSources(ctx, u) })
 }
 
-// unless gives nothing away beside an error.
+// unless gives nothing away next to an error.
 func unless[T any](err error, v T) T {
 	if err != nil {
 		var nothing T

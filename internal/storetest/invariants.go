@@ -34,14 +34,14 @@ func CheckInvariants(t testing.TB, tokens oauth.Tokens, subjects ...ledger.Subje
 			standing[loc] = true
 
 			// What is found at the locator must be what was listed: else the record
-			// stands under a key that is not its own.
+			// is under a key that is not its own.
 			reading, err := tokens.Read(t.Context(), loc)
 			if err != nil {
 				t.Errorf("%s: %v", describe(r), err)
 				continue
 			}
 			if d := diff(r, reading.Record); d != "" || !reading.Found {
-				t.Errorf("%s: not what stands at its locator, found %v (-listed +read):\n%s", describe(r), reading.Found, d)
+				t.Errorf("%s: not what is at its locator, found %v (-listed +read):\n%s", describe(r), reading.Found, d)
 			}
 			if r.Authorization.Subject != subject {
 				t.Errorf("%s: listed for %v", describe(r), subject)

@@ -44,7 +44,7 @@ var registryTests = []test{
 			t.Errorf("Each = %v after %d visits", err, visits)
 		}
 	}},
-	{"whoever is visited may end records", func(t *testing.T, s Stores) {
+	{"a visitor may end records", func(t *testing.T, s Stores) {
 		wantSaved(t, s, Record("ipad"), ledger.Nonce{})
 		wantSaved(t, s, Record("iphone"), ledger.Nonce{})
 		err := s.Registry.Each(t.Context(), func(r ledger.Record) error {

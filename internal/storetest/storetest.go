@@ -31,7 +31,7 @@ type Stores struct {
 	Users        oauth.Users
 	UserRegistry oauth.UserRegistry // of the same users
 
-	// Damage edits the record that stands at loc from outside, past the store, so
+	// Damage edits the record at loc from outside, past the store, so
 	// that it no longer fits its key. Its nonce stays.
 	Damage func(t *testing.T, loc bearer.Locator)
 }

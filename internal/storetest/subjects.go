@@ -99,7 +99,7 @@ func raise(t *testing.T, s Stores, subject ledger.Subject, change oauth.StateCha
 	}
 }
 
-// wantState reads the state by itself and beside a record, whether or not that
+// wantState reads the state by itself and next to a record, whether or not that
 // one is there.
 func wantState(t *testing.T, s Stores, subject ledger.Subject, want oauth.SubjectState) {
 	t.Helper()
@@ -110,7 +110,7 @@ func wantState(t *testing.T, s Stores, subject ledger.Subject, want oauth.Subjec
 		t.Fatalf("Read: %v", err)
 	}
 	if d := diff(want, got.State); d != "" {
-		t.Errorf("state beside a record (-want +got):\n%s", d)
+		t.Errorf("state next to a record (-want +got):\n%s", d)
 	}
 	state, err := s.Subjects.State(t.Context(), subject)
 	if err != nil {

@@ -38,7 +38,7 @@ var tokensTests = []test{
 		wantSaved(t, s, r, ledger.Nonce{})
 		wantStands(t, s, r)
 	}},
-	{"save makes a record only where nothing stands", func(t *testing.T, s Stores) {
+	{"save makes a record only where there is none", func(t *testing.T, s Stores) {
 		winner, loser := Record("ipad"), next(Record("ipad"))
 		wantSaved(t, s, winner, ledger.Nonce{})
 		wantLost(t, s, loser, ledger.Nonce{}, winner)
@@ -121,7 +121,7 @@ var tokensTests = []test{
 				t.Errorf("End by %s = ended %v, %v; want it refused", c.name, ended, err)
 			}
 			if d := diff(r, stands); d != "" {
-				t.Errorf("End by %s returned another record than stands (-want +got):\n%s", c.name, d)
+				t.Errorf("End by %s returned another record than is there (-want +got):\n%s", c.name, d)
 			}
 			wantStands(t, s, r)
 		}
@@ -311,7 +311,7 @@ var tokensTests = []test{
 		case saved == 1 && reading.Found && count(ends) == 0: // a write came first, so no end could
 		case saved == 0 && !reading.Found && count(ends) == crowd/2: // an end came first
 		default:
-			t.Errorf("%d saved and %d ended; stands: %v", saved, count(ends), reading.Found)
+			t.Errorf("%d saved and %d ended; found: %v", saved, count(ends), reading.Found)
 		}
 	}},
 }

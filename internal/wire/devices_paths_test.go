@@ -211,7 +211,7 @@ func TestDevicesBadInput(t *testing.T) {
 				"a broken escape": func(c *call) { c.body = "which=%zz" },
 				"JSON":            func(c *call) { c.header["Content-Type"], c.body = []string{"application/json"}, `{"which":"all"}` },
 				"no type":         func(c *call) { c.header["Content-Type"] = []string{""} },
-				"a token besides": func(c *call) { c.body += "&access_token=CANARY" },
+				"another token":   func(c *call) { c.body += "&access_token=CANARY" },
 				"which in the query": func(c *call) {
 					c.query, c.body = "which=all", ""
 				},

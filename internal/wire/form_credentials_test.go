@@ -328,7 +328,7 @@ func TestTwoSecrets(t *testing.T) {
 }
 
 // A header without a value is no credentials, like a parameter without one (N06):
-// some clients send it blank beside those in the body.
+// some clients send it blank next to those in the body.
 func TestBlankAuthorizationIsAbsent(t *testing.T) {
 	inBody := func(values ...string) func(call) call {
 		return func(c call) call {

@@ -133,7 +133,7 @@ func TestReadFormReadsNoMoreThanItMust(t *testing.T) {
 }
 
 // What is accepted says the same when it is written anew, and a header that
-// differs in its base64 alone is not accepted beside it.
+// differs in its base64 alone is not accepted next to it.
 func FuzzBasic(f *testing.F) {
 	for _, pair := range []string{"", ":", "shop:x", "sh%6Fp:%2B+", "a:b:c", "a%zz:b", "a:\xff", "\u00fc:%C3%BC", "a:b\x00"} {
 		f.Add("Basic " + base64.StdEncoding.EncodeToString([]byte(pair)))

@@ -229,7 +229,7 @@ func TestParameterWithoutValue(t *testing.T) {
 			status: 401, error: "invalid_client",
 		},
 		{
-			name:   "client_secret beside Basic is no second mechanism",
+			name:   "client_secret next to Basic is no second mechanism",
 			call:   asShop("token", "grant_type", "client_credentials", "client_secret", "", "client_assertion", ""),
 			status: 200,
 		},

@@ -139,13 +139,13 @@ func TestOnePlaceForTheToken(t *testing.T) {
 			}
 			for name, c := range map[string]call{
 				"two headers":          me("Bearer "+token, "Bearer "+token),
-				"beside Basic":         me("Bearer "+token, basic("shop", shopSecret)["Authorization"][0]),
+				"next to Basic":        me("Bearer "+token, basic("shop", shopSecret)["Authorization"][0]),
 				"joined":               me("Bearer " + token + ", Bearer " + token),
 				"a comma":              me("Bearer " + token + ","),
 				"after Digest":         me("Digest a=b, c=d,bearer " + token),
 				"after Digest, bare":   me("Digest a=b, Bearer"),
 				"after a tab":          me("Digest a=b,\tBearer\t" + token),
-				"beside Digest":        me("Digest a=b", "Bearer "+token),
+				"next to Digest":       me("Digest a=b", "Bearer "+token),
 				"in the query":         {endpoint: "me", method: "GET", query: "access_token=" + token},
 				"in the query as well": with(func(c *call) { c.query = "x=y&access_token=" + token }),
 				"escaped in the query": with(func(c *call) { c.query = "%61ccess_token=CANARY" }),

@@ -43,7 +43,7 @@ func TestLimitsOfUsers(t *testing.T) {
 			return ofUsers("PATCH", "/users/u_ada", token, `{"roles":[]}`).with("If-Match", `"`+strings.Repeat("1", length)+`"`)
 		}
 	}
-	const long = 200_000 // nothing of fob's is that long
+	const long = 200_000 // nothing that fob writes is that long
 	for _, c := range []struct {
 		what    string
 		most    func(token string) call

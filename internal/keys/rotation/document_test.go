@@ -155,7 +155,7 @@ func TestStatesOnlyMoveDown(t *testing.T) {
 				for _, before := range d.Keys() {
 					after, known := next.Key(before.KID)
 					if !known || order[after.State] < order[before.State] {
-						t.Errorf("%s key %d beside a %s one: key %d went from %s to %s", what, kid, state, before.KID, before.State, after.State)
+						t.Errorf("%s key %d next to a %s one: key %d went from %s to %s", what, kid, state, before.KID, before.State, after.State)
 					}
 				}
 				states(t, next)
@@ -194,8 +194,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A leaked key ends at once. What takes the place of an active one is a key that
-// whoever read the secret does not have.
+// A leaked key ends at once. The key that takes the place of an active one was not in the
+// secret that leaked.
 func TestRetireNow(t *testing.T) {
 	now := began.Add(time.Second) // no wait
 	for _, state := range []bearer.State{bearer.Prepublished, bearer.VerifyOnly} {
@@ -221,7 +221,7 @@ func TestRetireNow(t *testing.T) {
 		t.Error("a text that somebody else wrote was written over")
 	}
 	if _, k, err := next.Add(now); err != nil || k.KID != 5 {
-		t.Errorf("the next key: %+v, %v; want key 5, not one that lay beside the leaked one", k, err)
+		t.Errorf("the next key: %+v, %v; want key 5, not one that lay next to the leaked one", k, err)
 	}
 }
 

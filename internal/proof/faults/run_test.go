@@ -310,8 +310,8 @@ func (r *run) introspect(in *instance, token string) answer {
 		func(answer) {})
 }
 
-// signOut raises the subject's epoch. It is no endpoint yet; whoever calls it
-// tries again like a client.
+// signOut raises the subject's epoch. Its caller tries again like
+// a client.
 func (r *run) signOut(in *instance) (ok bool) {
 	r.Helper()
 	return r.signOutBy(in, func(ctx context.Context) error { return in.subjects.Raise(ctx, r.who, oauth.StateChange{}) })
