@@ -155,14 +155,19 @@ func drive(ctx context.Context, o options, s *service, say func(string, ...any))
 	go func() { wg.Wait(); close(finished) }()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for before := int64(0); ; {
+	before := int64(0)
+	progress := func() {
+		n := done.Load()
+		say("%4.0f s  %8d requests  %6d more  %d not as they should be", time.Since(began).Seconds(), n, n-before, faults.Load())
+		before = n
+	}
+	for {
 		select {
 		case <-finished:
+			progress()
 			return newResults(time.Since(began), slices.Concat(each...))
 		case <-tick.C:
-			n := done.Load()
-			say("%4.0f s  %8d requests  %6d in this second  %d not as they should be", time.Since(began).Seconds(), n, n-before, faults.Load())
-			before = n
+			progress()
 		}
 	}
 }

@@ -91,7 +91,7 @@ func TestLoad(t *testing.T) {
 			t.Errorf("no row of %s with requests and without faults", name)
 		}
 	}
-	if !strings.Contains(said, " in this second") {
+	if !strings.Contains(said, " more  0 not as they should be") {
 		t.Error("it shows no progress")
 	}
 	text, err := os.ReadFile(chart)
