@@ -16,6 +16,7 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/laptop"
+	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/ownusers"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -48,7 +49,8 @@ With --users-from a program of yours says who a name and a password are, and the
 user does not log in. docs/own-users.md has the question, the answer, and an example.
 
 Each request to an endpoint writes one line of JSON to standard error. Preflight
-requests of --cors-origin do not.`
+requests of --cors-origin do not. In memory, each event that a deployment would put on its
+event bus writes a line too ("msg":"announced").`
 
 type serveOptions struct {
 	addr           string
@@ -172,6 +174,9 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		log := laptop.NewEventLog(p.stderr)
 		defer log.Close()
 		events = slog.NewJSONHandler(visible{log}, &slog.HandlerOptions{ReplaceAttr: laptop.DropMetrics})
+	}
+	if tokens, ok := s.tokens.(*memory.Tokens); ok {
+		tokens.Follow(laptop.Announce(slog.New(events)))
 	}
 	on := s.ofLaptop()
 	on.OwnUsers, on.KeepUsers = own, o.ownUsersMode == "migrate"
