@@ -17,6 +17,7 @@ type userView struct {
 	UserID    string   `json:"user_id"`
 	Roles     []string `json:"roles"`
 	CreatedAt string   `json:"created_at" is:"time"`
+	Origin    string   `json:"origin,omitempty" is:"asked or kept, of somebody whom your own users proved"`
 
 	// From the table of tokens, for those that look there.
 	Disabled *bool `json:"disabled,omitempty"`
@@ -24,7 +25,7 @@ type userView struct {
 }
 
 func viewUser(u oauth.User) userView {
-	return userView{Username: u.Username, UserID: u.ID, Roles: orEmpty(u.Roles), CreatedAt: timestamp(u.Created)}
+	return userView{Username: u.Username, UserID: u.ID, Roles: orEmpty(u.Roles), CreatedAt: timestamp(u.Created), Origin: string(u.Origin)}
 }
 
 func listUsers(ctx context.Context, p *program, s stores) error {
@@ -86,13 +87,17 @@ func showUser(ctx context.Context, p *program, s stores, u oauth.User, flags *pf
 	view, signedIn := viewUser(u), len(standing)
 	view.Disabled, view.SignedIn = new(u.Disabled || state.Disabled), &signedIn
 	return p.print(view, func(w io.Writer) {
-		columns(w,
-			[]string{"username", view.Username},
-			[]string{"user_id", view.UserID},
-			[]string{"roles", list(view.Roles)},
-			[]string{"disabled", strconv.FormatBool(*view.Disabled)},
-			[]string{"created", view.CreatedAt},
-			[]string{"signed in", strconv.Itoa(signedIn)},
-		)
+		rows := [][]string{
+			{"username", view.Username},
+			{"user_id", view.UserID},
+			{"roles", list(view.Roles)},
+			{"disabled", strconv.FormatBool(*view.Disabled)},
+			{"created", view.CreatedAt},
+			{"signed in", strconv.Itoa(signedIn)},
+		}
+		if view.Origin != "" {
+			rows = append(rows, []string{"origin", view.Origin})
+		}
+		columns(w, rows...)
 	})
 }
