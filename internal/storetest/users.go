@@ -285,8 +285,10 @@ var usersTests = []test{
 				t.Errorf("by %d (-want +got):\n%s", limit, d)
 			}
 		}
-		if _, _, err := s.UserRegistry.UsersAfter(t.Context(), "anything", 5); err != nil {
-			t.Errorf("a position that nobody gave: %v", err)
+		for _, forged := range []string{"anything", "user#", "id#u_", "count#", "\x00", "\xff\xfe", strings.Repeat("\U0010ffff", 64), strings.Repeat("x", oauth.MaxUsername)} {
+			if _, _, err := s.UserRegistry.UsersAfter(t.Context(), forged, 5); err != nil {
+				t.Errorf("after %q: %v", forged, err)
+			}
 		}
 	}},
 	{"of many failures each counts", func(t *testing.T, s Stores) {
