@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,9 +27,17 @@ type gate struct {
 	mode  gateMode
 	calls map[string]int // by operation
 	sent  [][]byte
+	all   []madeCall
+	once  string // the operation of which the next call breaks
 }
 
 type gateMode int
+
+const (
+	open   gateMode = iota
+	broken          // every connection breaks
+	silent          // nothing is ever answered
+)
 
 func newGate(t *testing.T, endpoint string) *gate {
 	t.Helper()
@@ -63,6 +72,11 @@ func (g *gate) pass(operation string, body []byte) gateMode {
 	defer g.mu.Unlock()
 	g.calls[operation]++
 	g.sent = append(g.sent, body)
+	g.all = append(g.all, madeCall{operation, body})
+	if operation == g.once {
+		g.once = ""
+		return broken
+	}
 	return g.mode
 }
 
@@ -70,6 +84,13 @@ func (g *gate) set(mode gateMode) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.mode = mode
+}
+
+// breakNext breaks the connection of the next call of an operation.
+func (g *gate) breakNext(operation string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.once = operation
 }
 
 func (g *gate) isOpen() bool {
@@ -82,6 +103,13 @@ func (g *gate) counts() map[string]int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return maps.Clone(g.calls)
+}
+
+// made are all calls, those that met a closed gate too.
+func (g *gate) made() []madeCall {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.all)
 }
 
 func (g *gate) total() (n int) {

@@ -74,7 +74,12 @@ func runTests(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	hostPrograms = sync.OnceValues(func() (string, error) { return build(dir, runtime.GOOS, runtime.GOARCH) })
-	return m.Run()
+	code := m.Run()
+	for _, fault := range checkCalls(wholeRun(code)) {
+		fmt.Fprintln(os.Stderr, "FAIL:", fault)
+		code = 1
+	}
+	return code
 }
 
 // build puts the programs into dir. Each is called like its folder.

@@ -167,6 +167,7 @@ func (s *stage) run(t *testing.T, name string, changes ...func(*instance, map[st
 	}
 	i.function = start(t, name, environment)
 	s.running = append(s.running, i)
+	t.Cleanup(func() { s.note(i) })
 	i.awaitStart(t)
 	return i
 }
@@ -392,9 +393,3 @@ func (i *instance) introspectToken(t *testing.T, token string) answer {
 	t.Helper()
 	return i.post(t, "token", token, "client_id", demoAPI, "client_secret", demoAPISecret)
 }
-
-const (
-	open   gateMode = iota
-	broken          // every connection breaks
-	silent          // nothing is ever answered
-)
