@@ -42,7 +42,7 @@ func seed(t *testing.T, d laptop.Demo, s stores, at time.Time) seeded {
 	return readSeeded(t, s)
 }
 
-// seeded is what stands in the stores.
+// seeded is what is in the stores.
 type seeded struct {
 	clients map[ledger.ClientID]oauth.Client
 	scopes  oauth.ResourceScopes

@@ -11,7 +11,7 @@ import (
 )
 
 // An item whose write nonce somebody damaged can still be replaced and ended, and
-// only while it stands.
+// only while it is there.
 func TestDamagedNonce(t *testing.T) {
 	onEngines(t, func(t *testing.T, endpoint string) {
 		for how, wn := range map[string]types.AttributeValue{

@@ -318,7 +318,7 @@ func TestRequestsAskForConsistencyAndCapacity(t *testing.T) {
 				t.Errorf("PutItem on the condition %q", condition)
 			}
 			if r.Body["ReturnValuesOnConditionCheckFailure"] != "ALL_OLD" {
-				t.Error("PutItem does not ask what stands when the condition fails")
+				t.Error("PutItem does not ask for the item when the condition fails")
 			}
 		}
 	}

@@ -121,7 +121,7 @@ func methodOf(s storetest.Stores, name string) storetest.Method {
 	panic("no method " + name)
 }
 
-// What AWS answers to a failed condition when it was asked to return what stands.
+// The answer of AWS to a failed condition when it was asked to return the item.
 func conditionFailed(item string) answer {
 	if item != "" {
 		item = `,"Item":` + item

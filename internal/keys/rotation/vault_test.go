@@ -255,7 +255,7 @@ func TestLostReplies(t *testing.T) {
 	}
 }
 
-// The reply to the move is lost, and so is the look at what stands.
+// The reply to the move is lost, and so is the look at what is there.
 func TestInDoubt(t *testing.T) {
 	s, v := secretsManager(t)
 	d := raised(t, read(t, v))
@@ -279,7 +279,7 @@ func TestInDoubt(t *testing.T) {
 }
 
 // Somebody else moves the label between our put and our move. Whatever words
-// Secrets Manager has for that, what stands tells.
+// Secrets Manager has for that, what is there decides.
 func TestOvertaken(t *testing.T) {
 	for _, answer := range []error{nil, &keystest.Error{Status: 400, Code: "ResourceNotFoundException", Message: "no such version"}} {
 		s, v := secretsManager(t)

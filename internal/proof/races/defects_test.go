@@ -142,7 +142,7 @@ func (s overwriter) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce
 	}
 }
 
-// ender deletes what stands, whether or not it fulfils the condition when it
+// ender deletes what is there, whether or not it fulfils the condition when it
 // is deleted. If it looks, it has fulfilled it a moment before.
 type ender struct {
 	oauth.Tokens
