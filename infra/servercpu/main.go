@@ -4,13 +4,13 @@
 // against a floor: a server that parses the same form and answers a constant.
 //
 //	go run ./infra/servercpu
-//	go run ./infra/servercpu -dynamodb http://localhost:8000 -rounds 3
-//	go run ./infra/servercpu -fob bin/fob -requests 5000 returned refreshed
+//	go run ./infra/servercpu -dynamodb http://localhost:8000 -rounds 100
+//	go run ./infra/servercpu -fob bin/fob -requests 1000 returned refreshed
 //
-// It builds fob, starts both servers on one core each, and sends them the same requests
-// in turn, over connections that stay open. A figure is the median of the rounds. It is
-// user and system time of the server's process alone, without the client, so it depends
-// little on what else the machine does.
+// It builds fob, starts both servers on one core each, with the garbage collector as the
+// template sets it, and sends them the same requests in turn, over connections that stay
+// open. A figure is user and system time of the server's process alone, in the round in
+// which it was least: what else the machine does can only add to it.
 package main
 
 import (
@@ -53,8 +53,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("servercpu", flag.ContinueOnError)
 	flags.StringVar(&o.program, "fob", "", "`file` of fob to measure (default: build it)")
 	flags.StringVar(&o.dynamodb, "dynamodb", "", "`URL` of a DynamoDB engine for fob serve (default: memory)")
-	flags.IntVar(&o.requests, "requests", 4000, "`number` of requests of each kind in a round")
-	flags.IntVar(&o.rounds, "rounds", 7, "`number` of rounds")
+	flags.IntVar(&o.requests, "requests", 250, "`number` of requests of each kind in a round")
+	flags.IntVar(&o.rounds, "rounds", 40, "`number` of rounds")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -139,15 +139,10 @@ func report(out io.Writer, verbs []verb, spent []figures) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	_, _ = fmt.Fprintln(table, "request\tfloor, µs\tfob, µs\ttimes the floor\t")
 	for n, v := range verbs {
-		floor, fob := median(spent[n].floor), median(spent[n].fob)
+		floor, fob := slices.Min(spent[n].floor), slices.Min(spent[n].fob)
 		_, _ = fmt.Fprintf(table, "%s\t%.1f\t%.1f\t%.2f\t\n", v.name, micros(floor), micros(fob), micros(fob)/micros(floor))
 	}
 	return table.Flush()
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-func median(all []time.Duration) time.Duration {
-	slices.Sort(all)
-	return all[len(all)/2]
-}

@@ -37,10 +37,11 @@ type server struct {
 	service service
 }
 
-// start starts a program that prints a service when it is ready. It gets one core.
+// start starts a program that prints a service when it is ready, with what the template
+// sets for all functions.
 func start(ctx context.Context, program string, args ...string) (*server, error) {
 	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // fob, and this program
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	cmd.Env = append([]string{"GOGC=400", "GOMAXPROCS=1"}, os.Environ()...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
