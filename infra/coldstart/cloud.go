@@ -83,7 +83,7 @@ func (c *cloud) close() { _ = c.server.Close() }
 // environment is what the template gives to the functions, and what Lambda adds.
 func (c *cloud) environment() []string {
 	env := []string{
-		"GOMAXPROCS=1", "AWS_REGION=eu-central-1", "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local",
+		"GOMAXPROCS=1", "GOGC=400", "AWS_REGION=eu-central-1", "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local",
 		"AWS_ENDPOINT_URL_DYNAMODB=" + c.url, "AWS_ENDPOINT_URL_SECRETS_MANAGER=" + c.url,
 		"FOB_TOKENS_TABLE=tokens", "FOB_CLIENTS_TABLE=clients", "FOB_USERS_TABLE=users",
 		"FOB_CHECK_SECRET=" + checkARN, "FOB_MINT_SECRET=" + mintARN,

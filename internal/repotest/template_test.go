@@ -41,8 +41,8 @@ var variables = map[string]any{
 	"AWS_ENDPOINT_URL_LAMBDA": "", // the same
 }
 
-// processorsVariable is read by the Go runtime (decision 88).
-const processorsVariable = "GOMAXPROCS"
+// These are read by the Go runtime (decisions 88 and 86).
+const processorsVariable, garbageVariable = "GOMAXPROCS", "GOGC"
 
 // deploymentOf is the ARN of what SAM makes to deploy a function.
 func deploymentOf(function string) any {
@@ -256,7 +256,7 @@ func (c *checker) environment(name string, got map[string]any, read any) {
 			c.fault("%s: package config names no variables: %v", name, err)
 		}
 	}
-	want := map[string]any{endpointVariable: "", processorsVariable: "1"}
+	want := map[string]any{endpointVariable: "", processorsVariable: "1", garbageVariable: "400"}
 	shared, err := variablesOf(new(config.Base))
 	if err != nil {
 		c.fault("package config: %v", err)
