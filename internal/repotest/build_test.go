@@ -102,7 +102,7 @@ func TestSAMLocalEnvironment(t *testing.T) {
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{endpointVariable, "FOB_CLIENTS_TABLE", "FOB_KEYS_FILE", "FOB_TOKENS_TABLE", "FOB_USERS_TABLE"}
+	want := []string{endpointVariable, "FOB_CLIENTS_TABLE", "FOB_EVENT_BUS", "FOB_KEYS_FILE", "FOB_TOKENS_TABLE", "FOB_USERS_TABLE"}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(got.Parameters))); diff != "" {
 		t.Errorf("variables (-want +got):\n%s", diff)
 	}
