@@ -40,7 +40,7 @@ func TestInvoke(t *testing.T) {
 				if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o700); err != nil {
 					t.Fatal(err)
 				}
-				if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o700); err != nil { //nolint:gosec // programs
+				if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o700); err != nil {
 					t.Fatal(err)
 				}
 			}
