@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"sync"
 
 	"github.com/fob-oauth/fob/internal/oauth"
 )
@@ -15,6 +16,8 @@ type Assertions struct {
 	Err      error // of all of them, unless nil
 
 	Expected oauth.Expectation // of the latest
+
+	mu sync.Mutex // of what Verify writes: two requests at once may call it
 }
 
 // CheckKeys implements oauth.Assertions.
@@ -22,8 +25,10 @@ func (*Assertions) CheckKeys(string, []string) error { return nil }
 
 // Verify implements oauth.Assertions. It compares iss, and aud and a nonce if there are any.
 func (a *Assertions) Verify(ctx context.Context, token string, find oauth.FindSigner, expect oauth.Expectation) (oauth.Claims, error) {
+	a.mu.Lock()
 	a.Verified++
 	a.Expected = expect
+	a.mu.Unlock()
 	if a.Err != nil {
 		return oauth.Claims{}, a.Err
 	}
