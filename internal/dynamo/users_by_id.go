@@ -34,22 +34,53 @@ func (u *Users) UserByID(ctx context.Context, id string) (oauth.User, bool, erro
 	return user, true, nil
 }
 
-// saveID writes the item of the id of a new user.
+// saveID writes the item of the id of a new user. It returns oauth.ErrConflict if there is
+// a user of that id with another name. Of two at once both may be made.
 func (u *Users) saveID(ctx context.Context, user oauth.User) error {
+	const doing, update, condition = "save a user's id", "SET #user = :user", "attribute_not_exists(#user) OR #user = :seen"
 	key, ok := userIDKey(user.ID)
 	if !ok {
 		return errors.New("save a user: the id is longer than a key or not UTF-8")
 	}
-	const update = "SET #user = :user"
-	_, err := call(ctx, u.table.name, "save a user's id", u.table.db.UpdateItem, &dynamodb.UpdateItemInput{
-		TableName:                 &u.table.name,
-		Key:                       key,
-		UpdateExpression:          aws.String(update),
-		ExpressionAttributeNames:  names(update),
-		ExpressionAttributeValues: item{":user": userKey(user.Username)[partitionKey]},
-		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
-	})
-	return err
+	own := userKey(user.Username)[partitionKey]
+	// The second time for an item that was left over.
+	for seen := own; ; {
+		_, err := call(ctx, u.table.name, doing, u.table.db.UpdateItem, &dynamodb.UpdateItemInput{
+			TableName:                           &u.table.name,
+			Key:                                 key,
+			UpdateExpression:                    aws.String(update),
+			ConditionExpression:                 aws.String(condition),
+			ExpressionAttributeNames:            names(update, condition),
+			ExpressionAttributeValues:           item{":user": own, ":seen": seen},
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+			ReturnConsumedCapacity:              types.ReturnConsumedCapacityTotal,
+		})
+		there, failed := conflict(err)
+		if !failed {
+			return err
+		}
+		of, err := decodeUserID(there)
+		if err != nil {
+			return oauth.Unavailable(doing, err)
+		}
+		users, err := u.table.batchGet(ctx, doing, of)
+		if err != nil {
+			return err
+		}
+		if it := users[0]; it != nil {
+			other, err := decodeUser(it)
+			if err != nil {
+				return oauth.Unavailable(doing, err)
+			}
+			if other.ID == user.ID {
+				return oauth.ErrConflict
+			}
+		}
+		if seen != own {
+			return oauth.ErrConflict // somebody else was faster
+		}
+		seen = of[partitionKey]
+	}
 }
 
 // forgetID deletes the item of a user's id, unless it is of a user with another name.

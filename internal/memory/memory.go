@@ -40,6 +40,7 @@ type table[K cmp.Ordered, V any] struct {
 	rows    map[K]V
 	version func(*V) *uint64
 	clone   func(V) V
+	taken   func(V) bool // whether another row keeps a new value out; nil if none can
 }
 
 func newTable[K cmp.Ordered, V any](version func(*V) *uint64, clone func(V) V) *table[K, V] {
@@ -60,7 +61,8 @@ func (t *table[K, V]) save(ctx context.Context, doing string, key K, v V) (saved
 	conflict := false
 	err = t.do(ctx, doing, func() {
 		there, version := t.rows[key], t.version(&v)
-		if conflict = *t.version(&there) != *version; conflict {
+		conflict = *t.version(&there) != *version || *version == 0 && t.taken != nil && t.taken(v)
+		if conflict {
 			return
 		}
 		*version = oauth.NextVersion(*version, time.Now())

@@ -22,10 +22,19 @@ var (
 
 // NewUsers returns an empty store.
 func NewUsers() *Users {
-	return &Users{
+	u := &Users{
 		users:    newTable[string](func(u *oauth.User) *uint64 { return &u.Version }, copyUser),
 		counters: map[oauth.CounterKey]oauth.Counter{},
 	}
+	u.users.taken = func(user oauth.User) bool {
+		for name, there := range u.users.rows {
+			if there.ID == user.ID && name != user.Username {
+				return true
+			}
+		}
+		return false
+	}
+	return u
 }
 
 // Login implements oauth.Users.

@@ -112,11 +112,6 @@ func (g passwordGrant) owner(ctx context.Context, client Client, now int64) (Use
 		}
 		return User{}, errWrongPassword()
 	}
-	if a.counted > 0 {
-		if err := g.users.ClearFailures(ctx, a.counters[0].Key); err != nil {
-			return User{}, err
-		}
-	}
 	user, unsaved := c.user.seenAt(g.source, now)
 	switch {
 	case c.save != nil:
@@ -126,6 +121,11 @@ func (g passwordGrant) owner(ctx context.Context, client Client, now int64) (Use
 	case unsaved:
 		// If that fails, the login goes on, and the next one tries again.
 		_ = g.users.SaveSources(ctx, user)
+	}
+	if a.counted > 0 {
+		if err := g.users.ClearFailures(ctx, a.counters[0].Key); err != nil {
+			return User{}, err
+		}
 	}
 	return user, nil
 }

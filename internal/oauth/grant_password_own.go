@@ -96,13 +96,38 @@ func (g passwordGrant) checkOwn(ctx context.Context, client Client, a attempt, n
 		switch {
 		case err == nil:
 			return saved, nil
-		case !found && !errors.Is(err, ErrConflict):
-			return User{}, err // else a back end would not find who is signed in
+		case found:
+			// The login goes on, and the next one tries again. The version is the one that
+			// was read, so a change since is found out.
+			return u, nil
+		case errors.Is(err, ErrConflict):
+			return g.whoWasFirst(ctx, u, a, now)
 		}
-		// The login goes on, and the next one tries again. The version is the one that was
-		// read, zero where another login was first, so a change since is found out.
-		return u, nil
+		return User{}, err // else a back end would not find who is signed in
 	}}, nil
+}
+
+// whoWasFirst is what a login of u gets where somebody has the name or the id already. An id
+// has one name: under a second one, a password and roles that were taken away under the
+// first would serve again.
+func (g passwordGrant) whoWasFirst(ctx context.Context, u User, a attempt, now int64) (User, error) {
+	login, err := g.users.Login(ctx, u.Username)
+	if err != nil {
+		return User{}, err
+	}
+	why := ReasonOtherName
+	switch {
+	case login.Found && login.User.ID == u.ID:
+		// Another login of the same person. The version is zero, so a change since is found out.
+		return u, nil
+	case login.Found:
+		why = ReasonOtherID
+	}
+	EventOf(ctx).Reason = why
+	if err := g.users.CountFailure(ctx, now, a.counters...); err != nil {
+		return User{}, err
+	}
+	return User{}, errWrongPassword()
 }
 
 // maxWhole is how many bytes of a password bcrypt compares, which most systems have.

@@ -180,25 +180,6 @@ func TestOwnUsersRefused(t *testing.T) {
 	})
 }
 
-// A name is handed on: the tokens of the person before must end first, and nobody takes
-// the place of a user of fob.
-func TestANameHasOneID(t *testing.T) {
-	w, own := newOwnWorld(t, false)
-	before := w.login("app", "ann", "read device_phone")
-	own.people["ann"] = oauth.OwnUser{ID: "99", Username: "ann"}
-	own.people["bob"] = oauth.OwnUser{ID: "bob", Username: "bob"}
-	bob := w.user("bob")
-	w.refusedFor(oauth.ReasonOtherID, "ann", oauthtest.Password("ann"))
-	w.refusedFor(oauth.ReasonOtherID, "bob", oauthtest.Password("bob"))
-	if now := w.user("bob"); now.ID != bob.ID || !now.PasswordHash.Equal(bob.PasswordHash) {
-		t.Error("the user of fob is another")
-	}
-	w.must(w.userRegistrar().RemoveUser(t.Context(), w.user("ann")))
-	after := w.login("app", "ann", "read device_phone")
-	w.wantActive("api", before.AccessToken, false)
-	w.wantActive("api", after.AccessToken, true)
-}
-
 // Somebody who was removed here is still known there.
 func TestRemovedOwnUsersStayAway(t *testing.T) {
 	bothWays(t, func(t *testing.T, keep bool) {

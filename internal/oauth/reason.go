@@ -42,11 +42,12 @@ const (
 
 // Why a login with a password was refused.
 const (
-	ReasonPassword  Reason = "password"  // the name or the password is wrong
-	ReasonAssertion Reason = "assertion" // the token of another issuer is not accepted; see Event.Refusal
-	ReasonSpelling  Reason = "spelling"  // the team's own users call that person by another name
-	ReasonOtherID   Reason = "other_id"  // the name is of another person than the last time, or of a user of fob
-	ReasonThrottled Reason = "throttled" // too many wrong ones before; the password decided nothing
+	ReasonPassword  Reason = "password"   // the name or the password is wrong
+	ReasonAssertion Reason = "assertion"  // the token of another issuer is not accepted; see Event.Refusal
+	ReasonSpelling  Reason = "spelling"   // the team's own users call that person by another name
+	ReasonOtherID   Reason = "other_id"   // the name is of another person than the last time, or of a user of fob
+	ReasonOtherName Reason = "other_name" // the team's own users gave that person another name
+	ReasonThrottled Reason = "throttled"  // too many wrong ones before; the password decided nothing
 )
 
 // inactive is the answer for a token that says nothing here, with the reason for the

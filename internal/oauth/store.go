@@ -199,9 +199,9 @@ type Users interface {
 	// ClearFailures forgets a counter.
 	ClearFailures(ctx context.Context, counter CounterKey) error
 
-	// SaveUser creates u if u.Version is zero and no such name exists, or
-	// replaces the user of that very Version. It returns u with its new Version,
-	// see NextVersion, or ErrConflict.
+	// SaveUser creates u if u.Version is zero and neither such a name nor a user of that
+	// ID exists, or replaces the user of that very Version. It returns u with its new
+	// Version, see NextVersion, or ErrConflict.
 	SaveUser(ctx context.Context, u User) (User, error)
 
 	// SaveSources replaces the Sources of the user of u's Username, ID and Version, which

@@ -243,6 +243,12 @@ var usersTests = []test{
 		}
 		saveUser(t, s, with("ann", "u_next"))
 		wantNobody("u_ann")
+		wantUserConflict(t, s, with("anna", "u_next")) // an id has one name, and one that was left over none
+		if got, _, err := s.UserRegistry.UserByID(t.Context(), "u_next"); err != nil || got.Username != "ann" {
+			t.Errorf("the id leads to %q, %v", got.Username, err)
+		}
+		saveUser(t, s, with("cyd", "u_late"))
+		wantUserConflict(t, s, with("dan", "u_late"))
 	}},
 	{"pages hold each user once", func(t *testing.T, s Stores) {
 		if page, next, err := s.UserRegistry.UsersAfter(t.Context(), "", 5); len(page) > 0 || next != "" || err != nil {
@@ -317,7 +323,7 @@ const late = 4_000_000_000
 func testUser(name string) oauth.User {
 	return oauth.User{
 		Username:     name,
-		ID:           "u_fixture",
+		ID:           "u_" + name,
 		PasswordHash: secret.New("$fixture$of no password"),
 		Roles:        []string{"operator", "root"},
 		Disabled:     true,
