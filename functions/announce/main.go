@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
-	awseventbridge "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 
 	"github.com/fob-oauth/fob/internal/compose"
 	"github.com/fob-oauth/fob/internal/config"
@@ -37,5 +36,9 @@ func newAnnouncer(o wire.Options) (*eventbridge.Announcer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &eventbridge.Announcer{Client: awseventbridge.NewFromConfig(cfg), Bus: c.Bus, Options: o}, nil
+	client, err := eventbridge.NewClient(cfg, c.Bus)
+	if err != nil {
+		return nil, err
+	}
+	return &eventbridge.Announcer{Client: client, Bus: c.Bus, Options: o}, nil
 }

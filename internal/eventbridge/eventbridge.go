@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
@@ -30,6 +31,16 @@ const Source = "fob"
 
 // maxEntries is EventBridge's limit for one call.
 const maxEntries = 10
+
+// NewClient returns a client for the bus of that ARN, which may be in another Region than
+// the function: EventBridge takes events for a bus only in the bus's own Region.
+func NewClient(cfg aws.Config, bus string) (*eventbridge.Client, error) {
+	of, err := arn.Parse(bus)
+	if err != nil {
+		return nil, fmt.Errorf("read the ARN of the event bus: %w", err)
+	}
+	return eventbridge.NewFromConfig(cfg, func(o *eventbridge.Options) { o.Region = of.Region }), nil
+}
 
 // Announcer announces batches of the stream.
 type Announcer struct {

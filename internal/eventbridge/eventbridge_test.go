@@ -274,3 +274,17 @@ func TestNoTimeLeft(t *testing.T) {
 		t.Errorf("%v, %v, %v", done, err, ctx.Err())
 	}
 }
+
+// EventBridge refuses an event for a bus of another Region than the one that is asked.
+func TestTheRegionIsThatOfTheBus(t *testing.T) {
+	client, err := eventbridge.NewClient(aws.Config{Region: "us-east-1"}, bus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if region := client.Options().Region; region != "eu-central-1" {
+		t.Errorf("asks in %s for %s", region, bus)
+	}
+	if _, err := eventbridge.NewClient(aws.Config{Region: "us-east-1"}, "people"); err == nil {
+		t.Error("a name is an ARN")
+	}
+}
