@@ -60,6 +60,8 @@ func statistic(t *testing.T, m metric, points datapoints) (float64, bool) {
 			sum += v
 		}
 		return sum, true
+	case "SampleCount":
+		return float64(len(values)), true
 	case "Maximum":
 		return values[len(values)-1], true
 	case "p95":

@@ -52,6 +52,8 @@ func TestAlarmsRing(t *testing.T) {
 		{"EventsFaults", []datapoints{p.times(2, p.eventsDown)}, []datapoints{p.times(3, p.eventsDown)}},
 		{"AnnounceLate", []datapoints{aws("AWS/Lambda IteratorAge AnnounceFunction", 600_000)}, []datapoints{aws("AWS/Lambda IteratorAge AnnounceFunction", 600_001)}},
 		{"AnnounceFailed", []datapoints{aws("AWS/SQS ApproximateNumberOfMessagesVisible AnnounceFailures.QueueName", 0)}, []datapoints{aws("AWS/SQS ApproximateNumberOfMessagesVisible AnnounceFailures.QueueName", 1)}},
+		{"AnnounceFailed", []datapoints{aws("AWS/Lambda DroppedEventCount "+mappingOfTokens, 0)}, []datapoints{aws("AWS/Lambda DroppedEventCount "+mappingOfTokens, 1)}},
+		{"AnnounceStopped", []datapoints{aws("AWS/Lambda PolledEventCount "+mappingOfTokens, 0), quiet, quiet}, []datapoints{quiet, quiet, quiet}},
 		{"AnnounceFailed", []datapoints{p.announce(true)}, []datapoints{p.announce(false)}},
 		{"Tampered", []datapoints{p.introspect(false)}, []datapoints{p.introspect(true)}},
 		{"Replayed", []datapoints{p.refresh(2, 0)}, []datapoints{p.replay()}},
@@ -167,7 +169,7 @@ func (p *printer) keyAge(days int) datapoints {
 }
 
 // rings says whether an alarm rings after these periods: whether enough of the latest ones
-// are above its threshold.
+// are past its threshold.
 func rings(t *testing.T, tmpl template, alarm any, periods []datapoints) bool {
 	t.Helper()
 	properties := at(alarm, "Properties")
@@ -181,15 +183,19 @@ func rings(t *testing.T, tmpl template, alarm any, periods []datapoints) bool {
 	if parameter, ok := at(properties, "Threshold").(ref); ok {
 		threshold, fixed = at(tmpl.Parameters[string(parameter)], "Default").(int)
 	}
-	if !fixed || of == 0 || at(properties, "ComparisonOperator") != "GreaterThanThreshold" {
+	below := at(properties, "ComparisonOperator") == "LessThanThreshold"
+	if !fixed || of == 0 || !below && at(properties, "ComparisonOperator") != "GreaterThanThreshold" {
 		t.Fatalf("an alarm that this test cannot read: %v", slices.Sorted(maps.Keys(properties.(map[string]any))))
 	}
-	above := 0
+	past := 0
 	for _, period := range periods[max(0, len(periods)-of):] {
 		value, found := valueOf(t, properties, period)
-		if found && value > float64(threshold) {
-			above++
+		switch {
+		case !found && at(properties, "TreatMissingData") == "breaching",
+			found && below && value < float64(threshold),
+			found && !below && value > float64(threshold):
+			past++
 		}
 	}
-	return above >= need
+	return past >= need
 }

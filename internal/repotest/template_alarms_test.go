@@ -15,6 +15,7 @@ var awsMetrics = map[string]string{
 	"AWS/ApiGateway 5xx": "ApiId", "AWS/ApiGateway Count": "ApiId", "AWS/ApiGateway Latency": "ApiId", "AWS/ApiGateway 4xx": "ApiId",
 	"AWS/Lambda ConcurrentExecutions": "FunctionName",
 	"AWS/Lambda Errors":               "FunctionName", "AWS/Lambda Invocations": "FunctionName", "AWS/Lambda Throttles": "FunctionName",
+	"AWS/Lambda PolledEventCount": "EventSourceMappingUUID", "AWS/Lambda DroppedEventCount": "EventSourceMappingUUID",
 	"AWS/Lambda IteratorAge": "FunctionName", "AWS/SQS ApproximateNumberOfMessagesVisible": "QueueName",
 	"AWS/DynamoDB ReadThrottleEvents": "TableName", "AWS/DynamoDB WriteThrottleEvents": "TableName",
 }
@@ -27,6 +28,7 @@ func (c *checker) alarms(t *testing.T) {
 		c.fault("no alarms")
 	}
 	metrics := 0
+	counted := map[string]map[string]bool{}
 	for name, alarm := range all {
 		watched := watchedBy(alarm)
 		metrics += len(watched)
@@ -35,16 +37,25 @@ func (c *checker) alarms(t *testing.T) {
 		}
 		for _, m := range watched {
 			c.watched(name, m)
+			for _, d := range m.dimensions {
+				watchedIn(counted, fmt.Sprint(m.name), fmt.Sprint(at(d, "Value")))
+			}
 		}
+		c.computed(name, alarm)
 		condition := "HasAlarms"
 		if strings.HasPrefix(name, "Announce") {
 			condition = "HasEventBusAndAlarms"
 		}
 		c.same(name+": Condition", at(alarm, "Condition"), condition)
 		c.same(name+": AlarmActions", at(alarm, "Properties", "AlarmActions"), fn{"If", []any{"HasAlarmTopic", []any{ref("AlarmTopicArn")}, ref("AWS::NoValue")}})
-		c.same(name+": TreatMissingData", at(alarm, "Properties", "TreatMissingData"), "notBreaching")
+		missing := "notBreaching"
+		if name == "AnnounceStopped" { // no data is what it is about
+			missing = "breaching"
+		}
+		c.same(name+": TreatMissingData", at(alarm, "Properties", "TreatMissingData"), missing)
 	}
 	c.covered(all)
+	c.linesWatched("alarms", counted)
 	c.advice(readText(t, "../../docs/runbook.md"))
 	c.turnedAway()
 	// CloudWatch charges $0.10 a month for each metric that an alarm looks at.
@@ -112,6 +123,10 @@ func (c *checker) watched(alarm string, m metric) {
 		return
 	}
 	value, _ := at(m.dimensions[0], "Value").(ref)
+	if want == "EventSourceMappingUUID" {
+		c.same(alarm+": mapping", value, ref(mappingOfTokens))
+		return
+	}
 	if queue, ok := at(m.dimensions[0], "Value").(getAtt); ok && want == "QueueName" { // !Ref is its URL
 		name, _, _ := strings.Cut(string(queue), ".")
 		value = ref(name)
@@ -126,7 +141,7 @@ func (c *checker) covered(alarms map[string]any) {
 	for alarm, except := range map[string][]string{
 		// The authorizer says 401 by an error, and so has an alarm of its own on what is one. A
 		// trial that fails stops the deployment.
-		// If announce fails, its records become old: AnnounceLate.
+		// If announce fails, its records become old: AnnounceLate. If it is not called: AnnounceStopped.
 		"FunctionFaults": {"AuthorizerFunction", "TrialFunction", "AnnounceFunction"},
 		// No concurrency is reserved for them.
 		"FunctionThrottles": {"MetadataFunction", "MeFunction", "TrialFunction", "AnnounceFunction"},

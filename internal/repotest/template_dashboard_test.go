@@ -40,6 +40,7 @@ func (c *checker) dashboard(t *testing.T) {
 	counted := logFields(t)
 	resource := regexp.MustCompile(`^\$\{(\w+)\}$`)
 	metrics := 0
+	watched := map[string]map[string]bool{}
 	for i, w := range body.Widgets {
 		title := w.Properties.Title
 		if !strings.HasPrefix(title, fmt.Sprint(i+1, ". ")) || w.Properties.Region != "${AWS::Region}" || w.X+w.Width > 24 {
@@ -62,10 +63,12 @@ func (c *checker) dashboard(t *testing.T) {
 			if m[2] == "TableName" {
 				of[1] += "Table"
 			}
+			watchedIn(watched, fmt.Sprint(m[1]), of[1])
 			c.watched("Dashboard: "+title, metric{namespace: m[0], name: m[1], dimensions: []any{map[string]any{"Name": m[2], "Value": ref(of[1])}}})
 		}
 		for _, m := range regexp.MustCompile(`SOURCE '\$\{(\w+)\}'`).FindAllStringSubmatch(w.Properties.Query, -1) {
 			c.same("Dashboard: "+m[1], at(c.Resources[m[1]], "Type"), "AWS::Logs::LogGroup")
+			watchedIn(watched, "logs", strings.TrimSuffix(m[1], "Logs")+"Function")
 		}
 		if w.Type == "log" {
 			_, filter, _ := strings.Cut(w.Properties.Query, " | filter ")
@@ -76,6 +79,7 @@ func (c *checker) dashboard(t *testing.T) {
 			}
 		}
 	}
+	c.linesWatched("graphs", watched)
 	// More than 50 make it a dashboard that is paid for.
 	if metrics == 0 || metrics > 50 {
 		c.fault("Dashboard: %d metrics", metrics)

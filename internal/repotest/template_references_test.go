@@ -45,7 +45,7 @@ func (c *checker) references() {
 		used[name] = true
 		_, resource := c.Resources[name]
 		_, parameter := c.Parameters[name]
-		ofSAM := name == "ServerlessDeploymentApplication" || strings.HasSuffix(name, "FunctionDeploymentGroup")
+		ofSAM := name == "ServerlessDeploymentApplication" || name == mappingOfTokens || strings.HasSuffix(name, "FunctionDeploymentGroup")
 		if !resource && !parameter && !ofSAM && !strings.HasPrefix(name, "AWS::") {
 			c.fault("a reference to %s, which is neither resource nor parameter", name)
 		}

@@ -10,6 +10,9 @@ import (
 	"testing"
 )
 
+// mappingOfTokens is what SAM calls the event source: the function and the event.
+const mappingOfTokens = "AnnounceFunctionTokens"
+
 // streamOfTokens is the event source of functions/announce. The age is half of the 24 hours
 // that a stream keeps a record: after it somebody can still read what was given up.
 var streamOfTokens = map[string]any{
@@ -23,6 +26,7 @@ var streamOfTokens = map[string]any{
 		"BisectBatchOnFunctionError":     true,
 		"MaximumRecordAgeInSeconds":      43200,
 		"DestinationConfig":              map[string]any{"OnFailure": map[string]any{"Type": "SQS", "Destination": getAtt("AnnounceFailures.Arn")}},
+		"MetricsConfig":                  fn{"If", []any{"HasAlarms", map[string]any{"Metrics": []any{"EventCount"}}, ref("AWS::NoValue")}},
 		"FilterCriteria": map[string]any{"Filters": []any{
 			map[string]any{"Pattern": `{"eventName":["INSERT"],"dynamodb":{"NewImage":{"kd":{"S":["user"]}}}}`},
 			map[string]any{"Pattern": `{"eventName":["REMOVE"],"dynamodb":{"OldImage":{"kd":{"S":["user"]}}}}`},
