@@ -2,7 +2,7 @@
 // the same string again of the same [Name] and [RID]; [CheckRing.Open] verifies one
 // before anything is read, and gives the [Locator] and the [Hash] to compare.
 // [ParseMintRing] and [ParseCheckRing] come first: without the mint keys, or without
-// the item, no string can be made.
+// the item, no string can be made. [MintRing.SealJWT] makes a JWT of what Seal takes.
 //
 // The package is pure: no clock, no store, no randomness. It does not judge expiry,
 // since a revocation accepts a token whose time has passed, and knows nothing of epochs
@@ -50,8 +50,8 @@ func (k Kind) prefix() string {
 }
 
 // A Bearer is the string as the client holds it. It is never stored and never logged;
-// see [secret.Text]. Behind fob_at_ or fob_rt_ it is base64url without padding of 99
-// bytes:
+// see [secret.Text]. It is a JWT, or opaque. An opaque one is, behind fob_at_ or fob_rt_,
+// base64url without padding of 99 bytes:
 //
 //	version 1 | kid 1 | expiry 5 | subject 16 | client 8 | authorization 16 | generation 4 | secret 32 | tag 16
 //
@@ -97,6 +97,7 @@ type Token struct {
 	Hash Hash
 
 	secret *[32]byte // a pointer, so that a Token printed by mistake does not show it
+	signed bool      // it is a JWT
 }
 
 var (
@@ -145,6 +146,12 @@ func parse(text string) (Token, []byte, bool) {
 	if err != nil || len(raw) != rawLen || encoding.EncodeToString(raw) != body || raw[0] != version {
 		return Token{}, nil, false
 	}
+	t.read(raw)
+	return t, raw, true
+}
+
+// read is the inverse of appendUntagged.
+func (t *Token) read(raw []byte) {
 	rest := raw[1:]
 	next := func(n int) []byte {
 		b := rest[:n]
@@ -158,7 +165,6 @@ func parse(text string) (Token, []byte, bool) {
 	copy(t.Locator.Authorization[:], next(16))
 	t.Generation = binary.BigEndian.Uint32(next(4))
 	t.secret = (*[32]byte)(next(32))
-	return t, raw, true
 }
 
 // appendUntagged writes all bytes before the tag.
@@ -184,6 +190,7 @@ type CheckRing struct {
 	activeSince int64 // Unix seconds; zero if the secret does not say
 	states      map[uint8]State
 	keys        map[uint8]key
+	verifying   map[uint8]*verifying
 }
 
 // IssuerEpoch is the deployment's kill switch: what was issued under a lower one
@@ -203,13 +210,13 @@ func (r *CheckRing) Verifies(kid uint8) bool {
 	return known && s != Retired
 }
 
-// Open verifies form and tag of a bearer in constant time. Its errors are
+// Open verifies form and tag of a bearer in constant time, or the signature of a JWT. Its errors are
 // ErrInvalid, ErrRetiredKey and ErrUnknownKey; all return the zero Token. Expiry is
 // left to the caller.
 func (r *CheckRing) Open(b Bearer) (Token, error) {
 	t, raw, ok := parse(b.Reveal())
 	if !ok {
-		return Token{}, ErrInvalid
+		return r.openJWT(b.Reveal())
 	}
 	if !r.Knows(t.KID) {
 		return Token{}, ErrUnknownKey
@@ -238,7 +245,8 @@ func (r *CheckRing) tag(kind Kind, kid uint8, untagged []byte) []byte {
 // it.
 type MintRing struct {
 	*CheckRing
-	mint map[uint8]key
+	mint    map[uint8]key
+	signing map[uint8]signing
 }
 
 // ActiveKID is the key id for new tokens.
@@ -256,7 +264,7 @@ func (r *MintRing) Written(at int64) *MintRing {
 	}
 	check := *r.CheckRing
 	check.activeSince = at
-	return &MintRing{CheckRing: &check, mint: r.mint}
+	return &MintRing{CheckRing: &check, mint: r.mint, signing: r.signing}
 }
 
 // Seal makes the bearer of a Name within the item rid, and the Hash that the
@@ -264,7 +272,7 @@ func (r *MintRing) Written(at int64) *MintRing {
 // cannot make tokens under n.KID.
 func (r *MintRing) Seal(n Name, rid RID) (Bearer, Hash, bool) {
 	mintKey, ok := r.mint[n.KID]
-	if !ok || !r.Verifies(n.KID) || n.Expiry < 0 || n.Expiry > MaxExpiry {
+	if !ok || !r.Verifies(n.KID) || !n.fits() {
 		return Bearer{}, Hash{}, false
 	}
 	secret := deriveSecret(mintKey, n, rid)
@@ -272,6 +280,9 @@ func (r *MintRing) Seal(n Name, rid RID) (Bearer, Hash, bool) {
 	raw = append(raw, r.tag(n.Kind, n.KID, raw)...)
 	return FromClient(n.Kind.prefix() + encoding.EncodeToString(raw)), sha256.Sum256(secret[:]), true
 }
+
+// fits reports whether a bearer has room for the expiry.
+func (n Name) fits() bool { return n.Expiry >= 0 && n.Expiry <= MaxExpiry }
 
 // MintedWithin reports whether t's secret is the one that Seal gives its Name
 // within rid: whether the item rid once issued t, even if it has forgotten t's

@@ -43,6 +43,8 @@ func badRing(which string, err error) error {
 // in Unix seconds. It is for the operators who turn keys, and for [MintRing.ActiveSince];
 // no token depends on it.
 //
+// An optional member "signing", {"1": "<public key>"}, has the public keys of JWTs.
+//
 // It refuses a ring without exactly one active key, a key without a state or a
 // state without a key, and key texts that are short or doubled. Its errors name
 // key ids and never key texts.
@@ -66,6 +68,8 @@ func ParseCheckRing(check []byte) (*CheckRing, error) {
 	delete(members, "issuer_epoch")
 	delete(members, "states")
 	delete(members, "since")
+	signing, err := parseSigningMember(members)
+	errs = append(errs, err)
 	r.keys, err = parseKeys("fob check", members)
 	errs = append(errs, err)
 
@@ -90,6 +94,8 @@ func ParseCheckRing(check []byte) (*CheckRing, error) {
 		}
 		r.states[kid] = state
 	}
+	r.verifying, err = parseVerifying(signing, r.states)
+	errs = append(errs, err)
 	for kid := range r.keys {
 		if _, ok := r.states[kid]; !ok {
 			errs = append(errs, fmt.Errorf("key %d has a text and no state", kid))
@@ -127,8 +133,8 @@ func parseSince(raw json.RawMessage, states map[string]State) (since map[string]
 
 // ParseMintRing reads the mint secret, {"1": "<text>"}, and the check secret.
 // Every key that is not retired must be in both: without its mint key a token
-// could not be returned, and would look like one that somebody edited. No text
-// may be in both.
+// could not be returned, and would look like one that somebody edited. So it is with the
+// private key of each public one, in the member "signing". No text may be in both.
 func ParseMintRing(mint, check []byte) (*MintRing, error) {
 	checkRing, err := ParseCheckRing(check)
 	if err != nil {
@@ -149,6 +155,10 @@ func ParseMintRing(mint, check []byte) (*MintRing, error) {
 			}
 		}
 	}
+	signing, err := parseSigning(members, checkRing)
+	if err != nil {
+		return nil, badRing("mint", err)
+	}
 	keys, err := parseKeys("fob mint", members)
 	if err != nil {
 		return nil, badRing("mint", err)
@@ -158,7 +168,7 @@ func ParseMintRing(mint, check []byte) (*MintRing, error) {
 			return nil, badRing("mint", fmt.Errorf("the %s key %d is missing", state, kid))
 		}
 	}
-	return &MintRing{CheckRing: checkRing, mint: keys}, nil
+	return &MintRing{CheckRing: checkRing, mint: keys, signing: signing}, nil
 }
 
 // parseMembers keeps the decoder's own message to itself: it quotes the input.
