@@ -26,7 +26,7 @@ import (
 const (
 	attrTTL   = "ttl" // N, Unix seconds; DynamoDB sweeps the item some time after
 	attrNonce = "wn"  // B, drawn anew for each write
-	attrAdded = "cr"  // N, created, Unix seconds
+	attrAdded = "cr"  // N, created, Unix seconds; of the item of an id, last written
 
 	// A record.
 	attrKind          = "kd"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -34,24 +35,29 @@ func (u *Users) UserByID(ctx context.Context, id string) (oauth.User, bool, erro
 	return user, true, nil
 }
 
-// saveID writes the item of the id of a new user. It returns oauth.ErrConflict if there is
-// a user of that id with another name. Of two at once both may be made.
+// claimTime is for how many seconds the item of an id keeps other names out while its user is
+// not there yet. The request that wrote it may still save the user: functions and fob serve
+// end requests after 10 seconds.
+const claimTime = 60
+
+// saveID writes the item of the id of a new user. It returns oauth.ErrConflict if a user of
+// that id has another name, or if one is about to be saved.
 func (u *Users) saveID(ctx context.Context, user oauth.User) error {
-	const doing, update, condition = "save a user's id", "SET #user = :user", "attribute_not_exists(#user) OR #user = :seen"
+	const doing, update = "save a user's id", "SET #user = :user, #cr = :now"
 	key, ok := userIDKey(user.ID)
 	if !ok {
 		return errors.New("save a user: the id is longer than a key or not UTF-8")
 	}
-	own := userKey(user.Username)[partitionKey]
-	// The second time for an item that was left over.
-	for seen := own; ; {
+	own, now := userKey(user.Username)[partitionKey], time.Now().Unix()
+	condition, values := "attribute_not_exists(#user) OR #user = :user", item{":user": own, ":now": number(now)}
+	for again := false; ; again = true {
 		_, err := call(ctx, u.table.name, doing, u.table.db.UpdateItem, &dynamodb.UpdateItemInput{
 			TableName:                           &u.table.name,
 			Key:                                 key,
 			UpdateExpression:                    aws.String(update),
 			ConditionExpression:                 aws.String(condition),
 			ExpressionAttributeNames:            names(update, condition),
-			ExpressionAttributeValues:           item{":user": own, ":seen": seen},
+			ExpressionAttributeValues:           values,
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 			ReturnConsumedCapacity:              types.ReturnConsumedCapacityTotal,
 		})
@@ -63,24 +69,44 @@ func (u *Users) saveID(ctx context.Context, user oauth.User) error {
 		if err != nil {
 			return oauth.Unavailable(doing, err)
 		}
-		users, err := u.table.batchGet(ctx, doing, of)
+		if of.identity() == userKey(user.Username).identity() {
+			return nil // an earlier try of the SDK's, whose reply was lost
+		}
+		free, err := u.leftOver(ctx, doing, there, of, user.ID, now)
 		if err != nil {
 			return err
 		}
-		if it := users[0]; it != nil {
-			other, err := decodeUser(it)
-			if err != nil {
-				return oauth.Unavailable(doing, err)
-			}
-			if other.ID == user.ID {
-				return oauth.ErrConflict
-			}
+		if again || !free {
+			return oauth.ErrConflict
 		}
-		if seen != own {
-			return oauth.ErrConflict // somebody else was faster
+		// Once more for an item that was left over, if nobody has written it since.
+		condition = "#user = :seen AND (attribute_not_exists(#cr) OR #cr = :when)"
+		values = item{":user": own, ":now": number(now), ":seen": there[attrUserKey], ":when": number(0)}
+		if when, ok := there[attrAdded]; ok {
+			values[":when"] = when
 		}
-		seen = of[partitionKey]
 	}
+}
+
+// leftOver reports whether the item of an id leads to nobody of that id, who would have the key
+// of, and no request can be left that is about to save that user.
+func (u *Users) leftOver(ctx context.Context, doing string, it, of item, id string, now int64) (bool, error) {
+	users, err := u.table.batchGet(ctx, doing, of)
+	if err != nil {
+		return false, err
+	}
+	if users[0] == nil {
+		in := reader{item: it}
+		if claimed := in.signed(attrAdded); in.fault() == nil {
+			return claimed+claimTime < now, nil
+		}
+		return false, oauth.Unavailable(doing, in.fault())
+	}
+	other, err := decodeUser(users[0])
+	if err != nil {
+		return false, oauth.Unavailable(doing, err)
+	}
+	return other.ID != id, nil
 }
 
 // forgetID deletes the item of a user's id, unless it is of a user with another name.

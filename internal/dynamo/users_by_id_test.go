@@ -64,7 +64,7 @@ func TestAUserWithoutAnIDIsNeverThere(t *testing.T) {
 		}
 		for _, it := range f.Items(t, f.Tables.Users) {
 			// As in deployed tables: no name.
-			if pk := text(it["pk"]); pk == "id#u_bob" && (text(it["user"]) != "user#znaW72PV9PGfQVkHxaHYkQ" || len(it) != 2) {
+			if pk := text(it["pk"]); pk == "id#u_bob" && (text(it["user"]) != "user#znaW72PV9PGfQVkHxaHYkQ" || len(it) != 3) {
 				t.Errorf("%s has %d attributes, user %s", pk, len(it), text(it["user"]))
 			}
 		}
