@@ -11,7 +11,7 @@ import (
 
 // Token types of RFC 8693 §3.
 const (
-	idTokenType     = "urn:ietf:params:oauth:token-type:id_token"
+	IDTokenType     = "urn:ietf:params:oauth:token-type:id_token"
 	AccessTokenType = "urn:ietf:params:oauth:token-type:access_token"
 )
 
@@ -37,7 +37,7 @@ func (i *Issuer) parseTokenExchange(form Form) (grant, error) {
 		return nil, errUnsupportedGrant()
 	case form[paramSubjectToken] == "":
 		return nil, refuse(InvalidRequest, "subject_token is missing")
-	case form[paramSubjectTokenType] != idTokenType:
+	case form[paramSubjectTokenType] != IDTokenType:
 		return nil, refuse(InvalidRequest, "subject_token_type is not urn:ietf:params:oauth:token-type:id_token")
 	case form[paramActorToken] != "" || form[paramActorTokenType] != "":
 		return nil, refuse(InvalidRequest, "actor_token is not supported")

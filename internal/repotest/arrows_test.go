@@ -47,7 +47,8 @@ var arrows = map[string][]string{
 	"docs/examples/account": {},
 
 	"internal/laptop":     {"docs", "internal/announce", "internal/assertion", "internal/bearer", "internal/keys", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/userimport", "internal/wire"},
-	"internal/smoke":      {"internal/ledger", "internal/oauth", "internal/secret", "internal/wire"},
+	"internal/endpoint":   {"internal/bearer", "internal/oauth", "internal/secret", "internal/wire"},
+	"internal/smoke":      {"internal/endpoint", "internal/ledger", "internal/oauth", "internal/secret", "internal/wire"},
 	"internal/trial":      {"internal/smoke", "internal/wire"},
 	"internal/userimport": {"internal/jsonobject", "internal/oauth", "internal/password", "internal/secret", "internal/text"},
 

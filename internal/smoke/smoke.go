@@ -8,16 +8,14 @@ package smoke
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/fob-oauth/fob/internal/endpoint"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -58,12 +56,8 @@ type Step struct {
 	Fault        string `json:"fault,omitempty"`
 }
 
-// requestTime bounds one request, and cleanupTime the cleaning up. The gateway gives
-// up after 30 seconds.
-const (
-	requestTime = 31 * time.Second
-	cleanupTime = time.Minute
-)
+// cleanupTime bounds the cleaning up.
+const cleanupTime = time.Minute
 
 // Try walks through the endpoints below base and cleans up, also after an error or an
 // interruption. The view is of the walk, and has no steps if there was none. err joins
@@ -71,15 +65,10 @@ const (
 func Try(ctx context.Context, d Deployment, base string) (View, error) {
 	name := "fob-smoke-" + strings.ToLower(rand.Text())
 	r := run{
-		base: base, clientSecret: oauth.NewClientSecret(), password: oauth.NewClientSecret(),
+		clientSecret: oauth.NewClientSecret(), password: oauth.NewClientSecret(),
 		client: oauth.Client{ID: ledger.ClientID(name), Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.ClientCredentialsGrant, oauth.RefreshTokenGrant}, AccessLifetime: 300},
-		http: &http.Client{
-			Transport: d.Transport,
-			Timeout:   requestTime,
-			// A token endpoint that redirects would have the secrets sent on.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
 	}
+	r.endpoint = endpoint.New(base, name, r.clientSecret, d.Transport)
 	if r.alone = d.Users == nil; r.alone {
 		r.client.Grants = []oauth.GrantType{oauth.ClientCredentialsGrant}
 	}
@@ -171,11 +160,10 @@ func (e *LeftError) Error() string {
 
 // run is one walk through the endpoints.
 type run struct {
-	base                   string
 	client                 oauth.Client
 	user                   oauth.User
 	clientSecret, password secret.Text
-	http                   *http.Client
+	endpoint               *endpoint.Client
 
 	hasClient, hasUser bool // they are there, or may be
 	steps              []Step
@@ -189,51 +177,26 @@ type run struct {
 type answer struct {
 	status int
 
-	AccessToken  secretJSON `json:"access_token"`
-	RefreshToken secretJSON `json:"refresh_token"`
-	Active       *bool      `json:"active"`
-	Device       string     `json:"device"`
-	Username     string     `json:"username"`
-	Error        string     `json:"error"`
-}
+	AccessToken  endpoint.Secret `json:"access_token"`
+	RefreshToken endpoint.Secret `json:"refresh_token"`
+	Active       *bool           `json:"active"`
+	Device       string          `json:"device"`
+	Username     string          `json:"username"`
 
-// secretJSON is a member that must not be shown.
-type secretJSON struct{ secret.Text }
-
-func (s *secretJSON) UnmarshalJSON(b []byte) error {
-	var text string
-	err := json.Unmarshal(b, &text)
-	s.Text = secret.New(text)
-	return err
+	code string // of an error, as a terminal may show it
 }
 
 // post sends a form with the client's credentials.
 func (r *run) post(ctx context.Context, path string, form url.Values) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.base+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		return answer{}, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.SetBasicAuth(string(r.client.ID), r.clientSecret.Reveal())
-	resp, err := r.http.Do(req)
-	if err != nil {
+	said, err := r.endpoint.Post(ctx, path, form)
+	if _, none := errors.AsType[*endpoint.NoAnswerError](err); none {
 		r.unanswered = true
-		return answer{}, fmt.Errorf("no answer from %s: %w", r.base+path, errors.Unwrap(err)) // what is around it repeats the address
 	}
-	defer resp.Body.Close()
-	a := answer{status: resp.StatusCode}
-	if a.status == http.StatusNotFound { // a gateway's is JSON too
-		return a, errors.New("status 404: is it the address before /token?")
+	a := answer{status: said.Status}
+	if refused, ok := errors.AsType[*endpoint.RefusedError](said.Refused()); ok {
+		a.code = refused.Code
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	if err != nil {
-		r.unanswered = true
-		return a, err
-	}
-	if len(body) > 0 && json.Unmarshal(body, &a) != nil {
-		return a, fmt.Errorf("status %d, and a body that is not JSON", a.status)
-	}
-	return a, nil
+	return a, errors.Join(err, said.Decode(&a))
 }
 
 func (r *run) login(ctx context.Context, device string, password secret.Text) (answer, error) {
@@ -250,7 +213,7 @@ func (r *run) walk(ctx context.Context) {
 	const ipad, iphone = "smoke-ipad", "smoke-iphone"
 	var a, b answer
 	issued := func(got answer) bool { return got.status == http.StatusOK && got.AccessToken.Len() > 0 }
-	introspected := func(token secretJSON, want bool) func() (answer, error, bool) {
+	introspected := func(token endpoint.Secret, want bool) func() (answer, error, bool) {
 		return func() (answer, error, bool) {
 			got, err := r.post(ctx, wire.IntrospectPath, url.Values{"token": {token.Reveal()}})
 			ok := got.status == http.StatusOK && got.Active != nil && *got.Active == want
@@ -266,7 +229,7 @@ func (r *run) walk(ctx context.Context) {
 		{"issue a token for a device", func() (answer, error, bool) {
 			var err error
 			a, err = r.login(ctx, ipad, r.password)
-			if err == nil && a.Error == string(oauth.UnsupportedGrantType) {
+			if err == nil && a.code == string(oauth.UnsupportedGrantType) {
 				r.alone = true
 				a, err = r.login(ctx, ipad, r.password)
 			}
@@ -288,7 +251,7 @@ func (r *run) walk(ctx context.Context) {
 		{"introspect the first: active", func() (answer, error, bool) { return introspected(a.AccessToken, true)() }, false},
 		{"be refused with a wrong password", func() (answer, error, bool) {
 			got, err := r.login(ctx, ipad, secret.New("not the password"))
-			return got, err, got.status == http.StatusBadRequest && got.Error == string(oauth.InvalidGrant)
+			return got, err, got.status == http.StatusBadRequest && got.code == string(oauth.InvalidGrant)
 		}, true},
 		{"revoke the first", func() (answer, error, bool) {
 			got, err := r.post(ctx, wire.RevokePath, url.Values{"token": {a.AccessToken.Reveal()}})
@@ -324,17 +287,8 @@ func faultOf(got answer, err error) string {
 		return "interrupted"
 	case err != nil:
 		return strings.ReplaceAll(err.Error(), "\n", "; ")
-	case got.Error != "":
-		return fmt.Sprintf("status %d, %s", got.status, shownError(got.Error))
+	case got.code != "":
+		return fmt.Sprintf("status %d, %s", got.status, got.code)
 	}
 	return fmt.Sprintf("status %d, but not the answer that was promised", got.status)
-}
-
-// shownError is an error code as a terminal may show it.
-func shownError(code string) string {
-	code = code[:min(len(code), 40)]
-	if strings.ContainsFunc(code, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return strconv.QuoteToASCII(code)
-	}
-	return code
 }

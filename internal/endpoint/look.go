@@ -1,0 +1,96 @@
+package endpoint
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+// Formats of tokens.
+const (
+	Opaque = "opaque"
+	JWT    = "jwt"
+)
+
+// Sight is what a token says about itself. Nobody verified it: everybody can write such
+// a text.
+type Sight struct {
+	Kind   string // access_token or refresh_token; empty for a JWT that does not say
+	Format string // [Opaque] or [JWT]
+	KeyID  string // of the key that it names; may be empty
+	Expiry int64  // Unix seconds; zero if it does not say
+
+	// Header and Claims are those of a JWT (RFC 7519 §3), with numbers as [json.Number].
+	Header, Claims map[string]any
+}
+
+// The form of an opaque token is that of package bearer.
+const (
+	opaqueLen   = 99 // bytes behind the prefix
+	opaqueFirst = 1  // the version, which is the first of them
+)
+
+var base64url = base64.RawURLEncoding.Strict()
+
+// Look reads a token. It reports false for a text that is neither a token of fob nor a
+// signed JWT in its compact form (RFC 7515 §7.1).
+func Look(token secret.Text) (s Sight, ok bool) {
+	text := token.Reveal()
+	if strings.ContainsAny(text, "\r\n") { // which the decoder skips
+		return Sight{}, false
+	}
+	for kind, prefix := range map[bearer.Kind]string{bearer.Access: "fob_at_", bearer.Refresh: "fob_rt_"} {
+		if body, found := strings.CutPrefix(text, prefix); found {
+			return lookAtOpaque(kind, body)
+		}
+	}
+	parts := strings.Split(text, ".")
+	if len(parts) != 3 {
+		return Sight{}, false
+	}
+	s = Sight{Format: JWT, Header: object(parts[0]), Claims: object(parts[1])}
+	if s.Header == nil || s.Claims == nil {
+		return Sight{}, false
+	}
+	typ, _ := s.Header["typ"].(string)
+	if typ = strings.ToLower(typ); strings.TrimPrefix(typ, "application/") == "at+jwt" { // RFC 9068 §2.1
+		s.Kind = bearer.Access.String()
+	}
+	s.KeyID, _ = s.Header["kid"].(string)
+	if exp, isNumber := s.Claims["exp"].(json.Number); isNumber {
+		seconds, _ := exp.Float64() // RFC 7519 §2 allows fractions
+		s.Expiry = int64(seconds)
+	}
+	return s, true
+}
+
+func lookAtOpaque(kind bearer.Kind, body string) (Sight, bool) {
+	raw, err := base64url.DecodeString(body)
+	if err != nil || len(raw) != opaqueLen || raw[0] != opaqueFirst {
+		return Sight{}, false
+	}
+	var expiry int64
+	for _, b := range raw[2:7] {
+		expiry = expiry<<8 | int64(b)
+	}
+	return Sight{Kind: kind.String(), Format: Opaque, KeyID: strconv.Itoa(int(raw[1])), Expiry: expiry}, true
+}
+
+// object decodes a part of a JWT; nil if it is not a JSON object.
+func object(part string) (members map[string]any) {
+	text, err := base64url.DecodeString(part)
+	if err != nil {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if d.Decode(&members) != nil || d.More() {
+		return nil
+	}
+	return members
+}
