@@ -116,7 +116,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	if err != nil {
 		return fail(exitUsage, "--%s: %v", corsOriginFlag, err)
 	}
-	own, err := o.own()
+	own, mode, err := o.own()
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		tokens.Follow(laptop.Announce(slog.New(events)))
 	}
 	on := s.ofLaptop()
-	on.OwnUsers, on.KeepUsers = own, o.ownUsersMode == "migrate"
+	on.OwnUsers, on.OwnUsersMode = own, mode
 	server := &http.Server{
 		Handler:           allowOrigins(laptop.Handler(on, fetch, wire.Options{Issuer: about.base, Log: slog.New(events)})),
 		ReadHeaderTimeout: headerTimeout,
@@ -213,22 +213,23 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	return nil
 }
 
-// own are a team's own users; nil without the flag.
-func (o serveOptions) own() (oauth.OwnUsers, error) {
-	if o.ownUsersMode != "ask" && o.ownUsersMode != "migrate" {
-		return nil, fail(exitUsage, "--%s is ask or migrate", ownUsersModeFlag)
+// own are a team's own users, and when they are asked; nil without the flag.
+func (o serveOptions) own() (oauth.OwnUsers, oauth.OwnUsersMode, error) {
+	mode, known := map[string]oauth.OwnUsersMode{"ask": oauth.AskedAtEach, "migrate": oauth.AskedUntilFirst}[o.ownUsersMode]
+	if !known {
+		return nil, 0, fail(exitUsage, "--%s is ask or migrate", ownUsersModeFlag)
 	}
 	if o.ownUsers == "" {
 		if o.ownUsersMode != "ask" {
-			return nil, fail(exitUsage, "--%s goes with --%s", ownUsersModeFlag, ownUsersFlag)
+			return nil, 0, fail(exitUsage, "--%s goes with --%s", ownUsersModeFlag, ownUsersFlag)
 		}
-		return nil, nil
+		return nil, oauth.NeverAsked, nil
 	}
 	own, err := ownusers.AtURL(o.ownUsers)
 	if err != nil {
-		return nil, fail(exitUsage, "--%s: %v", ownUsersFlag, err)
+		return nil, 0, fail(exitUsage, "--%s: %v", ownUsersFlag, err)
 	}
-	return own, nil
+	return own, mode, nil
 }
 
 // otherDemo says what to do about a demo that this instance cannot show.

@@ -54,15 +54,23 @@ read from standard input, one line.`,
 }
 
 func userPasswdCommand(p *program, policy *oauth.PasswordPolicy) *cobra.Command {
-	return printsJSON(&cobra.Command{
+	var takeOver bool
+	cmd := printsJSON(&cobra.Command{
 		Use:   "passwd NAME",
 		Short: "Change a user's password and end all of the user's tokens",
 		Long: `Change a user's password. It is asked for at a terminal, and else read from
-standard input, one line. All of the user's tokens end with it, on every device.`,
+standard input, one line. All of the user's tokens end with it, on every device.
+
+The command refuses somebody whose password your own users keep. When OwnUsers is empty,
+--take-over gives that person a password at fob; the id stays. While OwnUsersMode is ask,
+no password that fob has logs in.`,
 		Example: "  fob user passwd ann@example.com < password.txt",
 		Args:    oneArg("the user's name"),
 		RunE: p.changingUsers(func(ctx context.Context, r *oauth.UserRegistrar, args []string) (any, string, error) {
 			r.Policy = *policy
+			if takeOver {
+				r.OwnUsers = oauth.NeverAsked
+			}
 			u, err := changePassword(ctx, p, r, args[0])
 			return viewUser(u), fmt.Sprintf("The password of %s is changed, and all tokens issued before are ended.", shown(args[0])),
 				p.explain(err, sentences{
@@ -72,6 +80,8 @@ standard input, one line. All of the user's tokens end with it, on every device.
 				})
 		}),
 	}, userView{})
+	cmd.Flags().BoolVar(&takeOver, "take-over", false, "also for somebody whose password your own users kept, who are asked no more")
+	return cmd
 }
 
 func addUser(ctx context.Context, p *program, r *oauth.UserRegistrar, name string, roles []string) (oauth.User, error) {

@@ -57,12 +57,12 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 		Now:    time.Now,
 		Grants: oauth.OfferedGrants(c.PasswordGrant),
 	}
-	if c.OwnUsers != "" {
-		own, err := ownusers.AtLambda(c.OwnUsers, c.LambdaEndpoint, cfg.Credentials)
+	if c.OwnUsers.Function != "" {
+		own, err := ownusers.AtLambda(c.OwnUsers.Function, c.LambdaEndpoint, cfg.Credentials)
 		if err != nil {
 			return nil, fmt.Errorf("configuration: FOB_OWN_USERS: %w", err)
 		}
-		issuer.OwnUsers, issuer.KeepUsers = own, c.OwnUsersMode.Keeps()
+		issuer.OwnUsers, issuer.KeepUsers = own, c.Mode.Keeps()
 	}
 	if err := compose.Warm(ctx, o.Log, clients, ring); err != nil {
 		return nil, err

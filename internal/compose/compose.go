@@ -38,6 +38,17 @@ func LookingAfterUsers(ctx context.Context, c config.Base, usersTable string, lo
 	return verifier, tokens, dynamo.NewUsers(db, usersTable), dynamo.NewIssuers(db, c.ClientsTable), nil
 }
 
+// OwnUsersMode is when the deployment asks its team's own users.
+func OwnUsersMode(c config.OwnUsers) oauth.OwnUsersMode {
+	switch {
+	case c.Function == "":
+		return oauth.NeverAsked
+	case c.Mode.Keeps():
+		return oauth.AskedUntilFirst
+	}
+	return oauth.AskedAtEach
+}
+
 func verifying(ctx context.Context, c config.Base, log *slog.Logger) (*oauth.Verifier, *dynamo.Tokens, *dynamodb.Client, error) {
 	cfg, err := AWS()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/config"
 	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -50,6 +51,19 @@ func TestWarm(t *testing.T) {
 			if !strings.Contains(logs.String(), want) {
 				t.Errorf("%s: no word of %q in %q", tt.name, want, logs.String())
 			}
+		}
+	}
+}
+
+func TestOwnUsersMode(t *testing.T) {
+	for c, want := range map[config.OwnUsers]oauth.OwnUsersMode{
+		{Mode: "ask"}:                      oauth.NeverAsked,
+		{Mode: "migrate"}:                  oauth.NeverAsked,
+		{Function: "arn", Mode: "ask"}:     oauth.AskedAtEach,
+		{Function: "arn", Mode: "migrate"}: oauth.AskedUntilFirst,
+	} {
+		if got := OwnUsersMode(c); got != want {
+			t.Errorf("%+v: %d, want %d", c, got, want)
 		}
 	}
 }

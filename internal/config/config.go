@@ -27,18 +27,23 @@ type Token struct {
 	// HideKind is the kind of imported hashes that the time of a login hides, such as
 	// bcrypt:12; see password.Kind, which checks it. Empty hides none.
 	HideKind string `env:"FOB_HIDE_KIND"`
-	// OwnUsers is the ARN of the Lambda function that says who a name and a password are.
-	// Empty means that fob alone has users.
-	OwnUsers string `env:"FOB_OWN_USERS"`
-	// OwnUsersMode is whether that function is asked at each login, or once for each user.
-	OwnUsersMode OwnUsersMode `env:"FOB_OWN_USERS_MODE" envDefault:"ask"`
-	// LambdaEndpoint is where that function is in tests, as the AWS SDK calls it. Empty means
+	OwnUsers
+	// LambdaEndpoint is where the function of own users is in tests, as the AWS SDK calls it. Empty means
 	// the endpoint of the function's region.
 	LambdaEndpoint string `env:"AWS_ENDPOINT_URL_LAMBDA"`
 	// Issuer is the aud of what clients sign (RFC 7523 §3), and the issuer of the metadata.
 	// Empty means the address that the gateway says the request came to.
 	Issuer string `env:"FOB_ISSUER"`
 	Offer
+}
+
+// OwnUsers are the users of a team's own system. functions/token alone may invoke the function.
+type OwnUsers struct {
+	// Function is the ARN of the Lambda function that says who a name and a password are.
+	// Empty means that fob alone has users.
+	Function string `env:"FOB_OWN_USERS"`
+	// Mode is whether that function is asked at each login, or once for each user.
+	Mode OwnUsersMode `env:"FOB_OWN_USERS_MODE" envDefault:"ask"`
 }
 
 // OwnUsersMode is ask or migrate.
@@ -69,6 +74,7 @@ type Users struct {
 	Base
 	// UsersTable holds users and the counters of wrong passwords.
 	UsersTable string `env:"FOB_USERS_TABLE,required,notEmpty"`
+	OwnUsers
 	// Issuer is the address below which a new user's is. Empty means the address that the
 	// gateway says the request came to.
 	Issuer string `env:"FOB_ISSUER"`
@@ -88,6 +94,7 @@ type Account struct {
 	Base
 	// UsersTable holds users and the counters of wrong passwords.
 	UsersTable string `env:"FOB_USERS_TABLE,required,notEmpty"`
+	OwnUsers
 }
 
 // Authorizer configures functions/authorizer.

@@ -37,9 +37,9 @@ type Stores struct {
 	Users    oauth.Users
 	People   oauth.UserRegistry // the same users, for back ends
 
-	// OwnUsers and KeepUsers are as in [oauth.Issuer].
-	OwnUsers  oauth.OwnUsers
-	KeepUsers bool
+	// OwnUsers are asked as the mode says; nil if it is never.
+	OwnUsers     oauth.OwnUsers
+	OwnUsersMode oauth.OwnUsersMode
 }
 
 // answerTimeout bounds one request, which is answered within a second.
@@ -60,7 +60,7 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		Keys: keys.NewCache(fetch, time.Now),
 		Now:  time.Now,
 
-		OwnUsers: s.OwnUsers, KeepUsers: s.KeepUsers,
+		OwnUsers: s.OwnUsers, KeepUsers: s.OwnUsersMode == oauth.AskedUntilFirst,
 	}
 	verifier := &oauth.Verifier{
 		Tokens:  s.Tokens,
@@ -76,14 +76,14 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 	}
 	receiver := &oauth.Receiver{Issuers: issuer.Issuers, Assertions: issuer.Assertions, Subjects: s.Subjects}
 	signIns := &oauth.SignIns{Tokens: s.Tokens, Subjects: s.Subjects, Clients: clients, Keys: verifier.Keys, Now: time.Now}
+	people := &oauth.UserRegistrar{
+		Users: s.People, Subjects: s.Subjects, Tokens: s.Tokens, Passwords: issuer.Passwords, OwnUsers: s.OwnUsersMode, Now: time.Now,
+	}
 	backEnds := wire.ForBackEnds(wire.People{
 		Verifier: verifier, SignIns: signIns, Issuers: issuer.Issuers, NewUser: userimport.ParseUser,
-		Registrar: &oauth.UserRegistrar{Users: s.People, Subjects: s.Subjects, Tokens: s.Tokens, Passwords: issuer.Passwords, Now: time.Now},
+		Registrar: people,
 	}, o)
-	account := wire.Account(verifier, &oauth.Account{
-		Logins: s.Users, SignIns: signIns,
-		Registrar: &oauth.UserRegistrar{Users: s.People, Subjects: s.Subjects, Tokens: s.Tokens, Passwords: issuer.Passwords, Now: time.Now},
-	}, o)
+	account := wire.Account(verifier, &oauth.Account{Logins: s.Users, SignIns: signIns, Registrar: people}, o)
 	// No ServeMux: it redirects paths that it would rather have, and a client would
 	// send its credentials along. The paths are routes, as the template has them.
 	labels := wire.DeviceLabels(verifier, signIns, o)

@@ -118,6 +118,11 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldWith(t, func(*laptop.Stores) {})
+}
+
+func newWorldWith(t *testing.T, change func(*laptop.Stores)) *world {
+	t.Helper()
 	ring, err := keys.Generate()
 	if err != nil {
 		t.Fatal(err)
@@ -133,6 +138,7 @@ func newWorld(t *testing.T) *world {
 	addAccounts(t, r, ledger.ClientID(demo.JSON().ClientID))
 	faulty := storetest.NewFaulty(storetest.Stores{Tokens: tokens, Subjects: tokens, Clients: clients, Issuers: issuers, Users: users})
 	s := laptop.Stores{Tokens: faulty, Subjects: faulty, Clients: faulty, Issuers: faulty, Users: faulty, People: users}
+	change(&s)
 	fetch := func(context.Context) (*bearer.MintRing, error) { return ring, nil }
 	return &world{laptop.Handler(s, fetch, wire.Options{}), faulty, tokens, issuers, demo.JSON()}
 }

@@ -46,7 +46,7 @@ func TestOwnUsersAndFaultsOfStores(t *testing.T) {
 						t.Errorf("%s, call %d, %v: another token", step, n, how)
 					}
 					u := w.user("ann")
-					if u.IsElsewhere() == keep || len(w.records(w.userSubject("ann"))) != 1 {
+					if (u.Origin == oauth.UserAsked) == keep || len(w.records(w.userSubject("ann"))) != 1 {
 						t.Errorf("%s, call %d, %v: %+v", step, n, how, u)
 					}
 					storetest.CheckInvariants(t, w.tokens, w.userSubject("ann"))

@@ -79,7 +79,7 @@ func TestOwnUsersAreAsked(t *testing.T) {
 		if own.asked != want {
 			t.Errorf("asked %d times, want %d", own.asked, want)
 		}
-		if u := w.user("ann"); (u.PasswordHash.Len() > 0) != keep || u.IsElsewhere() == keep {
+		if u := w.user("ann"); (u.PasswordHash.Len() > 0) != keep || (u.Origin == oauth.UserAsked) == keep {
 			t.Errorf("kept as %+v", u)
 		}
 		w.refusedFor(oauth.ReasonPassword, "ann", "wrong")
@@ -267,32 +267,6 @@ func TestRolesOfOwnUsers(t *testing.T) {
 	}
 }
 
-// Here nobody can change what is kept there.
-func TestWhatIsKeptElsewhere(t *testing.T) {
-	w, own := newOwnWorld(t, false)
-	phone := w.login("app", "ann", "read device_phone")
-	account, _ := w.account()
-	right := secret.New(oauthtest.Password("ann"))
-	asked := own.asked
-	_, err := account.ChangePassword(w.context(), w.holder(phone), home, right, chosen)
-	wantCode(t, err, oauth.InvalidGrant)
-	wantCode(t, account.Delete(w.context(), w.holder(phone), home, right), oauth.InvalidGrant)
-	wantCode(t, account.Delete(w.context(), w.holder(phone), home, secret.Text{}), oauth.InvalidGrant) // just signed in
-	w.wantActive("api", phone.AccessToken, true)
-	if own.asked != asked {
-		t.Error("the password was sent to own users, for nothing")
-	}
-	for what, change := range map[string]oauth.UserChange{
-		"password": {Password: new(secret.New("blue lamp on a desk"))},
-		"roles":    {Roles: new([]string{"boss"})},
-	} {
-		_, err := w.userRegistrar().ChangeUser(t.Context(), w.user("ann"), change)
-		if !oauth.IsChange(err, oauth.InvalidEntry) || !strings.Contains(err.Error(), "your own users") {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
-}
-
 // A system that compares 72 bytes has not proved the rest, and a hash of the rest would
 // keep the owner out.
 func TestWhatIsNotProvedIsNotKept(t *testing.T) {
@@ -305,7 +279,7 @@ func TestWhatIsNotProvedIsNotKept(t *testing.T) {
 			_, err := w.token("app", "grant_type", "password", "username", "ann", "password", password, "scope", "read")
 			w.must(err)
 		}
-		if u := w.user("ann"); (u.PasswordHash.Len() > 0) != kept || u.IsElsewhere() == kept {
+		if u := w.user("ann"); (u.PasswordHash.Len() > 0) != kept || (u.Origin == oauth.UserAsked) == kept {
 			t.Errorf("%q is kept: %v", password, !kept)
 		}
 	}
@@ -327,7 +301,7 @@ func TestOwnUsersChangeTheWay(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		w.issuer.KeepUsers = keep
 		w.login("app", "ann", "read")
-		if u := w.user("ann"); u.ID != id || u.IsElsewhere() == keep || (u.PasswordHash.Len() > 0) != keep {
+		if u := w.user("ann"); u.ID != id || (u.Origin == oauth.UserAsked) == keep || (u.PasswordHash.Len() > 0) != keep {
 			t.Errorf("keep = %v: %+v", keep, u)
 		}
 	}

@@ -46,5 +46,27 @@ func (u OwnUser) Validate() error {
 	return errors.Join(errs...)
 }
 
+// OwnUsersMode is when OwnUsers are asked. The zero value is never: fob alone has users, perhaps
+// since a while ago.
+type OwnUsersMode int
+
+const (
+	NeverAsked      OwnUsersMode = iota
+	AskedAtEach                  // login
+	AskedUntilFirst              // login that they prove, which keeps the user here
+)
+
+// Keep reports whether OwnUsers keep the password and the roles of u: changed here, they would
+// not count at the next login.
+func (m OwnUsersMode) Keep(u User) bool {
+	switch m {
+	case AskedAtEach: // also of those who were kept here before, under another mode
+		return u.Origin != UserOfFob
+	case AskedUntilFirst:
+		return u.Origin == UserAsked
+	}
+	return false
+}
+
 // OwnUserID is the id, and so the sub, of the user whom the team's own system knows by id.
 func OwnUserID(id string) string { return hashedID("fob own user 1", id) }

@@ -35,6 +35,7 @@ type UserRegistrar struct {
 	Registry  TokenRegistry  // for ForgetUser
 	Passwords Passwords      // for AddUser with a password, and for another password
 	Policy    PasswordPolicy // for the same two
+	OwnUsers  OwnUsersMode   // of the deployment
 	Now       func() time.Time
 }
 

@@ -149,11 +149,14 @@ func (r *UserRegistrar) ChangeUser(ctx context.Context, u User, c UserChange) (s
 		if c.Version > 0 && c.Version != now.Version {
 			return &ChangeError{Kind: EntryChanged, Entry: UserEntry, Name: u.Username}
 		}
-		if now.IsElsewhere() && (c.Password != nil || c.Roles != nil) {
+		if r.OwnUsers.Keep(now) && (c.Password != nil || c.Roles != nil) {
 			return invalidEntry(UserEntry, u.Username, errors.New("the password and the roles of this user are kept by your own users: change them there, and end the user's tokens here"))
 		}
 		if c.Password != nil {
 			now.PasswordHash = hash
+			if now.Origin == UserAsked { // from now on kept here, also if own users are asked again
+				now.Origin = UserKept
+			}
 		}
 		if c.Roles != nil {
 			now.Roles = *c.Roles

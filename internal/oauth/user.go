@@ -67,10 +67,6 @@ func NormalUsername(name string) string {
 // IsKnown reports an origin of this release.
 func (o UserOrigin) IsKnown() bool { return o == UserOfFob || o == UserAsked || o == UserKept }
 
-// IsElsewhere reports a user whose password and roles are kept by OwnUsers, and cannot be
-// changed here.
-func (u User) IsElsewhere() bool { return u.Origin == UserAsked }
-
 // NewUserID draws the id of a new user.
 func NewUserID() string { return userIDPrefix + strings.ToLower(rand.Text()) }
 
