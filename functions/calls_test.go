@@ -104,7 +104,7 @@ func wholeRun(code int) bool {
 	return code == 0 && !testing.Short() && flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == ""
 }
 
-// What few requests need, and the roles must allow all the same.
+// Few requests need these, and the roles must allow them.
 func TestRareCalls(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)

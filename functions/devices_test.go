@@ -51,7 +51,7 @@ func TestDevices(t *testing.T) {
 
 	for _, step := range []struct {
 		sample         string
-		mine, its, one bool // what stands afterwards
+		mine, its, one bool // what is there afterwards
 	}{
 		{"end", true, false, true},
 		{"end", true, false, true}, // the answer was lost

@@ -222,7 +222,7 @@ func TestInstancesAgree(t *testing.T) {
 	}
 }
 
-// What is no request of an HTTP API is an error of Lambda's and no crash.
+// An event that is not a request of an HTTP API is an error of Lambda and not a crash.
 func TestEventsOfOthers(t *testing.T) {
 	s := newStage(t)
 	defer s.searchForLeaks(t)

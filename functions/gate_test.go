@@ -18,7 +18,7 @@ import (
 	"github.com/fob-oauth/fob/internal/keys/keystest"
 )
 
-// gate stands between one function and the DynamoDB engine. It counts, keeps
+// gate is a proxy between one function and the DynamoDB engine. It counts, keeps
 // what is sent, and can close.
 type gate struct {
 	URL string

@@ -19,7 +19,7 @@ import (
 // What other gateways send than the template's own: REST APIs, and what either
 // asks the authorizer.
 
-// isGatewaySample tells the samples that are tested here, or by TestTrial.
+// isGatewaySample picks the samples that are tested here, or by TestTrial.
 func isGatewaySample(path string) bool {
 	folder := strings.Split(filepath.ToSlash(path), "/")[0]
 	return folder == hookName || slices.Contains(gatewayNames, folder) || strings.HasPrefix(filepath.Base(path), "rest-")
@@ -158,7 +158,7 @@ func (i *instance) judge(t *testing.T, event []byte) judgement {
 	if len(lines) != 1 {
 		t.Fatalf("%d lines for one judgement:\n%s", len(lines), i.stdout.all(t))
 	}
-	// The runtime prints the error that is no 401.
+	// The runtime prints the error that is not a 401.
 	if noise := i.stderr.next(t); (len(noise) > 0) != (o.failed && o.message != "Unauthorized") {
 		t.Errorf("standard error after %q: %s", o.message, noise)
 	}
@@ -291,7 +291,7 @@ func TestAuthorizer(t *testing.T) {
 		})
 	}
 
-	// What was said reaches /me, which asks nobody.
+	// The authorizer's answer reaches /me, which asks nobody.
 	for _, path := range []string{"me/events/me.json", "me/events/rest-me.json"} {
 		text, err := os.ReadFile(filepath.FromSlash(path))
 		must(t, err)

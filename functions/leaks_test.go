@@ -45,7 +45,7 @@ func (s *stage) needles(t *testing.T) []needle {
 		}
 		raw, err := base64.RawURLEncoding.DecodeString(body)
 		if err != nil || len(raw) != 99 {
-			t.Fatalf("a bearer that is none: %v, %d bytes", err, len(raw))
+			t.Fatalf("not a bearer: %v, %d bytes", err, len(raw))
 		}
 		// The tables keep its hash. The layout is package bearer's.
 		needles = append(needles, needle{"the secret of the " + n.what, string(raw[51:83])})

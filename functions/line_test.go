@@ -16,7 +16,7 @@ func parseLine(t *testing.T, text []byte) line {
 	t.Helper()
 	var l line
 	if err := json.Unmarshal(text, &l); err != nil {
-		t.Fatalf("a line of the log is no JSON object: %v\n%s", err, text)
+		t.Fatalf("a line of the log is not a JSON object: %v\n%s", err, text)
 	}
 	return l
 }
@@ -63,13 +63,13 @@ func checkMetrics(t *testing.T, l line) {
 	for _, set := range d.Dimensions {
 		for _, name := range set {
 			if value := l.text(name); value == "" || len(set) > 30 || len(value) > 1024 {
-				t.Errorf("_aws: the dimension %q names %v, which is no text at the root", name, l[name])
+				t.Errorf("_aws: the dimension %q names %v, which is not text at the root", name, l[name])
 			}
 		}
 	}
 	for _, m := range d.Metrics {
 		if _, ok := l[m.Name].(float64); !ok {
-			t.Errorf("_aws: the metric %q names %v, which is no number at the root", m.Name, l[m.Name])
+			t.Errorf("_aws: the metric %q names %v, which is not a number at the root", m.Name, l[m.Name])
 		}
 		if cmp.Or(m.Unit, "None") != "Count" {
 			t.Errorf("_aws: the metric %q has the unit %q", m.Name, m.Unit)

@@ -14,7 +14,7 @@ import (
 
 const peopleARN = "arn:aws:lambda:eu-central-1:123456789012:function:people:live"
 
-// A team's own function stands behind the real program: it is asked, signed for, and
+// A team's own function is behind the real program: it is asked, signed for, and
 // believed in both modes, and its faults are outages. Nothing of a question gets into a
 // log or a table.
 func TestOwnUsers(t *testing.T) {

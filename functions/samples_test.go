@@ -202,7 +202,7 @@ func TestSamples(t *testing.T) {
 				} else if !has {
 					return
 				}
-				// What is forged is not worth a call. The client's record may be one.
+				// A forged token is not worth a call. The client's record may be one.
 				after := functions[name].tables.counts()
 				delete(before, "GetItem")
 				delete(after, "GetItem")

@@ -202,7 +202,7 @@ func (a answer) members(t *testing.T) map[string]any {
 	}
 	var m map[string]any
 	if err := json.Unmarshal([]byte(a.body), &m); err != nil {
-		t.Fatalf("the answer is no JSON object: %v", err)
+		t.Fatalf("the answer is not a JSON object: %v", err)
 	}
 	return m
 }

@@ -87,7 +87,7 @@ func TestRefusesToStart(t *testing.T) {
 			want: []string{"FOB_TOKENS_TABLE", "FOB_CLIENTS_TABLE", "FOB_CHECK_SECRET"}},
 		{name: "nothing is set", function: "events", change: func(e map[string]string) { clear(e) },
 			want: []string{"FOB_TOKENS_TABLE", "FOB_CLIENTS_TABLE"}},
-		{name: "an issuer and a grant that are none", function: "metadata", change: func(e map[string]string) {
+		{name: "an issuer that is not a URL and an unknown grant", function: "metadata", change: func(e map[string]string) {
 			clear(e)
 			e["FOB_ISSUER"], e["FOB_PASSWORD_GRANT"] = "http://fob.example", "off"
 		},
@@ -96,10 +96,10 @@ func TestRefusesToStart(t *testing.T) {
 			want: []string{"FOB_USERS_TABLE", "FOB_MINT_SECRET"}},
 		{name: "one is empty", function: "revoke", change: with("FOB_TOKENS_TABLE", ""), want: []string{"FOB_TOKENS_TABLE"}},
 
-		{name: "a kind of hashes that is none", function: "token", change: with("FOB_HIDE_KIND", "bcrypt"), want: []string{"FOB_HIDE_KIND", "bcrypt:12"}},
+		{name: "an unknown kind of hashes", function: "token", change: with("FOB_HIDE_KIND", "bcrypt"), want: []string{"FOB_HIDE_KIND", "bcrypt:12"}},
 
-		{name: "own users who are no function", function: "token", change: with("FOB_OWN_USERS", "https://users.example.com"), want: []string{"FOB_OWN_USERS", "ARN"}},
-		{name: "own users in a mode that is none", function: "token", change: with("FOB_OWN_USERS_MODE", "Migrate"), want: []string{"FOB_OWN_USERS_MODE", "ask or migrate"}},
+		{name: "own users that are not a function", function: "token", change: with("FOB_OWN_USERS", "https://users.example.com"), want: []string{"FOB_OWN_USERS", "ARN"}},
+		{name: "own users in an unknown mode", function: "token", change: with("FOB_OWN_USERS_MODE", "Migrate"), want: []string{"FOB_OWN_USERS_MODE", "ask or migrate"}},
 
 		{name: "short mint key", function: "token", mint: `{"1": "` + short + `"}`, want: []string{"unusable key ring", "mint secret", "key 1"}},
 		{name: "mint key that is the check key", function: "token", mint: `{"1": "` + checkKey + `"}`, want: []string{"unusable key ring", "mint secret", "repeats"}},
@@ -108,7 +108,7 @@ func TestRefusesToStart(t *testing.T) {
 		{name: "empty check key", function: "revoke", check: `{"issuer_epoch": 0, "states": {"1": "active"}, "1": ""}`, want: []string{"unusable key ring", "check secret", "key 1"}},
 		{name: "doubled check key", function: "introspect", check: `{"issuer_epoch": 0, "states": {"1": "active", "2": "verify-only"}, "1": "` + checkKey + `", "2": "` + checkKey + `"}`, want: []string{"unusable key ring", "keys 1 and 2 are the same"}},
 		{name: "no active check key", function: "introspect", check: `{"issuer_epoch": 0, "states": {"1": "retired"}, "1": "` + checkKey + `"}`, want: []string{"unusable key ring", "no key is active"}},
-		{name: "check secret that is no JSON", function: "revoke", check: checkKey, want: []string{"unusable key ring", "not a JSON object"}},
+		{name: "check secret that is not JSON", function: "revoke", check: checkKey, want: []string{"unusable key ring", "not a JSON object"}},
 	} {
 		t.Run(test.function+" "+test.name, func(t *testing.T) {
 			environment := all(test.function)
@@ -201,7 +201,7 @@ func TestOutage(t *testing.T) {
 			i := s.run(t, name, func(i *instance, _ map[string]string) { i.tables.set(broken) })
 			said := i.stdout.next(t)
 			if len(said) != 1 || parseLine(t, said[0]).text("level") != "ERROR" {
-				t.Errorf("want one line that tells of the outage: %s", said)
+				t.Errorf("want one line that reports the outage: %s", said)
 			}
 			const left = 5 * time.Second
 			a := i.sendWithin(t, text, left)
@@ -256,7 +256,7 @@ func TestKeysAreMissingForAWhile(t *testing.T) {
 	defer s.searchForLeaks(t)
 	i := s.run(t, "introspect", func(i *instance, _ map[string]string) { i.secrets.setDown(true) })
 	if said := i.stdout.next(t); len(said) != 1 || parseLine(t, said[0]).text("level") != "ERROR" {
-		t.Errorf("want one line that tells of the outage: %s", said)
+		t.Errorf("want one line that reports the outage: %s", said)
 	}
 	event := formEvent(t, "introspect", form("token", "x", "client_id", demoAPI, "client_secret", demoAPISecret))
 	a := i.sendWithin(t, event, time.Second)

@@ -35,7 +35,7 @@ func TestSecretsAreNotLostInDoubt(t *testing.T) {
 		t.Errorf("late: exit code %d, %q, %q", code, out, said)
 	}
 	release()
-	// What nobody can tell is not called unchanged.
+	// A secret that nobody can compare is not called unchanged.
 	for _, args := range [][]string{
 		{"client", "add", "--id", "another", "--grant", "client_credentials"},
 		{"client", "rotate-secret", "lost", "--now"},

@@ -11,7 +11,7 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-const clientSetHelp = `Change the settings of a client. What no flag names stays as it is. A flag for a
+const clientSetHelp = `Change the settings of a client. Settings that no flag names stay. A flag for a
 list replaces the whole list; with an empty value the list is empty.
 
 A change holds within 10 seconds, for new tokens:

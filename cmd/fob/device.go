@@ -16,7 +16,7 @@ import (
 
 const deviceHelp = `See which devices are signed in, and end their tokens, without having any of them.
 
-What is selected is what all of the flags say. --user and --subject look at one
+A sign-in is selected if all of the flags fit it. --user and --subject look at one
 subject and cost next to nothing. Without them the whole table of tokens is read:
 that is for --client and --device alone.
 
@@ -30,7 +30,7 @@ func deviceCommand(p *program) *cobra.Command {
 }
 
 const judgedHelp = `
-What is listed is judged by the key ring, too, if it can be read: of --stack, or of
+The list is judged by the key ring, too, if it can be read: of --stack, or of
 --check-secret, or in the file of --keys. Without it, what a retired key or the issuer
 epoch has ended is listed as well, and standard error says so.`
 

@@ -1,6 +1,6 @@
 package main
 
-// What to do about an error of a service: DynamoDB, CloudFormation, Secrets Manager.
+// This file says what to do about an error of DynamoDB, CloudFormation or Secrets Manager.
 
 import (
 	"context"

@@ -138,7 +138,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 
 }
 
-// A Ctrl-C is no outage.
+// A Ctrl-C is not an outage.
 func TestInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()

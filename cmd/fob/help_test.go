@@ -28,7 +28,7 @@ func pages(cmd *cobra.Command) []*cobra.Command {
 	return all
 }
 
-// docs/commands.md is what --help says. What programs rely on is in it: a member of
+// docs/commands.md is what --help says. Programs rely on it: a member of
 // --json, a flag or an exit code that changes shows as a change of that file.
 func TestCommandsDoc(t *testing.T) {
 	p := program{getenv: noEnv}
@@ -54,7 +54,7 @@ func TestCommandsDoc(t *testing.T) {
 	}
 }
 
-// Each command says what it does, shows how, and tells what it prints as JSON.
+// Each command says what it does, shows how, and says what it prints as JSON.
 func TestEachCommandHasItsPage(t *testing.T) {
 	p := program{getenv: noEnv}
 	root := p.command()

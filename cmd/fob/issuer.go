@@ -10,9 +10,9 @@ import (
 )
 
 const issuerHelp = `Issuers are others whose signed tokens (JWTs) prove who a user is: Apple, Google,
-Firebase, a Cognito user pool, or a back end of yours. Or they prove which client asks: AWS,
-GitHub Actions, a Kubernetes cluster. No issuer does both. What a token may do is chosen here
-and never by the token. A change holds within 10 seconds.`
+Firebase, a Cognito user pool, or your back end. Or they prove which client asks: AWS,
+GitHub Actions, a Kubernetes cluster. No issuer does both. The registration says
+what a token may do, never the token. A change holds within 10 seconds.`
 
 func issuerCommand(p *program) *cobra.Command {
 	return group("issuer", "Register issuers whose tokens prove a user or a client", issuerHelp,

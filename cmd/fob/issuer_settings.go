@@ -26,7 +26,7 @@ Whom a token means is decided once:
               that --username-claim and --roles-claim name become the username and the
               roles at each login.
   username    a user of fob: sub is a username. The issuer can log in every user, so this
-              is for a back end of yours.
+              is for your own back end.
   client      a workload that a client of fob is, and never a user: a role of AWS, a GitHub
               workflow, a Kubernetes service account. Such an issuer has no --audience: its
               tokens are for fob alone, so aud is the issuer of fob's metadata. A client
@@ -76,7 +76,7 @@ func issuerAddCommand(p *program) *cobra.Command {
 	return printsJSON(cmd, issuerView{})
 }
 
-const issuerSetHelp = `Change the settings of an issuer. What no flag names stays as it is. A flag for a list
+const issuerSetHelp = `Change the settings of an issuer. Settings that no flag names stay. A flag for a list
 replaces the whole list; an empty value is none.
 
 A change holds within 10 seconds, for new logins. Tokens that fob issued before stay as
@@ -146,7 +146,7 @@ func addIssuerSettings(cmd *cobra.Command, p *program) *entryFlags[oauth.Trusted
 	return all
 }
 
-// readKeySet reads a JWK Set for the domain to judge. No file is no set.
+// readKeySet reads a JWK Set for the domain to judge. Without a file there is no set.
 func (p *program) readKeySet(name string) (string, error) {
 	if name == "" {
 		return "", nil

@@ -220,7 +220,7 @@ func (p *keyProgram) want(want string) {
 	}
 }
 
-// What an operator does in three months, and what it says.
+// An operator's three months with keys.
 func TestKeyRotate(t *testing.T) {
 	p := newKeyProgram(t, "1:active:48h")
 	began := p.now

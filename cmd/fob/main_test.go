@@ -25,7 +25,7 @@ import (
 // TestMain puts fob on the path: it is this test binary, called by that name, so
 // it has the race detector when the tests have it. (testscript.Main would do the
 // same, but keep the word fob to itself, which scripts are to read as well where
-// it is no program.)
+// it is not a program.)
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "fob" {
 		main()

@@ -59,7 +59,7 @@ import (
 // TestScripts runs testdata/script. Each script has tables of its own at the
 // DynamoDB engine $DYNAMODB, named as fob wants it by FOB_TOKENS_TABLE,
 // FOB_CLIENTS_TABLE and FOB_USERS_TABLE. $ELSEWHERE is the same engine under an
-// address that is no loopback one. $STACK has these names as outputs, for who asks
+// address that is not a loopback one. $STACK has these names as outputs, for who asks
 // $CLOUDFORMATION.
 func TestScripts(t *testing.T) {
 	runScripts(t, "testdata/script", dynamotest.Engine(t))

@@ -45,7 +45,7 @@ when keys are turned.
 With --json the first line on standard output is one JSON object, printed when
 requests are answered. Its last members are there if the demo is.
 
-With --users-from a program of yours says who a name and a password are, and the demo
+With --users-from your program says who a name and a password are, and the demo
 user does not log in. docs/own-users.md has the question, the answer, and an example.
 
 Each request to an endpoint writes one line of JSON to standard error. Preflight

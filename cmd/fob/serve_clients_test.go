@@ -249,7 +249,7 @@ func TestZitadelIntrospectionAndRevocation(t *testing.T) {
 		if introspect(watch.AccessToken).Active {
 			t.Error("revoking by a public client did nothing")
 		}
-		// Another client's token: RFC 7009 section 2.1 wants the client told.
+		// Another client's token: RFC 7009 section 2.1 wants an error.
 		foreign := login(fob.PublicClientID, "", "tv")
 		if err := rp.RevokeToken(t.Context(), party, foreign.AccessToken, ""); err == nil {
 			t.Error("another client's token could be revoked")

@@ -13,7 +13,7 @@ import (
 
 // Schemathesis sends requests that it makes out of the document, good and bad ones, with
 // true credentials and without. It wants of each answer that the document has it, that it
-// is no 5xx, and that a request which the document excludes is refused.
+// is not a 5xx, and that a request which the document excludes is refused.
 // testdata/clients/schemathesis has its settings.
 func TestOpenAPIBySchemathesis(t *testing.T) {
 	l := language(t, "schemathesis", "requirements.txt")

@@ -211,10 +211,10 @@ func TestPrintedCommentsAreHarmless(t *testing.T) {
 			t.Errorf("%d comments", comments)
 		}
 		if !strings.Contains(laptop.Transcript(s.base, s.where(), "/bin/zsh", s.demo), "\nsetopt interactive_comments\n") {
-			t.Error("zsh is not told about comments")
+			t.Error("zsh does not get the line about comments")
 		}
 		if strings.Contains(laptop.Transcript(s.base, s.where(), "/bin/bash", s.demo), "setopt") {
-			t.Error("bash is told about zsh's comments")
+			t.Error("bash gets the line about comments of zsh")
 		}
 	}
 }

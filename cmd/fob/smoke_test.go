@@ -127,7 +127,7 @@ func TestSmokeFindsBrokenPromises(t *testing.T) {
 		"another site":                 {answers(wire.TokenPath, "<html>fob_at_secret", 200), "a body that is not JSON"},
 		"one token for all":            {answers(wire.TokenPath, `{"access_token":"fob_at_x","refresh_token":"fob_rt_x"}`, 200), "issue another for another device"},
 		"no refresh":                   {refusingGrant(oauth.RefreshTokenGrant, `{"error":"invalid_grant"}`), "refresh: status 400, invalid_grant"},
-		"an error that is no code":     {answers(wire.TokenPath, `{"error":"\u001b[31m`+strings.Repeat("x", 99)+`"}`, 400), `status 400, "\x1b[31mxx`},
+		"an error that is not a code":  {answers(wire.TokenPath, `{"error":"\u001b[31m`+strings.Repeat("x", 99)+`"}`, 400), `status 400, "\x1b[31mxx`},
 		"a redirect": {func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				http.Redirect(w, r, "http://127.0.0.1:1/elsewhere", http.StatusTemporaryRedirect)
@@ -177,7 +177,7 @@ func (s stubborn) SaveUser(ctx context.Context, u oauth.User) (oauth.User, error
 
 func (s stubborn) RemoveUser(context.Context, oauth.User) (bool, error) { return false, s.removes }
 
-// What smoke could not clean up is named, each with the table that it is in: a
+// Smoke names each thing that it could not clean up, with the table that it is in: a
 // client that stays has a secret that works.
 func TestSmokeNamesWhatIsLeft(t *testing.T) {
 	forbidden := oauth.Unavailable("remove", &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not authorized"})

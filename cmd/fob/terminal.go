@@ -245,7 +245,7 @@ func newBar(w io.Writer, size int64) *progressbar.ProgressBar {
 func (p progress) add(n int, users int64) {
 	if p.bar != nil {
 		p.bar.Describe(plural(users, "user", "users"))
-		_ = p.bar.Add(n) // a terminal that is gone is no reason to stop
+		_ = p.bar.Add(n) // a terminal that is gone is not a reason to stop
 	}
 }
 

@@ -45,7 +45,7 @@ type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
-// What was done is told, also if standard output does not take it: the exit code
+// A change is reported, also if standard output does not take it: the exit code
 // alone would say that nothing was.
 func TestStandardOutputTakesNothing(t *testing.T) {
 	s := newMemoryStores()

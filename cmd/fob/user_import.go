@@ -233,7 +233,7 @@ func writeKinds(w io.Writer, kinds []kindView, good int64) {
 		all += k.Users
 		list[i] = fmt.Sprintf("%d %s", k.Users, k.Kind)
 	}
-	_, _ = fmt.Fprintf(w, "%d of %s longer or shorter than one of fob's (%s). Until its user has logged in, the time of a login\n"+
+	_, _ = fmt.Fprintf(w, "%d of %s longer or shorter than fob's own (%s). Until its user has logged in, the time of a login\n"+
 		"reveals that the name exists: see docs/import.md.\n", all, plural(good, "hash takes", "hashes take"), strings.Join(list, ", "))
 }
 

@@ -67,7 +67,7 @@ func TestImportedUsersLogIn(t *testing.T) {
 	}
 	code, out, said := fobAt(t, endpoint, "", f, "user", "import", usersFile(t, lines...))
 	want := fmt.Sprintf("%d users are imported, 0 were there already.\n", len(kinds)) +
-		"3 of 9 hashes take longer or shorter than one of fob's (2 bcrypt:8, 1 argon2id:4096:3:4). Until its user has logged in, the time of a login\n" +
+		"3 of 9 hashes take longer or shorter than fob's own (2 bcrypt:8, 1 argon2id:4096:3:4). Until its user has logged in, the time of a login\n" +
 		"reveals that the name exists: see docs/import.md.\n"
 	if code != 0 || out != want || said != "" {
 		t.Fatalf("exit code %d, standard output %q, want %q, standard error %q", code, out, want, said)

@@ -146,7 +146,7 @@ func (h halting) RemoveUser(ctx context.Context, u oauth.User) (bool, error) {
 }
 
 // Of several users those before the one that could not be removed are gone, with
-// everything, and the command for the others is told.
+// everything, and the command for the others is named.
 func TestRemoveStopsInTheMiddle(t *testing.T) {
 	s := newMemoryStores()
 	ids := map[string]ledger.Subject{}

@@ -47,7 +47,7 @@ type ring struct {
 	file        string
 	check, mint string // ARNs or names
 
-	// What choose was called with, for errors.
+	// The arguments of choose, for errors.
 	tables *tables
 	flags  *pflag.FlagSet
 }

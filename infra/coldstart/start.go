@@ -72,7 +72,7 @@ func start(ctx context.Context, path string, env []string) (sample, error) {
 }
 
 // peakOf is the most memory that a running program had, in bytes, or 0 where there is
-// no /proc. What the kernel reports of an ended one contains the memory of its parent,
+// no /proc. The kernel's report of an ended one contains the memory of its parent,
 // from before exec.
 func peakOf(pid int) int64 {
 	status, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")

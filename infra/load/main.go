@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-// options are what a run is told.
+// options are the flags of a run.
 type options struct {
 	where
 	base           string // the address before /token

@@ -154,7 +154,7 @@ func isUnanswered(fault string) bool { return strings.HasPrefix(fault, noAnswer)
 func (p *phone) post(ctx context.Context, path string, form url.Values) (got answer, fault string) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.service.base+path, strings.NewReader(form.Encode()))
 	if err != nil {
-		return got, noAnswer + ": the address is none"
+		return got, noAnswer + ": the address is not a URL"
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if path == wire.IntrospectPath {

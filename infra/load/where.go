@@ -52,7 +52,7 @@ func (w *where) check(base string) error {
 	case w.endpoint != "" && base == "":
 		return errors.New("with -dynamodb it needs the address of the service, such as http://localhost:8080")
 	case w.stack == "" && w.endpoint == "" && base != "":
-		return errors.New("with an address it needs -stack or -dynamodb: where shall it add its clients and users?")
+		return errors.New("with an address it needs -stack or -dynamodb: they say where its clients and users are added")
 	case base == "":
 		return nil
 	}

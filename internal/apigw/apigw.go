@@ -1,6 +1,6 @@
 // Package apigw serves an http.Handler to API Gateway ([Serve]), and a [wire.Authorizer]
 // as its Lambda authorizer ([ServeAuthorizer]), in payload formats 1.0 and 2.0. The
-// handler sees the request as the client sent it. What the gateway vouches for comes
+// handler sees the request as the client sent it. Facts that the gateway vouches for come
 // from the event's requestContext alone, never from a header, which anybody can send.
 //
 // The package does not know what is asked. An error is for an event that is not a

@@ -304,7 +304,7 @@ func FuzzEvent(f *testing.F) {
 			if method := of.HTTPMethod; of.Version == "2.0" && (r.Method != of.RequestContext.HTTP.Method || r.URL.RawQuery != of.RawQueryString) || of.Version != "2.0" && r.Method != method {
 				t.Errorf("%s became %+v", text, r)
 			}
-			// What a gateway decoded is found again, and a secret's name by its reader.
+			// A part that a gateway decoded is found again, and a secret's name by its reader.
 			if of.Version != "2.0" {
 				if got := strings.Count(r.URL.RawQuery, "&") + 1; got < len(of.Queries) || got < len(of.Query) {
 					t.Errorf("%d and %d parameters became %q", len(of.Query), len(of.Queries), r.URL.RawQuery)

@@ -74,7 +74,7 @@ func Authorizer(a wire.Authorizer, o wire.Options) func(context.Context, json.Ra
 			o.LogFailure(ctx, "event not judged", why, ids(ctx, e.RequestContext.RequestID)...)
 			return errNotJudged
 		}
-		// A client can write such a request, and shall not ring the alarm with it.
+		// A client can write such a request, and must not ring the alarm with it.
 		refusedQuietly := func(why error) error {
 			if o.Log != nil {
 				attrs := append(ids(ctx, e.RequestContext.RequestID), slog.String("function", o.Function), slog.String("error", why.Error()))

@@ -135,7 +135,7 @@ func sameJSON(t *testing.T, what, got, want string) {
 	t.Helper()
 	var g, w any
 	if json.Unmarshal([]byte(got), &g) != nil || json.Unmarshal([]byte(want), &w) != nil {
-		t.Fatalf("%s: %s or %s is no JSON", what, got, want)
+		t.Fatalf("%s: %s or %s is not JSON", what, got, want)
 	}
 	if diff := cmp.Diff(g, w); diff != "" {
 		t.Errorf("%s: got -, want +:\n%s", what, diff)
@@ -206,7 +206,7 @@ func TestAuthorizerRefuses(t *testing.T) {
 	}
 }
 
-// An outage is no yes, and no 401 either.
+// An outage is not a yes, and not a 401 either.
 func TestAuthorizerInDoubt(t *testing.T) {
 	for name, access := range map[string]known{
 		"outage": {err: oauth.Unavailable("read", errors.New("reset"))},

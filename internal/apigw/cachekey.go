@@ -23,7 +23,7 @@ func (e authorizerEvent) neededSources() map[string]string {
 }
 
 // keyValues are the values of the identity sources: the key of the gateway's cache.
-// none says that there are no sources, and so no cache. Values that are not a list say nothing.
+// none is the answer without sources, and so without a cache. Values that are not a list say nothing.
 func (e authorizerEvent) keyValues() (values []string, none bool) {
 	if len(e.IdentitySource) == 0 {
 		return nil, true

@@ -32,7 +32,7 @@ func TestAuthorizerLooksAtTheCachesKey(t *testing.T) {
 		// Nothing is kept.
 		{"ANY /orders/{id}", `[]`, ""},
 		{"ANY /orders/{id}", `null`, ""},
-		// What is no list tells nothing.
+		// A value that is not a list says nothing.
 		{"GET /orders/{id}", `"TOKEN"`, route},
 		{"GET /orders/{id}", `[1]`, route},
 	} {

@@ -154,7 +154,7 @@ func TestBasePathOfFormat1(t *testing.T) {
 		{"/a/{b}", "/a/x", "/prod/a/x", "/prod"},
 		{"/{proxy+}", "/token", "/prod/token", "/prod"},
 		{"/auth/{proxy+}", "/auth/token", "/prod/auth/token", "/prod"},
-		{"/{proxy+}", "/auth/token", "/auth/token", ""}, // it is not told
+		{"/{proxy+}", "/auth/token", "/auth/token", ""}, // the event does not have it
 		{"/token", "/token", "", ""},
 		{"$default", "/token", "/prod/token", "/prod"},
 		{"", "", "/prod/token", ""},
@@ -183,7 +183,7 @@ func TestQueryOfFormat1(t *testing.T) {
 		{map[string]string{"a": "2"}, map[string][]string{"a": {"1", "2"}, "b": {}}, "a=1&a=2&b="},
 		{map[string]string{"b": "1"}, map[string][]string{"a": {"1"}}, "a=1&b=1"},
 		{map[string]string{"a&token": "1", "b=c#": "d&e=#"}, nil, "a%26token=1&b%3Dc%23=d%26e%3D%23"},
-		// What has to be escaped, is.
+		// Characters that have to be escaped are.
 		{map[string]string{"x": "100%", "y": "a+b c", "z": "\u00fc&="}, nil, "x=100%25&y=a%2Bb+c&z=%C3%BC%26%3D"},
 		// Names that somebody may see are shown, and read as no parameter.
 		{map[string]string{"%74oken": "1", "a;token": "%zz", "+token": "x?y"}, nil, "%2574oken=1&%2Btoken=x%3Fy&a%3Btoken=%25zz&?token?y?+token?a?token"},
@@ -252,7 +252,7 @@ func TestResponseOfFormat1(t *testing.T) {
 	}
 }
 
-// What an authorizer said reaches the resource in all three places where a gateway
+// An authorizer's answer reaches the resource in all three places where a gateway
 // puts it, and from nowhere else.
 func TestWhatTheAuthorizerSaid(t *testing.T) {
 	const said = `{"sub": "u_ada", "client_id": "app", "scope": "read device_ipad", "device": "ipad", "username": "ada", "principalId": "u_ada", "integrationLatency": 7, "claims": null}`

@@ -183,7 +183,7 @@ func TestAccessTokensAreNoIDTokens(t *testing.T) {
 		{"Keycloak's ID token", m{"typ": "ID", "azp": app}, true, true},
 		{"Keycloak's access token", m{"typ": "Bearer", "azp": app}, false, false},
 		{"Keycloak's refresh token", m{"typ": "Refresh"}, false, false},
-		{"a typ that is no text", m{"typ": 7}, false, false},
+		{"a typ that is not a text", m{"typ": 7}, false, false},
 		{"RFC 9068 without the typ", m{"scope": "openid", "client_id": app, "jti": "1"}, false, true},
 		{"Entra's, Okta's", m{"scp": []string{"openid"}}, false, true},
 		{"a scope that is empty", m{"scope": ""}, false, true},

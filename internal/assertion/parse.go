@@ -95,7 +95,7 @@ func (t *parsed) readHeader(header members, expect oauth.Expectation) error {
 	}
 	var ok bool
 	if t.alg, ok = header.text("alg"); !ok || !slices.Contains(oauth.Algorithms(), t.alg) {
-		return refused("the algorithm is none that fob verifies")
+		return refused("fob does not verify this algorithm")
 	}
 	if header["kid"] != nil {
 		if t.kid, ok = header.text("kid"); !ok {

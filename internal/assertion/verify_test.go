@@ -289,7 +289,7 @@ func TestCheckKeys(t *testing.T) {
 		"for encryption":       strings.Replace(assertiontest.JWKS(t, other), `"sig"`, `"enc"`, 1),
 		"alg is another one":   strings.Replace(assertiontest.JWKS(t, other), `"EdDSA"`, `"ES256"`, 1),
 		"a weak RSA key":       `{"keys":[{"kty":"RSA","e":"AQAB","n":"` + strings.Repeat("_", 170) + `w"}]}`,
-		// What a signature costs grows with the cube of its size; go-jose has a bound.
+		// The cost of a signature grows with the cube of its size; go-jose has a bound.
 		"an RSA key too large": `{"keys":[{"kty":"RSA","e":"AQAB","n":"` + strings.Repeat("_", 1366) + `w"}]}`,
 		"too many":             `{"keys":[` + strings.Repeat(`{},`, 100) + `{}]}`,
 	} {

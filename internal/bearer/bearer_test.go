@@ -77,7 +77,7 @@ func TestSealGolden(t *testing.T) {
 			t.Errorf("Open(golden %v) = %+v, %v", tt.kind, opened.Name, err)
 		}
 		if !r.MintedWithin(opened, rid) || r.MintedWithin(opened, RID{}) {
-			t.Errorf("%v: MintedWithin does not tell the item", tt.kind)
+			t.Errorf("%v: MintedWithin does not name the item", tt.kind)
 		}
 		if len(tt.want) != textLen || textLen > 256 {
 			t.Errorf("%v: %d characters", tt.kind, len(tt.want))

@@ -103,7 +103,7 @@ func hashOfJWT(secret [32]byte) Hash {
 	return sha256.Sum256(AppendField(AppendField(nil, "fob jwt hash 1"), secret[:]))
 }
 
-// openJWT is Open for what is no opaque token.
+// openJWT is Open for what is not an opaque token.
 func (r *CheckRing) openJWT(text string) (Token, error) {
 	header, rest, _ := strings.Cut(text, ".")
 	body, mark, ok := strings.Cut(rest, ".")

@@ -245,7 +245,7 @@ func TestParseSigning(t *testing.T) {
 		"not a key":                func(_, check map[string]any) { check["signing"] = map[string]string{"1": "AAAA"} },
 		"the private key":          func(_, check map[string]any) { check["signing"] = map[string]string{"1": p[0]} },
 		"a kid without a state":    func(_, check map[string]any) { check["signing"] = map[string]string{"3": p[1]} },
-		"a kid that is none":       func(_, check map[string]any) { check["signing"] = map[string]string{"x": p[1]} },
+		"a kid that is text":       func(_, check map[string]any) { check["signing"] = map[string]string{"x": p[1]} },
 		"no private keys":          func(mint, _ map[string]any) { delete(mint, "signing") },
 		"a private key is missing": func(mint, _ map[string]any) { mint["signing"] = map[string]string{"1": p[0]} },
 		"private, not base64":      func(mint, _ map[string]any) { mint["signing"] = map[string]string{"1": "?", "2": p[2]} },

@@ -26,7 +26,7 @@ func TestAWS(t *testing.T) {
 		{name: "no credentials, and a profile", environment: map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_PROFILE": "mine"}, faults: []string{"AWS_ACCESS_KEY_ID"}},
 		{name: "nothing", environment: map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_REGION": ""}, faults: []string{"AWS_REGION", "AWS_ACCESS_KEY_ID"}},
 		{name: "roots where they are not read", environment: map[string]string{"AWS_CA_BUNDLE": "/roots.pem"}, faults: []string{"SSL_CERT_FILE"}},
-		{name: "a value that is none", environment: map[string]string{"AWS_USE_FIPS_ENDPOINT": "perhaps"}, faults: []string{"AWS_USE_FIPS_ENDPOINT"}},
+		{name: "an unknown value", environment: map[string]string{"AWS_USE_FIPS_ENDPOINT": "perhaps"}, faults: []string{"AWS_USE_FIPS_ENDPOINT"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_PROFILE", "AWS_CA_BUNDLE",

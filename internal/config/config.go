@@ -149,7 +149,7 @@ func (r *RouteScopes) UnmarshalText(text []byte) error {
 		case asks && set.IsEmpty():
 			fault("names no scope behind the =; without the = the route asks for none")
 		case set.Device() != "":
-			fault("a device is no scope to ask for")
+			fault("a device is not a scope to ask for")
 		}
 		(*r)[route] = set
 	}
@@ -200,7 +200,7 @@ type Tables struct {
 	// ClientsTable holds clients, issuers and resource scopes.
 	ClientsTable string `env:"FOB_CLIENTS_TABLE,required,notEmpty"`
 	// Edge has the hash of the secret of an edge in front of the gateway, and during a
-	// change the hashes of both. Empty means that there is none.
+	// change the hashes of both. Empty means none.
 	Edge EdgeHashes `env:"FOB_EDGE_HASH"`
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
-// What the attributes are called, and how texts, numbers, bytes, lists and slots
+// Names of attributes, and how texts, numbers, bytes, lists and slots
 // go in and come out. Each store encodes and decodes its own items.
 
 // The attributes. Short names, because a record must stay below 1 KB: that is
@@ -162,7 +162,7 @@ func (it item) setSlot(name string, s ledger.Slot) {
 	}}
 }
 
-// reader takes an item apart. What is missing is zero; what is of another type
+// reader takes an item apart. A missing attribute is zero. One of another type
 // than asked for, or missing though required, is zero and remembered. The strict
 // decoders return that as an error, the lenient one forgets it.
 type reader struct {

@@ -134,7 +134,7 @@ func (m *meter) RoundTrip(r *http.Request) (*http.Response, error) {
 		body, err = io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
 		resp.Body = io.NopCloser(bytes.NewReader(body))
-		_ = json.Unmarshal(body, &answer) // what is no JSON has no capacity
+		_ = json.Unmarshal(body, &answer) // what is not JSON has no capacity
 	}
 	type capacity struct{ CapacityUnits float64 }
 	var one capacity

@@ -149,7 +149,7 @@ func budgetRows() []budgetRow {
 			return w.login("app", budgetPassword, "")
 		}, oauth.Returned, "", price{calls: map[string]int{read: 2, remove: 1}, found: 5, none: 1, write: 1}},
 		{"password, a scope that the client may not have", func(w *budgetWorld) func(context.Context) error {
-			return w.login("app", budgetPassword, "other") // tells nothing about a disabled user
+			return w.login("app", budgetPassword, "other") // says nothing about a disabled user
 		}, "", oauth.InvalidScope, price{calls: map[string]int{read: 2}, found: 1, none: 5}},
 
 		// Refresh.
@@ -281,7 +281,7 @@ func budgetRows() []budgetRow {
 			return w.access(w.mustLogin("app", device(1)).RefreshToken)
 		}, oauth.Inactive, "", free},
 
-		// What is refused before the store is asked.
+		// These are refused before the store is asked.
 		{"refresh, expired", func(w *budgetWorld) func(context.Context) error {
 			first := w.mustLogin("backend", "")
 			w.now.Add(oauth.DefaultRefreshAbsolute)

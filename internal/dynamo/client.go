@@ -1,7 +1,7 @@
 // Package dynamo keeps tokens, clients and users in three DynamoDB tables, as the
 // interfaces of package oauth say: [NewClient] first, then [NewTokens] and the others.
-// What must not race is one conditional write, and what may decide something is a
-// strongly consistent read. An outage matches [oauth.ErrUnavailable], never an absence.
+// Each write that must not race is one conditional write, and each read that may decide
+// something is strongly consistent. An outage matches [oauth.ErrUnavailable], never an absence.
 //
 // The package knows how records lie in items and not what they mean: package oauth
 // judges expiry, epochs, tampering and policy.

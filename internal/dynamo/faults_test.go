@@ -220,16 +220,16 @@ func TestSaveWhenTheConditionFails(t *testing.T) {
 		nonce   ledger.Nonce
 		calls   int
 	}{
-		{"another stands", []answer{conditionFailed(withNonce(winner.Nonce))}, true, winner.Nonce, 1},
-		{"our own stands", []answer{conditionFailed(withNonce(mine.Nonce))}, true, mine.Nonce, 1},
-		{"it is not told, another", []answer{conditionFailed(""), ok(`{"Item":` + withNonce(winner.Nonce) + `}`)}, true, winner.Nonce, 2},
-		{"it is not told, our own", []answer{conditionFailed(""), ok(`{"Item":` + withNonce(mine.Nonce) + `}`)}, true, mine.Nonce, 2},
-		{"it is not told, nothing", []answer{conditionFailed(""), ok(`{}`)}, false, ledger.Nonce{}, 2},
+		{"another is there", []answer{conditionFailed(withNonce(winner.Nonce))}, true, winner.Nonce, 1},
+		{"our own is there", []answer{conditionFailed(withNonce(mine.Nonce))}, true, mine.Nonce, 1},
+		{"a conflict without its item, another", []answer{conditionFailed(""), ok(`{"Item":` + withNonce(winner.Nonce) + `}`)}, true, winner.Nonce, 2},
+		{"a conflict without its item, our own", []answer{conditionFailed(""), ok(`{"Item":` + withNonce(mine.Nonce) + `}`)}, true, mine.Nonce, 2},
+		{"a conflict without its item, nothing", []answer{conditionFailed(""), ok(`{}`)}, false, ledger.Nonce{}, 2},
 		{"lost reply, then our own", []answer{isDown, conditionFailed(withNonce(mine.Nonce))}, true, mine.Nonce, 1},
 		{"lost reply, then another", []answer{isDown, conditionFailed(withNonce(winner.Nonce))}, true, winner.Nonce, 1},
-		{"lost reply of a first one, our own stands", []answer{isDown, ok(`{"Item":` + withNonce(mine.Nonce) + `}`)}, true, mine.Nonce, 2},
-		{"lost reply of a first one, another stands", []answer{isDown, ok(`{"Item":` + withNonce(winner.Nonce) + `}`)}, true, winner.Nonce, 2},
-		{"lost reply of a first one, nothing stands", []answer{isDown, ok(`{}`)}, false, ledger.Nonce{}, 2},
+		{"lost reply of a first one, our own is there", []answer{isDown, ok(`{"Item":` + withNonce(mine.Nonce) + `}`)}, true, mine.Nonce, 2},
+		{"lost reply of a first one, another is there", []answer{isDown, ok(`{"Item":` + withNonce(winner.Nonce) + `}`)}, true, winner.Nonce, 2},
+		{"lost reply of a first one, nothing is there", []answer{isDown, ok(`{}`)}, false, ledger.Nonce{}, 2},
 	} {
 		for _, seen := range []ledger.Nonce{{}, {1}} {
 			if strings.HasPrefix(c.name, "lost reply, ") && seen == (ledger.Nonce{}) || strings.HasPrefix(c.name, "lost reply of a first one") && seen != (ledger.Nonce{}) {
@@ -273,8 +273,8 @@ func TestEndWhenTheConditionFails(t *testing.T) {
 		ended   bool
 		stands  ledger.Nonce
 	}{
-		{"another stands", []answer{conditionFailed(withNonce(left.Nonce))}, false, left.Nonce},
-		{"nothing stands", []answer{conditionFailed("")}, true, ledger.Nonce{}},
+		{"another is there", []answer{conditionFailed(withNonce(left.Nonce))}, false, left.Nonce},
+		{"nothing is there", []answer{conditionFailed("")}, true, ledger.Nonce{}},
 		{"lost reply, then nothing", []answer{isDown, conditionFailed("")}, true, ledger.Nonce{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

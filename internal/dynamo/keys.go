@@ -80,7 +80,7 @@ func nameKey(prefix, name string) (item, bool) {
 func resourceScopesKey() item { return item{partitionKey: text(scopesKey)} }
 
 // userKey hashes the name: people type passwords into the wrong field, and a
-// table is no place for those.
+// table is not a place for those.
 func userKey(username string) item {
 	var k [16]byte
 	ledger.Key(k[:], "fob user 1", username)
@@ -114,7 +114,8 @@ const (
 )
 
 // placeOf is where a text lies among all that base64url can make of a long hash, in
-// the order of DynamoDB, from 0 to 1. What is not base64url counts as what follows it.
+// the order of DynamoDB, from 0 to 1. A character outside base64url counts as the next one
+// in it.
 func placeOf(text string) (place float64) {
 	width := 1.0
 	for _, c := range []byte(text[:min(len(text), 8)]) {

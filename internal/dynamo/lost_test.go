@@ -46,7 +46,7 @@ func (l *lossy) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // The write takes effect, the reply is lost, the SDK tries again: that is one
-// write, and nobody is told of a conflict.
+// write, and nobody sees a conflict.
 func TestLostRepliesAreFoundOut(t *testing.T) {
 	onEngines(t, func(t *testing.T, endpoint string) {
 		fixture := dynamotest.New(t, endpoint)

@@ -31,7 +31,7 @@ func stateItem(subject ledger.Subject, with item) item {
 	return it
 }
 
-// What is written is known from the images, and what the sweep does is nothing new.
+// A write is known from the images, and a delete by the sweep is nothing new.
 func TestStreamRecord(t *testing.T) {
 	ann := ledger.Subject{Kind: ledger.UserSubject, ID: "u_ann"}
 	r := fixtureRecord(t)
@@ -75,7 +75,7 @@ func TestStreamRecord(t *testing.T) {
 	}
 }
 
-// What was edited is not announced, and no value of it is in the error.
+// An edited item is not announced, and no value of it is in the error.
 func TestStreamRecordsThatCannotBeRead(t *testing.T) {
 	const canary = "u_CANARY"
 	edited := encodeRecord(fixtureRecord(t))
@@ -87,16 +87,16 @@ func TestStreamRecordsThatCannotBeRead(t *testing.T) {
 	withoutID := streamed("REMOVE", encodeRecord(fixtureRecord(t)), nil)
 	withoutID.ID = ""
 	for name, r := range map[string]StreamRecord{
-		"a record that was edited":     streamed("INSERT", nil, edited),
-		"deleted after it was edited":  streamed("REMOVE", edited, nil),
-		"a state of somebody else":     streamed("INSERT", nil, stateItem(ann, of(canary))),
-		"a state without its subject":  streamed("INSERT", nil, stateItem(ann, item{"epoch": number(1)})),
-		"a state without its epoch":    streamed("INSERT", nil, stateItem(ann, item{"sb": text("u_ann")})),
-		"a state that would be swept":  streamed("INSERT", nil, stateItem(ann, item{"epoch": number(1), "sb": text("u_ann"), "ttl": number(1)})),
-		"a state that was damaged":     streamed("MODIFY", stateItem(ann, item{"epoch": text(canary)}), stateItem(ann, of("u_ann"))),
-		"a state whose why is no text": streamed("INSERT", nil, stateItem(ann, item{"epoch": number(1), "sb": text("u_ann"), "why": number(1)})),
-		"no time":                      withoutTime,
-		"an id that all would have":    withoutID,
+		"a record that was edited":        streamed("INSERT", nil, edited),
+		"deleted after it was edited":     streamed("REMOVE", edited, nil),
+		"a state of somebody else":        streamed("INSERT", nil, stateItem(ann, of(canary))),
+		"a state without its subject":     streamed("INSERT", nil, stateItem(ann, item{"epoch": number(1)})),
+		"a state without its epoch":       streamed("INSERT", nil, stateItem(ann, item{"sb": text("u_ann")})),
+		"a state that would be swept":     streamed("INSERT", nil, stateItem(ann, item{"epoch": number(1), "sb": text("u_ann"), "ttl": number(1)})),
+		"a state that was damaged":        streamed("MODIFY", stateItem(ann, item{"epoch": text(canary)}), stateItem(ann, of("u_ann"))),
+		"a state whose why is not a text": streamed("INSERT", nil, stateItem(ann, item{"epoch": number(1), "sb": text("u_ann"), "why": number(1)})),
+		"no time":                         withoutTime,
+		"an id that all would have":       withoutID,
 	} {
 		w, err := r.Write()
 		if err == nil || w != (oauth.Write{}) {

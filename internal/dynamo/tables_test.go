@@ -123,7 +123,7 @@ func TestEnsureTablesWhenTheEngineIsDown(t *testing.T) {
 	})
 }
 
-// What others do meanwhile, in an order that no engine gives on request.
+// Others do this meanwhile, in an order that no engine gives on request.
 func TestEnsureTablesBesideOthers(t *testing.T) {
 	const tokensKey = `"KeySchema":[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"}]`
 	const key = `"KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}]`

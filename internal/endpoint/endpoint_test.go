@@ -65,7 +65,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// What is not an answer of fob is an error, and repeats nothing of the body.
+// An answer that is not fob's is an error, and the error repeats nothing of the body.
 func TestAnswerOfSomethingElse(t *testing.T) {
 	const token = "fob_at_secret"
 	for _, test := range []struct {

@@ -12,7 +12,7 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// What fob makes is seen as what it is: the layout is that of package bearer.
+// Tokens that fob makes are recognised: the layout is that of package bearer.
 func TestLookAtTokensOfFob(t *testing.T) {
 	d := newDeployment(t)
 	got, err := d.app.Get(t.Context(), d.login("device_ipad"))

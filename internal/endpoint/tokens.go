@@ -117,7 +117,7 @@ func (c *Client) Introspect(ctx context.Context, token secret.Text) (Introspecti
 	return said.Introspection, nil
 }
 
-// Revoke ends the sign-in that a token is of. It is no error if the token had ended, or if
+// Revoke ends the sign-in that a token is of. It is not an error if the token had ended, or if
 // fob never made it (RFC 7009 §2.2).
 func (c *Client) Revoke(ctx context.Context, token secret.Text) error {
 	return c.ask(ctx, wire.RevokePath, url.Values{"token": {token.Reveal()}}, &struct{}{})

@@ -1,8 +1,8 @@
 // Package eventbridge puts what the stream of the tokens table says about users on an
 // event bus: the function announce, whose events are those of package announce.
 //
-// Each event is put at least once. What could not be put is reported to Lambda by the
-// first record that it is of, and Lambda comes again with all from there on, until the
+// Each event is put at least once. If some could not be put, Lambda learns the
+// first record of them, and comes again with all from there on, until the
 // record is too old. A record that cannot be read would never be: it is logged as a
 // failure, which an alarm hears, and left out.
 package eventbridge

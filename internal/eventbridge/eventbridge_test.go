@@ -140,7 +140,7 @@ func ids(t *testing.T, entries []entry) (all []string) {
 	return all
 }
 
-// What the samples are announced as, on the bus that was named.
+// The samples are announced as these events, on the bus that was named.
 func TestSamples(t *testing.T) {
 	for name, want := range map[string][]string{
 		"new-device.json": {"new_device"},
@@ -180,7 +180,7 @@ func TestManyEvents(t *testing.T) {
 	}
 }
 
-// What was not put comes again, from the first event on that is not there for certain.
+// Lambda sends again all from the first event on that is not there for certain.
 func TestFailures(t *testing.T) {
 	secondCall := func(call int, _ []entry) (int, map[int]bool) {
 		if call == 2 {

@@ -30,21 +30,21 @@ var ErrList = errors.New("a JSON list in the place of one object")
 // pointer of its name, as [json.Unmarshal] does it: a text, a number, a truth value, a
 // list of texts, or a [json.RawMessage]. Null leaves all but the last as they are.
 //
-// It returns the members that were there, with every fault that they have. What was read
-// before a fault is kept.
+// It returns the members that were there, with every fault that they have. Members before
+// a fault are kept.
 func Read(what string, text []byte, to map[string]any) (read Members, fault error) {
 	if !utf8.Valid(text) {
 		return nil, fmt.Errorf("%s is not UTF-8", what)
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	broken := func() error {
-		return fmt.Errorf("%s is no JSON object: it breaks near byte %d", what, d.InputOffset()+1)
+		return fmt.Errorf("%s is not a JSON object: it breaks near byte %d", what, d.InputOffset()+1)
 	}
 	switch start, err := d.Token(); {
 	case err == nil && start == json.Delim('['):
 		return nil, ErrList
 	case err != nil || start != json.Delim('{'):
-		return nil, fmt.Errorf("%s is no JSON object", what)
+		return nil, fmt.Errorf("%s is not a JSON object", what)
 	}
 	var faults []error
 	read = Members{}

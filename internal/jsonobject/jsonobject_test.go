@@ -51,12 +51,12 @@ func TestRead(t *testing.T) {
 
 func TestReadRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		``:                                "the body is no JSON object",
-		`7`:                               "the body is no JSON object",
+		``:                                "the body is not a JSON object",
+		`7`:                               "the body is not a JSON object",
 		`[]`:                              ErrList.Error(),
-		`{"text":"a"`:                     "the body is no JSON object: it breaks near byte 12",
-		`{"text"}`:                        "the body is no JSON object: it breaks near byte 8",
-		`{"text":canary}`:                 "the body is no JSON object: it breaks near byte 9",
+		`{"text":"a"`:                     "the body is not a JSON object: it breaks near byte 12",
+		`{"text"}`:                        "the body is not a JSON object: it breaks near byte 8",
+		`{"text":canary}`:                 "the body is not a JSON object: it breaks near byte 9",
 		`{} {}`:                           "there is more in the body than one JSON object",
 		`{"text":"` + "\xff" + `"}`:       "the body is not UTF-8",
 		`{"text":"a","text":"a"}`:         "text is there twice",
@@ -72,7 +72,7 @@ func TestReadRefuses(t *testing.T) {
 		`{"list":[1]}`:                    "list wants a list of names",
 		`{"list":["canary",null]}`:        "list wants a list of names",
 		`{"list":["\ud83dcanary"]}`:       "a character of the list is lost: it was written in another charset",
-		`{"raw":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`: "the body is no JSON object: it breaks near byte 8",
+		`{"raw":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`: "the body is not a JSON object: it breaks near byte 8",
 	} {
 		_, err := Read("the body", []byte(text), new(targets).members())
 		if err == nil || err.Error() != want {
@@ -81,7 +81,7 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-// What is read is the same for a reader that keeps the first of two members, and for one
+// A reader that keeps the first of two members reads the same as one
 // that keeps the last.
 func FuzzRead(f *testing.F) {
 	for _, text := range []string{`{"text":"a","list":["b"],"number":1}`, `{"text":null}`, `{"text":"a","text":"b"}`, `{"raw":{"text":1}}`, `{`} {

@@ -22,7 +22,7 @@ var (
 	_ oauth.Keys[*bearer.MintRing]  = (*Cache[*bearer.MintRing])(nil)
 )
 
-// numbered is a ring that tells which fetch it is from.
+// numbered is a ring that shows which fetch it is from.
 type numbered int
 
 func (numbered) IssuerEpoch() uint64 { return 0 }

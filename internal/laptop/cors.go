@@ -63,7 +63,7 @@ const anyOrigin = "*"
 
 // isOrigin reports an origin as browsers write it (RFC 6454 §6.2): in lower case, in
 // ASCII, and without the port that the scheme has anyway. The library would read a * within
-// it as a pattern. null is no origin to allow: every sandboxed page has it.
+// it as a pattern. null is not an origin to allow: every sandboxed page has it.
 func isOrigin(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && u.Scheme != "" && u.Hostname() != "" && u.Scheme+"://"+u.Host == text &&

@@ -10,7 +10,7 @@ import (
 )
 
 // A pipe for standard error that nobody reads is full after some hundred lines.
-// Requests are answered all the same.
+// Requests are answered nevertheless.
 func TestServeWithoutAReaderOfItsLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		never, write := io.Pipe()

@@ -13,7 +13,7 @@ import (
 
 var writeBehaviour = flag.Bool("write-behaviour", false, "write docs/behaviour.md anew instead of comparing it")
 
-// TestBehaviour walks through the whole matrix of what can stand when a request
+// TestBehaviour walks through the whole matrix of what can be stored when a request
 // comes, compares what happens with the rules of the design written down once
 // more (wantLogin, wantRefresh), and holds docs/behaviour.md to it.
 func TestBehaviour(t *testing.T) {
@@ -69,7 +69,7 @@ Written by TestBehaviour in internal/ledger, which compares each line with the
 rules; do not edit. Lifetimes are the defaults: access 1 h (floor 6 min), refresh
 idle 30 days, absolute 90 days.
 
-The row is what stands when the request comes: the access token is *live* (most
+The row is the stored record when the request comes: the access token is *live* (most
 of its life left), *past half*, *below the floor* or *expired*; the refresh token
 is *live*, *past half* of its absolute life, *idle* (unused too long) or
 *expired*. "same" is the same string once more, with the seconds that are left.

@@ -173,7 +173,7 @@ func (m *model) login() {
 		m.newest.successor, m.newest.superseded = tok, m.b.now
 	}
 	if !known && !hadRefresh {
-		// What was idle stays dead, whatever becomes of the deadline.
+		// An idle sign-in stays dead, whatever becomes of the deadline.
 		for _, old := range m.tokens {
 			if old.kind == bearer.Refresh && old != tok && !old.ended {
 				old.ended, old.idled = true, true

@@ -74,7 +74,7 @@ func TestChangePassword(t *testing.T) {
 	if _, err := w.refresh("app", ipad.RefreshToken); err != nil {
 		t.Errorf("the device that stays cannot refresh: %v", err)
 	}
-	// What is done to the user afterwards ends the device as ever.
+	// A later sign-out of the user ends the device as ever.
 	w.must(w.signIns().SignOut(t.Context(), w.userSubject("alice")))
 	w.wantActive("api", ipad.AccessToken, false)
 
@@ -178,7 +178,7 @@ func TestDeleteAccount(t *testing.T) {
 	}
 }
 
-// Getting a token again, or refreshing, is no sign-in.
+// Getting a token again, or refreshing, is not a sign-in.
 func TestWhatIsNoFreshSignIn(t *testing.T) {
 	w := newWorld(t)
 	a, _ := w.account()

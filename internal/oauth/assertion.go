@@ -94,7 +94,7 @@ func (s Signer) Validate() error {
 	}
 	for _, a := range s.Algorithms {
 		if !slices.Contains(Algorithms(), a) {
-			fault("algorithm %q is none of %s", a, strings.Join(Algorithms(), ", "))
+			fault("algorithm %q is not one of %s", a, strings.Join(Algorithms(), ", "))
 		}
 	}
 	if s.JWKS != "" && s.JWKSURL != "" {
@@ -137,8 +137,8 @@ type Assertions interface {
 	// is in force, and it is what expect asks for.
 	//
 	// find is called at most once, with the iss that the token claims, and not at all
-	// for a token whose form is wrong or that is not in force. What it returns may differ from what is
-	// registered: the audiences of one use, say. Its error is returned as it is.
+	// for a token whose form is wrong or that is not in force. It may return something else than what
+	// is registered: the audiences of one use, say. Its error is returned as it is.
 	//
 	// Errors are a *[RefusedAssertion]; or match [ErrUnavailable] if the signer's keys
 	// could not be fetched, or are too old to say whether the token is genuine; or are

@@ -259,7 +259,7 @@ func (c Client) HasSecret(s secret.Text) bool {
 
 // Credentials are what a request showed to authenticate its client (RFC 6749 §2.3):
 // an id with a secret, or the id alone, as public clients do. It does not matter
-// whether they came by Basic or in the body, and an empty secret is none.
+// whether they came by Basic or in the body, and an empty secret counts as absent.
 type Credentials struct {
 	ID     ledger.ClientID
 	Secret secret.Text

@@ -164,7 +164,7 @@ func (c Client) faultsOfAssertions() error {
 	case t.Issuer == "" || t.Subject == "":
 		faults = append(faults, errors.New("trust takes an issuer and a subject: any subject of an issuer could be anybody"))
 	case strings.Contains(t.Subject, "*"):
-		faults = append(faults, errors.New("a trusted subject is compared byte for byte: * is no wildcard"))
+		faults = append(faults, errors.New("a trusted subject is compared byte for byte: * is not a wildcard"))
 	case len(t.Subject) > maxTrustedSubject || !utf8.ValidString(t.Subject) || strings.ContainsFunc(t.Subject, unicode.IsControl) || strings.TrimSpace(t.Subject) != t.Subject:
 		faults = append(faults, fmt.Errorf("a trusted subject has 1 to %d bytes of UTF-8 without control characters, and no blanks around it", maxTrustedSubject))
 	}

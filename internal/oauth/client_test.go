@@ -13,7 +13,7 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// While a client changes over, the line of each request tells which of its two
+// While a client changes over, the line of each request says which of its two
 // secrets it used.
 func TestOlderSecretShows(t *testing.T) {
 	w := newWorld(t)
@@ -40,7 +40,7 @@ func TestOlderSecretShows(t *testing.T) {
 			t.Errorf("older secret: %v, want %v", w.event.OlderSecret, test.older)
 		}
 	}
-	// The only secret that there is is not an older one.
+	// A client's only secret is not an older one.
 	w.editClient("backend", func(c *oauth.Client) { c.Secrets = c.Secrets[1:] })
 	w.advance(10)
 	w.must(ask(newer))

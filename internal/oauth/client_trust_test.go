@@ -143,7 +143,7 @@ func TestHostileTrust(t *testing.T) {
 		"a forger's key":                   {"nightly", w.role(forger, nil)},
 		"a forger's key under its id":      {"nightly", w.role(stolen, nil)},
 		"asked for by another role":        {"nightly", w.role(key, assertiontest.Members{"https://sts.amazonaws.com/": map[string]any{"principal_id": "arn:aws:iam::123456789012:role/web"}})},
-		"claims of AWS that are none":      {"nightly", w.role(key, assertiontest.Members{"https://sts.amazonaws.com/": "x"})},
+		"claims of AWS as a text":          {"nightly", w.role(key, assertiontest.Members{"https://sts.amazonaws.com/": "x"})},
 		"expired":                          {"nightly", w.role(key, assertiontest.Members{"exp": now - 60})},
 		"without exp":                      {"nightly", w.role(key, assertiontest.Members{"exp": nil})},
 		"without iat, and a long life":     {"nightly", w.role(key, assertiontest.Members{"iat": nil, "exp": now + 3600})},

@@ -118,7 +118,7 @@ func TestEndDevice(t *testing.T) {
 		w.login("backend", "alice", "").AccessToken,
 		w.login("backend", "bob", "device_ipad").AccessToken,
 	}
-	for range 2 { // a request that is repeated finds nothing, and is no error
+	for range 2 { // a request that is repeated finds nothing, and is not an error
 		w.endDevice(d, alice, "ipad", bearer.Locator{})
 	}
 	for _, token := range ended {

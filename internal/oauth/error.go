@@ -28,8 +28,8 @@ const (
 	// InsufficientAuthentication (RFC 9470 §3): the sign-in of the token is too long ago.
 	InsufficientAuthentication Code = "insufficient_user_authentication"
 
-	// What of a security event is refused (RFC 8935 §2.4), where invalid_request says it of
-	// the whole.
+	// A part of a security event is refused (RFC 8935 §2.4); for the whole there is
+	// invalid_request.
 	InvalidIssuer   Code = "invalid_issuer"
 	InvalidAudience Code = "invalid_audience"
 	InvalidKey      Code = "invalid_key"

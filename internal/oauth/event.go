@@ -64,7 +64,7 @@ type Event struct {
 	// Scope is the one for which the request was refused: its name if an operator wrote
 	// it, else its number in the request.
 	Scope string
-	// Subject is the id of the user whom a back end asked about. It is no name, and means
+	// Subject is the id of the user whom a back end asked about. It is not a name, and means
 	// nothing once the user is removed.
 	Subject string
 	// Locator is the beginning of the subject's and the client's key: enough to

@@ -183,7 +183,7 @@ func TestTokensFromBeforeAnEvent(t *testing.T) {
 	w.must(err)
 }
 
-// What is refused changes nothing, and the transmitter learns which part it was.
+// A refused event changes nothing, and the transmitter learns which part was refused.
 func TestRefusedEvents(t *testing.T) {
 	disabled := risc + "account-disabled"
 	for what, c := range map[string]struct {
@@ -203,13 +203,13 @@ func TestRefusedEvents(t *testing.T) {
 		"a session alone": {func(w eventWorld) string {
 			return w.event(cognito, caep+"session-revoked", `{"subject":{"format":"complex","session":{"iss":"`+cognito+`","sub":"ann"}}}`)
 		}, oauth.InvalidRequest},
-		"an event that is a text":            {func(w eventWorld) string { return w.event(cognito, disabled, `"x"`) }, oauth.InvalidRequest},
-		"events is a text that is no object": {func(w eventWorld) string { return strings.Replace(w.event(cognito, "x", "{}"), `{"x":{}}`, `"[]"`, 1) }, oauth.InvalidRequest},
-		"events is a text without a type":    {func(w eventWorld) string { return strings.Replace(w.event(cognito, "x", "{}"), `{"x":{}}`, `"{}"`, 1) }, oauth.InvalidRequest},
-		"events is empty":                    {func(w eventWorld) string { return strings.Replace(w.event(cognito, "x", "{}"), `{"x":{}}`, `{}`, 1) }, oauth.InvalidRequest},
-		"events is null":                     {func(w eventWorld) string { return strings.Replace(w.event(cognito, "x", "{}"), `{"x":{}}`, `null`, 1) }, oauth.InvalidRequest},
-		"events is a list":                   {func(w eventWorld) string { return strings.Replace(w.event(cognito, "x", "{}"), `{"x":{}}`, `[{}]`, 1) }, oauth.InvalidRequest},
-		"an ID token":                        {func(w eventWorld) string { return w.idToken(cognito, "ann", 0) }, oauth.InvalidRequest},
+		"an event that is a text":                {func(w eventWorld) string { return w.event(cognito, disabled, `"x"`) }, oauth.InvalidRequest},
+		"events is a text that is not an object": {func(w eventWorld) string { return strings.Replace(w.event(cognito, "x", "{}"), `{"x":{}}`, `"[]"`, 1) }, oauth.InvalidRequest},
+		"events is a text without a type":        {func(w eventWorld) string { return strings.Replace(w.event(cognito, "x", "{}"), `{"x":{}}`, `"{}"`, 1) }, oauth.InvalidRequest},
+		"events is empty":                        {func(w eventWorld) string { return strings.Replace(w.event(cognito, "x", "{}"), `{"x":{}}`, `{}`, 1) }, oauth.InvalidRequest},
+		"events is null":                         {func(w eventWorld) string { return strings.Replace(w.event(cognito, "x", "{}"), `{"x":{}}`, `null`, 1) }, oauth.InvalidRequest},
+		"events is a list":                       {func(w eventWorld) string { return strings.Replace(w.event(cognito, "x", "{}"), `{"x":{}}`, `[{}]`, 1) }, oauth.InvalidRequest},
+		"an ID token":                            {func(w eventWorld) string { return w.idToken(cognito, "ann", 0) }, oauth.InvalidRequest},
 		"one good event and one without a user": {func(w eventWorld) string {
 			return strings.Replace(w.event(cognito, disabled, issSub(cognito, "ann")), `"events":{`, `"events":{"consent-revoked":{},`, 1)
 		}, oauth.InvalidRequest},

@@ -202,7 +202,7 @@ func TestExchangeForms(t *testing.T) {
 	}
 }
 
-// What ends a user's tokens ends those of a login that another issuer proved, and a user
+// All that ends a user's tokens ends those of a login that another issuer proved, and a user
 // who is changed meanwhile gets none.
 func TestExchangedTokensEnd(t *testing.T) {
 	w, _ := newAssertionWorld(t)

@@ -76,7 +76,7 @@ func (g passwordGrant) checkOwn(ctx context.Context, client Client, a attempt, n
 			return refused(ReasonDisabled)
 		}
 	}
-	slices.Sort(said.Roles) // another order is no change
+	slices.Sort(said.Roles) // another order is not a change
 	said.Roles = slices.Compact(said.Roles)
 	known := found && user.Origin == UserAsked && slices.Equal(user.Roles, said.Roles)
 	user.Roles, user.Origin, user.PasswordHash = said.Roles, UserAsked, secret.Text{}

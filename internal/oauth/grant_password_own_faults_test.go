@@ -121,7 +121,7 @@ func TestOwnUsersRace(t *testing.T) {
 	})
 }
 
-// An outage is none of the password, also where the version of an entry that could not be
+// An outage does not concern the password, also where the version of an entry that could not be
 // made would be too old.
 func TestAnEntryThatCannotBeMade(t *testing.T) {
 	bothWays(t, func(t *testing.T, keep bool) {

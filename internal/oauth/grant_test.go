@@ -72,7 +72,7 @@ func TestGrantErrors(t *testing.T) {
 }
 
 // A grant that the deployment does not offer is not there, whatever the client is
-// registered for and whatever the request says. What it once gave lives on.
+// registered for and whatever the request says. Tokens that it once gave live on.
 func TestGrantsThatAreNotOffered(t *testing.T) {
 	w := newWorld(t)
 	before := w.login("backend", "alice", "device_ipad")

@@ -48,7 +48,7 @@ func TestIntrospectionSaysWhatWasGranted(t *testing.T) {
 		t.Errorf("jti %q, then %q", id, again.ID)
 	}
 	if record := w.records(w.userSubject("alice"))[0]; strings.Contains(id, string(record.RID[:])) || w.introspect("backend", r.RefreshToken).ID == id {
-		t.Error("jti tells too much, or is not of the token")
+		t.Error("jti says too much, or is not of the token")
 	}
 	refresh := w.introspect("backend", r.RefreshToken)
 	if refresh.Kind != bearer.Refresh || refresh.Expiry != iat+oauth.DefaultRefreshIdle {
@@ -72,7 +72,7 @@ func TestExpiredIsInactive(t *testing.T) {
 	w.wantActive("backend", r.AccessToken, false)
 	w.wantActive("backend", r.RefreshToken, true)
 	if n := len(w.records(w.userSubject("alice"))); n != 1 {
-		t.Errorf("%d items; the sweep is no part of this", n)
+		t.Errorf("%d items; the sweep is not part of this", n)
 	}
 }
 

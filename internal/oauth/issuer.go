@@ -179,7 +179,7 @@ starts:
 				return decided.Answer, nil
 
 			case ledger.End:
-				// The note is for others. If it fails, the end is tried all the same: a stolen
+				// The note is for others. If it fails, the end is tried anyway: a stolen
 				// token matters more than its announcement.
 				_ = i.Tokens.MarkReplayed(ctx, loc, seen)
 				left, ended, err := i.Tokens.End(ctx, loc, ledger.EndCondition{Nonce: seen})

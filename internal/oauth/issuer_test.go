@@ -34,7 +34,7 @@ func TestFirstRequestsThatAllHaveRead(t *testing.T) {
 	}
 }
 
-// A81: What one instance hands out the other takes, they take turns without making
+// A81: One instance takes what the other hands out, they take turns without making
 // tokens for each other's sake, and nobody is promised more than was configured.
 func TestSkewedClocks(t *testing.T) {
 	w := newWorld(t)
@@ -75,7 +75,7 @@ func TestSkewedClocks(t *testing.T) {
 		t.Errorf("%d tokens in %d hours, want at most %d", len(tokens), hours, most)
 	}
 
-	// What one ended is ended for the other.
+	// An end at one is an end at the other.
 	r := instances[0].login("backend", "alice", "device_b")
 	w.must(instances[1].revoke("backend", r.AccessToken))
 	instances[0].wantActive("backend", r.AccessToken, false)
@@ -84,7 +84,7 @@ func TestSkewedClocks(t *testing.T) {
 	}
 }
 
-// swept deletes the record that stands before the next write, as the sweep may.
+// swept deletes the record before the next write, as the sweep may.
 type swept struct {
 	oauth.Tokens
 	armed bool
@@ -254,7 +254,7 @@ func TestCap(t *testing.T) {
 		w.wantActive("backend", r.AccessToken, true)
 	}
 	if n := len(w.records(w.userSubject("alice"))); n != 5 {
-		t.Errorf("%d records stand, want 5", n)
+		t.Errorf("%d records, want 5", n)
 	}
 	// Another client and another user have room of their own.
 	w.login("other", "alice", "device_0")
@@ -288,7 +288,7 @@ func TestLoweredCapInSteps(t *testing.T) {
 	for i, want := range []int{16, 7, 3, 3} {
 		newest := w.login("backend", "alice", fmt.Sprintf("device_new%d", i))
 		if n := len(w.records(w.userSubject("alice"))); n != want {
-			t.Errorf("after %d new ones %d records stand, want %d", i+1, n, want)
+			t.Errorf("after %d new ones there are %d records, want %d", i+1, n, want)
 		}
 		w.wantActive("backend", newest.AccessToken, true)
 	}

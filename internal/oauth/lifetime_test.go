@@ -68,7 +68,7 @@ func TestLifetimeWithoutUnit(t *testing.T) {
 	}
 }
 
-// What is printed can be typed, and means the printed time.
+// A printed time can be typed, and means the same time.
 func TestLifetimeRoundTrip(t *testing.T) {
 	for range 10_000 {
 		for _, unit := range []int64{1, 60, 3600, 86400} {

@@ -87,7 +87,7 @@ func TestBindingAScopeEndsWhatHasIt(t *testing.T) {
 			}
 			_, err = w.refresh("app", again.RefreshToken)
 			w.must(err)
-			// A change of another scope is none of this one.
+			// A change of another scope does not change this one.
 			w.scopes(bind("read", "boss"))
 			w.wantActive("api", again.AccessToken, true)
 		})
@@ -178,7 +178,7 @@ func TestRegistryOlderThanItsTokens(t *testing.T) {
 	w.wantActive("other", device.AccessToken, true)
 }
 
-// What cannot be found out is no answer.
+// An outage is not an answer.
 func TestScopesUnknown(t *testing.T) {
 	w := newWorld(t)
 	r := w.login("backend", "alice", "write device_a")

@@ -86,7 +86,7 @@ func TestGraceOfShortTokens(t *testing.T) {
 	}}})
 }
 
-// What has no effect is a slip where a client is added. A change may take a grant away
+// A setting without effect is a slip where a client is added. A change may take a grant away
 // and give it back.
 func TestSettingsWithoutEffect(t *testing.T) {
 	onEveryStore(t, []storeTest{{"a client with settings that have no effect", func(t *testing.T, s storetest.Stores) {

@@ -6,7 +6,7 @@ import (
 )
 
 // ChangeError is why a [Registrar] did not make a change, or not all of it. A store
-// that failed before anything was written is no ChangeError: its error matches
+// that failed before anything was written is not a ChangeError: its error matches
 // [ErrUnavailable].
 type ChangeError struct {
 	Kind   ChangeKind

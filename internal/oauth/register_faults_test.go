@@ -180,7 +180,7 @@ func (c registrarChange) underFaults(t *testing.T, s storetest.Stores) {
 			case typed && e.Kind != oauth.HalfDone && e.Kind != oauth.InDoubt:
 				t.Errorf("call %d fails %v: %v", call, how, err)
 			case now.user.ID != "" && now.user.Version != before.user.Version && !now.ended() && (!typed || e.Kind == oauth.InDoubt && how == storetest.Before):
-				t.Errorf("call %d fails %v: ann changed, her tokens live, and nobody is told: %v", call, how, err)
+				t.Errorf("call %d fails %v: ann changed, her tokens live, and there is no error: %v", call, how, err)
 			}
 			// Once more. If it was done after all, that is refused.
 			faulty.Repair()

@@ -204,7 +204,7 @@ func (r *UserRegistrar) SetUserDisabled(ctx context.Context, u User, disabled bo
 	return err
 }
 
-// RemoveUser removes a user and all of the user's records. What it leaves is the
+// RemoveUser removes a user and all of the user's records. It leaves the
 // subject's state, which refuses logins that read the user before: call
 // [UserRegistrar.ForgetUser] when none of them can be left.
 func (r *UserRegistrar) RemoveUser(ctx context.Context, u User) error {

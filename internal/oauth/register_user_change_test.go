@@ -31,7 +31,7 @@ func TestChangeUser(t *testing.T) {
 			}
 			wantState(t, s, subject, oauth.SubjectState{Epoch: 2, Disabled: true, UserVersion: now.Version})
 		}},
-		{"a change of another version is none", func(t *testing.T, s storetest.Stores) {
+		{"a change of another version does nothing", func(t *testing.T, s storetest.Stores) {
 			r := newRegistrar(s)
 			ann, subject := addUser(t, r, "ann")
 			_, err := r.ChangeUser(t.Context(), ann, oauth.UserChange{Password: new(secret.New("a newer one")), Version: ann.Version + 1})

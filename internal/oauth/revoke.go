@@ -19,7 +19,7 @@ type RevokeRequest struct {
 // conditional delete and no read.
 //
 // nil means that the token is inactive now, whether or not there was anything to
-// end: an unknown, malformed or dead token is no error (RFC 7009 §2.2), and a
+// end: an unknown, malformed or dead token is not an error (RFC 7009 §2.2), and a
 // token of a generation that was forgotten does not end its successors. A token
 // whose time has passed still ends its Authorization: the phone that logs out
 // may have slept. Another client's token is refused and stays active. When the

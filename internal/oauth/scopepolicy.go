@@ -178,7 +178,7 @@ func checkRefresh(e *Event, c Client, registered ResourceScopes, q question, d l
 	}
 	for _, name := range granted.Ordinary() {
 		if why := c.mayNotUse(name, registered); why != "" {
-			e.Reason, e.Scope = why, name // which was granted once, so it is no secret
+			e.Reason, e.Scope = why, name // which was granted once, so it is not a secret
 			return errInvalidRefresh()
 		}
 	}

@@ -21,7 +21,7 @@ func (w *world) signIns() *oauth.SignIns {
 	}
 }
 
-// listed are the clients and devices that stand for a user, in their order.
+// listed are the clients and devices of a user's sign-ins, in their order.
 func (w *world) listed(d *oauth.SignIns, user string, f oauth.Filter) []string {
 	w.t.Helper()
 	all, err := d.List(w.t.Context(), w.userSubject(user), f)
@@ -231,7 +231,7 @@ func TestAccess(t *testing.T) {
 	}
 	login := w.login("app", "alice", "device_ipad")
 	got := access(login.AccessToken)
-	want(t, "what the api is told", w.introspect("api", login.AccessToken), got)
+	want(t, "what the api learns", w.introspect("api", login.AccessToken), got)
 	if !got.Active || got.Username != "alice" || got.Scope.Device() != "ipad" {
 		t.Errorf("Access = %+v", got)
 	}

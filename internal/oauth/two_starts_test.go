@@ -162,7 +162,7 @@ func TestDisabledUserAndBadScope(t *testing.T) {
 	wantCode(t, err, oauth.InvalidGrant)
 }
 
-// A race in the last start is no proof either: what won was written after we
+// A race in the last start is not proof either: what won was written after we
 // read what we know.
 func TestWinnerOfARaceIsNotTakenForDead(t *testing.T) {
 	w := newWorld(t)
@@ -196,7 +196,7 @@ func (l *losing) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (
 	return l.Tokens.Save(ctx, r, seen)
 }
 
-// overtaken lets the first Save land, but tells its caller that it lost to what
+// overtaken lets the first Save land, but reports to its caller that it lost to what
 // somebody else made of it meanwhile.
 type overtaken struct {
 	oauth.Tokens
@@ -217,7 +217,7 @@ func (o *overtaken) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce
 
 // A phone's rotation lands, its reply is lost in our own network, and before the
 // retry another instance logs the phone in and rotates again. The request finds
-// its token two generations old, by its own doing: that is no replay, and it gets
+// its token two generations old, by its own doing: that is not a replay, and it gets
 // what is in force.
 func TestOwnRetryIsNoReplay(t *testing.T) {
 	w := newWorld(t)

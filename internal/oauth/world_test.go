@@ -185,7 +185,7 @@ func wantCode(t testing.TB, err error, want oauth.Code) {
 
 func same(a, b bearer.Bearer) bool { return a.Equal(b.Text) }
 
-// records are all that stand for a subject.
+// records are all of a subject.
 func (w *world) records(s ledger.Subject) []ledger.Record {
 	w.t.Helper()
 	all, err := w.tokens.List(w.t.Context(), s, "")

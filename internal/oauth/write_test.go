@@ -49,7 +49,7 @@ func (unnoted) MarkReplayed(context.Context, bearer.Locator, ledger.Nonce) error
 	return oauth.Unavailable("note a replay", errors.New("down"))
 }
 
-// What was stolen ends whether or not it can be said why.
+// A stolen sign-in ends whether or not the reason can be saved.
 func TestAReplayEndsWithoutItsNote(t *testing.T) {
 	w := newWorld(t)
 	first := w.login("app", "alice", "device_a")

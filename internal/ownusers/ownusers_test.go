@@ -62,7 +62,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// All that is no answer is an outage, and no wrong password. The log gets nothing of what
+// All that is not an answer is an outage, and not a wrong password. The log gets nothing of what
 // was asked or answered.
 func TestAnswersThatAreNone(t *testing.T) {
 	proved := `{"proved":true,"id":"17","username":"ann"`

@@ -120,7 +120,7 @@ func TestImportedHashesVerify(t *testing.T) {
 				{v.clear() + "x", false},
 				{v.clear()[1:], false},
 				{"", false},
-				{v.clear() + wso2Salt, false}, // the salt is no part of the password
+				{v.clear() + wso2Salt, false}, // the salt is not part of the password
 			} {
 				ok, outdated, err := Hasher{}.Verify(secret.New(try.password), stored)
 				if ok != try.ok || err != nil || !outdated {
@@ -328,7 +328,7 @@ func TestVerifyRefusesLegacyBeyondBounds(t *testing.T) {
 	}
 }
 
-// What is taken can be stored and read again, and says nothing when it is refused.
+// An accepted hash can be stored and read again, and an error repeats nothing of it.
 func FuzzForeign(f *testing.F) {
 	for _, v := range vectors {
 		f.Add(v.foreign.Hash.Reveal(), v.foreign.Salt.Reveal(), v.foreign.Digest, v.foreign.PRF, v.foreign.Iterations, v.foreign.KeyBits)

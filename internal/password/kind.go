@@ -15,7 +15,7 @@ import (
 //	pbkdf2-sha256:600000:32   the iterations, and the bytes of the key
 //	argon2id:65536:3:4        KiB, iterations and lanes
 //
-// The empty Kind is that of fob's own hashes, and of all that take as long.
+// The empty Kind is that of fob's hashes, and of all that take as long.
 type Kind string
 
 // kindOf is the Kind of what Hash or Foreign made.

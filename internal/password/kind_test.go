@@ -41,6 +41,6 @@ func TestKinds(t *testing.T) {
 	}
 	own, err := Hasher{}.Hash(secret.New("x"))
 	if err != nil || kindOf(own.Reveal()) != "" || kindOf("") != "" {
-		t.Errorf("the kind of fob's own is %q, %v", kindOf(own.Reveal()), err)
+		t.Errorf("the kind of fob's hash is %q, %v", kindOf(own.Reveal()), err)
 	}
 }

@@ -216,7 +216,7 @@ func TestArrows(t *testing.T) {
 	for _, folder := range folders(t) {
 		p := ours["functions/"+folder]
 		if p.Name != "main" || !slices.Contains(p.Deps, awsLambda+"lambda") {
-			t.Errorf("functions/%s is no Lambda function", folder)
+			t.Errorf("functions/%s is not a Lambda function", folder)
 		}
 	}
 	if !slices.Contains(ours["functions/token"].Deps, "golang.org/x/crypto/argon2") {

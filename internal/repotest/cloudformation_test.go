@@ -73,7 +73,7 @@ func plain(n *yaml.Node) (any, error) {
 		for i := 0; i < len(n.Content); i += 2 {
 			key := n.Content[i]
 			if _, twice := m[key.Value]; twice {
-				return nil, fmt.Errorf("line %d: %s stands twice", key.Line, key.Value)
+				return nil, fmt.Errorf("line %d: %s is there twice", key.Line, key.Value)
 			}
 			value, err := plain(n.Content[i+1])
 			if err != nil {

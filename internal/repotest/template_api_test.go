@@ -53,7 +53,7 @@ func (c *checker) api() {
 	if err := json.Unmarshal([]byte(format), &fields); err != nil || strings.Contains(format, "\n") {
 		c.fault("access log: not one line of JSON: %v", err)
 	}
-	// What joins its lines with those of the functions has the names that they have there.
+	// The fields that join its lines with those of the functions have the same names.
 	c.same("access log: gateway_request_id", fields["gateway_request_id"], "$context.requestId")
 	c.same("access log: source", fields["source"], "$context.identity.sourceIp")
 	for key, value := range fields {
@@ -153,7 +153,7 @@ func (c *checker) hideKind() {
 	}
 	for _, kind := range []string{"none", "bcrypt", "bcrypt:12 ", "sha256:1", "$2b$12$"} {
 		if _, err := password.ParseKind(kind); err == nil || allowed.MatchString(kind) {
-			c.fault("HideKind: %q is no kind", kind)
+			c.fault("HideKind: %q is not a kind", kind)
 		}
 	}
 }

@@ -82,7 +82,7 @@ func (c *checker) roles() {
 		}
 		_, known := functions[strings.ToLower(strings.TrimSuffix(name, "Role"))]
 		if kind != "AWS::IAM::Role" || !known {
-			c.fault("%s: an %s that is no function's role", name, kind)
+			c.fault("%s: an %s that is not a function's role", name, kind)
 		}
 		walk(resource, func(v any) {
 			if s := fmt.Sprint(v); isText(v) && strings.ContainsAny(s, "*?") && s != ownClients {
@@ -203,7 +203,7 @@ func allowed(statements any) (allows, attributes map[any][]string, err error) {
 		for _, resource := range oneOrMore(m["Resource"]) {
 			if conditional {
 				names, _ := at(condition, "ForAllValues:StringEquals", "dynamodb:Attributes").([]any)
-				// What it may not name it may not be shown either.
+				// It may not be shown attributes that it may not name.
 				returned := at(condition, "StringEqualsIfExists", "dynamodb:ReturnValues")
 				if len(condition) != 2 || len(names) == 0 || returned != "NONE" {
 					return nil, nil, fmt.Errorf("the condition %v", condition)

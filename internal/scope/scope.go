@@ -60,7 +60,7 @@ type Set struct {
 // Parse reads a scope parameter. The empty string is the empty Set.
 //
 // Repeated and reordered scopes are the same Set. Two different devices, a
-// device_ scope that is no valid device name, and anything outside the grammar
+// device_ scope that is not a valid device name, and anything outside the grammar
 // of RFC 6749 §3.3 (single spaces, no control characters) are ErrInvalid: WSO2
 // repaired such strings in one place and not in another, and lost tokens to the
 // difference.

@@ -84,7 +84,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil || again != s {
 			t.Fatalf("Parse(%q) = %q, which parses to %q, %v", in, s, again, err)
 		}
-		// What was accepted is the same tokens in another order, no more and no less.
+		// An accepted text is the same tokens in another order, no more and no less.
 		want := slices.Compact(slices.Sorted(strings.FieldsSeq(in)))
 		if got := slices.Sorted(strings.FieldsSeq(s.String())); !slices.Equal(got, want) {
 			t.Fatalf("Parse(%q) = %q", in, s)

@@ -79,7 +79,7 @@ var clientsTests = []test{
 		wantClients(t, s, other)
 	}},
 	{"all clients are listed by id", func(t *testing.T, s Stores) {
-		saveResourceScopes(t, s, oauth.ResourceScopes{Roles: map[string][]string{"mail": nil}}) // are no client
+		saveResourceScopes(t, s, oauth.ResourceScopes{Roles: map[string][]string{"mail": nil}}) // are not a client
 		b, a, c := saveClient(t, s, testClient("b")), saveClient(t, s, testClient("A")), saveClient(t, s, testClient("b#"))
 		wantClients(t, s, a, b, c)
 	}},

@@ -33,7 +33,7 @@ func CheckInvariants(t testing.TB, tokens oauth.Tokens, subjects ...ledger.Subje
 			}
 			standing[loc] = true
 
-			// What is found at the locator must be what was listed: else the record
+			// The record at the locator must be the listed one: else the record
 			// is under a key that is not its own.
 			reading, err := tokens.Read(t.Context(), loc)
 			if err != nil {
@@ -53,7 +53,7 @@ func CheckInvariants(t testing.TB, tokens oauth.Tokens, subjects ...ledger.Subje
 	}
 }
 
-// describe tells a record from others.
+// describe names a record in an error.
 func describe(r ledger.Record) string {
 	return fmt.Sprintf("record of %v, client %s, scope %q", r.Authorization.Subject, r.Authorization.Client, r.Authorization.Scope)
 }

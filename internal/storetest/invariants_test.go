@@ -76,7 +76,7 @@ func (r *reported) Errorf(format string, args ...any) {
 	r.text += fmt.Sprintf(format, args...) + "\n"
 }
 
-// oddStore lists and reads what a test tells it to.
+// oddStore lists and reads what a test wants.
 type oddStore struct {
 	oauth.Tokens
 	listed []ledger.Record

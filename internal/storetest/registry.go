@@ -56,7 +56,7 @@ var registryTests = []test{
 		}
 		wantEach(t, s)
 	}},
-	{"a forgotten state is none, and of one subject", func(t *testing.T, s Stores) {
+	{"a forgotten state is absent, and of one subject", func(t *testing.T, s Stores) {
 		r := Record("ipad")
 		subject := r.Authorization.Subject
 		other := ledger.Subject{Kind: ledger.UserSubject, ID: "u_other"}
@@ -64,7 +64,7 @@ var registryTests = []test{
 		for _, who := range []ledger.Subject{subject, other} {
 			raise(t, s, who, oauth.StateChange{UserVersion: 9, Disabled: new(true)})
 		}
-		for range 2 { // forgetting nothing is no error
+		for range 2 { // forgetting nothing is not an error
 			if err := s.Registry.Forget(t.Context(), subject); err != nil {
 				t.Fatalf("Forget: %v", err)
 			}

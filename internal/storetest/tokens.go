@@ -192,7 +192,7 @@ var tokensTests = []test{
 		for _, r := range []ledger.Record{ipad, iphone, elsewhere, other} {
 			wantSaved(t, s, r, ledger.Nonce{})
 		}
-		raise(t, s, subject, oauth.StateChange{}) // a state is no record
+		raise(t, s, subject, oauth.StateChange{}) // a state is not a record
 		wantListed(t, s, subject, "", ipad, iphone, elsewhere)
 		wantListed(t, s, subject, "mobile-app", ipad, iphone)
 		wantListed(t, s, subject, "other-app", elsewhere)

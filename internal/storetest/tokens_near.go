@@ -24,7 +24,7 @@ var nearTests = []test{
 		for _, r := range []ledger.Record{ipad, iphone, damaged, elsewhere, other} {
 			wantSaved(t, s, r, ledger.Nonce{})
 		}
-		raise(t, s, coming.Subject, oauth.StateChange{}) // a state is no record
+		raise(t, s, coming.Subject, oauth.StateChange{}) // a state is not a record
 		s.Damage(t, damaged.Locator())
 		for _, after := range []bool{true, false} {
 			wantNear(t, s, coming, 3, after, 1, ipad, iphone)

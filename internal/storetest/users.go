@@ -76,7 +76,7 @@ var usersTests = []test{
 		wantUserConflict(t, s, stranger) // one that is not there has no version
 	}},
 	{"all users are listed by name", func(t *testing.T, s Stores) {
-		countFailure(t, s, 7, oauth.ExpiringCounter{Key: counter("pair"), TTL: late}) // is no user
+		countFailure(t, s, 7, oauth.ExpiringCounter{Key: counter("pair"), TTL: late}) // is not a user
 		b, a, c := saveUser(t, s, testUser("b")), saveUser(t, s, testUser("a")), saveUser(t, s, testUser("\u00e4"))
 		wantUsers(t, s, a, b, c)
 	}},

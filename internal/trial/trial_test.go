@@ -130,7 +130,7 @@ func TestTrialOfGoodVersions(t *testing.T) {
 }
 
 // A failure is never reported as success, whichever function fails in whichever way, and
-// the client of the trial is removed all the same.
+// the client of the trial is removed anyway.
 func TestTrialOfBadVersions(t *testing.T) {
 	crash := func(context.Context, json.RawMessage) (any, error) { return nil, errors.New("CANARY crash") }
 	answer := func(status int, body string) func(context.Context, json.RawMessage) (any, error) {

@@ -7,7 +7,7 @@ import (
 
 const someHash = `"$argon2id$v=19$m=19456,t=2,p=1$ZXhhbXBsZS1zYWx0LTAwMQ$aQ+Sd/43oZLQ6N2Wud/785UYtl4pSGQUpSOfAYtweZA"`
 
-// What a back end leaves out is absent, and an empty password is a slip.
+// A member that a back end leaves out is absent, and an empty password is a slip.
 func TestParseUser(t *testing.T) {
 	for _, c := range []struct {
 		body    string

@@ -91,7 +91,7 @@ func TestScopesByRoute(t *testing.T) {
 		{strict, "HEAD /orders", login, ""},
 		{strict, "HEAD /others", login, write},
 		{g, "DELETE /orders/{id}", both, ""},
-		// What is not listed is closed, unless there is a line for it, and a route is what
+		// A route without a line is closed, and a route is what
 		// the gateway calls it.
 		{g, "DELETE /orders", both, closed},
 		{g, "GET /orders/", both, closed},

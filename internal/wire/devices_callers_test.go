@@ -39,7 +39,7 @@ func TestAccessTokensEndNoOtherDevice(t *testing.T) {
 			}
 		}
 		if !w.isActive(t, by, other) || !w.isActive(t, by, mine) || !w.isActive(t, by, nameless) {
-			t.Error("it was done all the same")
+			t.Error("it was done anyway")
 		}
 		if got, _ := w.page(t, by, mine, ""); len(got) != 3 {
 			t.Errorf("listed %v", got)

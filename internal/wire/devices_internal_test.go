@@ -25,7 +25,7 @@ func TestCursor(t *testing.T) {
 	}
 }
 
-// What is accepted is a place that there can be, in the one way to write it.
+// An accepted cursor is a possible place, in the one way to write it.
 func FuzzCursor(f *testing.F) {
 	for _, seed := range []string{"", "AQ", "AgBh", "AgBhB", "Ahd-UmlscV9OZS1QQXE0Yi13d0lJZnVvZ3Nob3AtYXBw", "Ahd-UmlscV9OZS1QQXE0Yi13d0lJZnVvZ2E=", "AgBh=", "AgBh\n", "AQBh", "AgRpcGFk"} {
 		f.Add(seed)

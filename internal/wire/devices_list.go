@@ -103,7 +103,7 @@ func parseLimit(form oauth.Form) (int, error) {
 }
 
 // A cursor is the position at the end of a page, all of which the client has seen: a
-// version, the length of the handle, the handle and the client. It is no secret and no
+// version, the length of the handle, the handle and the client. It is not a secret and not a
 // permission; a forged one begins the page elsewhere in the caller's own list.
 const cursorVersion = 2
 

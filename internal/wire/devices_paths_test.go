@@ -13,8 +13,8 @@ import (
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
-// What is before the last two segments is the gateway's, and the method tells apart
-// what the path does not, whether or not the gateway says which route it was.
+// The gateway owns all before the last two segments, and the method decides where the
+// path does not, whether or not the gateway says which route it was.
 func TestDevicesPaths(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		mine := w.login(t, by, asApp, "devices device_mine").text("refresh_token")
@@ -41,7 +41,7 @@ func TestDevicesPaths(t *testing.T) {
 				}
 				w.expect(t, by, step{call: end, status: 204})
 				if w.isActive(t, by, gone) {
-					t.Errorf("%s/devices/%s stands", base, name)
+					t.Errorf("%s/devices/%s is still there", base, name)
 				}
 			}
 			c := devices("GET", base+"/devices", mine)
@@ -74,7 +74,7 @@ func TestEndDeviceByItsScope(t *testing.T) {
 		odd := w.login(t, by, asApp, "read device_device_odd").text("access_token")
 		w.expect(t, by, step{call: devices("DELETE", "/devices/device_ipad", mine), status: 400, error: "invalid_request"})
 		if !w.isActive(t, by, ipad) {
-			t.Error("the device was ended all the same")
+			t.Error("the device was ended anyway")
 		}
 		w.expect(t, by, step{call: devices("DELETE", "/devices/device_odd", mine), status: 204})
 		if w.isActive(t, by, odd) {
@@ -109,7 +109,7 @@ func TestSignOutByName(t *testing.T) {
 			}
 			for _, token := range gone {
 				if w.isActive(t, by, token) {
-					t.Errorf("%s stands", name)
+					t.Errorf("%s is still there", name)
 				}
 			}
 		}

@@ -247,7 +247,7 @@ func TestDevicesScope(t *testing.T) {
 			}
 		}
 		if !w.isActive(t, by, victim) || !w.isActive(t, by, machine) {
-			t.Error("it was done all the same")
+			t.Error("it was done anyway")
 		}
 		// A client that is not registered for it cannot get it.
 		w.expect(t, by, step{

@@ -123,7 +123,7 @@ func TestEventLine(t *testing.T) {
 	})
 }
 
-// The answer says which scope was refused, by its number, and the log why. What was sent
+// The answer says which scope was refused, by its number, and the log why. The text that was sent
 // is repeated in neither.
 func TestRefusedScopeIsNumbered(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
@@ -312,7 +312,7 @@ func TestLogFailure(t *testing.T) {
 	wire.Options{}.LogFailure(t.Context(), "start", errors.New("no key"))
 }
 
-// TestLeaksFindsWhatIsPlanted shows that the search of world.check is no search
+// TestLeaksFindsWhatIsPlanted shows that the search of world.check is not a search
 // for nothing.
 func TestLeaksFindsWhatIsPlanted(t *testing.T) {
 	w := newWorld(t)

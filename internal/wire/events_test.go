@@ -62,7 +62,7 @@ func TestRefusedEvents(t *testing.T) {
 		{name: "nothing", call: push(""), status: 400, error: "invalid_request"},
 		{name: "no token", call: push(canary), status: 400, error: "invalid_request"},
 		{name: "no payload", call: push(`{"a":"` + canary + `"}`), status: 400, error: "invalid_request", idle: true},
-		{name: "a payload that is no text", call: push(`{"payload":{}}`), status: 400, error: "invalid_request", idle: true},
+		{name: "a payload that is not a text", call: push(`{"payload":{}}`), status: 400, error: "invalid_request", idle: true},
 		{name: "JSON with more behind it", call: push(wrapped(disabledEvent(began)) + canary), status: 400, error: "invalid_request", idle: true},
 		{name: "another issuer", call: push(bare(strings.ReplaceAll(disabledEvent(began), issuerName, "https://x.example"))), status: 400, error: "invalid_issuer"},
 		{name: "an ID token", call: push(bare(idToken)), status: 400, error: "invalid_request"},

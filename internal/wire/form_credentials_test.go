@@ -148,7 +148,7 @@ func TestJoinedAuthorization(t *testing.T) {
 	run(t, steps)
 }
 
-// An empty secret is none, in the header as in the body: some client libraries send
+// An empty secret counts as absent, in the header as in the body: some client libraries send
 // the id of a public client as Basic with an empty password.
 func TestPublicClientByBasic(t *testing.T) {
 	userLogin := "grant_type=password&username=" + url.QueryEscape(username) + "&password=" + url.QueryEscape(password)
@@ -327,7 +327,7 @@ func TestTwoSecrets(t *testing.T) {
 	})
 }
 
-// A header without a value is no credentials, like a parameter without one (N06):
+// A header without a value is not credentials, like a parameter without one (N06):
 // some clients send it blank next to those in the body.
 func TestBlankAuthorizationIsAbsent(t *testing.T) {
 	inBody := func(values ...string) func(call) call {

@@ -34,9 +34,9 @@ func TestParseForm(t *testing.T) {
 	}
 }
 
-// What is accepted says the same when it is written anew, holds known parameters
-// with values and UTF-8 alone, and what url.ParseQuery, which is no more lenient,
-// reads in it is the same.
+// An accepted form says the same when it is written anew, holds known parameters
+// with values and UTF-8 alone, and url.ParseQuery, which is no more lenient,
+// reads the same in it.
 func FuzzForm(f *testing.F) {
 	for _, seed := range []string{
 		"", "&", "=", "grant_type=password&username=ada&password=x%20y+z&scope=device_ipad",
@@ -99,7 +99,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// What can be refused by method, type or length is refused unread, and a body of
+// A request that can be refused by method, type or length is refused unread, and a body of
 // unknown length is not read to its end (A56).
 func TestReadFormReadsNoMoreThanItMust(t *testing.T) {
 	const formType = "application/x-www-form-urlencoded"
@@ -132,7 +132,7 @@ func TestReadFormReadsNoMoreThanItMust(t *testing.T) {
 	}
 }
 
-// What is accepted says the same when it is written anew, and a header that
+// An accepted header says the same when it is written anew, and a header that
 // differs in its base64 alone is not accepted next to it.
 func FuzzBasic(f *testing.F) {
 	for _, pair := range []string{"", ":", "shop:x", "sh%6Fp:%2B+", "a:b:c", "a%zz:b", "a:\xff", "\u00fc:%C3%BC", "a:b\x00"} {
@@ -170,7 +170,7 @@ func TestTakeCredentials(t *testing.T) {
 	if err != nil || got.ID != "shop" || got.Secret.Reveal() != "x" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	// What is left goes to the domain: no credentials of the client among it.
+	// The rest goes to the domain, without credentials of the client.
 	if diff := cmp.Diff(form, oauth.Form{"grant_type": "password", "password": "y"}); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
 	}

@@ -224,17 +224,17 @@ func TestParameterWithoutValue(t *testing.T) {
 		{name: "grant_type", call: asShop("token", "grant_type", ""), status: 400, error: "invalid_request"},
 		{name: "grant_type without =", call: call{endpoint: "token", header: basic("shop", shopSecret), body: "grant_type"}, status: 400, error: "invalid_request"},
 		{
-			name:   "client_secret is none",
+			name:   "an empty client_secret is absent",
 			call:   call{endpoint: "token", body: form("grant_type", "client_credentials", "client_id", "shop", "client_secret", "")},
 			status: 401, error: "invalid_client",
 		},
 		{
-			name:   "client_secret next to Basic is no second mechanism",
+			name:   "client_secret next to Basic is not a second mechanism",
 			call:   asShop("token", "grant_type", "client_credentials", "client_secret", "", "client_assertion", ""),
 			status: 200,
 		},
 		{
-			name: "client_secret of a public client is none",
+			name: "an empty client_secret of a public client is absent",
 			call: asApp("token", "grant_type", "password", "username", username, "password", password, "client_secret", ""), status: 200,
 		},
 		{name: "token at revoke", call: asShop("revoke", "token", ""), status: 400, error: "invalid_request"},

@@ -60,18 +60,18 @@ func TestNobodySpoofsTheEdge(t *testing.T) {
 	peer := source{text: "192.0.2.1", counted: "192.0.2.1"}
 	viewer := []string{"198.51.100.7"}
 	for what, header := range map[string]http.Header{
-		"no secret":             {ViewerHeader: viewer},
-		"an empty secret":       {EdgeHeader: {""}, ViewerHeader: viewer},
-		"another secret":        {EdgeHeader: {"x"}, ViewerHeader: viewer},
-		"a part of the secret":  {EdgeHeader: {edgeSecret[:20]}, ViewerHeader: viewer},
-		"the hash":              {EdgeHeader: {string(hash[:])}, ViewerHeader: viewer},
-		"two secrets":           {EdgeHeader: {"x", edgeSecret}, ViewerHeader: viewer},
-		"joined secrets":        {EdgeHeader: {"x," + edgeSecret}, ViewerHeader: viewer},
-		"two viewers":           {EdgeHeader: {edgeSecret}, ViewerHeader: {"198.51.100.7", "198.51.100.8"}},
-		"joined viewers":        {EdgeHeader: {edgeSecret}, ViewerHeader: {"198.51.100.7,198.51.100.8"}},
-		"a viewer that is none": {EdgeHeader: {edgeSecret}, ViewerHeader: {"CANARY"}},
-		"no viewer":             {EdgeHeader: {edgeSecret}},
-		"other headers":         {EdgeHeader: {edgeSecret}, "X-Forwarded-For": viewer, "Cloudfront-Viewer-Address": {"198.51.100.7:1"}},
+		"no secret":                   {ViewerHeader: viewer},
+		"an empty secret":             {EdgeHeader: {""}, ViewerHeader: viewer},
+		"another secret":              {EdgeHeader: {"x"}, ViewerHeader: viewer},
+		"a part of the secret":        {EdgeHeader: {edgeSecret[:20]}, ViewerHeader: viewer},
+		"the hash":                    {EdgeHeader: {string(hash[:])}, ViewerHeader: viewer},
+		"two secrets":                 {EdgeHeader: {"x", edgeSecret}, ViewerHeader: viewer},
+		"joined secrets":              {EdgeHeader: {"x," + edgeSecret}, ViewerHeader: viewer},
+		"two viewers":                 {EdgeHeader: {edgeSecret}, ViewerHeader: {"198.51.100.7", "198.51.100.8"}},
+		"joined viewers":              {EdgeHeader: {edgeSecret}, ViewerHeader: {"198.51.100.7,198.51.100.8"}},
+		"a viewer without an address": {EdgeHeader: {edgeSecret}, ViewerHeader: {"CANARY"}},
+		"no viewer":                   {EdgeHeader: {edgeSecret}},
+		"other headers":               {EdgeHeader: {edgeSecret}, "X-Forwarded-For": viewer, "Cloudfront-Viewer-Address": {"198.51.100.7:1"}},
 	} {
 		if got := withEdge.sourceOf(requestFrom("192.0.2.1:0", header)); got != peer {
 			t.Errorf("%s: %+v", what, got)

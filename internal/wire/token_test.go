@@ -152,7 +152,7 @@ func TestEncodingsOfAPassword(t *testing.T) {
 	}
 	c := asShop("token")
 	c.body = head + "CANARY%2Bcorrect%2Bhorse%26%3D%25%3A%2B%2B%C3%BC%E2%82%AC"
-	steps = append(steps, step{name: "pluses are no spaces", call: c, status: 400, error: "invalid_grant"})
+	steps = append(steps, step{name: "pluses are not spaces", call: c, status: 400, error: "invalid_grant"})
 	run(t, steps)
 }
 

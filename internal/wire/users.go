@@ -256,7 +256,7 @@ func (u users) signOut(w http.ResponseWriter, r *http.Request, at usersPlace) (a
 	return done(r.Context(), u.SignIns.EndOtherDevices(r.Context(), subject, named.handleFor(subject)))
 }
 
-// signOutSubject ends all that a user has, who need not be one of fob's own. It leaves
+// signOutSubject ends all that a user has, who need not be in fob's tables. It leaves
 // something behind, so it is not done for an id that nobody has.
 func (p People) signOutSubject(ctx context.Context, subject ledger.Subject) (answer, error) {
 	known, err := p.Registrar.KnowsUser(ctx, subject)

@@ -8,7 +8,7 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
 
-// What a back end lets its own users choose, and escapes, leads nowhere else. Gateways decode
+// A name that a back end lets its users choose, and escapes, leads nowhere else. Gateways decode
 // the path before fob reads it.
 func TestNoDeviceNameLeadsToAnotherUser(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
@@ -51,7 +51,7 @@ func TestLostValuesOfUsersAreRefused(t *testing.T) {
 			w.expect(t, by, step{name: "If-Match: " + tag, call: remove, status: 400, error: "invalid_request"})
 		}
 		if !w.isActiveUser(t, "u_ada") {
-			t.Error("it was done all the same")
+			t.Error("it was done anyway")
 		}
 	})
 }
@@ -69,7 +69,7 @@ func TestForgedTagsOfUsers(t *testing.T) {
 		w.expect(t, by, step{name: forged, call: ofUsers("PATCH", "/users/u_ada", token, `{"roles":["writer"]}`).with("If-Match", forged), status: 412, error: "precondition_failed"})
 	}
 	if !w.isActiveUser(t, "u_ada") {
-		t.Error("it was changed all the same")
+		t.Error("it was changed anyway")
 	}
 }
 
@@ -115,7 +115,7 @@ func TestNobodyElseLearnsWhoExists(t *testing.T) {
 	})
 }
 
-// A name with a slash is none, also where the gateway took it for one and decoded it.
+// A name with a slash is not a name, also where the gateway took it for one and decoded it.
 func TestNoDeviceNameEndsAnotherDevice(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		ipad := w.login(t, by, asApp, "devices device_ipad").text("access_token")

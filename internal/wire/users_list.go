@@ -61,7 +61,7 @@ func (u users) list(_ http.ResponseWriter, r *http.Request, _ usersPlace) (answe
 	return jsonAnswer(out)
 }
 
-// A cursor is the store's position. It is no secret and no permission; a forged one begins
+// A cursor is the store's position. It is neither a secret nor a permission; a forged one begins
 // the page elsewhere.
 var usersCursor = base64.RawURLEncoding.Strict()
 

@@ -254,8 +254,8 @@ func TestUsersInAnOutage(t *testing.T) {
 	}
 }
 
-// What a team's own users keep of a person cannot be changed here. Disabling and removing
-// are fob's.
+// A back end cannot change here what a team's own users keep of a person. It can disable
+// and remove people.
 func TestUsersWhoAreKeptElsewhere(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		token := w.backEnd(t, by, "users")

@@ -173,7 +173,7 @@ func TestWhoLooksAfterUsers(t *testing.T) {
 			w.expect(t, by, step{name: "a secret in the URL", call: c.with("Authorization", "Bearer "+unscoped), status: 400, error: "invalid_request"})
 		}
 		if !w.isActiveUser(t, "u_ada") {
-			t.Error("it was done all the same")
+			t.Error("it was done anyway")
 		}
 	})
 }

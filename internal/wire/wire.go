@@ -1,8 +1,9 @@
 // Package wire is the HTTP face of the domain: an http.Handler for each endpoint
 // ([Token], [Revoke], [Introspect], [Events], [Metadata]) and each resource ([Me], [Devices],
-// [DeviceLabels], [Account], [Users], [SignOut]), and the [Authorizer] for resources that somebody else serves. What was read strictly
-// reaches the domain; refusal.go turns its errors into statuses, and event.go writes one
-// line to the log. No line and no answer repeats what the client sent.
+// [DeviceLabels], [Account], [Users], [SignOut]), and the [Authorizer] for resources that
+// somebody else serves. A request that was read strictly reaches the domain; refusal.go
+// turns its errors into statuses, and event.go writes one line to the log. No line and no
+// answer repeats what the client sent.
 //
 // The package does not know what makes a token valid, how anything is stored, which
 // gateway it is behind, or, but for [Devices], [Account] and [Users], where a handler is
@@ -30,7 +31,7 @@ type Options struct {
 	// request came to; see Gateway.
 	Issuer string
 	// Edge has the SHA-256 of each secret by which an edge in front of the gateway proves
-	// itself; see [EdgeHeader]. Empty means that there is none.
+	// itself; see [EdgeHeader]. Empty means none.
 	Edge [][32]byte
 	// Function is the dimension of the metrics. Empty means the endpoint's name.
 	Function string

@@ -85,7 +85,7 @@ func TestStoreIsDown(t *testing.T) {
 							t.Errorf("Retry-After is %q", got)
 						}
 						if strings.Contains(a.body, "authorization") {
-							t.Errorf("the cause is told: %s", a.body)
+							t.Errorf("the cause is in the answer: %s", a.body)
 						}
 						if a.line["outcome"] != "failed" || a.line["level"] != "ERROR" || a.line["error"] != cause.Error() {
 							t.Errorf("line %v", a.line)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// TestEngineChild is no test by itself: TestEngineEndsWithItsBinary runs it in a
+// TestEngineChild is not a test by itself: TestEngineEndsWithItsBinary runs it in a
 // process that it kills.
 func TestEngineChild(t *testing.T) {
 	if os.Getenv("FOB_ENGINE_CHILD") == "" {

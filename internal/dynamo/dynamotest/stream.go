@@ -14,8 +14,8 @@ import (
 	"github.com/fob-oauth/fob/internal/dynamo"
 )
 
-// Follow turns on the stream of the tokens table. What it returns reads all records so
-// far. The answers of DynamoDB are read as Lambda hands them over, which is the same JSON.
+// Follow turns on the stream of the tokens table. The function that it returns reads all records
+// so far. The answers of DynamoDB are read as Lambda hands them over, which is the same JSON.
 func (f *Fixture) Follow(t testing.TB) func() []dynamo.StreamRecord {
 	t.Helper()
 	out, err := f.DB.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{

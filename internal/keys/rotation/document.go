@@ -1,7 +1,7 @@
 // Package rotation replaces the active key of the ring: by single steps on a
 // [Document], or the whole way with [Rotation]. A [Vault] stores the result.
 //
-// Only operators use it. What functions need of the ring is package keys.
+// Only operators use it. Package keys has the part that functions need.
 package rotation
 
 import (

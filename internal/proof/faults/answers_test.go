@@ -44,7 +44,7 @@ func (r *run) checkAnswer(in *instance, endpoint string, a answer) {
 			delete(others, "id")
 		}
 		if code == "" || len(others) > 0 || a.header["Content-Type"] != "application/json" {
-			r.Errorf("%s answered %v as %q, which is no OAuth error", endpoint, a, a.header["Content-Type"])
+			r.Errorf("%s answered %v as %q, which is not an OAuth error", endpoint, a, a.header["Content-Type"])
 		}
 		_, err := strconv.Atoi(a.header["Retry-After"])
 		if a.status == 503 && (err != nil || code != "temporarily_unavailable") {

@@ -21,7 +21,7 @@ const (
 	noFault      networkFault = iota
 	resetBefore               // the connection breaks, and the request never arrives
 	resetAfter                // it took effect, and the connection breaks
-	resetAndMute              // the same, and from then on failed conditions do not say what stands
+	resetAndMute              // the same, and from then on failed conditions do not name the item
 	late                      // the connection breaks, and the request arrives before the next but one
 	veryLate                  // the same, but it arrives when the flow is over
 	error500Before

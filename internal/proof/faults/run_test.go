@@ -217,7 +217,7 @@ func (r *run) serve(in *instance, endpoint string, e events.APIGatewayV2HTTPRequ
 
 	a := answer{status: response.StatusCode, header: response.Headers, text: response.Body}
 	if a.text != "" && json.Unmarshal([]byte(a.text), &a.body) != nil {
-		r.Errorf("%s answered %v, which is no JSON", endpoint, a)
+		r.Errorf("%s answered %v, which is not JSON", endpoint, a)
 	}
 	a.access, _ = a.body["access_token"].(string)
 	a.refresh, _ = a.body["refresh_token"].(string)

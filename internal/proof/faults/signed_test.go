@@ -56,7 +56,7 @@ func (r *run) changeIssuer(name string, change func(*oauth.TrustedIssuer)) {
 	r.saveIssuer(i)
 }
 
-// removeIssuer is no request either. The registration is believed for ten seconds more.
+// removeIssuer is not a request either. The registration is believed for ten seconds more.
 func (r *run) removeIssuer(name string) {
 	r.Helper()
 	if existed, err := r.stores.Issuers.RemoveIssuer(r.Context(), name); err != nil || !existed {
@@ -118,7 +118,7 @@ func (r *run) genuine(a answer) answer {
 	return a
 }
 
-// forged is for the answer to a proof that is none, or no more: whatever fails, it must not
+// forged is for the answer to a proof that never was one, or no longer is: whatever fails, it must not
 // be taken.
 func (r *run) forged(a answer) answer {
 	r.Helper()

@@ -37,7 +37,7 @@ type witness struct {
 type answeredToken struct {
 	text  string
 	token bearer.Token
-	rid   bearer.RID // of the record that stood when it was answered
+	rid   bearer.RID // of the record when it was answered
 	state tokenState
 	spent bool // a refresh token of a public client with a successor
 }
@@ -137,8 +137,8 @@ func (w *witness) active(k *answeredToken) bool {
 	return active
 }
 
-// born takes the tokens of an answer into the ledger. What is answered is
-// active, unless somebody ended it before the answer arrived.
+// born takes the tokens of an answer into the ledger. They are
+// active, unless somebody ended them before the answer arrived.
 func (w *witness) born(a answer) {
 	w.Helper()
 	if a.status != 200 {
@@ -230,7 +230,7 @@ func (w *witness) observe() {
 	}
 }
 
-// checkStore holds what stands to the invariants, if it is not what stood there
+// checkStore holds the records to the invariants, if they are not those that were there
 // the last time.
 func (w *witness) checkStore() {
 	w.Helper()

@@ -107,7 +107,7 @@ func TestFrozenForTwentyMinutes(t *testing.T) {
 		}
 	}
 
-	// What was disabled meanwhile is not believed either.
+	// A client that was disabled meanwhile is not believed either.
 	client, _, err := stores.Clients.Client(t.Context(), "backend")
 	if err != nil {
 		t.Fatal(err)

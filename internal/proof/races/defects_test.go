@@ -108,7 +108,7 @@ func (s *oldReader) Read(ctx context.Context, loc bearer.Locator) (oauth.Reading
 
 // forgetful loses the reply of every create, and sends it once more under
 // another nonce, as late as the SDK's third try: on its condition, so that its
-// own record is another's, or over whatever stands.
+// own record is another's, or over any other.
 type forgetful struct {
 	oauth.Tokens
 	anyhow bool

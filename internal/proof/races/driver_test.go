@@ -197,7 +197,7 @@ func (d *driver) history(t *testing.T, n int) []porcupine.Operation {
 	}
 	lanes.Wait()
 	if took := time.Since(began); took > longest {
-		t.Fatalf("history %d took %v: this machine is too slow, or stood still", n, took)
+		t.Fatalf("history %d took %v: this machine is too slow, or stopped for a while", n, took)
 	}
 	if t.Failed() {
 		t.FailNow()
@@ -298,7 +298,7 @@ func triesOf(op porcupine.Operation, answer Answer) []porcupine.Operation {
 	case out.Unknown && (verb == doIssue || verb == doIntrospect):
 		times = 0
 	case out.Unknown:
-		// What the first try did the second may have been judged by.
+		// The second try may have been judged by what the first one did.
 		times = min(answer.Writes, 2)
 	}
 	if out.Unknown {
@@ -306,15 +306,15 @@ func triesOf(op porcupine.Operation, answer Answer) []porcupine.Operation {
 	}
 	ops := slices.Repeat([]porcupine.Operation{op}, times)
 	if verb == doEndDevice && !out.Unknown && answer.LostWrites > 0 {
-		// What a lost reply was about is looked at once more, and may be another life by then.
+		// The token of a lost reply is looked at once more, and may be another life by then.
 		again := op
 		again.Output, again.Return = output{Unknown: true}, forever
 		ops = append(ops, again)
 	}
 	if verb == doRefresh && !out.Unknown && answer.LostWrites > 0 {
 		// The first try may have rotated the token, and the Authorization may have
-		// ended before the second, which was told so; or another request has rotated
-		// the successor, and the second was told of its successor.
+		// ended before the second, whose answer said so; or another request has rotated
+		// the successor, and the second got its successor.
 		first := op
 		first.Output = output{Unknown: true}
 		ops = append(ops, first)

@@ -110,7 +110,7 @@ func (s tokenSet) with(n int) tokenSet {
 
 // model is deterministic. Doubt needs no choice: an operation whose answer is
 // unknown never returns, so that it may also happen after all others, which is as
-// good as never. What an unknown issue made is made by the first one who shows
+// good as never. A token of an unknown issue is made by the first request that shows
 // it; the driver leaves it out.
 var model = porcupine.Model{
 	Partition: partition,

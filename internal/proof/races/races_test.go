@@ -23,7 +23,7 @@ const (
 	historiesOfDefect = 40
 
 	// A predecessor is replayed by the clock a minute after its rotation. A
-	// history that is longer, on a machine that stood still, says nothing.
+	// history that is longer, on a machine that stopped for a while, says nothing.
 	longest = 25 * time.Second
 
 	// Far more than a history needs.

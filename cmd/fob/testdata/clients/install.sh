@@ -2,7 +2,7 @@
 # Puts the client libraries that cmd/fob/serve_libraries_test.go runs against `fob serve`
 # under .tools/clients/, each with the package manager of its language, and schemathesis,
 # which makes requests out of docs/openapi.yaml. Says in one
-# line what it left out and why; that is no failure here, because the test decides:
+# line what it left out and why; that is not a failure here, because the test decides:
 # it names each language that it leaves out, and with FOB_REQUIRE_ENGINES=1 fails.
 set -eu
 cd "$(dirname "$0")"
