@@ -56,6 +56,8 @@ type Key struct {
 	// Since is when it entered the state, or the latest moment at which that can have
 	// been.
 	Since time.Time
+	// Signs: it has a pair, with which JWTs are signed.
+	Signs bool
 }
 
 // Document is the two secrets, as they were read or are to be written. A method that
@@ -66,6 +68,7 @@ type Document struct {
 	since  map[uint8]int64 // Unix seconds, for every state
 	mint   map[uint8]secret.Text
 	check  map[uint8]secret.Text
+	pairs  pairs
 
 	newMint bool // the mint secret must be written too
 	from    any  // the vault's own: what it read
@@ -82,23 +85,31 @@ func parseDocument(mint, check []byte, written time.Time) (Document, error) {
 		States map[uint8]bearer.State `json:"states"`
 		Since  map[uint8]int64        `json:"since"`
 	}
-	members := map[string]json.RawMessage{}
-	mintTexts := map[uint8]string{}
+	members, mintMembers := map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	// The decoder's errors are dropped, because they would quote the texts.
-	if json.Unmarshal(check, &known) != nil || json.Unmarshal(check, &members) != nil || json.Unmarshal(mint, &mintTexts) != nil {
-		return Document{}, fmt.Errorf("%w: it cannot be changed", bearer.ErrBadRing)
+	if json.Unmarshal(check, &known) != nil || json.Unmarshal(check, &members) != nil || json.Unmarshal(mint, &mintMembers) != nil {
+		return Document{}, errCannotChange
 	}
 	d := Document{
 		epoch: known.Epoch, states: known.States, since: map[uint8]int64{},
 		mint: map[uint8]secret.Text{}, check: map[uint8]secret.Text{},
 	}
-	for kid, text := range mintTexts {
-		d.mint[kid] = secret.New(text)
+	var err error
+	if d.pairs, err = parsePairs(mintMembers, members); err != nil {
+		return Document{}, err
+	}
+	for id, raw := range mintMembers {
+		kid, err := strconv.ParseUint(id, 10, 8)
+		var text string
+		if err != nil || json.Unmarshal(raw, &text) != nil {
+			return Document{}, errCannotChange
+		}
+		d.mint[uint8(kid)] = secret.New(text)
 	}
 	for kid := range d.states {
 		var text string
 		if json.Unmarshal(members[strconv.Itoa(int(kid))], &text) != nil {
-			return Document{}, fmt.Errorf("%w: it cannot be changed", bearer.ErrBadRing)
+			return Document{}, errCannotChange
 		}
 		d.check[kid] = secret.New(text)
 		d.since[kid] = cmp.Or(known.Since[kid], written.Unix())
@@ -106,16 +117,19 @@ func parseDocument(mint, check []byte, written time.Time) (Document, error) {
 	return d, nil
 }
 
+var errCannotChange = fmt.Errorf("%w: it cannot be changed", bearer.ErrBadRing)
+
 // texts are the two secrets. It returns an error if no instance would serve with them.
 func (d Document) texts() (mint, check []byte, err error) {
-	mintTexts := map[uint8]string{}
+	mintTexts := map[string]any{}
 	for kid, text := range d.mint {
-		mintTexts[kid] = text.Reveal()
+		mintTexts[strconv.Itoa(int(kid))] = text.Reveal()
 	}
 	members := map[string]any{"issuer_epoch": d.epoch, "states": d.states, "since": d.since}
 	for kid, text := range d.check {
 		members[strconv.Itoa(int(kid))] = text.Reveal()
 	}
+	d.pairs.write(mintTexts, members)
 	if mint, err = json.Marshal(mintTexts); err != nil {
 		return nil, nil, err
 	}
@@ -131,6 +145,7 @@ func (d Document) texts() (mint, check []byte, err error) {
 func (d Document) clone() Document {
 	d.states, d.since = maps.Clone(d.states), maps.Clone(d.since)
 	d.mint, d.check = maps.Clone(d.mint), maps.Clone(d.check)
+	d.pairs = d.pairs.clone()
 	return d
 }
 
@@ -156,7 +171,7 @@ func (d Document) Key(kid uint8) (Key, bool) {
 func (d Document) Active() Key { return d.in(bearer.Active)[0] }
 
 func (d Document) key(kid uint8) Key {
-	return Key{kid, d.states[kid], time.Unix(d.since[kid], 0).UTC()}
+	return Key{kid, d.states[kid], time.Unix(d.since[kid], 0).UTC(), d.pairs.complete(kid)}
 }
 
 func (d Document) in(state bearer.State) []Key {
@@ -181,7 +196,7 @@ const (
 func (k Key) Next(longest time.Duration) (Step, time.Time) {
 	switch k.State {
 	case bearer.Prepublished:
-		return ActivateStep, k.Since.Add(StepWait)
+		return ActivateStep, k.Since.Add(k.publication())
 	case bearer.VerifyOnly:
 		// Instances that were behind made tokens under it for some moments more.
 		return RetireStep, k.Since.Add(StepWait + longest)
@@ -261,7 +276,13 @@ func (d Document) Add(now time.Time) (Document, Key, error) {
 		d.mint[kid], d.newMint = keys.NewText(), true
 	}
 	d.check[kid] = keys.NewText()
+	if d.Active().Signs {
+		if err := d.addPair(kid); err != nil {
+			return Document{}, Key{}, err
+		}
+	}
 	d.enter(kid, bearer.Prepublished, now)
+	d.dropOldPairs(now)
 	return d, d.key(kid), nil
 }
 
@@ -331,6 +352,11 @@ func (d Document) RetireNow(kid uint8, now time.Time) (_ Document, replacement K
 			return Document{}, Key{}, err
 		}
 		d.mint[fresh], d.check[fresh], d.newMint = keys.NewText(), keys.NewText(), true
+		if k.Signs {
+			if err := d.addPair(fresh); err != nil {
+				return Document{}, Key{}, err
+			}
+		}
 		d.enter(fresh, bearer.Active, now)
 		replacement = d.key(fresh)
 	}

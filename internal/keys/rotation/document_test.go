@@ -89,7 +89,7 @@ func TestTurning(t *testing.T) {
 	at := began.Add(48 * time.Hour)
 
 	added, k, err := first.Add(at)
-	if err != nil || k != (Key{2, bearer.Prepublished, at}) {
+	if err != nil || k != (Key{KID: 2, State: bearer.Prepublished, Since: at}) {
 		t.Fatalf("Add: %+v, %v", k, err)
 	}
 	wantStates(t, added, map[uint8]bearer.State{1: bearer.Active, 2: bearer.Prepublished})
@@ -106,7 +106,7 @@ func TestTurning(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantStates(t, activated, map[uint8]bearer.State{1: bearer.VerifyOnly, 2: bearer.Active})
-	if activated.Active() != (Key{2, bearer.Active, at}) {
+	if activated.Active() != (Key{KID: 2, State: bearer.Active, Since: at}) {
 		t.Errorf("active: %+v", activated.Active())
 	}
 
@@ -213,7 +213,7 @@ func TestRetireNow(t *testing.T) {
 	d.mint[3] = keys.NewText()
 	begun := d.mint[3]
 	next, replacement, err := d.RetireNow(1, now)
-	if err != nil || replacement != (Key{4, bearer.Active, now}) {
+	if err != nil || replacement != (Key{KID: 4, State: bearer.Active, Since: now}) {
 		t.Fatalf("the active key: %+v, %v", replacement, err)
 	}
 	wantStates(t, next, map[uint8]bearer.State{1: bearer.Retired, 2: bearer.Retired, 4: bearer.Active})
@@ -317,7 +317,7 @@ func TestSince(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Key{{1, bearer.VerifyOnly, written}, {2, bearer.Active, written}, {3, bearer.Prepublished, began.Add(2 * time.Hour)}}
+	want := []Key{{KID: 1, State: bearer.VerifyOnly, Since: written}, {KID: 2, State: bearer.Active, Since: written}, {KID: 3, State: bearer.Prepublished, Since: began.Add(2 * time.Hour)}}
 	if diff := cmp.Diff(want, again.Keys()); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}

@@ -69,7 +69,7 @@ func (r Rotation) Run(ctx context.Context) (Rotated, error) {
 			return done, err
 		}
 		r.Say(fmt.Sprintf("key %d is added, prepublished", active.KID))
-		active, known, err = r.activate(ctx, active, r.Now().Add(StepWait))
+		active, known, err = r.activate(ctx, active, r.Now().Add(active.publication()))
 	case d.turnedLast():
 		done.Active = active // by a run that may have been stopped in its last wait
 		return done, r.await(ctx, known, "every instance makes tokens under it")

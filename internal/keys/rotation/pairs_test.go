@@ -1,0 +1,183 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/keys/keystest"
+)
+
+// signing is a document whose active key has a pair.
+func signing(t testing.TB, states ...bearer.State) Document {
+	t.Helper()
+	d, changed, err := document(t, states...).Sign(began)
+	if err != nil || !changed {
+		t.Fatalf("Sign: %v, %v", changed, err)
+	}
+	return d
+}
+
+// ringOf is the ring that instances make of a document.
+func ringOf(t testing.TB, d Document) *bearer.MintRing {
+	t.Helper()
+	mint, check, err := d.texts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := bearer.ParseMintRing(mint, check)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func sealJWT(t testing.TB, r *bearer.MintRing, kid uint8) string {
+	t.Helper()
+	jwt, _, ok := r.SealJWT(bearer.Name{Kind: bearer.Access, KID: kid, Expiry: 1_900_000_000}, bearer.RID{}, bearer.Claims{})
+	if !ok {
+		t.Fatalf("key %d signs nothing", kid)
+	}
+	return jwt.Reveal()
+}
+
+// A key turns while JWTs are signed under it: the JWT stays the same to the byte, and its
+// key published, until it is retired. The next key is published for long enough first.
+func TestTurningWithPairs(t *testing.T) {
+	d := signing(t, bearer.Active)
+	jwt := sealJWT(t, ringOf(t, d), 1)
+	at := began.Add(48 * time.Hour)
+	d, k, err := d.Add(at)
+	if err != nil || !k.Signs || len(ringOf(t, d).JWKS()) != 2 {
+		t.Fatalf("Add: %+v, %v", k, err)
+	}
+	if _, err := d.Activate(2, at.Add(StepWait)); !wantRefusal(t, err, TooEarly).From.Equal(at.Add(2*time.Hour + StepWait)) {
+		t.Error("a key is activated that caches of public keys may not have")
+	}
+	at = at.Add(PublicationWait)
+	if d, err = d.Activate(2, at); err != nil {
+		t.Fatal(err)
+	}
+	r := ringOf(t, d)
+	if again := sealJWT(t, r, 1); again != jwt || !r.Signs() || len(r.JWKS()) != 2 {
+		t.Errorf("under the verify-only key the JWT became\n%s, and was\n%s", again, jwt)
+	}
+	at = at.Add(StepWait + time.Hour)
+	if d, err = d.Retire(1, at, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	r = ringOf(t, d)
+	if _, err := r.Open(bearer.FromClient(jwt)); !errors.Is(err, bearer.ErrRetiredKey) || len(r.JWKS()) != 1 {
+		t.Errorf("Open after the retirement: %v, with %d published keys", err, len(r.JWKS()))
+	}
+	// The pair goes with the next key, but not within the wait: an instance may read the
+	// check secret from before the retirement.
+	soon, _, err := d.Add(at.Add(time.Second))
+	if err != nil || soon.pairs.private[1].Len() == 0 {
+		t.Errorf("the private key went too early, or %v", err)
+	}
+	if d, _, err = d.Add(at.Add(StepWait + time.Second)); err != nil || d.pairs.private[1].Len()+d.pairs.public[1].Len() != 0 {
+		t.Errorf("the retired key keeps its pair, or %v", err)
+	}
+	ringOf(t, d)
+}
+
+func TestSign(t *testing.T) {
+	plain := document(t, bearer.VerifyOnly, bearer.Active, bearer.Prepublished)
+	if mint, check, err := plain.texts(); err != nil || strings.Contains(string(mint)+string(check), signingMember) {
+		t.Errorf("a ring without pairs has the member that older programs refuse, or %v", err)
+	}
+	at := began.Add(time.Hour)
+	d, changed, err := plain.Sign(at)
+	if err != nil || !changed || !d.newMint || plain.newMint {
+		t.Fatalf("Sign: %v, %v", changed, err)
+	}
+	for kid, want := range map[uint8]bool{1: false, 2: true, 3: true} {
+		if k, _ := d.Key(kid); k.Signs != want {
+			t.Errorf("key %d has a pair: %v", kid, k.Signs)
+		}
+	}
+	if k, _ := d.Key(3); !k.Since.Equal(at) {
+		t.Errorf("the prepublished key's public key is out since %v, want %v", k.Since, at)
+	}
+	if _, changed, err = d.Sign(at); changed || err != nil {
+		t.Errorf("a second Sign: %v, %v", changed, err)
+	}
+	// A document as it is stored and read again.
+	mint, check, _ := d.texts()
+	read, err := parseDocument(mint, check, began)
+	if err != nil || read.pairs.private[2].Reveal() != d.pairs.private[2].Reveal() || !read.Active().Signs {
+		t.Errorf("what is read is not what was written: %v", err)
+	}
+}
+
+// A leaked key takes its pair with it, and the one in its place has another.
+func TestRetireNowWithPairs(t *testing.T) {
+	d := signing(t, bearer.Active)
+	jwt := sealJWT(t, ringOf(t, d), 1)
+	d, replacement, err := d.RetireNow(1, began.Add(time.Hour))
+	if err != nil || !replacement.Signs {
+		t.Fatalf("RetireNow: %+v, %v", replacement, err)
+	}
+	r := ringOf(t, d)
+	if _, err := r.Open(bearer.FromClient(jwt)); !errors.Is(err, bearer.ErrRetiredKey) || len(r.JWKS()) != 1 {
+		t.Errorf("Open: %v, with %d published keys", err, len(r.JWKS()))
+	}
+	sealJWT(t, r, replacement.KID)
+}
+
+// A change that stopped after the mint secret goes on with the private key that is there.
+func TestSignCanBeStopped(t *testing.T) {
+	s, v := secretsManager(t)
+	s.Before(func(operation, secret string) error {
+		if operation != "GetSecretValue" && secret == checkARN {
+			return &keystest.Error{Status: 400, Code: "InvalidRequestException"}
+		}
+		return nil
+	})
+	d, _, err := read(t, v).Sign(began)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Write(t.Context(), d); err == nil {
+		t.Fatal("the check secret was written")
+	}
+	s.Before(nil)
+	begun := read(t, v)
+	if begun.Active().Signs {
+		t.Fatal("half a pair signs")
+	}
+	if d, _, err = begun.Sign(began); err != nil || d.newMint {
+		t.Fatalf("Sign once more: %v, and it writes the mint secret: %v", err, d.newMint)
+	}
+	if _, err := v.Write(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	sealJWT(t, ringOf(t, read(t, v)), 1)
+}
+
+// A rotation waits for the caches, too.
+func TestRotationWithPairs(t *testing.T) {
+	_, v := keyFile(t)
+	now := began.Add(48 * time.Hour)
+	d, _, err := read(t, v).Sign(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Write(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	started := now
+	done, err := Rotation{
+		Vault: v, Now: func() time.Time { return now },
+		Sleep:   func(_ context.Context, d time.Duration) error { now = now.Add(d); return nil },
+		Longest: func(context.Context) (time.Duration, error) { return time.Hour, nil },
+		Say:     func(string) {}, Again: true,
+	}.Run(t.Context())
+	if took := now.Sub(started); err != nil || !done.Turned || !done.Active.Signs || took != PublicationWait+StepWait {
+		t.Errorf("%+v after %v, %v", done, took, err)
+	}
+}
