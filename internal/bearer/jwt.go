@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"strings"
 )
@@ -19,9 +20,6 @@ import (
 
 const (
 	algorithm = "RS256"
-
-	// signedAccess is the kind in the secret of a JWT.
-	signedAccess Kind = 3
 
 	// MaxJWT is the length of the longest JWT, in characters. API Gateway takes 10 KB of
 	// headers.
@@ -72,9 +70,7 @@ func (r *MintRing) SealJWT(n Name, rid RID, c Claims) (Bearer, Hash, bool) {
 	if err != nil {
 		return Bearer{}, Hash{}, false
 	}
-	labelled := n
-	labelled.Kind = signedAccess
-	secret := deriveSecret(mintKey, labelled, rid)
+	secret := deriveJWTSecret(mintKey, n, rid, c.IssuedAt)
 	claims, err := json.Marshal(payload{
 		ID:     n.jti(secret),
 		Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audiences, Client: c.Client, Scope: c.Scope,
@@ -91,6 +87,16 @@ func (r *MintRing) SealJWT(n Name, rid RID, c Claims) (Bearer, Hash, bool) {
 		return Bearer{}, Hash{}, false
 	}
 	return FromClient(text), hashOfJWT(secret), true
+}
+
+// deriveJWTSecret = HMAC-SHA-256(mint key, the secret of the opaque token, time of issue).
+// The other claims are in the name, because the locator is a hash of them.
+func deriveJWTSecret(k key, n Name, rid RID, issuedAt int64) [32]byte {
+	opaque := deriveSecret(k, n, rid)
+	message := AppendField(nil, "fob jwt secret 1")
+	message = AppendField(message, opaque[:])
+	message = AppendField(message, binary.BigEndian.AppendUint64(nil, uint64(issuedAt))) //nolint:gosec // any 64 bits
+	return [32]byte(mac(k, message))
 }
 
 func (n Name) jti(secret [32]byte) string {

@@ -121,6 +121,9 @@ func parseSigningMember(members map[string]json.RawMessage) (map[uint8][]byte, e
 // Signs reports whether new JWTs can be made: whether the active key has a pair.
 func (r *CheckRing) Signs() bool { return r.verifying[r.active] != nil }
 
+// HasPair reports whether JWTs can be verified under kid.
+func (r *CheckRing) HasPair(kid uint8) bool { return r.verifying[kid] != nil }
+
 // A JWK is a public key as it is published (RFC 7517 §4, RFC 7518 §6.3.1).
 type JWK struct {
 	Type      string `json:"kty"`

@@ -37,6 +37,7 @@ const (
 	attrScope         = "sc" // without the device
 	attrDevice        = "dv"
 	attrAudiences     = "au"
+	attrTokenIssuer   = "is"
 	attrRID           = "rid"
 	attrSubjectEpoch  = "es"
 	attrClientEpoch   = "ec"
@@ -80,6 +81,7 @@ const (
 	attrSendsUserAddress  = "sends_user_address"
 	attrMaxAuthorizations = "max_authorizations"
 	attrLongestLife       = "longest_life"
+	attrTokenFormat       = "token_format"
 	attrRoles             = "roles"
 	attrPasswordHash      = "ph"
 	attrSince             = "since" // of resource scopes

@@ -107,6 +107,7 @@ func encodeClient(c oauth.Client, key item) item {
 		it[attrSendsUserAddress] = flag(true)
 	}
 	it.setTexts(attrLoginAudiences, c.LoginAudiences)
+	it.setText(attrTokenFormat, string(c.TokenFormat))
 	setNumber(it, attrAccessLifetime, c.AccessLifetime)
 	setNumber(it, attrIdleLifetime, c.RefreshIdle)
 	setNumber(it, attrRefreshLifetime, c.RefreshAbsolute)
@@ -133,6 +134,7 @@ func decodeClient(it item) (oauth.Client, error) {
 		Introspects:       in.texts(attrIntrospects),
 		SendsUserAddress:  in.flag(attrSendsUserAddress),
 		LoginAudiences:    in.texts(attrLoginAudiences),
+		TokenFormat:       ledger.TokenFormat(in.text(attrTokenFormat)),
 		AccessLifetime:    in.signed(attrAccessLifetime),
 		RefreshIdle:       in.signed(attrIdleLifetime),
 		RefreshAbsolute:   in.signed(attrRefreshLifetime),

@@ -99,7 +99,7 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 			Grants: []oauth.GrantType{oauth.PasswordGrant, oauth.RefreshTokenGrant},
 			Scopes: scopes(t, "mail", "admin"), DefaultScopes: scopes(t, "mail"),
 			Audiences: []string{"api"}, Introspects: []string{"api"}, SendsUserAddress: true,
-			AccessLifetime: 4, RefreshIdle: 5, RefreshAbsolute: 6, RefreshGrace: 8, MaxAuthorizations: 7,
+			TokenFormat: ledger.JWT, AccessLifetime: 4, RefreshIdle: 5, RefreshAbsolute: 6, RefreshGrace: 8, MaxAuthorizations: 7,
 		}, client), []string{
 			"access_lifetime N 4",
 			"au [S api]",
@@ -120,6 +120,7 @@ func TestItemsAreThoseOfDeployedTables(t *testing.T) {
 			"scopes S admin mail",
 			"secrets [{cr N 3, h B AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=}]",
 			"sends_user_address BOOL true",
+			"token_format S jwt",
 			"trusts {issuer S https://b, sb S s}",
 		}},
 		{"issuer", encodeIssuer(oauth.TrustedIssuer{

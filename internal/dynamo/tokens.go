@@ -198,6 +198,7 @@ func encodeRecord(r ledger.Record) item {
 	it.setText(attrScope, a.Scope.WithDevice("").String())
 	it.setText(attrDevice, string(a.Scope.Device()))
 	it.setTexts(attrAudiences, a.Audiences)
+	it.setText(attrTokenIssuer, a.Issuer)
 	it[attrRID] = octets(r.RID[:])
 	it[attrSubjectEpoch] = number(r.Epochs.Subject)
 	it[attrClientEpoch] = number(r.Epochs.Client)
@@ -231,6 +232,7 @@ func decodeRecord(it item) (r ledger.Record) {
 		Format:    ledger.TokenFormat(in.text(attrFormat)),
 		Scope:     in.scope(attrScope),
 		Audiences: in.texts(attrAudiences),
+		Issuer:    in.text(attrTokenIssuer),
 	}
 	if device := in.text(attrDevice); device != "" {
 		// An invalid one would be an edited item: without it the key does not fit.

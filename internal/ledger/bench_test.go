@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"encoding/json"
+	"os"
+	"strings"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -34,6 +36,33 @@ func testRing(t fataler, states map[string]bearer.State) *bearer.MintRing {
 		mint[kid] = "test-mint-key-test-mint-key-test-mint-key-" + kid
 		check[kid] = "test-check-key-test-check-key-test-check-key-" + kid
 	}
+	return parseRing(t, mint, check)
+}
+
+// signingRing is testRing with pairs.
+func signingRing(t fataler, states map[string]bearer.State) *bearer.MintRing {
+	t.Helper()
+	text, err := os.ReadFile("../bearer/testdata/signing_pairs.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	mint, check := map[string]any{}, map[string]any{"issuer_epoch": 0, "states": states}
+	private, public := map[string]string{}, map[string]string{}
+	for kid := range states {
+		mint[kid] = "test-mint-key-test-mint-key-test-mint-key-" + kid
+		check[kid] = "test-check-key-test-check-key-test-check-key-" + kid
+		private[kid], public[kid] = lines[1], lines[2]
+		if odd := kid[len(kid)-1]%2 == 1; odd {
+			private[kid], public[kid] = lines[3], lines[4]
+		}
+	}
+	mint["signing"], check["signing"] = private, public
+	return parseRing(t, mint, check)
+}
+
+func parseRing(t fataler, mint, check any) *bearer.MintRing {
+	t.Helper()
 	m, err := json.Marshal(mint)
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +110,14 @@ func newBench(t fataler, public bool) *bench {
 		t: t, now: testNow, auth: a, ring: testRing(t, map[string]bearer.State{"1": bearer.Active}),
 		terms: Terms{Client: "app", Public: public, AccessLifetime: defaultAccessLifetime, RefreshIdle: defaultRefreshIdle, RefreshAbsolute: defaultRefreshAbsolute, RefreshGrace: defaultRefreshGrace},
 	}
+}
+
+// newJWTBench is newBench for a client that gets JWTs.
+func newJWTBench(t fataler, public bool) *bench {
+	b := newBench(t, public)
+	b.auth.Format, b.auth.Issuer = JWT, "https://auth.example.com"
+	b.ring = signingRing(t, map[string]bearer.State{"1": bearer.Active})
+	return b
 }
 
 func (b *bench) rules() Rules {

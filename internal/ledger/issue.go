@@ -189,6 +189,9 @@ func (d *draft) again(kind bearer.Kind, s Slot) bearer.Bearer {
 
 func (d *draft) seal(kind bearer.Kind, s Slot) (bearer.Bearer, bearer.Hash, bool) {
 	name := bearer.Name{Kind: kind, KID: s.KID, Expiry: s.Expiry, Locator: d.next.Locator(), Generation: s.Generation}
+	if a := d.next.Authorization; kind == bearer.Access && a.Format == JWT {
+		return d.Ring.SealJWT(name, d.next.RID, a.claims(s))
+	}
 	return d.Ring.Seal(name, d.next.RID)
 }
 

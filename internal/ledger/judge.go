@@ -21,6 +21,7 @@ type View struct {
 type KeyStates interface {
 	Knows(kid uint8) bool
 	Verifies(kid uint8) bool
+	HasPair(kid uint8) bool // which JWTs need
 }
 
 // ScopeVersions is what judging asks of the registry of resource scopes.
@@ -80,8 +81,12 @@ func (v View) Judge(r Record, loc bearer.Locator) Verdict {
 }
 
 // holdsUnknownKey reports whether a token of r that has not run out was made
-// under a key that the ring lacks: an instance with a newer ring wrote it.
+// under a key that the ring lacks, or as a JWT under one whose pair the ring lacks: an
+// instance with a newer ring wrote it.
 func (v View) holdsUnknownKey(r Record) bool {
+	if r.Authorization.Format == JWT && v.lacksPair(r.Access, r.AccessPrev) {
+		return true
+	}
 	for _, s := range []Slot{r.Access, r.AccessPrev, r.Refresh, r.RefreshPrev} {
 		if s.Generation > 0 && v.Now < s.Expiry && !v.Keys.Knows(s.KID) {
 			return true

@@ -49,6 +49,7 @@ func TestJudge(t *testing.T) {
 		"username":     func(a *Authorization) { a.Username = "root" },
 		"client":       func(a *Authorization) { a.Client = "other" },
 		"format":       func(a *Authorization) { a.Format = "jwt" },
+		"issuer":       func(a *Authorization) { a.Issuer = "https://auth.example.com" },
 		"scope":        func(a *Authorization) { a.Scope = mustScope(t, "admin device_ipad") },
 		"device":       func(a *Authorization) { a.Scope = a.Scope.WithDevice("iphone") },
 		"audience":     func(a *Authorization) { a.Audiences = []string{"other"} },
@@ -126,6 +127,9 @@ func TestLocatorsDoNotMeet(t *testing.T) {
 		"client's own":   func(a *Authorization) { a.Subject = Subject{ClientSubject, "u_1"} },
 		"id moved":       func(a *Authorization) { a.Subject.ID = "u_1app"; a.Client = "" },
 		"no device":      func(a *Authorization) { a.Scope = a.Scope.WithDevice("") },
+		"an issuer":      func(a *Authorization) { a.Issuer = "iss" },
+		"another issuer": func(a *Authorization) { a.Issuer = "iss2" },
+		"its audience":   func(a *Authorization) { a.Audiences = []string{"iss", "app"} },
 	} {
 		b := a
 		edit(&b)

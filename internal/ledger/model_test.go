@@ -26,8 +26,21 @@ func TestModel(t *testing.T) {
 	}
 	for _, public := range []bool{false, true} {
 		t.Run(map[bool]string{false: "confidential", true: "public"}[public], func(t *testing.T) {
-			rapid.Check(t, func(t *rapid.T) { newModel(t, public).run() })
+			rapid.Check(t, func(t *rapid.T) { newModel(t, newBench(t, public), testRing).run() })
 		})
+	}
+}
+
+// TestModelOfJWTs is TestModel for JWTs, with fewer runs: each signature takes a
+// millisecond.
+func TestModelOfJWTs(t *testing.T) {
+	for name, value := range map[string]string{"rapid.checks": "30", "rapid.steps": "40", "rapid.nofailfile": "true"} {
+		if err := flag.Set(name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, public := range []bool{false, true} {
+		rapid.Check(t, func(t *rapid.T) { newModel(t, newJWTBench(t, public), signingRing).run() })
 	}
 }
 
@@ -47,6 +60,7 @@ type modelToken struct {
 type model struct {
 	t      *rapid.T
 	b      *bench
+	ringOf func(fataler, map[string]bearer.State) *bearer.MintRing
 	states map[string]bearer.State
 	kid    int
 	tokens map[string]*modelToken // all that were ever handed out
@@ -55,8 +69,8 @@ type model struct {
 	idle   int64                  // refresh tokens are idle from then on
 }
 
-func newModel(t *rapid.T, public bool) *model {
-	m := &model{t: t, b: newBench(t, public), states: map[string]bearer.State{"1": bearer.Active}, kid: 1, tokens: map[string]*modelToken{}}
+func newModel(t *rapid.T, b *bench, ringOf func(fataler, map[string]bearer.State) *bearer.MintRing) *model {
+	m := &model{t: t, b: b, ringOf: ringOf, states: map[string]bearer.State{"1": bearer.Active}, kid: 1, tokens: map[string]*modelToken{}}
 	m.b.terms.RefreshIdle = 1500 // less than some access tokens live
 	m.b.terms.RefreshAbsolute = 60_000
 	return m
@@ -112,7 +126,7 @@ func (m *model) rotateKey() {
 	m.states[strconv.Itoa(m.kid)] = bearer.VerifyOnly
 	m.kid++
 	m.states[strconv.Itoa(m.kid)] = bearer.Active
-	m.b.ring = testRing(m.t, m.states)
+	m.b.ring = m.ringOf(m.t, m.states)
 }
 
 func (m *model) verifies(kid uint8) bool { return m.states[strconv.Itoa(int(kid))] != bearer.Retired }

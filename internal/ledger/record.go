@@ -39,9 +39,11 @@ type Subject struct {
 // TokenFormat is how the access token is written.
 type TokenFormat string
 
-// Opaque is the only format so far. It is part of each Authorization's hash, so
-// that a token of another format will be another token.
-const Opaque TokenFormat = "opaque"
+// The formats. A refresh token is always opaque.
+const (
+	Opaque TokenFormat = "opaque"
+	JWT    TokenFormat = "jwt" // RFC 9068
+)
 
 // Authorization is what a token stands for (RFC 6749 §1.4): everything that it
 // asserts, and nothing else. Requests with equal Authorizations get the same
@@ -56,12 +58,13 @@ type Authorization struct {
 	Format    TokenFormat
 	Scope     scope.Set // granted, with the device
 	Audiences []string  // sorted and distinct, at least one
+	Issuer    string    // the iss of a JWT; empty if opaque, which asserts none
 }
 
 // Equal reports whether a and b are equal in every field.
 func (a Authorization) Equal(b Authorization) bool {
 	return a.Subject == b.Subject && a.Username == b.Username && a.Client == b.Client && a.Format == b.Format &&
-		a.Scope == b.Scope && slices.Equal(a.Audiences, b.Audiences)
+		a.Scope == b.Scope && a.Issuer == b.Issuer && slices.Equal(a.Audiences, b.Audiences)
 }
 
 // Record is the stored state of an Authorization. At most two of its access
@@ -209,7 +212,11 @@ func (a Authorization) Locator() (l bearer.Locator) {
 		string(a.Subject.Kind), a.Subject.ID, a.Username, string(a.Client), string(a.Format),
 		a.Scope.String(), // canonical, with the device
 	}
-	Key(l.Authorization[:], "fob authorization 1", append(fields, a.Audiences...)...)
+	name := "fob authorization 1"
+	if a.Issuer != "" { // another name, or an audience could be taken for it
+		name, fields = "fob authorization 2", append(fields, a.Issuer)
+	}
+	Key(l.Authorization[:], name, append(fields, a.Audiences...)...)
 	return l
 }
 

@@ -20,6 +20,7 @@ import (
 // seconds.
 const (
 	DefaultAccessLifetime    = 3600
+	DefaultJWTLifetime       = 600 // of access tokens that are JWTs: an API that verifies them itself sees no revocation
 	DefaultRefreshIdle       = 30 * 24 * 3600
 	DefaultRefreshAbsolute   = 90 * 24 * 3600
 	DefaultRefreshGrace      = 60
@@ -68,6 +69,8 @@ type Client struct {
 	// LoginAudiences bound the aud of ID tokens and assertions that it shows; empty is all.
 	LoginAudiences []string
 
+	// TokenFormat is that of its access tokens. Empty means opaque.
+	TokenFormat       ledger.TokenFormat
 	AccessLifetime    int64 // seconds; zero means the default
 	RefreshIdle       int64 // seconds; zero means the default
 	RefreshAbsolute   int64 // seconds; zero means the default
@@ -106,7 +109,15 @@ func (c Client) AudiencesOfNobody(all []Client) []string {
 	})
 }
 
-func (c Client) accessLifetime() int64  { return orDefault(c.AccessLifetime, DefaultAccessLifetime) }
+func (c Client) accessLifetime() int64 {
+	if c.getsJWTs() {
+		return orDefault(c.AccessLifetime, DefaultJWTLifetime)
+	}
+	return orDefault(c.AccessLifetime, DefaultAccessLifetime)
+}
+
+func (c Client) getsJWTs() bool { return c.TokenFormat == ledger.JWT }
+
 func (c Client) refreshIdle() int64     { return orDefault(c.RefreshIdle, DefaultRefreshIdle) }
 func (c Client) refreshAbsolute() int64 { return orDefault(c.RefreshAbsolute, DefaultRefreshAbsolute) }
 func (c Client) refreshGrace() int64    { return orDefault(c.RefreshGrace, DefaultRefreshGrace) }
@@ -157,6 +168,9 @@ func (c Client) Validate() error {
 		if !slices.Contains(GrantTypes(), g) {
 			fault("grant %q is not supported; there are %s", g, strings.Join(GrantNames(), ", "))
 		}
+	}
+	if f := c.TokenFormat; f != "" && f != ledger.Opaque && f != ledger.JWT {
+		fault("token format %q: %s or %s", f, ledger.Opaque, ledger.JWT)
 	}
 	if c.Public && c.Allows(ClientCredentialsGrant) {
 		fault("a public client cannot use %s (RFC 6749 section 4.4)", ClientCredentialsGrant)

@@ -127,6 +127,7 @@ type question struct {
 	scope     scope.Set
 	sent      string // scope as it was sent
 	resource  string // RFC 8707; empty for none
+	issuer    string // the service's own identifier, as the request reached it
 }
 
 // parse reads a request without asking any store. The grant type is set as soon
@@ -145,7 +146,7 @@ func (i *Issuer) parse(req TokenRequest) (q question, err error) {
 		return q, errUnsupportedGrant()
 	}
 	asked, scopeErr := requestedScope(form)
-	q.scope, q.sent, q.resource = asked, form[paramScope], form[paramResource]
+	q.scope, q.sent, q.resource, q.issuer = asked, form[paramScope], form[paramResource], req.Credentials.Audience
 	switch name {
 	case PasswordGrant:
 		q.grant, err = i.parsePassword(req, q)

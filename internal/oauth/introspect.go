@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -29,6 +30,7 @@ type Introspection struct {
 	Subject   ledger.Subject
 	Audiences []string
 	IssuedAt  int64  // Unix seconds
+	Issuer    string // iss of a JWT; an opaque token has none
 	Expiry    int64  // Unix seconds; for a refresh token the earlier of idle and absolute
 	ID        string // jti: the same for the same token, and of no use for guessing it
 
@@ -201,7 +203,8 @@ func describe(r ledger.Record, t bearer.Token, slot ledger.Slot, expiry int64) I
 		Audiences: a.Audiences,
 		IssuedAt:  slot.IssuedAt,
 		Expiry:    expiry,
-		ID:        base64.RawURLEncoding.EncodeToString(id[:16]),
+		ID:        cmp.Or(t.JTI(), base64.RawURLEncoding.EncodeToString(id[:16])),
+		Issuer:    a.Issuer,
 		Locator:   t.Locator,
 		SignedIn:  r.Created,
 	}

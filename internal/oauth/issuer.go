@@ -149,6 +149,13 @@ starts:
 				}
 			}
 
+			if needsPair(authorization, current) && !ring.Signs() {
+				if !fresh {
+					continue starts
+				}
+				return none, Unavailable("sign a JWT", errNoPair)
+			}
+
 			// 6. Decide: the same token again, the next one, or none.
 			var decided ledger.Decision
 			refusal := func() error { return errCannotMint }
@@ -225,7 +232,14 @@ var (
 	errBusy       = errors.New("it is written to again and again")
 	errOutdated   = errors.New("the record is newer than the client, the key ring or the user")
 	errCannotMint = errors.New("the key ring cannot mint under its active key")
+	errNoPair     = errors.New("the active key has no pair for signatures: fob key pair makes one")
 )
+
+// needsPair reports whether the answer may be a JWT: for a login with a, or for a refresh
+// of current.
+func needsPair(a ledger.Authorization, current *ledger.Record) bool {
+	return a.Format == ledger.JWT || current != nil && current.Authorization.Format == ledger.JWT
+}
 
 // authenticate proves the client of a request by whatever it showed.
 func (i *Issuer) authenticate(ctx context.Context, cred Credentials, fresh bool) (Client, error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -17,6 +19,7 @@ type ring struct {
 	mint    map[string]string
 	states  map[string]bearer.State
 	epoch   uint64
+	signing bool   // each key has a pair
 	cached  []byte // the check secret as instances know it until they reload
 	err     error
 	fetches int
@@ -51,11 +54,28 @@ func (r *ring) check() []byte {
 	for kid := range r.states {
 		m[kid] = "test-check-key-test-check-key-test-check-key-" + kid
 	}
+	if r.signing {
+		m["signing"] = r.halves(1)
+	}
 	b, err := json.Marshal(m)
 	if err != nil {
 		panic(err)
 	}
 	return b
+}
+
+// halves are the private (0) or public (1) halves of pairs, which two keys in a row do not
+// share.
+func (r *ring) halves(which int) map[string]string {
+	text, err := os.ReadFile("../bearer/testdata/signing_pairs.txt")
+	if err != nil {
+		panic(err)
+	}
+	lines, halves := strings.Split(string(text), "\n"), map[string]string{}
+	for kid := range r.states {
+		halves[kid] = lines[1+2*int(kid[0]%2)+which]
+	}
+	return halves
 }
 
 func (r *ring) get(reload bool) (mint, check []byte, err error) {
@@ -68,7 +88,14 @@ func (r *ring) get(reload bool) (mint, check []byte, err error) {
 		}
 		r.cached = r.check()
 	}
-	mint, err = json.Marshal(r.mint)
+	m := map[string]any{}
+	for kid, text := range r.mint {
+		m[kid] = text
+	}
+	if r.signing {
+		m["signing"] = r.halves(0)
+	}
+	mint, err = json.Marshal(m)
 	return mint, r.cached, err
 }
 

@@ -86,6 +86,12 @@ func authorizationOf(e *Event, client Client, registered ResourceScopes, p proof
 		Client:   client.ID,
 		Format:   ledger.Opaque,
 	}
+	if client.getsJWTs() {
+		if q.issuer == "" {
+			return a, refuse(InvalidRequest, "the request names no host, which a JWT would name as its issuer")
+		}
+		a.Format, a.Issuer = ledger.JWT, q.issuer
+	}
 	if a.Audiences, refusal = client.audiencesFor(q.resource); refusal == nil {
 		a.Scope, refusal = grantScope(e, client, registered, q.scope, q.sent, p.roles)
 	}

@@ -160,6 +160,7 @@ type everyKey struct{ issuerEpoch uint64 }
 
 func (everyKey) Knows(uint8) bool      { return true }
 func (everyKey) Verifies(uint8) bool   { return true }
+func (everyKey) HasPair(uint8) bool    { return true }
 func (k everyKey) IssuerEpoch() uint64 { return k.issuerEpoch }
 
 // End ends all Authorizations of a subject that the filter selects, also dead ones

@@ -21,6 +21,7 @@ type world struct {
 	hasher  *oauthtest.Passwords
 	ring    *ring
 	clock   oauthtest.Clock
+	name    string // of the service, as requests reach it
 
 	// through is the back end by which a user's attempt comes: its client, its own source,
 	// and what it says of the user's. Nil is none.
@@ -124,7 +125,9 @@ func (w *world) context() context.Context {
 // token asks for a token; form is pairs of name and value.
 func (w *world) token(client ledger.ClientID, form ...string) (ledger.Answer, error) {
 	w.t.Helper()
-	return w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: oauthtest.Credentials(client), Form: formOf(form), Source: "192.0.2.1"})
+	credentials := oauthtest.Credentials(client)
+	credentials.Audience = w.name
+	return w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: credentials, Form: formOf(form), Source: "192.0.2.1"})
 }
 
 func formOf(pairs []string) oauth.Form {

@@ -203,6 +203,7 @@ func testClient(id ledger.ClientID) oauth.Client {
 		Audiences:         []string{"https://api.example.com"},
 		Introspects:       []string{"https://api.example.com", "https://other.example.com"},
 		SendsUserAddress:  true,
+		TokenFormat:       ledger.JWT,
 		LoginAudiences:    []string{"com.example.shop", "com.example.shop.web"},
 		AccessLifetime:    600,
 		RefreshIdle:       601,

@@ -249,9 +249,10 @@ func Record(device scope.Device) ledger.Record {
 			Subject:   ledger.Subject{Kind: ledger.UserSubject, ID: "u_subject"},
 			Username:  "ann@example.com",
 			Client:    "mobile-app",
-			Format:    ledger.Opaque,
+			Format:    ledger.JWT,
 			Scope:     scopes.WithDevice(device),
 			Audiences: []string{"https://api.example.com", "mobile-app"},
+			Issuer:    "https://auth.example.com",
 		},
 		RID:            bearer.RID(digest("rid " + string(device))[:16]),
 		Epochs:         ledger.Epochs{Subject: 0, Client: now - 300*day, Issuer: 1<<64 - 1},
@@ -274,6 +275,7 @@ func sparseRecord() ledger.Record {
 	r.Authorization.Scope = scope.Set{}
 	r.Authorization.Audiences = []string{"backend"}
 	r.Authorization.Username = ""
+	r.Authorization.Format, r.Authorization.Issuer = ledger.Opaque, ""
 	r.Epochs = ledger.Epochs{}
 	r.AccessPrev, r.Refresh, r.RefreshPrev = ledger.Slot{}, ledger.Slot{}, ledger.Slot{}
 	r.RefreshRotated, r.RefreshIdle = 0, 0

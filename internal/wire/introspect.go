@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/fob-oauth/fob/internal/bearer"
@@ -40,7 +41,7 @@ func Introspect(verifier *oauth.Verifier, o Options) http.Handler {
 			IssuedAt:  i.IssuedAt,
 			Subject:   i.Subject.ID,
 			Audience:  i.Audiences,
-			Issuer:    o.issuerOf(r),
+			Issuer:    cmp.Or(i.Issuer, o.issuerOf(r)),
 			ID:        i.ID,
 			Device:    string(i.Scope.Device()),
 		})

@@ -1,0 +1,192 @@
+package oauth_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/ledger"
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// newJWTWorld is newWorld whose clients get JWTs.
+func newJWTWorld(t testing.TB) *world {
+	w := newWorld(t)
+	w.name = "https://auth.example.com"
+	w.ring.set(t, func(r *ring) { r.signing = true })
+	w.ring.publish()
+	for _, id := range []ledger.ClientID{"backend", "app"} {
+		w.editClient(id, func(c *oauth.Client) { c.TokenFormat = ledger.JWT })
+	}
+	return w
+}
+
+// claimsOf are those of a JWT, which is not verified.
+func claimsOf(t testing.TB, b bearer.Bearer) map[string]any {
+	t.Helper()
+	var claims map[string]any
+	parts := strings.Split(b.Reveal(), ".")
+	if len(parts) != 3 {
+		t.Fatal("it is no JWT")
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || json.Unmarshal(payload, &claims) != nil {
+		t.Fatalf("the payload of a JWT: %v", err)
+	}
+	return claims
+}
+
+// TestPromise for JWTs, which live ten minutes.
+func TestPromiseOfJWTs(t *testing.T) {
+	w := newJWTWorld(t)
+	a := w.login("backend", "alice", "device_ipad")
+	w.advance(100)
+	again := w.login("backend", "alice", "device_ipad")
+	if !same(a.AccessToken, again.AccessToken) || !same(a.RefreshToken, again.RefreshToken) || a.ExpiresIn != 600 || again.ExpiresIn != 500 {
+		t.Errorf("asked again while A is active, and did not get A with the seconds that are left: %d and %d", a.ExpiresIn, again.ExpiresIn)
+	}
+	b := w.login("backend", "alice", "device_iphone")
+	if same(a.AccessToken, b.AccessToken) || same(a.RefreshToken, b.RefreshToken) {
+		t.Error("two devices share a token")
+	}
+	w.must(w.revoke("backend", a.AccessToken))
+	w.wantActive("backend", a.AccessToken, false)
+	w.wantActive("backend", a.RefreshToken, false)
+	w.wantActive("backend", b.AccessToken, true)
+	w.wantActive("backend", b.RefreshToken, true)
+	next := w.login("backend", "alice", "device_ipad")
+	if same(next.AccessToken, a.AccessToken) || same(next.RefreshToken, a.RefreshToken) {
+		t.Error("after a revocation the old token came back")
+	}
+	w.wantActive("backend", next.AccessToken, true)
+	w.must(w.tokens.Raise(t.Context(), w.userSubject("alice"), oauth.StateChange{}))
+	w.wantActive("backend", next.AccessToken, false)
+	w.wantActive("backend", b.AccessToken, false)
+}
+
+// The second JWT is the first to the byte at another instance, after the key's change to
+// verify-only, and its refresh gets it too.
+func TestSameJWTEverywhere(t *testing.T) {
+	w := newJWTWorld(t)
+	first := w.login("backend", "alice", "device_a")
+	turned := newRing(t)
+	turned.set(t, func(r *ring) { r.signing = true; r.states["1"], r.states["2"] = bearer.VerifyOnly, bearer.Active })
+	turned.publish()
+	other := w.instance(turned)
+	other.name = w.name
+	for what, again := range map[string]ledger.Answer{
+		"this instance": w.login("backend", "alice", "device_a"), "another instance": other.login("backend", "alice", "device_a"),
+	} {
+		if again.AccessToken.Reveal() != first.AccessToken.Reveal() {
+			t.Errorf("%s: the second JWT is not the first", what)
+		}
+	}
+	refreshed, err := other.refresh("backend", first.RefreshToken)
+	if err != nil || !same(refreshed.AccessToken, first.AccessToken) {
+		t.Errorf("a refresh gave another JWT, or %v", err)
+	}
+	if got := other.login("backend", "alice", "device_b"); strings.Split(got.AccessToken.Reveal(), ".")[0] == strings.Split(first.AccessToken.Reveal(), ".")[0] {
+		t.Error("a new JWT is under the key from before")
+	}
+	other.wantActive("backend", first.AccessToken, true)
+}
+
+// What introspection says of a JWT is what the JWT says.
+func TestIntrospectedJWT(t *testing.T) {
+	w := newJWTWorld(t)
+	a := w.login("backend", "alice", "device_ipad")
+	said := claimsOf(t, a.AccessToken)
+	i := w.introspect("api", a.AccessToken)
+	if !i.Active || i.Kind != bearer.Access || i.ID != said["jti"] || i.Issuer != said["iss"] || i.Subject.ID != said["sub"] ||
+		i.Scope.String() != said["scope"] || string(i.ClientID) != said["client_id"] ||
+		float64(i.IssuedAt) != said["iat"] || float64(i.Expiry) != said["exp"] || i.Audiences[0] != said["aud"].([]any)[0] {
+		t.Errorf("introspection says %+v, and the JWT %v", i, said)
+	}
+	if said["iss"] != w.name || said["sub"] != w.user("alice").ID || said["username"] != nil {
+		t.Errorf("claims %v", said)
+	}
+	if i := w.introspect("stranger", a.AccessToken); i.Active {
+		t.Error("somebody else may know of it")
+	}
+	caller, err := w.verifier.Caller(w.context(), a.AccessToken, "backend")
+	if err != nil || !caller.Active {
+		t.Errorf("Caller: %+v, %v", caller, err)
+	}
+	own, err := w.token("backend", "grant_type", "client_credentials", "scope", "read")
+	w.must(err)
+	if said := claimsOf(t, own.AccessToken); said["sub"] != "backend" || said["client_id"] != "backend" {
+		t.Errorf("a client's own JWT says %v", said)
+	}
+	w.advance(600)
+	w.wantActive("backend", a.AccessToken, false)
+}
+
+// Another issuer is another token, and a format is no other's.
+func TestJWTsOfTwoIssuers(t *testing.T) {
+	w := newJWTWorld(t)
+	a := w.login("backend", "alice", "device_a")
+	w.name = "https://login.example.org"
+	b := w.login("backend", "alice", "device_a")
+	if same(a.AccessToken, b.AccessToken) || claimsOf(t, b.AccessToken)["iss"] != w.name {
+		t.Error("a JWT names an issuer at which nobody asked")
+	}
+	w.wantActive("backend", a.AccessToken, true)
+	if r, err := w.refresh("backend", a.RefreshToken); err != nil || !same(r.AccessToken, a.AccessToken) {
+		t.Errorf("a refresh elsewhere: another JWT, or %v", err)
+	}
+	w.name = ""
+	_, err := w.token("backend", w.passwordForm("alice", "device_a")...)
+	wantCode(t, err, oauth.InvalidRequest)
+
+	w.name = "https://auth.example.com"
+	w.editClient("backend", func(c *oauth.Client) { c.TokenFormat = "" })
+	w.advance(11)
+	opaque := w.login("backend", "alice", "device_a")
+	if strings.Contains(opaque.AccessToken.Reveal(), ".") {
+		t.Error("the client was set back to opaque tokens and gets a JWT")
+	}
+	w.wantActive("backend", a.AccessToken, true)
+	w.wantActive("backend", opaque.AccessToken, true)
+	if r, err := w.refresh("backend", a.RefreshToken); err != nil || !same(r.AccessToken, a.AccessToken) {
+		t.Errorf("the refresh token of a JWT gives something else, or %v", err)
+	}
+}
+
+// Without a pair nobody learns that a token is dead: it is not known.
+func TestNoPairToSignWith(t *testing.T) {
+	w := newJWTWorld(t)
+	a := w.login("backend", "alice", "device_a")
+	bare := w.instance(newRing(t)) // before the pair, and its source too
+	bare.name = w.name
+	if _, err := bare.token("backend", bare.passwordForm("alice", "device_a")...); !errors.Is(err, oauth.ErrUnavailable) {
+		t.Errorf("a login: %v, want ErrUnavailable", err)
+	}
+	if _, err := bare.refresh("backend", a.RefreshToken); !errors.Is(err, oauth.ErrUnavailable) {
+		t.Errorf("a refresh: %v, want ErrUnavailable", err)
+	}
+	bare.ring.set(t, func(r *ring) { r.signing = true }) // which the instance has not read
+	again := bare.login("backend", "alice", "device_a")
+	if !same(again.AccessToken, a.AccessToken) {
+		t.Error("an instance that was behind replaced a JWT")
+	}
+	fresh := w.instance(newRing(t)) // with nothing to read that says that it is behind
+	fresh.name = w.name
+	fresh.ring.set(t, func(r *ring) { r.signing = true })
+	fresh.login("backend", "alice", "device_b")
+	behind := w.instance(newRing(t))
+	behind.ring.set(t, func(r *ring) { r.signing = true })
+	behind.wantActive("backend", a.AccessToken, true)
+	w.wantActive("backend", a.AccessToken, true)
+}
+
+func TestTokenFormatOfAClient(t *testing.T) {
+	for format, want := range map[ledger.TokenFormat]bool{"": true, ledger.Opaque: true, ledger.JWT: true, "JWT": false, "saml": false} {
+		c := oauth.Client{ID: "x", Public: true, TokenFormat: format, Grants: []oauth.GrantType{oauth.PasswordGrant}}
+		if err := c.Validate(); (err == nil) != want {
+			t.Errorf("format %q: %v", format, err)
+		}
+	}
+}
