@@ -30,7 +30,7 @@ func claimsOf(t testing.TB, b bearer.Bearer) map[string]any {
 	var claims map[string]any
 	parts := strings.Split(b.Reveal(), ".")
 	if len(parts) != 3 {
-		t.Fatal("it is no JWT")
+		t.Fatal("it is not a JWT")
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil || json.Unmarshal(payload, &claims) != nil {
@@ -124,7 +124,7 @@ func TestIntrospectedJWT(t *testing.T) {
 	w.wantActive("backend", a.AccessToken, false)
 }
 
-// Another issuer is another token, and a format is no other's.
+// Another issuer is another token, and each format has its own tokens.
 func TestJWTsOfTwoIssuers(t *testing.T) {
 	w := newJWTWorld(t)
 	a := w.login("backend", "alice", "device_a")
