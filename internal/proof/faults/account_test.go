@@ -2,6 +2,7 @@ package faults
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 )
@@ -15,6 +16,22 @@ var accountFlows = []clientFlow{
 	{name: "leave after a sign-in", prepare: onTwoDevices, ask: asBefore, act: func(r *run, before []answer) {
 		leave(r, before, "")
 	}, finish: isGone},
+	{name: "label the iPad", act: label, prepare: func(r *run) []answer {
+		return []answer{r.login(r.other, "devices read device_ipad"), r.login(r.other, "read device_iphone")}
+	}},
+}
+
+// label changes no token, and the list has it when the request was answered.
+func label(r *run, before []answer) {
+	r.Helper()
+	ipad := before[0].refresh
+	a := r.request(r.front, "labels", "PATCH", "/devices/ipad", ipad, `{"label":"mine"}`, "")
+	r.expect(a.status == 204, "a label answered %v", a)
+	list := r.request(r.other, "devices", "GET", "/devices", ipad, "", "")
+	r.expect(a.status != 204 || strings.Count(list.text, `"label":"mine"`) == 1, "the list of the devices is %v", list)
+	for _, device := range before {
+		r.expect(r.introspect(r.other, device.access).body["active"] == true, "a label signed a device out")
+	}
 }
 
 func onTwoDevices(r *run) []answer {

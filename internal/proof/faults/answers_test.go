@@ -33,7 +33,7 @@ func (r *run) checkAnswer(in *instance, endpoint string, a answer) {
 	if a.header["Cache-Control"] != "no-store" {
 		r.Errorf("%s answered %v with Cache-Control %q", endpoint, a, a.header["Cache-Control"])
 	}
-	switch ofUsers := endpoint == "users" || endpoint == "account"; {
+	switch ofUsers := slices.Contains([]string{"users", "account", "labels"}, endpoint); {
 	case a.status == 200, ofUsers && (a.status == 201 || a.status == 204):
 	case slices.Contains([]int{400, 401, 503}, a.status), ofUsers && slices.Contains([]int{404, 409, 412}, a.status): // RFC 6749 §5.2
 		code, _ := a.body["error"].(string)

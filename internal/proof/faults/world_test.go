@@ -72,13 +72,15 @@ func endpoints(t testing.TB, s requestStores, roots *x509.CertPool, now func() t
 		"introspect": wire.Introspect(verifier, o),
 		"users":      wire.ForBackEnds(backEnds, o),
 		"account":    wire.Account(verifier, &oauth.Account{Logins: s.Users, Registrar: backEnds.Registrar, SignIns: backEnds.SignIns}, o),
+		"labels":     wire.DeviceLabels(verifier, backEnds.SignIns, o),
+		"devices":    wire.Devices(verifier, backEnds.SignIns, o),
 	}
 }
 
 // seed makes the scopes, the resource server api, and the back end crm.
 func seed(t testing.TB, s storetest.Stores) {
 	t.Helper()
-	if err := s.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": nil, oauth.UsersScope: nil, oauth.SignOutScope: nil, oauth.AccountScope: nil}}); err != nil {
+	if err := s.Clients.SaveResourceScopes(t.Context(), oauth.ResourceScopes{Roles: map[string][]string{"read": nil, "write": nil, oauth.UsersScope: nil, oauth.SignOutScope: nil, oauth.AccountScope: nil, "devices": nil}}); err != nil {
 		t.Fatalf("seed the scopes: %v", err)
 	}
 	saveClient(t, s, oauth.Client{ID: "api", Introspects: []string{audience}})
@@ -86,10 +88,10 @@ func seed(t testing.TB, s storetest.Stores) {
 }
 
 // saveClient registers c with what it leaves open: every grant that fits, and the
-// scopes read, write and account.
+// scopes read, write, account and devices.
 func saveClient(t testing.TB, s storetest.Stores, c oauth.Client) {
 	t.Helper()
-	c.Scopes, c.DefaultScopes = oauthtest.Scopes(t, "read write account"), oauthtest.Scopes(t, "read")
+	c.Scopes, c.DefaultScopes = oauthtest.Scopes(t, "read write account devices"), oauthtest.Scopes(t, "read")
 	if c.Audiences == nil {
 		c.Audiences = []string{audience}
 	}
