@@ -16,6 +16,7 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/keys"
 	"github.com/fob-oauth/fob/internal/laptop"
+	"github.com/fob-oauth/fob/internal/laptop/page"
 	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/ownusers"
@@ -29,7 +30,8 @@ them in OpenAPI 3.1.
 
 Without flags it keeps everything in memory, adds a demo client, app, API, user and
 issuer, and prints curl lines that show on them what fob does. The ID token in the last
-one runs out ten minutes after the start.
+one runs out ten minutes after the start. A page at / shows the same in a browser of this
+machine; it is left out with --users-from, and where --addr is not a loopback address.
 
 No other command of fob reaches what is in memory. To add clients and users, to look
 at devices and to turn keys, run a DynamoDB engine, and fob with
@@ -175,13 +177,18 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		defer log.Close()
 		events = slog.NewJSONHandler(visible{log}, &slog.HandlerOptions{ReplaceAttr: laptop.DropMetrics})
 	}
+	over := func(api http.Handler) http.Handler { return api }
+	if about.hasPage = inMemory && own == nil && onLoopback(listener.Addr()); about.hasPage {
+		shown := page.New(*about.demo, s.registry)
+		over, events = shown.Over, slog.NewMultiHandler(events, shown.Log())
+	}
 	if tokens, ok := s.tokens.(*memory.Tokens); ok {
 		tokens.Follow(laptop.Announce(slog.New(events)))
 	}
 	on := s.ofLaptop()
 	on.OwnUsers, on.OwnUsersMode = own, mode
 	server := &http.Server{
-		Handler:           allowOrigins(laptop.Handler(on, fetch, wire.Options{Issuer: about.base, Log: slog.New(events)})),
+		Handler:           over(allowOrigins(laptop.Handler(on, fetch, wire.Options{Issuer: about.base, Log: slog.New(events)}))),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -254,15 +261,16 @@ func keySource(file string) (fetch func(context.Context) (*bearer.MintRing, erro
 
 // service is what serve prints when it is ready.
 type service struct {
-	base   string
-	tables *tables
-	demo   *laptop.Demo // nil if it was not added
+	base    string
+	tables  *tables
+	demo    *laptop.Demo // nil if it was not added
+	hasPage bool         // at base, for browsers
 }
 
 // warn prints what may surprise the operator.
 func warn(p *program, addr net.Addr, o serveOptions, s service) {
 	say := func(text string) { _, _ = io.WriteString(p.stderr, "fob: "+text+"\n") }
-	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+	if _, ok := addr.(*net.TCPAddr); ok && !onLoopback(addr) {
 		text := addr.String() + " can be reached from other machines, and fob serve speaks http without encryption"
 		if s.demo != nil {
 			text += " and has demo secrets on show"
@@ -278,6 +286,12 @@ func warn(p *program, addr net.Addr, o serveOptions, s service) {
 	case s.demo == nil:
 		say("no demo was added: " + strings.TrimPrefix(p.tables.where(), "at ") + " is not on this machine. Use fob scope add, fob client add and fob user add")
 	}
+}
+
+// onLoopback reports an address that no other machine reaches.
+func onLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
 }
 
 // where completes the first line of the transcript.
@@ -297,7 +311,7 @@ func announce(p *program, s service) error {
 			return err
 		}
 	} else {
-		out.WriteString(laptop.Transcript(s.base, s.where(), p.getenv("SHELL"), s.demo))
+		out.WriteString(laptop.Transcript(s.base, s.where(), p.getenv("SHELL"), s.demo, s.hasPage))
 	}
 	_, err := p.stdout.Write(out.Bytes())
 	return err

@@ -187,10 +187,10 @@ func noSecretsIn(t *testing.T, where, text, printed string) {
 func TestPrintedCommentsAreHarmless(t *testing.T) {
 	harmless := regexp.MustCompile(`^# [A-Za-z0-9 .,:/_-]+$`)
 	for _, s := range []service{
-		{base: "http://localhost:8080", tables: new(tables), demo: new(laptop.Demo)},
+		{base: "http://localhost:8080", tables: new(tables), demo: new(laptop.Demo), hasPage: true},
 		{base: "http://[::1]:8080", tables: &tables{endpoint: "http://localhost:8000", names: newTableNames()}, demo: new(laptop.Demo)},
 	} {
-		lines := strings.Split(laptop.Transcript(s.base, s.where(), "/bin/zsh", s.demo), "\n")
+		lines := strings.Split(laptop.Transcript(s.base, s.where(), "/bin/zsh", s.demo, s.hasPage), "\n")
 		comments := 0
 		for _, line := range lines {
 			if !strings.HasPrefix(line, "#") {
@@ -210,10 +210,10 @@ func TestPrintedCommentsAreHarmless(t *testing.T) {
 		if comments < 5 {
 			t.Errorf("%d comments", comments)
 		}
-		if !strings.Contains(laptop.Transcript(s.base, s.where(), "/bin/zsh", s.demo), "\nsetopt interactive_comments\n") {
+		if !strings.Contains(laptop.Transcript(s.base, s.where(), "/bin/zsh", s.demo, s.hasPage), "\nsetopt interactive_comments\n") {
 			t.Error("zsh does not get the line about comments")
 		}
-		if strings.Contains(laptop.Transcript(s.base, s.where(), "/bin/bash", s.demo), "setopt") {
+		if strings.Contains(laptop.Transcript(s.base, s.where(), "/bin/bash", s.demo, s.hasPage), "setopt") {
 			t.Error("bash gets the line about comments of zsh")
 		}
 	}

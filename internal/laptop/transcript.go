@@ -14,7 +14,7 @@ import (
 //   - Each line is complete, except that some need the variables A and B.
 
 const transcript = `# fob serves {base} and keeps everything {where}.
-# Paste these lines into another terminal, one after another.
+{page}# Paste these lines into another terminal, one after another.
 {zsh}
 # 1. The iPad logs in: token A.
 A=$(curl -sS {base}/token -u {client} -d '{login}&scope=device_ipad' | sed 's/.*"access_token":"\([^"]*\)".*/\1/'); echo "$A"
@@ -56,8 +56,9 @@ const withoutDemo = `# fob serves {base} and keeps everything {where}.
 `
 
 // Transcript is what fob serve prints for people, whose shell is at the path shell.
-// where says where fob keeps everything; demo may be nil.
-func Transcript(base, where, shell string, demo *Demo) string {
+// where says where fob keeps everything; demo may be nil. hasPage says that there is a
+// page at base.
+func Transcript(base, where, shell string, demo *Demo, hasPage bool) string {
 	values := []string{"{base}", base, "{where}", where, "{zsh}", ""}
 	if demo == nil {
 		return strings.NewReplacer(values...).Replace(withoutDemo)
@@ -69,9 +70,14 @@ func Transcript(base, where, shell string, demo *Demo) string {
 	if demo.IDToken.Len() > 0 {
 		text = strings.Replace(transcript, "{exchange}", exchange, 1)
 	}
+	ofPage := ""
+	if hasPage {
+		ofPage = "# Open it in a browser to see two phones of one user.\n"
+	}
 	d := demo.JSON()
 	client := d.ClientID + ":" + d.ClientSecret
 	return strings.NewReplacer(append(values,
+		"{page}", ofPage,
 		"{client}", client,
 		"{basic}", base64.StdEncoding.EncodeToString([]byte(client)),
 		"{api}", d.ResourceClientID+":"+d.ResourceClientSecret,

@@ -46,11 +46,12 @@ var arrows = map[string][]string{
 	"docs":                  {},
 	"docs/examples/account": {},
 
-	"internal/laptop":     {"docs", "internal/announce", "internal/assertion", "internal/bearer", "internal/keys", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/userimport", "internal/wire"},
-	"internal/endpoint":   {"internal/bearer", "internal/oauth", "internal/secret", "internal/wire"},
-	"internal/smoke":      {"internal/endpoint", "internal/ledger", "internal/oauth", "internal/secret", "internal/wire"},
-	"internal/trial":      {"internal/smoke", "internal/wire"},
-	"internal/userimport": {"internal/jsonobject", "internal/oauth", "internal/password", "internal/secret", "internal/text"},
+	"internal/laptop":      {"docs", "internal/announce", "internal/assertion", "internal/bearer", "internal/keys", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/userimport", "internal/wire"},
+	"internal/endpoint":    {"internal/bearer", "internal/oauth", "internal/secret", "internal/wire"},
+	"internal/laptop/page": {"internal/dynamo", "internal/laptop", "internal/ledger", "internal/oauth"},
+	"internal/smoke":       {"internal/endpoint", "internal/ledger", "internal/oauth", "internal/secret", "internal/wire"},
+	"internal/trial":       {"internal/smoke", "internal/wire"},
+	"internal/userimport":  {"internal/jsonobject", "internal/oauth", "internal/password", "internal/secret", "internal/text"},
 
 	"internal/storetest":         {"internal/bearer", "internal/ledger", "internal/oauth", "internal/scope", "internal/secret"},
 	"internal/proof/faults":      {}, // tests alone, which may join everything; so the next three
