@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/fob-oauth/fob/internal/endpoint"
 )
 
 // program is fob with its surroundings.
@@ -63,15 +65,17 @@ func (p *program) run(ctx context.Context, args []string) int {
 const rootHelp = `fob is an OAuth 2.0 token service for mobile back ends, with one token for each
 user, app and device.
 
-fob serve runs the whole API on this machine: begin there. All other commands work on
-a deployment: on its tables and keys, which --stack names by the outputs of the stack.
+fob serve runs the whole API on this machine: begin there. fob token asks it, or a
+deployment, as an app does. All other commands work on a deployment: on its tables and
+keys, which --stack names by the outputs of the stack.
 A flag for one of them wins over the stack, and the stack over the environment. In AWS
 the region and the credentials are those of the usual AWS variables and files.
 --dynamodb is for an endpoint of DynamoDB instead, as on a laptop.
 
-Passwords and secrets are read from standard input and never from arguments, where
-other processes and the history of the shell would see them. The only secret that fob
-prints is one that it made, once. It never needs anybody's token.
+Passwords, secrets and tokens are read from standard input or a file and never from
+arguments, where other processes and the history of the shell would see them. The only
+secret that fob prints is one that it made, once, and fob token prints the tokens that it
+was given. No other command needs anybody's token.
 
 The result of a command goes to standard output, with --json as JSON: members may
 be added in later releases, and none is renamed or removed. An error is one line on
@@ -94,7 +98,7 @@ func (p *program) command() *cobra.Command {
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { manual(cmd.OutOrStdout(), cmd) })
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(serveCommand(p), clientCommand(p), userCommand(p), scopeCommand(p), issuerCommand(p), deviceCommand(p), subjectCommand(p),
-		keyCommand(p), epochCommand(p), smokeCommand(p), versionCommand(p))
+		keyCommand(p), epochCommand(p), tokenCommand(p), smokeCommand(p), versionCommand(p))
 	ofLibrary(root)
 	return root
 }
@@ -121,6 +125,9 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	}
 	if !cmd.HasSubCommands() {
 		return fmt.Errorf("%s takes no arguments", cmd.CommandPath())
+	}
+	if endpoint.IsLike(args[0]) {
+		return errTokenAsArgument
 	}
 	return fmt.Errorf("%s has no command %q%s", cmd.CommandPath(), args[0], didYouMean(cmd, args[0], ""))
 }

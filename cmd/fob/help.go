@@ -23,7 +23,7 @@ const exitStatus = `0  done
 3  there is no such client, user, scope, key or stack
 4  there is one already, it is in use, it is too early, or somebody else changed it
    meanwhile
-5  the store could not be reached or did not answer: try again
+5  the store or the service could not be reached or did not answer: try again
 6  done in part: some entries were refused, and the report says which and why`
 
 // jsonNote is the annotation of a command that has the shape of its JSON.

@@ -111,7 +111,7 @@ func runScripts(t *testing.T, folder, endpoint string) {
 			stack := "fob-" + rand.Text()
 			stacks.deploy(stack, map[string]string{
 				"TokensTable": names.Tokens, "ClientsTable": names.Clients, "UsersTable": names.Users,
-				"CheckKeysArn": scriptCheckSecret, "MintKeysArn": scriptMintSecret,
+				"CheckKeysArn": scriptCheckSecret, "MintKeysArn": scriptMintSecret, "ApiUrl": "http://127.0.0.1:1/v1",
 			})
 			env.Setenv("CLOUDFORMATION", stacks.url)
 			env.Setenv("STACK", stack)
@@ -170,7 +170,7 @@ type scriptWorlds struct {
 
 // scriptEnv is what of a script's environment fob may see.
 var scriptEnv = []string{
-	"PATH", "HOME", "GORACE", endpointEnv, stackEnv, tokensEnv, clientsEnv, usersEnv, keysEnv, checkEnv, mintEnv,
+	"PATH", "HOME", "GORACE", endpointEnv, stackEnv, urlEnv, tokensEnv, clientsEnv, usersEnv, keysEnv, checkEnv, mintEnv,
 	"AWS_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED",
 	"AWS_ENDPOINT_URL_CLOUDFORMATION", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_DYNAMODB",
 }

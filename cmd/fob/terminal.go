@@ -8,8 +8,9 @@ package main
 //     and says what to do next.
 //   - Names that came from outside are quoted, and escaped in JSON (json.go), so that
 //     they cannot move the cursor.
-//   - Passwords and secrets come from standard input, never from arguments, and are
-//     not echoed. The only secret that is printed is one that fob made, once.
+//   - Passwords and secrets come from standard input or a file, never from arguments, and
+//     are not echoed. The only secrets that are printed are one that fob made, once, and
+//     the tokens that fob token asks for.
 //   - Progress is shown only where standard error is a terminal.
 
 import (
@@ -37,29 +38,54 @@ import (
 // maxInput bounds what is read for one secret. The caller checks what may be in it.
 const maxInput = 4096
 
+// terminal returns the terminal that standard input is, if it is one.
+func (p *program) terminal() (fd int, ok bool) {
+	f, ok := p.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	return int(f.Fd()), true
+}
+
 // readSecret reads one line from standard input. At a terminal it asks for it,
 // twice, and shows nothing of it.
 func (p *program) readSecret(ctx context.Context, what string) (secret.Text, error) {
-	if f, ok := p.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return p.ask(ctx, int(f.Fd()), what)
+	if fd, ok := p.terminal(); ok {
+		return p.ask(ctx, fd, what)
 	}
-	input, err := orDone(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(p.stdin, maxInput+1)) })
+	input, err := readText(ctx, p.stdin, what, standardInput, maxInput)
 	if err != nil {
-		if ctx.Err() != nil {
-			return secret.Text{}, errInterrupted
-		}
-		return secret.Text{}, fail(exitFailure, "the %s could not be read from standard input: %v", what, err)
+		return secret.Text{}, err
 	}
+	return lineOf(input, what, standardInput, maxInput)
+}
+
+const standardInput = "standard input"
+
+// readText reads one byte more than limit, which [lineOf] refuses. place is where it reads.
+func readText(ctx context.Context, in io.Reader, what, place string, limit int64) ([]byte, error) {
+	input, err := orDone(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(in, limit+1)) })
+	switch {
+	case ctx.Err() != nil:
+		return nil, errInterrupted
+	case err != nil:
+		return nil, fail(exitFailure, "the %s could not be read from %s: %v", what, place, err)
+	}
+	return input, nil
+}
+
+// lineOf is the secret in an input of one line.
+func lineOf(input []byte, what, place string, limit int) (secret.Text, error) {
 	line, err := text.Line(input)
 	switch {
 	case err != nil:
-		return secret.Text{}, fail(exitUsage, "the %s on standard input is %v", what, err)
+		return secret.Text{}, fail(exitUsage, "%s is %v", place, err)
 	case len(line) == 0:
-		return secret.Text{}, fail(exitUsage, "standard input has no %s", what)
-	case len(line) > maxInput:
-		return secret.Text{}, fail(exitUsage, "the %s on standard input is too long", what)
+		return secret.Text{}, fail(exitUsage, "%s has no %s", place, what)
+	case len(line) > limit:
+		return secret.Text{}, fail(exitUsage, "%s is too long for a %s", place, what)
 	case bytes.ContainsAny(line, "\r\n"):
-		return secret.Text{}, fail(exitUsage, "standard input has more than one line; the %s is one", what)
+		return secret.Text{}, fail(exitUsage, "%s has more than one line; the %s is one", place, what)
 	}
 	return secret.New(string(line)), nil
 }
@@ -82,6 +108,7 @@ func orDone(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	}
 }
 
+// ask asks twice, because a slip would be stored.
 func (p *program) ask(ctx context.Context, fd int, what string) (secret.Text, error) {
 	first, err := p.prompt(ctx, fd, "The "+what+": ")
 	if err != nil {

@@ -31,8 +31,10 @@ type Sight struct {
 
 // The form of an opaque token is that of package bearer.
 const (
-	opaqueLen   = 99 // bytes behind the prefix
-	opaqueFirst = 1  // the version, which is the first of them
+	accessPrefix  = "fob_at_"
+	refreshPrefix = "fob_rt_"
+	opaqueLen     = 99 // bytes behind the prefix
+	opaqueFirst   = 1  // the version, which is the first of them
 )
 
 var base64url = base64.RawURLEncoding.Strict()
@@ -44,7 +46,7 @@ func Look(token secret.Text) (s Sight, ok bool) {
 	if strings.ContainsAny(text, "\r\n") { // which the decoder skips
 		return Sight{}, false
 	}
-	for kind, prefix := range map[bearer.Kind]string{bearer.Access: "fob_at_", bearer.Refresh: "fob_rt_"} {
+	for kind, prefix := range map[bearer.Kind]string{bearer.Access: accessPrefix, bearer.Refresh: refreshPrefix} {
 		if body, found := strings.CutPrefix(text, prefix); found {
 			return lookAtOpaque(kind, body)
 		}
@@ -63,10 +65,17 @@ func Look(token secret.Text) (s Sight, ok bool) {
 	}
 	s.KeyID, _ = s.Header["kid"].(string)
 	if exp, isNumber := s.Claims["exp"].(json.Number); isNumber {
-		seconds, _ := exp.Float64() // RFC 7519 §2 allows fractions
-		s.Expiry = int64(seconds)
+		if seconds, err := exp.Float64(); err == nil && seconds > 0 && seconds < bearer.MaxExpiry { // RFC 7519 §2 allows fractions
+			s.Expiry = int64(seconds)
+		}
 	}
 	return s, true
+}
+
+// IsLike reports a text that is a token, or has the beginning of one: it must not be shown.
+func IsLike(text string) bool {
+	_, ok := Look(secret.New(text))
+	return ok || strings.Contains(text, accessPrefix) || strings.Contains(text, refreshPrefix)
 }
 
 func lookAtOpaque(kind bearer.Kind, body string) (Sight, bool) {

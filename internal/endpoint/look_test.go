@@ -62,6 +62,8 @@ func TestLookAtJWT(t *testing.T) {
 		{`{"typ":"application/AT+JWT"}`, `{}`, endpoint.Sight{Kind: "access_token"}},
 		{`{"typ":"JWT","kid":7}`, `{"exp":1795420800.5}`, endpoint.Sight{Expiry: 1795420800}},
 		{`{}`, `{"exp":"soon"}`, endpoint.Sight{}},
+		{`{}`, `{"exp":-1}`, endpoint.Sight{}},
+		{`{}`, `{"exp":1e300}`, endpoint.Sight{}},
 	} {
 		got, ok := endpoint.Look(jwt(test.header, test.claims))
 		test.want.Format, test.want.Header, test.want.Claims = endpoint.JWT, got.Header, got.Claims

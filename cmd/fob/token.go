@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fob-oauth/fob/internal/endpoint"
+	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/secret"
+)
+
+const tokenHelp = `Ask the endpoints of a deployment for tokens, and about them, as an app or an API does:
+with a client's credentials, and without the tables.
+
+--url is the address before /token, such as that of fob serve. With --stack it may be
+left out: then it is the stack's own. It is https, but on this machine.
+
+Secrets and tokens are read from files, never from arguments. A file has the text alone,
+in one line, or it has a JSON object with the text as a member, as fob client add --json
+(client_secret), fob serve --json (client_secret, password) and fob token get --json
+(access_token, refresh_token) print it. A file that is called - is standard input. At a
+terminal you are asked, and what you type is not shown.`
+
+func tokenCommand(p *program) *cobra.Command {
+	return group("token", "Get a token as an app does, look at it, refresh it and end it", tokenHelp,
+		tokenGetCommand(p), tokenShowCommand(p), tokenRefreshCommand(p), tokenIntrospectCommand(p), tokenRevokeCommand(p))
+}
+
+const urlFlag, urlEnv = "url", "FOB_URL"
+
+// caller is the client that asks, and where.
+type caller struct {
+	url, id string
+	secret  givenFile
+}
+
+func (c *caller) addFlags(p *program, cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&c.url, urlFlag, p.getenv(urlEnv), "`address` before /token, or set "+urlEnv)
+	f.StringVar(&c.id, "client", "", "`id` of the client that asks")
+	c.secret = givenFile{what: "client secret", flag: "secret-file", members: []string{"client_secret"}}
+	f.StringVar(&c.secret.name, c.secret.flag, "", "`file` with the client's secret, or -; a public client has none")
+}
+
+// check refuses what cannot work, before a secret is asked for.
+func (c *caller) check(p *program, cmd *cobra.Command, files ...givenFile) error {
+	url := setting{&c.url, urlFlag, urlEnv, "ApiUrl"}
+	if err := notEmpty(cmd.Flags(), url, setting{value: &c.id, flag: "client"}, setting{value: &c.secret.name, flag: c.secret.flag}); err != nil {
+		return err
+	}
+	p.tables.leaveToStack(cmd.Flags(), url)
+	if c.url == "" {
+		if err := p.tables.choose(); err != nil {
+			return err
+		}
+		if p.tables.stack == "" {
+			return fail(exitUsage, "where is fob? give --%s, the address before /token, or --%s", urlFlag, stackFlag)
+		}
+	} else if _, err := parseBase(c.url); err != nil {
+		return err
+	}
+	if c.id == "" {
+		return fail(exitUsage, "which client asks? give its id with --client")
+	}
+	return p.oneStandardInput(append(files, c.secret)...)
+}
+
+// asking runs a command that asks the endpoints.
+func (c *caller) asking(p *program, run func(ctx context.Context, client *endpoint.Client, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		ctx := cmd.Context()
+		if c.url == "" {
+			var err error
+			if c.url, err = p.tables.stackOutput(ctx, "ApiUrl"); err != nil {
+				return err
+			}
+		}
+		base, err := parseBase(c.url)
+		if err != nil {
+			return err
+		}
+		var clientSecret secret.Text
+		if c.secret.name != "" {
+			if clientSecret, err = p.readGiven(ctx, c.secret); err != nil {
+				return err
+			}
+		}
+		return explainAnswer(run(ctx, endpoint.New(base, c.id, clientSecret, nil), args), base)
+	}
+}
+
+// advice says what to do about an error of the client, by its code.
+var advice = map[oauth.Code]string{
+	oauth.InvalidClient:        "check --client and --secret-file",
+	oauth.UnauthorizedClient:   "fob client show says what the client may do",
+	oauth.UnsupportedGrantType: "fob client show says what the client may do",
+	oauth.InvalidScope:         "fob client show says which scopes the client may ask for",
+	oauth.InvalidTarget:        "fob client show says which audiences the client has",
+}
+
+// explainAnswer turns an answer of the endpoints, or none, into what to do about it. All
+// these requests may be sent again after an outage, whatever became of the first.
+func explainAnswer(err error, base string) error {
+	if _, ok := errors.AsType[*failure](err); ok || err == nil {
+		return err
+	}
+	if errors.Is(err, context.Canceled) {
+		return errInterrupted
+	}
+	if _, ok := errors.AsType[*endpoint.NoAnswerError](err); ok {
+		return fail(exitUnavailable, "%v: check the address, and run the same command again", err)
+	}
+	refused, ok := errors.AsType[*endpoint.RefusedError](err)
+	switch {
+	case !ok:
+		return fail(exitFailure, "%s does not answer as fob does: %v", base, err)
+	case refused.Unavailable() && refused.RetryAfter > 0:
+		return fail(exitUnavailable, "%s cannot answer now, run the same command again after %d s: %v", base, refused.RetryAfter, err)
+	case refused.Unavailable():
+		return fail(exitUnavailable, "%s cannot answer now, run the same command again: %v", base, err)
+	}
+	if next := advice[oauth.Code(refused.Code)]; next != "" {
+		return fail(exitFailure, "%s refuses that: %v (%s)", base, err, next)
+	}
+	return fail(exitFailure, "%s refuses that: %v", base, err)
+}
+
+// errTokenAsArgument does not repeat the token.
+var errTokenAsArgument = errors.New("a token is not an argument, where other processes and the history of the shell see it: revoke this one, and give a file, or - for standard input")
+
+// tokenFile takes the file with the token, which is standard input without an argument. A
+// token in its place is refused, and not repeated.
+func tokenFile(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("%s takes one argument, the file with the token", cmd.CommandPath())
+	}
+	if slices.ContainsFunc(args, endpoint.IsLike) {
+		return errTokenAsArgument
+	}
+	return nil
+}
+
+// givenToken is the file of [tokenFile]. members are those of a JSON object that may hold
+// the token, the first that is there.
+func givenToken(args []string, members ...string) givenFile {
+	name := "-"
+	if len(args) == 1 {
+		name = args[0]
+	}
+	return givenFile{name: name, what: "token", members: members}
+}
+
+// readToken reads a token and sees what it is, so that a password in the wrong file is not
+// sent.
+func (p *program) readToken(ctx context.Context, file givenFile) (secret.Text, endpoint.Sight, error) {
+	token, err := p.readGiven(ctx, file)
+	if err != nil {
+		return token, endpoint.Sight{}, err
+	}
+	s, ok := endpoint.Look(token)
+	if !ok {
+		return token, s, fail(exitUsage, "%s has no token: one of fob begins with fob_at_ or fob_rt_, and a JWT has three parts", file.place())
+	}
+	return token, s, nil
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/endpoint"
+)
+
+func tokenIntrospectCommand(p *program) *cobra.Command {
+	var c caller
+	cmd := &cobra.Command{
+		Use:   "introspect [FILE]",
+		Short: "Ask whether a token is active, and whose it is",
+		Long: `Ask /introspect about the token in FILE, as an API does: with a client that is registered
+with --introspects. FILE has the token alone, or is as fob token get --json prints it;
+then it is the access token. An inactive token is an answer too, with exit code 0.`,
+		Example: `  fob token introspect --stack fob-prod --client shop-api --secret-file shop-api.json ipad.json
+  fob token introspect --url http://localhost:8080 --client demo-api --secret-file api.txt < token.txt`,
+		Args: tokenFile,
+	}
+	c.addFlags(p, cmd)
+	members := []string{bearer.Access.String()}
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error { return c.check(p, cmd, givenToken(args, members...)) }
+	cmd.RunE = c.asking(p, func(ctx context.Context, client *endpoint.Client, args []string) error {
+		token, _, err := p.readToken(ctx, givenToken(args, members...))
+		if err != nil {
+			return err
+		}
+		said, err := client.Introspect(ctx, token)
+		if err != nil {
+			return err
+		}
+		return p.print(said, func(w io.Writer) { columns(w, introspectionRows(said)...) })
+	})
+	return printsJSON(cmd, endpoint.Introspection{})
+}
+
+func introspectionRows(said endpoint.Introspection) [][]string {
+	if !said.Active {
+		return [][]string{{"active", "no"}}
+	}
+	rows := [][]string{{"active", "yes"}}
+	for _, row := range [][]string{
+		{"scope", said.Scope}, {"client_id", said.ClientID}, {"username", said.Username}, {"device", said.Device}, {"sub", said.Subject},
+		{"aud", strings.Join(said.Audience, " ")}, {"iss", said.Issuer}, {"jti", said.ID},
+	} {
+		if row[1] != "" {
+			rows = append(rows, row)
+		}
+	}
+	if said.IssuedAt != 0 {
+		rows = append(rows, []string{"iat", timestamp(said.IssuedAt)})
+	}
+	if said.Expiry != 0 {
+		rows = append(rows, []string{"exp", timestamp(said.Expiry)})
+	}
+	return rows
+}
+
+type revokedView struct {
+	Revoked bool `json:"revoked"`
+}
+
+func tokenRevokeCommand(p *program) *cobra.Command {
+	var c caller
+	cmd := &cobra.Command{
+		Use:   "revoke [FILE]",
+		Short: "End a token, and the sign-in that it is of",
+		Long: `End the sign-in that the token in FILE is of, with its access token and its refresh token,
+and nothing else. FILE has a token alone, or is as fob token get --json prints it. The
+client is the one that the token was issued to. A token that had ended, or that fob never
+made, is not an error.`,
+		Example: `  fob token revoke --url http://localhost:8080 --client demo-app ipad.json
+  fob token revoke --stack fob-prod --client shop --secret-file shop.json < token.txt`,
+		Args: tokenFile,
+	}
+	c.addFlags(p, cmd)
+	members := []string{bearer.Refresh.String(), bearer.Access.String()}
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error { return c.check(p, cmd, givenToken(args, members...)) }
+	cmd.RunE = c.asking(p, func(ctx context.Context, client *endpoint.Client, args []string) error {
+		token, _, err := p.readToken(ctx, givenToken(args, members...))
+		if err != nil {
+			return err
+		}
+		if err := client.Revoke(ctx, token); err != nil {
+			return err
+		}
+		return p.confirmf(revokedView{true}, "The token is inactive, and so is what belongs to its sign-in.")
+	})
+	return printsJSON(cmd, revokedView{})
+}
