@@ -69,6 +69,7 @@ func samples() map[string]sample {
 		"token_endpoint_auth_signing_alg_values_supported": []any{"RS256", "ES256", "ES384", "EdDSA"},
 		"revocation_endpoint_auth_methods_supported":       []any{"client_secret_basic", "client_secret_post", "none"},
 		"introspection_endpoint_auth_methods_supported":    []any{"client_secret_basic", "client_secret_post"},
+		"jwks_uri": base + "/.well-known/jwks.json",
 	}}
 	active := reply{status: http.StatusOK, body: map[string]any{
 		"active": true, "scope": "read device_sample", "client_id": demoClient, "username": demoUser, "token_type": "Bearer",

@@ -1,4 +1,5 @@
-// Command introspect is the Lambda function behind /introspect (RFC 7662). It
+// Command introspect is the Lambda function behind /introspect (RFC 7662) and
+// /.well-known/jwks.json (RFC 7517). It
 // reads Tokens and Clients and the check keys; it can mint nothing and write
 // nothing.
 package main
@@ -31,5 +32,5 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 		return nil, err
 	}
 	o.Issuer = c.Issuer
-	return wire.Introspect(verifier, o), nil
+	return wire.IntrospectAndKeySet(verifier, o), nil
 }

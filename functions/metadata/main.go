@@ -1,5 +1,5 @@
 // Command metadata is the Lambda function behind
-// /.well-known/oauth-authorization-server (RFC 8414) and
+// /.well-known/oauth-authorization-server (RFC 8414), /.well-known/openid-configuration and
 // /.well-known/oauth-protected-resource (RFC 9728). It asks nobody and knows no
 // key: what it says is its configuration.
 package main

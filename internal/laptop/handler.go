@@ -116,6 +116,8 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		// No gateway is in front, so /me verifies the token itself.
 		wire.MePath:              wire.Me(verifier, o),
 		wire.MetadataPath:        metadata,
+		wire.OpenIDMetadataPath:  metadata,
+		wire.KeySetPath:          wire.KeySet(verifier.Keys, o),
 		wire.MeMetadataPath:      metadata,
 		wire.DevicesMetadataPath: metadata,
 		OpenAPIPath:              http.HandlerFunc(describe),

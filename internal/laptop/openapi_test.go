@@ -325,7 +325,7 @@ func (w *world) rows(t *testing.T) (rows []row) {
 		row{request: called.as(refresh), status: 204},
 		row{request: labelCalled.as(refresh), status: 404, code: oauth.NotFound},
 	)
-	for _, path := range []string{wire.MetadataPath, wire.MeMetadataPath, wire.DevicesMetadataPath} {
+	for _, path := range []string{wire.MetadataPath, wire.OpenIDMetadataPath, wire.MeMetadataPath, wire.DevicesMetadataPath} {
 		r := request{method: http.MethodGet, path: path}
 		rows = append(rows, row{request: r, status: 200})
 		r.noHost = true
@@ -333,6 +333,7 @@ func (w *world) rows(t *testing.T) (rows []row) {
 	}
 	return append(append(rows, slices.Concat(w.eventRows(t), w.userRows(t), w.accountRows(t))...),
 		row{request: request{method: http.MethodGet, path: laptop.OpenAPIPath}, status: 200},
+		row{request: request{method: http.MethodGet, path: wire.KeySetPath}, status: 200},
 		// They end the tokens of the requests above.
 		row{request: signOut.as(refresh), status: 204},
 		row{request: sameDevice.as(refresh), status: 204},

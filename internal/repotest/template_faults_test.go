@@ -32,7 +32,7 @@ func TestTemplateFaults(t *testing.T) {
 		{"another route", "Path: /introspect", "Path: /introspection", "Introspect: events"},
 		{"a route that is not described", "Path: /introspect", "Path: /introspection", "docs/openapi.yaml"},
 		{"a device without its route", `Path: "/devices/{device}"`, `Path: "/devices/{name}"`, "Devices: events"},
-		{"metadata elsewhere", "Path: /.well-known/oauth-authorization-server", "Path: /.well-known/openid-configuration", "Metadata: events"},
+		{"metadata elsewhere", "Path: /.well-known/oauth-authorization-server", "Path: /.well-known/oauth-server", "Metadata: events"},
 		{"metadata of another issuer", "          FOB_ISSUER: !Ref Issuer\n          FOB_PASSWORD_GRANT: !Ref PasswordGrant\n", "          FOB_PASSWORD_GRANT: !Ref PasswordGrant\n", "Metadata: environment"},
 		{"a kind to hide that cannot be given", "|^bcrypt:[0-9]{1,2}$|", "|^bcrypt$|", "HideKind"},
 		{"the right to invoke nobody", "              - !If\n                - HasOwnUsers\n                - Effect: Allow\n                  Action: lambda:InvokeFunction\n                  Resource: !Ref OwnUsers\n                - !Ref AWS::NoValue\n", "              - Effect: Allow\n                Action: lambda:InvokeFunction\n                Resource: !Ref OwnUsers\n", "TokenRole"},

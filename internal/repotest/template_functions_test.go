@@ -60,6 +60,10 @@ var functions = map[string]function{
 		tried:  true,
 		config: new(config.Introspect),
 		memory: 256,
+		routes: map[string]string{
+			"Route": "POST " + wire.IntrospectPath, "WrongMethodRoute": "GET " + wire.IntrospectPath,
+			"KeySetRoute": "GET " + wire.KeySetPath, "KeySetHeadRoute": "HEAD " + wire.KeySetPath,
+		},
 		allows: map[any][]string{
 			getAtt("TokensTable.Arn"):  {"dynamodb:BatchGetItem"},
 			getAtt("ClientsTable.Arn"): {"dynamodb:GetItem"},
@@ -139,6 +143,7 @@ var functions = map[string]function{
 		memory: 128,
 		routes: map[string]string{
 			"Route": "GET " + wire.MetadataPath, "HeadRoute": "HEAD " + wire.MetadataPath,
+			"OpenIDRoute": "GET " + wire.OpenIDMetadataPath, "OpenIDHeadRoute": "HEAD " + wire.OpenIDMetadataPath,
 			"MeRoute": "GET " + wire.MeMetadataPath, "MeHeadRoute": "HEAD " + wire.MeMetadataPath,
 			"DevicesRoute": "GET " + wire.DevicesMetadataPath, "DevicesHeadRoute": "HEAD " + wire.DevicesMetadataPath,
 		},

@@ -65,6 +65,7 @@ func Metadata(grants []oauth.GrantType, o Options) http.Handler {
 			RevocationAuthMethods: orNone,
 			IntrospectionEndpoint: base + IntrospectPath,
 			IntrospectionMethods:  secrets, // public clients may not ask
+			KeySet:                base + KeySetPath,
 		})
 		a.maxAge = metadataAge
 		return a, err
@@ -109,4 +110,5 @@ type metadataJSON struct {
 	RevocationAuthMethods []string          `json:"revocation_endpoint_auth_methods_supported"`
 	IntrospectionEndpoint string            `json:"introspection_endpoint"`
 	IntrospectionMethods  []string          `json:"introspection_endpoint_auth_methods_supported"`
+	KeySet                string            `json:"jwks_uri"`
 }

@@ -29,6 +29,7 @@ type document struct {
 	RevokeAuth    []string `json:"revocation_endpoint_auth_methods_supported"`
 	Introspect    string   `json:"introspection_endpoint"`
 	IntrospectAut []string `json:"introspection_endpoint_auth_methods_supported"`
+	KeySet        string   `json:"jwks_uri"`
 }
 
 // read reads it strictly: it has these members and no others.
@@ -56,6 +57,7 @@ func TestMetadata(t *testing.T) {
 			RevokeAuth:    []string{"client_secret_basic", "client_secret_post", "none"},
 			Introspect:    "https://id.example/fob/introspect",
 			IntrospectAut: []string{"client_secret_basic", "client_secret_post"},
+			KeySet:        "https://id.example/fob/.well-known/jwks.json",
 		}
 		if diff := cmp.Diff(read(t, a), want); diff != "" {
 			t.Errorf("got -, want +:\n%s", diff)

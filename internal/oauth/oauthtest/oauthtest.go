@@ -7,6 +7,11 @@ package oauthtest
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -41,6 +46,29 @@ func Ring(t testing.TB, seed string) *bearer.MintRing {
 		t.Fatal(err)
 	}
 	rings.Store(seed, ring)
+	return ring
+}
+
+var pair = sync.OnceValues(func() (private, public []byte) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	private, _ = x509.MarshalPKCS8PrivateKey(key) // neither fails for an RSA key
+	public, _ = x509.MarshalPKIXPublicKey(&key.PublicKey)
+	return private, public
+})
+
+// SigningRing is Ring with a pair, with which JWTs are signed.
+func SigningRing(t testing.TB, seed string) *bearer.MintRing {
+	t.Helper()
+	private, public := pair()
+	ring, err := bearer.ParseMintRing(
+		fmt.Appendf(nil, `{"1": "CANARY mint key text of the tests %s", "signing": {"1": %q}}`, seed, base64.StdEncoding.EncodeToString(private)),
+		fmt.Appendf(nil, `{"issuer_epoch": 0, "states": {"1": "active"}, "1": "CANARY check key text of the tests %s", "signing": {"1": %q}}`, seed, base64.StdEncoding.EncodeToString(public)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	return ring
 }
 

@@ -1,0 +1,56 @@
+package wire
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/oauth"
+)
+
+// Where verifiers of JWTs look. The first is the document of [Metadata] once more: API
+// Gateway and OpenID libraries look for it there (RFC 8414 §5). fob is not an OpenID
+// provider.
+const (
+	OpenIDMetadataPath = "/.well-known/openid-configuration"
+	KeySetPath         = "/.well-known/jwks.json"
+)
+
+// keySetAge is for how long the key set may be kept, in seconds. It is short because the
+// first pair of a ring signs at once; a later one is published for two hours before.
+const keySetAge = 300
+
+// KeySet is the JWK Set with the public keys of JWT access tokens (RFC 7517 §5). It is
+// empty where no client gets JWTs.
+func KeySet(keys oauth.Keys[*bearer.CheckRing], o Options) http.Handler {
+	return newHandler("jwks", o, func(_ http.ResponseWriter, r *http.Request) (answer, error) {
+		if !isRead(r.Method) {
+			return answer{}, errMethodNotIn(reads...)
+		}
+		ring, err := keys.Ring(r.Context())
+		if err != nil {
+			return answer{}, err
+		}
+		oauth.EventOf(r.Context()).Outcome = oauth.Described
+		a, err := jsonAnswer(keySetJSON{ring.JWKS()})
+		a.maxAge = keySetAge
+		return a, err
+	})
+}
+
+type keySetJSON struct {
+	Keys []bearer.JWK `json:"keys"`
+}
+
+// IntrospectAndKeySet is both endpoints of the function that introspects, which holds the
+// check keys anyway.
+func IntrospectAndKeySet(verifier *oauth.Verifier, o Options) http.Handler {
+	introspect, keySet := Introspect(verifier, o), KeySet(verifier.Keys, o)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, KeySetPath) { // below a stage or a mapping as well
+			keySet.ServeHTTP(w, r)
+			return
+		}
+		introspect.ServeHTTP(w, r)
+	})
+}
