@@ -161,7 +161,7 @@ const longest = new Map(); // by token: the seconds that it had when it was firs
 
 function time(seconds) {
 	const s = Math.max(0, Math.round(seconds));
-	if (s >= 172800) return `${Math.floor(s / 86400)} days`;
+	if (s >= 172800) return `${Math.round(s / 86400)} days`;
 	const pad = (n) => String(n).padStart(2, "0");
 	return s >= 3600 ? `${Math.floor(s / 3600)}:${pad(Math.floor(s / 60) % 60)}:${pad(s % 60)}` : `${Math.floor(s / 60)}:${pad(s % 60)}`;
 }
@@ -173,7 +173,7 @@ const meanings = {
 	sc: "scopes", dv: "device", au: "for which APIs", fm: "format of the token", rid: "random id, part of what tokens are made from", wn: "random, new with each write",
 	cr: "made at", ttl: "may be swept from then on", es: "user's epoch", ec: "app's epoch", ei: "issuer's epoch", sv: "version of the scopes",
 	at: "access token", at_prev: "access token before", rt: "refresh token", rt_prev: "refresh token before", rt_rotated: "when it was replaced", rt_idle: "ends then, if unused", label: "label for people",
-	"…g": "generation", "…k": "key", "…i": "made at", "…e": "ends at", "…h": "SHA-256",
+	"…g": "generation", "…k": "key", "…i": "made at", "…e": "ends at", "…h": "SHA-256 of its secret",
 };
 const times = /^(cr|ttl|rt_rotated|rt_idle|.*\.[ie])$/;
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Puts the client libraries that cmd/fob/serve_libraries_test.go runs against `fob serve`
-# under .tools/clients/, each with the package manager of its language, and schemathesis,
-# which makes requests out of docs/openapi.yaml. Says in one
-# line what it left out and why; that is not a failure here, because the test decides:
+# under .tools/clients/, each with the package manager of its language; schemathesis,
+# which makes requests out of docs/openapi.yaml; and axe-core, which looks at the page in
+# Chromium. Says in one line what it left out and why; that is not a failure here, because the test decides:
 # it names each language that it leaves out, and with FOB_REQUIRE_ENGINES=1 fails.
 set -eu
 cd "$(dirname "$0")"
@@ -35,6 +35,7 @@ lay() {
 # They wait for the network most of the time. The packages are plain files: nothing
 # needs to run to install them.
 lay javascript package.json npm npm install --ignore-scripts --no-audit --no-fund --no-progress --loglevel=error &
+lay browser package.json npm npm install --ignore-scripts --no-audit --no-fund --no-progress --loglevel=error &
 venv='python3 -m venv venv && venv/bin/pip install --quiet --no-compile -r requirements.txt'
 lay python requirements.txt python3 sh -c "$venv" &
 lay schemathesis requirements.txt python3 sh -c "$venv" &
