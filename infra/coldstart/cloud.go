@@ -87,7 +87,7 @@ func (c *cloud) environment() []string {
 		"AWS_ENDPOINT_URL_DYNAMODB=" + c.url, "AWS_ENDPOINT_URL_SECRETS_MANAGER=" + c.url,
 		"FOB_TOKENS_TABLE=tokens", "FOB_CLIENTS_TABLE=clients", "FOB_USERS_TABLE=users",
 		"FOB_CHECK_SECRET=" + checkARN, "FOB_MINT_SECRET=" + mintARN,
-		"FOB_EVENT_BUS=default",
+		"FOB_EVENT_BUS=arn:aws:events:eu-central-1:123456789012:event-bus/default",
 	}
 	if c.roots != "" {
 		env = append(env, "SSL_CERT_FILE="+c.roots, "SSL_CERT_DIR="+filepath.Dir(c.roots)+"/none")
