@@ -211,19 +211,26 @@ func (d *driver) history(t *testing.T, n int) []porcupine.Operation {
 func (d *driver) operate(t *testing.T, h *recording, lane int, atEnd bool) {
 	a := h.authorizations[rand.IntN(len(h.authorizations))]
 	verb, token := a.choose(atEnd)
+	now := time.Now().Unix()
 	req := Request{Verb: verb, Client: a.client, Token: token}
 	if a.client == signerClient {
-		req.ClientAssertion = sign(t, d.key, string(signerClient), string(signerClient), fobName)
+		req.ClientAssertion = sign(t, d.key, string(signerClient), string(signerClient), fobName, now)
 	}
 	in := input{Verb: verb, Subject: a.subject.ID, Authorization: a.name, Rotates: a.client == appClient, Device: a.device}
 	switch verb {
 	case doIssue:
 		req.User, req.Device, req.Resource = a.user, a.device, a.resource
-		req.By, req.Assertion = d.prove(t, a)
+		req.By, req.Assertion = d.prove(t, a, now)
 		if in.ByPassword = req.By == oauth.PasswordGrant; in.ByPassword {
 			req.Password = h.choosePassword()
 		}
 		in.Password = req.Password
+		if a.isOfProvider() {
+			in.Dated = now
+		}
+	case doEvent: // of before this second, or nobody could sign in for the rest of it
+		in.Dated, in.Authorization = now-1-rand.Int64N(2), ""
+		req.Assertion = signEvent(t, d.key, a.user, in.Dated)
 	case doIntrospect:
 		if a.client == appClient || strings.HasPrefix(token, "fob_at_") && rand.IntN(2) == 0 {
 			req.Client = apiClient
@@ -336,7 +343,9 @@ func (a *authorization) choose(atEnd bool) (verb action, token string) {
 		return doDisable, ""
 	case roll < 8 && a.isOfProvider():
 		return doEnable, ""
-	case roll < 10 && a.user != "" && !a.isOfProvider():
+	case roll < 12 && a.isOfProvider():
+		return doEvent, ""
+	case roll < 10 && a.user != "":
 		return chooseChange(rand.IntN(10), atEnd), ""
 	case roll < 25 || len(tokens) == 0:
 		return doIssue, ""

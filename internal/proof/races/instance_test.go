@@ -223,6 +223,9 @@ func (i *instance) do(ctx context.Context, r Request, a *Answer) error {
 	case doEndDevice:
 		_, err := i.signIns.EndDevice(ctx, r.Subject, oauth.HandleOf(r.Subject, scope.Device(r.Device)), bearer.Locator{})
 		return err
+	case doEvent:
+		receiver := oauth.Receiver{Issuers: i.issuer.Issuers, Assertions: i.issuer.Assertions, Subjects: i.subjects}
+		return receiver.Receive(ctx, secret.New(r.Assertion))
 	case doDisable, doEnable:
 		disabled := r.Verb == doDisable
 		return i.subjects.Raise(ctx, r.Subject, oauth.StateChange{Disabled: &disabled})

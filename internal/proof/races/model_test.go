@@ -28,6 +28,7 @@ const (
 	doDisable    action = "disable"
 	doEnable     action = "enable" // signs out too
 	doEndDevice  action = "end device"
+	doEvent      action = "event" // of the provider about its user
 
 	// What a back end does to a user is two writes, in this order.
 	doSave  action = "save"  // a user, with another password or flag
@@ -50,6 +51,9 @@ type input struct {
 	// have, were under way at once with this one.
 	Overtaken bool
 
+	// Dated is the second in which the provider signed what an issue shows, or an event. An
+	// issue that another proves has none.
+	Dated  int64
 	Device string // of the Authorization; of an end, which
 	// ByPassword: an issue shows Password, the number of one.
 	ByPassword bool
@@ -77,6 +81,7 @@ type authorizationState struct {
 	UserDisabled, Gone bool
 	Password           int
 	Saved, Raised      tokenSet // changes of the user, by their numbers
+	Earliest           int64    // the second that an issue must be of, since an event
 
 	Disabled        bool
 	Live            bool     // never while Disabled
@@ -202,6 +207,13 @@ func step(s authorizationState, in input, out output) (bool, authorizationState)
 		return true, ended
 
 	case doEndDevice:
+		return true, ended
+
+	case doEvent:
+		if s.Earliest > in.Dated { // done before, or overtaken
+			return true, s
+		}
+		ended.Earliest = in.Dated + 1
 		return true, ended
 
 	case doRevoke:

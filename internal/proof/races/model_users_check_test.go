@@ -34,6 +34,8 @@ func TestModelOfUsers(t *testing.T) {
 	remove := step{in: input{Verb: doDisable, Change: 9}}
 	gone := step{in: input{Verb: doGone, Change: 9}}
 	endDevice := func(device string) step { return step{in: input{Verb: doEndDevice, Device: device}} }
+	event := func(second int64) step { return step{in: input{Verb: doEvent, Dated: second}} }
+	dated := func(s step, second int64) step { s.in.Dated = second; return s }
 	atOnce := func(s step) step { s.atOnce = true; return s }
 	refused := func(s step) step { s.out.Refused = true; return s }
 
@@ -66,6 +68,13 @@ func TestModelOfUsers(t *testing.T) {
 		{"a device ended", []step{issue(1, 0), endDevice("ipad"), active(1, false), issue(2, 0)}, true},
 		{"it lives", []step{issue(1, 0), endDevice("ipad"), active(1, true)}, false},
 		{"another device ended", []step{issue(1, 0), endDevice("iphone"), active(1, true)}, true},
+
+		{"an event", []step{dated(issue(1, 0), 5), event(6), active(1, false), dated(issue(2, 0), 7), active(2, true)}, true},
+		{"it leaves the sign-in alive", []step{dated(issue(1, 0), 5), event(6), active(1, true)}, false},
+		{"what was signed before it logs in", []step{event(6), dated(issue(1, 0), 6)}, false},
+		{"or is refused", []step{event(6), dated(denied(0), 6)}, true},
+		{"it comes again, and ends nothing more", []step{event(6), dated(issue(1, 0), 7), event(6), event(5), active(1, true)}, true},
+		{"another one does", []step{event(6), dated(issue(1, 0), 7), event(7), active(1, true)}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var history []porcupine.Operation

@@ -8,7 +8,7 @@ func (s authorizationState) end() authorizationState {
 
 // admits reports whether what an issue shows proves the user.
 func (s authorizationState) admits(in input) bool {
-	return !s.UserDisabled && !s.Gone && (!in.ByPassword || in.Password == s.Password)
+	return !s.UserDisabled && !s.Gone && (in.Dated == 0 || in.Dated >= s.Earliest) && (!in.ByPassword || in.Password == s.Password)
 }
 
 // changed is a step of what a back end does to a user.

@@ -3,7 +3,6 @@ package races
 import (
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/fob-oauth/fob/internal/assertion/assertiontest"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
@@ -31,7 +30,7 @@ func seedSigned(t *testing.T, f *dynamotest.Fixture, accessLifetime int64) asser
 	key := assertiontest.NewKey(t, "EdDSA")
 	keys := assertiontest.JWKS(t, key)
 	for name, subjects := range map[string]oauth.SubjectRule{backEnd: oauth.NamedSubjects, provider: oauth.HashedSubjects} {
-		_, err := f.Issuers.SaveIssuer(t.Context(), oauth.TrustedIssuer{Subjects: subjects, Signer: oauth.Signer{
+		_, err := f.Issuers.SaveIssuer(t.Context(), oauth.TrustedIssuer{Subjects: subjects, Events: subjects == oauth.HashedSubjects, Signer: oauth.Signer{
 			Name: name, Audiences: []string{appID}, Algorithms: oauth.Algorithms(), JWKS: keys,
 		}})
 		if err != nil {
@@ -47,7 +46,7 @@ func seedSigned(t *testing.T, f *dynamotest.Fixture, accessLifetime int64) asser
 
 // prove chooses how the user of an Authorization logs in: users of the provider by what it
 // signs, those of fob also by their password.
-func (d *driver) prove(t *testing.T, a *authorization) (by oauth.GrantType, assertion string) {
+func (d *driver) prove(t *testing.T, a *authorization, now int64) (by oauth.GrantType, assertion string) {
 	switch ways := rand.IntN(3); {
 	case a.user == "":
 		return oauth.ClientCredentialsGrant, ""
@@ -62,12 +61,19 @@ func (d *driver) prove(t *testing.T, a *authorization) (by oauth.GrantType, asse
 	if a.isOfProvider() {
 		issuer = provider
 	}
-	return by, sign(t, d.key, issuer, a.user, appID)
+	return by, sign(t, d.key, issuer, a.user, appID, now)
+}
+
+// signEvent makes an event of the provider about a user of its own.
+func signEvent(t *testing.T, key assertiontest.Key, user string, dated int64) string {
+	return key.Sign(t, nil, assertiontest.Members{
+		"iss": provider, "sub": user, "aud": appID, "jti": "1", "iat": dated,
+		"events": assertiontest.Members{"https://schemas.openid.net/secevent/caep/event-type/session-revoked": assertiontest.Members{}},
+	})
 }
 
 // sign makes a JWT for a minute.
-func sign(t *testing.T, key assertiontest.Key, issuer, subject, audience string) string {
-	now := time.Now().Unix()
+func sign(t *testing.T, key assertiontest.Key, issuer, subject, audience string, now int64) string {
 	return key.Sign(t, nil, assertiontest.Members{"iss": issuer, "sub": subject, "aud": audience, "jti": "1", "iat": now, "exp": now + 60})
 }
 
