@@ -1,6 +1,8 @@
 package repotest_test
 
 import (
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -27,5 +29,35 @@ func TestReadmeHasEverySetting(t *testing.T) {
 		if !strings.Contains(readme, "`"+name+"`") && !(isConcurrency && strings.Contains(concurrency, function)) {
 			t.Errorf("README.md does not say what %s costs or risks", name)
 		}
+	}
+}
+
+// TestPagesNameParameters: a page that deploys with a parameter names one that the template
+// has. CloudFormation refuses any other, at a moment when nobody wants to look for its name.
+func TestPagesNameParameters(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	templates := map[bool]string{false: "../../template.yaml", true: "../../infra/edge.yaml"}
+	overrides := regexp.MustCompile(`--parameter-overrides((?: +[A-Z]\w*=\S*)+)`)
+	named := 0
+	for _, page := range append(pages, "../../README.md") {
+		for _, m := range overrides.FindAllStringSubmatch(strings.ReplaceAll(readText(t, page), "\\\n", " "), -1) {
+			tmpl, err := readTemplate(templates[strings.Contains(m[1], "ApiDomain=")])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, setting := range strings.Fields(m[1]) {
+				name, _, _ := strings.Cut(setting, "=")
+				named++
+				if _, known := tmpl.Parameters[name]; !known {
+					t.Errorf("%s deploys with %s, which is not a parameter", filepath.Base(page), name)
+				}
+			}
+		}
+	}
+	if named < 10 {
+		t.Errorf("%d parameters in the pages: the search does not see them", named)
 	}
 }
