@@ -68,6 +68,9 @@ func TestPageInABrowser(t *testing.T) {
 	b.press(t, "ipad", "logOut", "It is signed out already.")
 	value[bool](t, b, `const now = Date.now; Date.now = () => now() + 3700_000; true`)
 	b.says(t, "iphone", "Its access token has ended. Refresh it, or sign in again.")
+	if left := value[string](t, b, `document.querySelector("#iphone .refresh .left").textContent`); left != "30 days left" {
+		t.Errorf("its refresh token has %q", left)
+	}
 
 	b.details(t)
 	b.otherRequests(t, fob)

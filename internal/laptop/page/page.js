@@ -40,7 +40,7 @@ function letterOf(token) {
 
 class Phone {
 	constructor(name, device) {
-		Object.assign(this, { name, device, token: null, dead: false, busy: false });
+		Object.assign(this, { name, device, token: null, dead: false, ended: false, busy: false });
 		const section = document.getElementById("phone").content.cloneNode(true).firstElementChild;
 		const heading = section.querySelector("h2");
 		heading.textContent = name;
@@ -137,15 +137,15 @@ class Phone {
 	draw() {
 		const { token } = this;
 		const left = token ? Math.max(0, (token.ends - Date.now()) / 1000) : 0;
-		if (token && left === 0 && !this.dead) {
-			this.dead = true;
-			this.find(".status").textContent = "Its access token has ended. Refresh it, or sign in again.";
-		}
-		this.section.dataset.state = !token ? "out" : this.dead ? "dead" : "in";
+		const ended = Boolean(token) && left === 0;
+		if (ended && !this.ended && !this.dead) this.find(".status").textContent = "Its access token has ended. Refresh it, or sign in again.";
+		this.ended = ended;
+		const inactive = this.dead || ended;
+		this.section.dataset.state = !token ? "out" : inactive ? "dead" : "in";
 		this.find(".access code").textContent = token ? short(token.access_token) : "none";
 		this.find(".refresh code").textContent = token?.refresh_token ? short(token.refresh_token) : "none";
-		this.find(".access .left").textContent = !token ? "" : this.dead ? "inactive" : `${time(left)} left`;
-		this.find(".refresh .left").textContent = !token?.refresh_token ? "" : this.dead ? "" : `${time((token.refreshEnds - Date.now()) / 1000)} left`;
+		this.find(".access .left").textContent = !token ? "" : inactive ? "inactive" : `${time(left)} left`;
+		this.find(".refresh .left").textContent = !token?.refresh_token || this.dead ? "" : `${time((token.refreshEnds - Date.now()) / 1000)} left`;
 		const badge = this.find(".badge"), bar = this.find("progress");
 		badge.hidden = bar.hidden = !token;
 		if (!token) return;
@@ -153,7 +153,7 @@ class Phone {
 		badge.textContent = letter.text;
 		badge.dataset.hue = letter.hue;
 		bar.max = longest.get(token.access_token) ?? longest.set(token.access_token, left).get(token.access_token);
-		bar.value = this.dead ? 0 : left;
+		bar.value = inactive ? 0 : left;
 	}
 }
 
