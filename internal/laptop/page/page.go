@@ -142,8 +142,8 @@ func (p *Page) state(ctx context.Context) ([]byte, error) {
 	slices.SortFunc(s.Items, func(a, b map[string]any) int {
 		return strings.Compare(a["pk"].(string)+a["sk"].(string), b["pk"].(string)+b["sk"].(string)) // keys are texts
 	})
-	p.requests.mu.Lock()
-	defer p.requests.mu.Unlock()
-	s.Requests, s.Count, s.Calls = append([]json.RawMessage{}, p.requests.lines...), p.requests.count, p.requests.calls
+	if s.Requests, s.Count, s.Calls, err = p.requests.last(); err != nil {
+		return nil, err
+	}
 	return json.Marshal(s)
 }

@@ -173,8 +173,13 @@ func TestState(t *testing.T) {
 	for range 40 {
 		w.send(t, http.MethodGet, "/me", "localhost", "")
 	}
-	if s, _ := w.state(t); len(s.Requests) != 30 || s.Count != len(want)+40 {
-		t.Errorf("%d requests of %d are shown, want the last 30 of %d", len(s.Requests), s.Count, len(want)+40)
+	w.send(t, http.MethodGet, "/token", "localhost", "") // refused
+	s, _ = w.state(t)
+	if len(s.Requests) != 30 || s.Count != len(want)+41 {
+		t.Fatalf("%d requests of %d are shown, want the last 30 of %d", len(s.Requests), s.Count, len(want)+41)
+	}
+	if first, last := s.Requests[0].Endpoint, s.Requests[29].Endpoint; first != "me" || last != "token" {
+		t.Errorf("the requests are from %q to %q, want them from the oldest on", first, last)
 	}
 }
 

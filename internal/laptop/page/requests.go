@@ -1,46 +1,66 @@
 package page
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
-	"slices"
 	"sync"
-
-	"github.com/fob-oauth/fob/internal/laptop"
 )
 
 // mostRequests is how many lines the page shows.
 const mostRequests = 30
 
-// requests remembers the last lines of the event log, which hold no secrets.
+// requests remembers the last lines of the event log, which hold no secrets. They become
+// JSON when a page asks: a request does not wait for a page that nobody looks at.
 type requests struct {
 	mu    sync.Mutex
-	lines []json.RawMessage
-	count int // of all lines, also those that are forgotten
-	calls int // of the store, in all of them
+	lines [mostRequests]slog.Record // that of number n at n % mostRequests
+	count int                       // of all lines, also those that are forgotten
+	calls int                       // of the store, in all of them
 }
 
 // Log is where fob's event lines go to be shown.
-func (p *Page) Log() slog.Handler {
-	return slog.NewJSONHandler(p.requests, &slog.HandlerOptions{ReplaceAttr: laptop.DropMetrics})
-}
+func (p *Page) Log() slog.Handler { return p.requests }
 
-// Write implements io.Writer for one line at a time. It keeps those of requests.
-func (r *requests) Write(text []byte) (int, error) {
-	var line struct {
-		Msg   string `json:"msg"`
-		Calls int    `json:"store_calls"`
-	}
-	if err := json.Unmarshal(text, &line); err != nil || line.Msg != "request" {
-		return len(text), err
+// Handle implements [slog.Handler]. It keeps the lines of requests.
+func (r *requests) Handle(_ context.Context, line slog.Record) error {
+	if line.Message != "request" {
+		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.lines[r.count%mostRequests] = line.Clone()
 	r.count++
-	r.calls += line.Calls
-	r.lines = append(r.lines, slices.Clone(text))
-	if len(r.lines) > mostRequests {
-		r.lines = slices.Delete(r.lines, 0, 1)
-	}
-	return len(text), nil
+	line.Attrs(func(a slog.Attr) bool {
+		if a.Key == "store_calls" {
+			r.calls += int(a.Value.Int64())
+		}
+		return true
+	})
+	return nil
 }
+
+// last are the lines that are remembered, from the oldest on, and the counts of all.
+func (r *requests) last() (lines []json.RawMessage, count, calls int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lines = []json.RawMessage{}
+	for n := max(0, r.count-mostRequests); n < r.count; n++ {
+		var line bytes.Buffer
+		if err := slog.NewJSONHandler(&line, nil).Handle(context.Background(), r.lines[n%mostRequests]); err != nil {
+			return nil, 0, 0, err
+		}
+		lines = append(lines, line.Bytes())
+	}
+	return lines, r.count, r.calls, nil
+}
+
+// Enabled implements [slog.Handler].
+func (r *requests) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
+
+// WithAttrs implements [slog.Handler]. An event line has no attributes but its own.
+func (r *requests) WithAttrs([]slog.Attr) slog.Handler { return r }
+
+// WithGroup implements [slog.Handler]. An event line has no groups.
+func (r *requests) WithGroup(string) slog.Handler { return r }
