@@ -175,7 +175,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	if !o.quiet {
 		log := laptop.NewEventLog(p.stderr)
 		defer log.Close()
-		events = slog.NewJSONHandler(visible{log}, &slog.HandlerOptions{ReplaceAttr: laptop.DropMetrics})
+		events = slog.NewJSONHandler(visible{log}, nil)
 	}
 	over := func(api http.Handler) http.Handler { return api }
 	if about.hasPage = inMemory && own == nil && onLoopback(listener.Addr()); about.hasPage {
@@ -188,7 +188,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	on := s.ofLaptop()
 	on.OwnUsers, on.OwnUsersMode = own, mode
 	server := &http.Server{
-		Handler:           over(allowOrigins(laptop.Handler(on, fetch, wire.Options{Issuer: about.base, Log: slog.New(events)}))),
+		Handler:           over(allowOrigins(laptop.Handler(on, fetch, wire.Options{Issuer: about.base, Log: slog.New(events), NoMetrics: true}))),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,

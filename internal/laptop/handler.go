@@ -9,7 +9,6 @@ package laptop
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"maps"
 	"net/http"
 	"runtime"
@@ -198,12 +197,4 @@ func (f fewAtOnce) Verify(password, hash secret.Text) (ok, outdated bool, err er
 	f.turns <- struct{}{}
 	defer func() { <-f.turns }()
 	return f.Passwords.Verify(password, hash)
-}
-
-// DropMetrics leaves out what tells CloudWatch where the counters of a line are.
-func DropMetrics(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == "_aws" {
-		return slog.Attr{}
-	}
-	return a
 }

@@ -27,7 +27,7 @@ func logFields(t *testing.T) map[string]bool {
 		}
 	}
 	event := readText(t, "../wire/event.go")
-	find(event, `optional\("(\w+)"`)
+	find(event, `(?:optional|number)\("(\w+)"`)
 	find(event, `\{"(\w+)", event\.`)
 	find(event, `KeyAgeMetric = "(\w+)"`)
 	for _, file := range []string{"../wire/event.go", "../apigw/apigw.go", "../apigw/authorizer.go", "../trial/trial.go"} {

@@ -34,7 +34,8 @@ func (o Options) record(r *http.Request, endpoint string, event *oauth.Event, st
 		event.Code = refusalOf(err).code
 	}
 
-	attrs := []slog.Attr{slog.String("function", o.Function), slog.String("endpoint", endpoint)}
+	attrs := make([]slog.Attr, 0, 32) // more than a line has
+	attrs = append(attrs, slog.String("function", o.Function), slog.String("endpoint", endpoint))
 	optional := func(key, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(key, value))
@@ -60,8 +61,8 @@ func (o Options) record(r *http.Request, endpoint string, event *oauth.Event, st
 	optional("locator", event.Locator)
 	attrs = append(attrs,
 		slog.Int("store_calls", event.StoreCalls),
-		slog.Float64("read_units", event.ReadUnits),
-		slog.Float64("write_units", event.WriteUnits),
+		number("read_units", event.ReadUnits),
+		number("write_units", event.WriteUnits),
 		slog.Float64("duration_ms", float64(now.Sub(began).Microseconds())/1000),
 	)
 	from := o.sourceOf(r)
@@ -80,7 +81,7 @@ func (o Options) record(r *http.Request, endpoint string, event *oauth.Event, st
 	case oauth.Issued, oauth.Returned, oauth.Refreshed, oauth.Repeated, oauth.Replayed, oauth.Revoked, oauth.Added, oauth.Changed, oauth.Removed, oauth.Denied, oauth.Failed:
 		counters = append(counters, counter{string(event.Outcome), 1})
 	}
-	o.Log.LogAttrs(ctx, level, "request", withMetrics(attrs, counters, now)...)
+	o.Log.LogAttrs(ctx, level, "request", o.withMetrics(attrs, counters, now)...)
 }
 
 // LogFailure logs a failure outside any request: a start that failed, an event that
@@ -93,7 +94,7 @@ func (o Options) LogFailure(ctx context.Context, what string, err error, attrs .
 	attrs = append([]slog.Attr{slog.String("function", o.Function), slog.String("error", err.Error())}, attrs...)
 	attrs = append(attrs, stackOf(err)...)
 	if o.Function != "" { // or the metric has no dimension, and CloudWatch drops it
-		attrs = withMetrics(attrs, []counter{{string(oauth.Failed), 1}}, time.Now())
+		attrs = o.withMetrics(attrs, []counter{{string(oauth.Failed), 1}}, time.Now())
 	}
 	o.Log.LogAttrs(ctx, slog.LevelError, what, attrs...)
 }
@@ -107,7 +108,7 @@ func (o Options) LogKeyAge(ctx context.Context, kid uint8, since int64, now time
 		return
 	}
 	attrs := []slog.Attr{slog.String("function", o.Function), slog.Int("key", int(kid))}
-	o.Log.LogAttrs(ctx, slog.LevelInfo, "key ring", withMetrics(attrs, []counter{{KeyAgeMetric, days}}, now)...)
+	o.Log.LogAttrs(ctx, slog.LevelInfo, "key ring", o.withMetrics(attrs, []counter{{KeyAgeMetric, days}}, now)...)
 }
 
 // KeyAgeMetric is the metric of [Options.LogKeyAge].
@@ -121,28 +122,46 @@ func stackOf(err error) []slog.Attr {
 	return nil
 }
 
+// number is a number as JSON has it. slog hands every float to encoding/json, and most
+// requests take whole units.
+func number(name string, value float64) slog.Attr {
+	if whole := int64(value); float64(whole) == value {
+		return slog.Int64(name, whole)
+	}
+	return slog.Float64(name, value)
+}
+
 // withMetrics adds the counters that moved, and the member of the embedded metric
 // format that makes CloudWatch see them.
-func withMetrics(attrs []slog.Attr, counters []counter, now time.Time) []slog.Attr {
-	var metrics []map[string]string
+func (o Options) withMetrics(attrs []slog.Attr, counters []counter, now time.Time) []slog.Attr {
+	var metrics []metric
 	for _, c := range counters {
 		if c.value > 0 {
 			attrs = append(attrs, slog.Int(c.name, c.value))
-			metrics = append(metrics, map[string]string{"Name": c.name, "Unit": "Count"})
+			metrics = append(metrics, metric{c.name, "Count"})
 		}
 	}
-	if metrics == nil {
+	if metrics == nil || o.NoMetrics {
 		return attrs
 	}
-	return append(attrs, slog.Any("_aws", map[string]any{
-		"Timestamp": now.UnixMilli(),
-		"CloudWatchMetrics": []any{map[string]any{
-			"Namespace": "fob", "Dimensions": [][]string{{"function"}}, "Metrics": metrics,
-		}},
-	}))
+	return append(attrs, slog.Any("_aws", metadata{now.UnixMilli(), []directive{{"fob", [][]string{{"function"}}, metrics}}}))
 }
 
 type counter struct {
 	name  string
 	value int
 }
+
+// The embedded metric format, whose names are members of JSON.
+type (
+	metadata struct {
+		Timestamp         int64 // milliseconds
+		CloudWatchMetrics []directive
+	}
+	directive struct {
+		Namespace  string
+		Dimensions [][]string
+		Metrics    []metric
+	}
+	metric struct{ Name, Unit string }
+)

@@ -288,6 +288,16 @@ func TestEventOptions(t *testing.T) {
 	}
 }
 
+// Away from CloudWatch a line has its counters alone.
+func TestLineWithoutMetrics(t *testing.T) {
+	var log bytes.Buffer
+	o := wire.Options{Function: "fn", Log: slog.New(slog.NewJSONHandler(&log, nil)), NoMetrics: true}
+	o.LogFailure(t.Context(), "start", errors.New("no key"))
+	if text := log.String(); strings.Contains(text, "_aws") || !strings.Contains(text, `"failed":1`) {
+		t.Errorf("%s", text)
+	}
+}
+
 // A failure outside any request is counted like a request that failed.
 func TestLogFailure(t *testing.T) {
 	var log bytes.Buffer

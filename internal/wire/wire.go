@@ -38,6 +38,8 @@ type Options struct {
 	// Log gets one line for each request. For the metrics in it to be found it has
 	// to write JSON to the standard output of a Lambda function. Nil discards.
 	Log *slog.Logger
+	// NoMetrics leaves the counters of a line without what makes CloudWatch see them.
+	NoMetrics bool
 }
 
 // Gateway is what the gateway in front of a handler knows about a request and

@@ -57,7 +57,7 @@ func newWorld(t *testing.T, s laptop.Stores, clients oauth.ClientRegistry, recor
 	}
 	p := page.New(demo, records)
 	fetch := func(context.Context) (*bearer.MintRing, error) { return ring, nil }
-	return world{p.Over(allow(laptop.Handler(s, fetch, wire.Options{Log: slog.New(p.Log())}))), demo.JSON()}
+	return world{p.Over(allow(laptop.Handler(s, fetch, wire.Options{Log: slog.New(p.Log()), NoMetrics: true}))), demo.JSON()}
 }
 
 // In memory the page shows what it would show of a table: as many calls for each request,
