@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,6 +21,9 @@ func newEncoder(w io.Writer) *json.Encoder {
 type visible struct{ to io.Writer }
 
 func (v visible) Write(text []byte) (int, error) {
+	if !bytes.ContainsFunc(text, notASCII) { // nearly every line
+		return v.to.Write(text)
+	}
 	out := make([]byte, 0, len(text))
 	for _, c := range string(text) {
 		switch {
@@ -37,3 +41,6 @@ func (v visible) Write(text []byte) (int, error) {
 	}
 	return len(text), nil
 }
+
+// notASCII reports what is neither printable ASCII nor a line end.
+func notASCII(c rune) bool { return c != '\n' && (c < ' ' || c > '~') }
