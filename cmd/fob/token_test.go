@@ -33,6 +33,7 @@ func TestTokenIsNotAnswered(t *testing.T) {
 	}{
 		{503, "2", `{"error":"temporarily_unavailable"}`, exitUnavailable, "fob: URL cannot answer now, run the same command again after 2 s: status 503, temporarily_unavailable\n"},
 		{500, "", ``, exitUnavailable, "fob: URL cannot answer now, run the same command again: status 500\n"},
+		{502, "", `<html>`, exitUnavailable, "fob: URL cannot answer now, run the same command again: status 502\n"},
 		{429, "", `{"message":"Too Many Requests"}`, exitUnavailable, "fob: URL cannot answer now, run the same command again: status 429\n"},
 		{400, "", `{"error":"invalid_target"}`, exitFailure, "fob: URL refuses that: status 400, invalid_target (fob client show says which audiences the client has)\n"},
 		{400, "", `{"error":"x","error_description":"\u001b[2J"}`, exitFailure, `fob: URL refuses that: status 400, x: "\x1b[2J"` + "\n"},

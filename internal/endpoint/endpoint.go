@@ -97,7 +97,10 @@ func (c *Client) Post(ctx context.Context, path string, form url.Values) (Answer
 		return a, &NoAnswerError{address, err}
 	}
 	if len(body) > 0 && !json.Valid(body) {
-		return a, fmt.Errorf("status %d, and a body that is not JSON", a.Status)
+		if a.Status == http.StatusOK {
+			return a, fmt.Errorf("status %d, and a body that is not JSON", a.Status)
+		}
+		body = nil // of a proxy: the status says what happened
 	}
 	a.body = secret.New(string(body))
 	return a, nil

@@ -42,7 +42,8 @@ func TestRefused(t *testing.T) {
 		{503, `{"error":"temporarily_unavailable"}`, "2", "status 503, temporarily_unavailable", true},
 		{500, ``, "-1", "status 500", true},
 		{302, ``, "", "status 302", false},
-		{204, ``, "", "status 204", false}, // nothing was said
+		{204, ``, "", "status 204", false},      // nothing was said
+		{503, `<html>`, "", "status 503", true}, // of a proxy
 
 		// An error must not move the cursor, nor fill the terminal.
 		{400, `{"error":"\u202e\u001b[31m"}`, "", `status 400, "\u202e\x1b[31m"`, false},
