@@ -2,38 +2,33 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/fob-oauth/fob/internal/endpoint"
+	"github.com/fob-oauth/fob/internal/secret"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
 // service is the deployment as an app and an API see it.
 type service struct {
-	base string
-	http *http.Client
-	cast *cast
+	cast     *cast
+	app, api *endpoint.Client
 }
-
-// requestTime bounds one request: a gateway gives up after 30 seconds.
-const requestTime = 31 * time.Second
 
 func newService(base string, workers int, c *cast) *service {
 	transport, _ := http.DefaultTransport.(*http.Transport)
 	transport = transport.Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = workers, workers
-	return &service{base: base, cast: c, http: &http.Client{
-		Transport: transport,
-		Timeout:   requestTime,
-		// A redirect would have the password sent on.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	return &service{
+		cast: c,
+		app:  endpoint.New(base, string(appOf(c.name)), secret.Text{}, transport),
+		api:  endpoint.New(base, string(apiOf(c.name)), c.apiSecret, transport),
+	}
 }
 
 // phone is one device of one user, and what it knows. One worker has it.
@@ -59,8 +54,6 @@ type answer struct {
 	Username string `json:"username"`
 	ClientID string `json:"client_id"`
 	Device   string `json:"device"`
-
-	Error string `json:"error"`
 }
 
 // do makes the request of a verb. It returns what was wrong, in words that are the same
@@ -74,7 +67,7 @@ func (p *phone) do(ctx context.Context, v verb) (fault string) {
 	case ended:
 		fault = p.introspect(ctx, p.ended, false)
 	case revoke:
-		if _, fault = p.post(ctx, wire.RevokePath, url.Values{"token": {p.access}, "client_id": {string(appOf(p.service.cast.name))}}); fault == "" {
+		if _, fault = p.post(ctx, p.service.app, wire.RevokePath, url.Values{"token": {p.access}}); fault == "" {
 			p.ended, p.access, p.refresh = p.access, "", ""
 		}
 	}
@@ -89,8 +82,7 @@ func (p *phone) askForToken(ctx context.Context, v verb) (fault string) {
 	if v == refresh {
 		form = url.Values{"grant_type": {"refresh_token"}, "refresh_token": {p.refresh}}
 	}
-	form.Set("client_id", string(appOf(p.service.cast.name)))
-	got, fault := p.post(ctx, wire.TokenPath, form)
+	got, fault := p.post(ctx, p.service.app, wire.TokenPath, form)
 	if fault != "" {
 		if !isUnanswered(fault) { // refused: the next login is a new start
 			p.access, p.refresh, p.unsure = "", "", true
@@ -127,7 +119,7 @@ func (p *phone) judge(v verb, got answer) (fault string) {
 }
 
 func (p *phone) introspect(ctx context.Context, token string, want bool) (fault string) {
-	got, fault := p.post(ctx, wire.IntrospectPath, url.Values{"token": {token}})
+	got, fault := p.post(ctx, p.service.api, wire.IntrospectPath, url.Values{"token": {token}})
 	switch {
 	case fault != "":
 		return fault
@@ -151,34 +143,22 @@ const noAnswer = "no answer"
 func isUnanswered(fault string) bool { return strings.HasPrefix(fault, noAnswer) }
 
 // post sends a form. A fault names no address, no token and no password.
-func (p *phone) post(ctx context.Context, path string, form url.Values) (got answer, fault string) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.service.base+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		return got, noAnswer + ": the address is not a URL"
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if path == wire.IntrospectPath {
-		req.SetBasicAuth(string(apiOf(p.service.cast.name)), p.service.cast.apiSecret.Reveal())
-	}
-	resp, err := p.service.http.Do(req)
-	if err != nil {
+func (p *phone) post(ctx context.Context, client *endpoint.Client, path string, form url.Values) (got answer, fault string) {
+	said, err := client.Post(ctx, path, form)
+	if _, none := errors.AsType[*endpoint.NoAnswerError](err); none || said.Status == 0 {
 		return got, noAnswer + reason(err)
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	if err != nil {
-		return got, noAnswer + reason(err)
+	if refused, ok := errors.AsType[*endpoint.RefusedError](said.Refused()); ok {
+		switch {
+		case refused.Status >= 500: // it may have been done
+			return got, fmt.Sprintf("%s: status %d", noAnswer, refused.Status)
+		case refused.Code != "":
+			return got, fmt.Sprintf("refused: status %d %q", refused.Status, refused.Code)
+		}
+		return got, fmt.Sprintf("refused: status %d", refused.Status)
 	}
-	isJSON := json.Unmarshal(body, &got) == nil
-	switch {
-	case resp.StatusCode >= 500:
-		return got, fmt.Sprintf("%s: status %d", noAnswer, resp.StatusCode) // it may have been done
-	case resp.StatusCode != http.StatusOK && isJSON && len(got.Error) < 40:
-		return got, fmt.Sprintf("refused: status %d %q", resp.StatusCode, got.Error)
-	case resp.StatusCode != http.StatusOK:
-		return got, fmt.Sprintf("refused: status %d", resp.StatusCode)
-	case !isJSON && len(body) > 0:
-		return got, "wrong: a body that is not JSON"
+	if err != nil || said.Decode(&got) != nil {
+		return got, "wrong: a body that is not an answer of fob"
 	}
 	return got, ""
 }
