@@ -201,7 +201,8 @@ type Users interface {
 
 	// SaveUser creates u if u.Version is zero and neither such a name nor a user of that
 	// ID exists, or replaces the user of that very Version. It returns u with its new
-	// Version, see NextVersion, or ErrConflict.
+	// Version, see NextVersion, or ErrConflict. Of two names for one ID at once at most one
+	// may be made; after a creation that failed, another name for its ID may be in conflict for a minute.
 	SaveUser(ctx context.Context, u User) (User, error)
 
 	// SaveSources replaces the Sources of the user of u's Username, ID and Version, which

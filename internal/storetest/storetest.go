@@ -48,7 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"Registry", registryTests},
 		{"Clients", clientsTests},
 		{"Issuers", issuersTests},
-		{"Users", usersTests},
+		{"Users", slices.Concat(usersTests, userIDTests)},
 		{"All", allTests},
 	}
 	for _, suite := range suites {

@@ -204,52 +204,6 @@ var usersTests = []test{
 		wantLogin(t, s, "ann", login(zero, zero))
 		wantUsers(t, s, bob)
 	}},
-	{"a user is found by id, as last saved and until removed", func(t *testing.T, s Stores) {
-		wantNobody := func(ids ...string) {
-			t.Helper()
-			for _, id := range ids {
-				if u, found, err := s.UserRegistry.UserByID(t.Context(), id); found || err != nil {
-					t.Errorf("UserByID(%.20q) = %+v, %v, %v; want nobody", id, u, found, err)
-				}
-			}
-		}
-		with := func(name, id string) oauth.User {
-			u := testUser(name)
-			u.ID = id
-			return u
-		}
-		wantNobody("u_ann", "", "\xff", strings.Repeat("x", 3000))
-		ann, bob := saveUser(t, s, with("ann", "u_ann")), saveUser(t, s, with("bob", "u_bob"))
-		ann.Disabled = false
-		ann = saveUser(t, s, ann)
-		wantUserConflict(t, s, with("bob", "u_late"))
-		for _, u := range []oauth.User{ann, bob} {
-			got, found, err := s.UserRegistry.UserByID(t.Context(), u.ID)
-			if d := diff(u, got); err != nil || !found || d != "" {
-				t.Errorf("UserByID(%q): found %v, %v (-want +got):\n%s", u.ID, found, err, d)
-			}
-		}
-		wantNobody("ann", "u_late", "user#ann", "id#u_ann")
-		if _, err := s.UserRegistry.RemoveUser(t.Context(), with("ann", "u_bob")); err != nil {
-			t.Fatal(err)
-		}
-		if _, found, err := s.UserRegistry.UserByID(t.Context(), "u_bob"); err != nil || !found {
-			t.Errorf("who has another name was removed by id: %v", err)
-		}
-		for range 2 {
-			if _, err := s.UserRegistry.RemoveUser(t.Context(), ann); err != nil {
-				t.Fatal(err)
-			}
-		}
-		saveUser(t, s, with("ann", "u_next"))
-		wantNobody("u_ann")
-		wantUserConflict(t, s, with("anna", "u_next")) // an id has one name, and one that was left over none
-		if got, _, err := s.UserRegistry.UserByID(t.Context(), "u_next"); err != nil || got.Username != "ann" {
-			t.Errorf("the id leads to %q, %v", got.Username, err)
-		}
-		saveUser(t, s, with("cyd", "u_late"))
-		wantUserConflict(t, s, with("dan", "u_late"))
-	}},
 	{"pages hold each user once", func(t *testing.T, s Stores) {
 		if page, next, err := s.UserRegistry.UsersAfter(t.Context(), "", 5); len(page) > 0 || next != "" || err != nil {
 			t.Errorf("of an empty store: %v, %q, %v", page, next, err)
