@@ -44,6 +44,12 @@ func TestPageOfAccount(t *testing.T) {
 	runPage(t, "account.md", engine, append(os.Environ(), fixtureEnv(t, f)...), 20)
 }
 
+func TestPageOfWSO2(t *testing.T) {
+	engine := dynamotest.Engine(t)
+	f := &dynamotest.Fixture{DB: dynamo.NewClient(dynamotest.Config(engine)), Tables: newTableNames()}
+	runPage(t, "from-wso2.md", engine, append(os.Environ(), fixtureEnv(t, f)...), 20)
+}
+
 func TestPageOfOperatingOnDynoxide(t *testing.T) { runOperating(t, dynamotest.Engine(t)) }
 
 // TestPageOfOperatingOnDynamoDBLocal: the page starts this engine, in Docker.

@@ -1,6 +1,7 @@
 package repotest_test
 
 import (
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -74,9 +75,13 @@ func TestQueries(t *testing.T) {
 	alias := regexp.MustCompile(` as (\w+)`)
 	inTable := regexp.MustCompile("`(filter [^`]+)`")
 	queries := 0
-	for _, page := range []string{"runbook", "operating", "edge", "log", "deploying"} {
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
 		var found []string
-		for line := range strings.Lines(readText(t, "../../docs/"+page+".md")) {
+		for line := range strings.Lines(readText(t, page)) {
 			if query := strings.TrimSpace(line); strings.HasPrefix(line, "    ") && strings.HasPrefix(query, "filter ") {
 				found = append(found, query)
 			}
@@ -93,7 +98,7 @@ func TestQueries(t *testing.T) {
 			}
 			for _, name := range word.FindAllString(bare, -1) {
 				if !fields[name] && !slices.Contains(known, name) {
-					t.Errorf("docs/%s.md: no line has %s:\n%s", page, name, query)
+					t.Errorf("%s: no line has %s:\n%s", filepath.Base(page), name, query)
 				}
 			}
 		}
