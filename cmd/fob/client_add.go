@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -40,6 +41,9 @@ const clientAddExample = `  # a mobile app whose users log in on several devices
   fob client add --id partner --grant password --audience https://orders.example.com
   fob client add --id orders --introspects https://orders.example.com
 
+  # a client whose access tokens are JWTs, for APIs that verify them by themselves
+  fob client add --id reports --public --grant password --token-format jwt --audience https://reports.example.com
+
   # a back end without a secret, which signs assertions
   fob client add --id signer --keys-file signer-keys.json --grant client_credentials --scope read
 
@@ -68,11 +72,11 @@ func clientAddCommand(p *program) *cobra.Command {
 			}
 			return noArgs(cmd, args)
 		},
-		RunE: p.withStores(func(ctx context.Context, s stores, _ []string) error {
-			return addClient(ctx, p, s.registrar(), o)
-		}),
 	}
 	f := cmd.Flags()
+	cmd.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error {
+		return addClient(ctx, p, s.registrar(), f, o)
+	})
 	f.StringVar(&o.id, "id", "", "client `id` (default: a generated one)")
 	f.BoolVar(&o.public, "public", false, "it cannot keep a secret, as a mobile app")
 	f.BoolVar(&o.secretStdin, "secret-stdin", false, "read its secret from standard input, one line of at least 20 characters")
@@ -80,7 +84,7 @@ func clientAddCommand(p *program) *cobra.Command {
 	return printsJSON(cmd, clientView{})
 }
 
-func addClient(ctx context.Context, p *program, r *oauth.Registrar, o clientOptions) error {
+func addClient(ctx context.Context, p *program, r *oauth.Registrar, flags *pflag.FlagSet, o clientOptions) error {
 	if o.public && o.secretStdin {
 		return fail(exitUsage, "--public and --secret-stdin exclude each other: a public client has no secret")
 	}
@@ -102,6 +106,9 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, o clientOpti
 	}
 	if faults != nil {
 		return invalid("the client was not added", faults)
+	}
+	if err := pairForJWTs(ctx, p, flags); err != nil {
+		return err
 	}
 	// From here on a Ctrl-C waits: a secret must not be stored without being shown.
 	ctx = context.WithoutCancel(ctx)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 )
@@ -37,7 +38,14 @@ func addClientSettings(cmd *cobra.Command, p *program) *entryFlags[oauth.Client]
 	all.texts(audienceFlag, "`audience` of its tokens; repeat for more (default: its id)", func(c *oauth.Client) *[]string { return &c.Audiences })
 	all.texts(introspectsFlag, "`audience` whose access tokens it may introspect; repeat for more", func(c *oauth.Client) *[]string { return &c.Introspects })
 	all.texts("login-audience", "`audience` of the ID tokens and assertions that it may show; repeat for more (default: all of all issuers)", func(c *oauth.Client) *[]string { return &c.LoginAudiences })
-	all.span("access-lifetime", "how long access tokens live (default 1h)", func(c *oauth.Client) *int64 { return &c.AccessLifetime })
+	format := cmd.Flags().String(tokenFormatFlag, "", "`format` of its access tokens: opaque, or jwt for APIs that verify by themselves (default opaque)")
+	all.add(tokenFormatFlag, func(c *oauth.Client) error {
+		c.TokenFormat = ledger.TokenFormat(*format)
+		return nil
+	})
+	completeValues(cmd, tokenFormatFlag, string(ledger.Opaque), string(ledger.JWT))
+	p.ring.addFlags(cmd.Flags(), p.getenv) // a JWT needs a pair
+	all.span("access-lifetime", "how long access tokens live (default 1h, for JWTs 10m)", func(c *oauth.Client) *int64 { return &c.AccessLifetime })
 	all.span("refresh-idle", "how long a refresh token lives without use (default 30d)", func(c *oauth.Client) *int64 { return &c.RefreshIdle })
 	all.span("refresh-absolute", "how long a refresh token lives at most (default 90d)", func(c *oauth.Client) *int64 { return &c.RefreshAbsolute })
 	all.span("refresh-grace", "for how long after its use a refresh token of a public client gets the same successor again, 30s to 10m (default 1m)", func(c *oauth.Client) *int64 { return &c.RefreshGrace })
@@ -76,6 +84,7 @@ func addClientSettings(cmd *cobra.Command, p *program) *entryFlags[oauth.Client]
 const (
 	clientKeysFlag        = "keys-file"
 	audienceFlag          = "audience"
+	tokenFormatFlag       = "token-format"
 	introspectsFlag       = "introspects"
 	maxAuthorizationsFlag = "max-authorizations"
 )

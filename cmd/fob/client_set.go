@@ -17,6 +17,10 @@ list replaces the whole list; with an empty value the list is empty.
 A change holds within 10 seconds, for new tokens:
 
   lifetimes   tokens that are there keep their expiry, and fob key remembers that
+  token-format
+              everybody's next login gives a token of that format; a refresh token from
+              before goes on giving what it gave. For jwt, --keys or the two secrets say
+              where the key ring is: its active key gets a pair, if it has none
   scopes      a token that has a scope which was taken away is active to its end, and
               cannot be refreshed
   audiences   everybody's next login gives another token; those from before stay active
@@ -33,6 +37,7 @@ func clientSetCommand(p *program) *cobra.Command {
 		Short: "Change the settings of a client",
 		Long:  clientSetHelp,
 		Example: `  fob client set shop-app --access-lifetime 15m
+  fob client set shop-app --token-format jwt
   fob client set shop-app --scope 'read write' --default-scope read
   fob client set shop-api --introspects shop-app --introspects nightly
   fob client set shop-app --default-scope ''
@@ -47,6 +52,9 @@ func clientSetCommand(p *program) *cobra.Command {
 		return nil
 	}
 	cmd.RunE = p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
+		if err := pairForJWTs(ctx, p, cmd.Flags()); err != nil {
+			return nil, "", err
+		}
 		saved, err := r.EditClient(ctx, ledger.ClientID(args[0]), func(c *oauth.Client) error {
 			fault := settings.apply(c)
 			if cmd.Flags().Changed(maxAuthorizationsFlag) && c.MaxAuthorizations == 0 { // the default

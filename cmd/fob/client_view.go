@@ -29,6 +29,7 @@ type clientView struct {
 	Introspects       []string     `json:"introspects"`
 	SendsUserAddress  bool         `json:"sends_user_address"`
 	LoginAudiences    []string     `json:"login_audiences"`
+	TokenFormat       string       `json:"token_format" is:"\"opaque\" or \"jwt\""`
 	AccessLifetime    int64        `json:"access_lifetime" is:"seconds"`
 	RefreshIdle       int64        `json:"refresh_idle" is:"seconds"`
 	RefreshAbsolute   int64        `json:"refresh_absolute" is:"seconds"`
@@ -60,6 +61,7 @@ func viewClient(c oauth.Client) clientView {
 		Introspects:       orEmpty(c.Introspects),
 		SendsUserAddress:  c.SendsUserAddress,
 		LoginAudiences:    orEmpty(c.LoginAudiences),
+		TokenFormat:       string(cmp.Or(c.TokenFormat, ledger.Opaque)),
 		AccessLifetime:    cmp.Or(c.AccessLifetime, oauth.DefaultAccessLifetime),
 		RefreshIdle:       cmp.Or(c.RefreshIdle, oauth.DefaultRefreshIdle),
 		RefreshAbsolute:   cmp.Or(c.RefreshAbsolute, oauth.DefaultRefreshAbsolute),
@@ -69,6 +71,9 @@ func viewClient(c oauth.Client) clientView {
 	}
 	if c.Public {
 		v.Type = "public"
+	}
+	if c.TokenFormat == ledger.JWT {
+		v.AccessLifetime = cmp.Or(c.AccessLifetime, oauth.DefaultJWTLifetime)
 	}
 	for _, s := range c.Secrets {
 		v.Secrets = append(v.Secrets, secretView{timestamp(s.Created)})
@@ -125,6 +130,7 @@ func showClient(ctx context.Context, p *program, s stores, id string) error {
 			[]string{"introspects", list(v.Introspects)},
 			[]string{"sends user address", strconv.FormatBool(v.SendsUserAddress)},
 			[]string{"login audiences", shows},
+			[]string{"token format", v.TokenFormat},
 			[]string{"access lifetime", oauth.FormatLifetime(v.AccessLifetime)},
 			[]string{"refresh idle", oauth.FormatLifetime(v.RefreshIdle)},
 			[]string{"refresh absolute", oauth.FormatLifetime(v.RefreshAbsolute)},

@@ -25,7 +25,12 @@ seconds, so only a step that is 90 seconds old can be followed by the next witho
 and a key can be retired when the last token under it has run out: 90 seconds
 and the longest life of a token of any client after it became verify-only.
 
+A key may have a pair of RSA keys, with which JWT access tokens are signed. Then the next
+key gets one too, and is prepublished for two hours and 90 seconds: API Gateway keeps
+public keys for two hours.
+
   fob key rotate     does all of it, with the waits
+  fob key pair       gives the active key a pair
   fob key retire KID --now
                      ends a key that has leaked
 
@@ -55,8 +60,9 @@ is verify-only.`,
 	add := &cobra.Command{
 		Use:   "add",
 		Short: "Make a new key and prepublish it",
-		Long: `Make a new key and prepublish it. Its texts are random, and are shown nowhere. After
-90 seconds it can be activated. One key at a time is on its way.
+		Long: `Make a new key and prepublish it. Its texts are random, and are shown nowhere. It gets a
+pair if the active key has one. After 90 seconds it can be activated, or two hours later
+with a pair. One key at a time is on its way.
 
 An add that was stopped can be run again: it takes on the key that it began.`,
 		Example: "  fob key add",
@@ -69,7 +75,8 @@ An add that was stopped can be run again: it takes on the key that it began.`,
 		Long: `Make new tokens under a prepublished key. The active one becomes verify-only in the
 same write, so its tokens live on.
 
-It is refused until the key has been prepublished for 90 seconds: an instance that
+It is refused until the key has been prepublished for 90 seconds, or two hours more
+with a pair: an instance that
 did not know it yet would refuse the tokens that others make under it.`,
 		Example: "  fob key activate 2",
 		Args:    oneArg("the key's id"),
@@ -99,7 +106,8 @@ them, the active one last. The command lists the other keys.`,
 		Short: "Turn the active key, with the waits, and lose no token",
 		Long: `Turn the active key: retire verify-only keys whose last token has run out, add a
 key, wait until every instance knows it, activate it, and wait until every instance
-does. It takes three minutes, and reports its progress on standard error.
+does. It takes three minutes, or two hours more where keys have pairs, and reports its
+progress on standard error.
 
 It can be stopped at any point, and run again: it goes on where it stopped. A key
 that was activated less than a day ago, by a rotation or in the place of one that
@@ -121,7 +129,21 @@ rotation. The key that it leaves as verify-only is retired by a later run.`,
 	printsJSON(activate, keyView{})
 	printsJSON(retire, retiredView{})
 	printsJSON(rotate, rotationView{})
-	cmd := group("key", "List and turn the keys that tokens are made under", keyHelp, list, add, activate, retire, rotate)
+	pair := &cobra.Command{
+		Use:   "pair",
+		Short: "Give the active key a pair, to sign JWT access tokens with",
+		Long: `Give the active key a pair of RSA keys of 2048 bits, to sign JWT access tokens with,
+and one that is prepublished too. The private halves go into the mint secret and the
+public ones into the check secret. If the keys have pairs, nothing changes.
+
+fob client add and set do this by themselves with --token-format jwt. Functions of a
+release from before JWTs refuse a ring with a pair: deploy first.`,
+		Example: "  fob key pair",
+		Args:    noArgs,
+		RunE:    p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error { return pairKeys(ctx, p, v) }),
+	}
+	printsJSON(pair, keyView{})
+	cmd := group("key", "List and turn the keys that tokens are made under", keyHelp, list, add, activate, retire, rotate, pair)
 	p.ring.addFlags(cmd.PersistentFlags(), p.getenv)
 	return cmd
 }
@@ -155,6 +177,7 @@ type keyView struct {
 	Since    string `json:"since" is:"time"`
 	Next     string `json:"next,omitempty" is:"\"activate\" or \"retire\""`
 	NextFrom string `json:"next_from,omitempty" is:"time"` // when that loses nothing
+	Signs    bool   `json:"signs,omitempty" is:"true, if it has a pair for JWTs"`
 }
 
 // ringView is what may be shown of the ring.
@@ -164,7 +187,7 @@ type ringView struct {
 }
 
 func viewKey(k rotation.Key) keyView {
-	return keyView{KID: k.KID, State: string(k.State), Since: timestamp(k.Since.Unix())}
+	return keyView{KID: k.KID, State: string(k.State), Since: timestamp(k.Since.Unix()), Signs: k.Signs}
 }
 
 // viewNext shows the next step too. longest matters for a verify-only key alone.

@@ -15,8 +15,10 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/keys"
+	"github.com/fob-oauth/fob/internal/keys/rotation"
 	"github.com/fob-oauth/fob/internal/laptop"
 	"github.com/fob-oauth/fob/internal/laptop/page"
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/ownusers"
@@ -61,6 +63,7 @@ type serveOptions struct {
 	accessLifetime seconds
 	corsOrigins    []string
 	quiet          bool
+	tokenFormat    string // of the demo's clients
 	ownUsers       string // the URL of a team's own users
 	ownUsersMode   string
 }
@@ -86,6 +89,7 @@ func serveCommand(p *program) *cobra.Command {
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 picks a free one")
 	flags.StringVar(&o.keysFile, keysFlag, p.getenv(keysEnv), "`file` that keeps the key ring, made if it is missing, or set "+keysEnv+"; in memory it may be left out")
 	flags.Var(&o.accessLifetime, "access-lifetime", "how long the demo's access tokens live, such as 90s (default 1h)")
+	flags.StringVar(&o.tokenFormat, tokenFormatFlag, string(ledger.Opaque), "`format` of the demo's access tokens, opaque or jwt")
 	flags.StringArrayVar(&o.corsOrigins, corsOriginFlag, nil, "`origin` of pages whose scripts may read answers, such as http://localhost:3000; may be repeated")
 	flags.StringVar(&o.ownUsers, ownUsersFlag, "", "`URL` of your own users, which says who a name and a password are: see docs/own-users.md")
 	flags.StringVar(&o.ownUsersMode, ownUsersModeFlag, "ask", "with --"+ownUsersFlag+": `ask` at each login, or migrate, which keeps each user here after one")
@@ -118,6 +122,10 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	if err != nil {
 		return fail(exitUsage, "--%s: %v", corsOriginFlag, err)
 	}
+	format := ledger.TokenFormat(o.tokenFormat)
+	if format != ledger.Opaque && format != ledger.JWT {
+		return fail(exitUsage, "--%s is opaque or jwt", tokenFormatFlag)
+	}
 	own, mode, err := o.own()
 	if err != nil {
 		return err
@@ -129,7 +137,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	if !inMemory && o.keysFile == "" && p.tables.stack == "" {
 		return fail(exitUsage, "the tables %s outlive this process, and so must the key ring: give --%s FILE, which is made if it is missing", p.tables.where(), keysFlag)
 	}
-	fetch, seed, err := keySource(o.keysFile)
+	fetch, seed, err := keySource(ctx, o.keysFile, format == ledger.JWT)
 	if err == nil {
 		_, err = fetch(ctx)
 	}
@@ -157,6 +165,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	about := service{base: baseURL(listener.Addr()), tables: &p.tables}
 	if seed.Len() > 0 && (inMemory || p.tables.areLocal()) {
 		d := laptop.NewDemo(seed, int64(o.accessLifetime))
+		d.TokenFormat = format
 		if err := d.Seed(ctx, s.registrar(), s.userRegistrar()); errors.Is(err, laptop.ErrOtherDemo) {
 			return p.otherDemo(o.keysFile)
 		} else if err != nil {
@@ -246,15 +255,18 @@ func (p *program) otherDemo(keysFile string) error {
 		p.tables.where(), keysFile, tokensFlag, clientsFlag, usersFlag, laptop.DemoClient, laptop.DemoAPI, laptop.DemoUsername)
 }
 
-// keySource returns what fetches the key ring, and the seed of the demo's secrets, which
-// may be empty: from a file, or those that live as long as the process.
-func keySource(file string) (fetch func(context.Context) (*bearer.MintRing, error), seed secret.Text, err error) {
+// keySource returns what fetches the key ring, with a pair if signs, and the seed of the
+// demo's secrets, which may be empty: from a file, or those that live as long as the process.
+func keySource(ctx context.Context, file string, signs bool) (fetch func(context.Context) (*bearer.MintRing, error), seed secret.Text, err error) {
 	if file == "" {
-		ring, err := keys.Generate()
+		ring, err := keys.Generate(signs)
 		return func(context.Context) (*bearer.MintRing, error) { return ring, nil }, seed, err
 	}
 	if err = keys.NewFile(file); err == nil {
 		seed, err = keys.DemoSeed(file)
+	}
+	if err == nil && signs {
+		_, _, err = givePair(ctx, rotation.NewFileVault(file), time.Now())
 	}
 	return keys.MintFromFile(file), seed, err
 }

@@ -27,7 +27,7 @@ import (
 func smokeAgainst(t *testing.T, broken func(next http.Handler) http.Handler, flags ...string) (code int, view smoke.View, said string) {
 	t.Helper()
 	s := newMemoryStores()
-	fetch, _, err := keySource("")
+	fetch, _, err := keySource(t.Context(), "", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestSmokeNamesWhatIsLeft(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newMemoryStores()
-			fetch, _, err := keySource("")
+			fetch, _, err := keySource(t.Context(), "", false)
 			if err != nil {
 				t.Fatal(err)
 			}

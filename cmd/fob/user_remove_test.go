@@ -41,7 +41,7 @@ func TestRemoveWhileALoginIsUnderWay(t *testing.T) {
 	if _, err := s.clients.SaveClient(t.Context(), oauth.Client{ID: "app", Public: true, Grants: []oauth.GrantType{oauth.PasswordGrant}, Created: 1, Epoch: 1}); err != nil {
 		t.Fatal(err)
 	}
-	ring, err := keys.Generate()
+	ring, err := keys.Generate(false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func runHere(t *testing.T, args []string) {
 // checkOverEngine plays fob serve over tables of its own. The flags have no address.
 func checkOverEngine(t *testing.T, flags, short []string) {
 	f := dynamotest.New(t, dynamotest.Engine(t))
-	ring, err := keys.Generate()
+	ring, err := keys.Generate(false)
 	if err != nil {
 		t.Fatal(err)
 	}

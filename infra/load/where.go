@@ -145,7 +145,7 @@ func (w *where) readStack(ctx context.Context, cfg aws.Config) (base string, err
 // inProcess serves all endpoints on a free port of this machine, in memory. Requests go
 // through around first.
 func inProcess(around func(http.Handler) http.Handler) (*deployment, error) {
-	ring, err := keys.Generate()
+	ring, err := keys.Generate(false)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func (d *deployment) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func newDeployment(t *testing.T) *deployment {
 	t.Helper()
-	ring, err := keys.Generate()
+	ring, err := keys.Generate(false)
 	if err != nil {
 		t.Fatal(err)
 	}

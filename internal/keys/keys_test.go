@@ -342,11 +342,11 @@ func TestFileFaults(t *testing.T) {
 }
 
 func TestGenerate(t *testing.T) {
-	a, err := Generate()
+	a, err := Generate(false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := Generate()
+	b, err := Generate(false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,7 +141,7 @@ func NewFile(path string) error {
 	if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	text, err := generate()
+	text, err := generate(false)
 	if err != nil {
 		return err
 	}
@@ -160,9 +160,10 @@ func NewFile(path string) error {
 	return nil
 }
 
-// Generate makes a ring with one new key that lives as long as the process.
-func Generate() (*bearer.MintRing, error) {
-	text, err := generate()
+// Generate makes a ring with one new key that lives as long as the process, with a pair
+// if signs.
+func Generate(signs bool) (*bearer.MintRing, error) {
+	text, err := generate(signs)
 	if err != nil {
 		return nil, err
 	}
@@ -173,16 +174,29 @@ func Generate() (*bearer.MintRing, error) {
 	return bearer.ParseMintRing(f.Mint, f.Check)
 }
 
-func generate() ([]byte, error) {
-	mint, err := json.Marshal(map[string]string{"1": NewText().Reveal()})
-	if err != nil {
-		return nil, err
-	}
-	check, err := json.Marshal(map[string]any{
+func generate(signs bool) ([]byte, error) {
+	mints := map[string]any{"1": NewText().Reveal()}
+	checks := map[string]any{
 		"issuer_epoch": 0,
 		"states":       map[string]bearer.State{"1": bearer.Active},
 		"1":            NewText().Reveal(),
-	})
+	}
+	if signs {
+		private, err := NewSigningKey()
+		if err != nil {
+			return nil, err
+		}
+		public, err := PublicHalf(private)
+		if err != nil {
+			return nil, err
+		}
+		mints["signing"], checks["signing"] = map[string]string{"1": private.Reveal()}, map[string]string{"1": public.Reveal()}
+	}
+	mint, err := json.Marshal(mints)
+	if err != nil {
+		return nil, err
+	}
+	check, err := json.Marshal(checks)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -26,6 +27,7 @@ type Demo struct {
 	clientSecret, apiSecret, password secret.Text
 	IDToken                           secret.Text // of [DemoIssuer]; empty where there is none
 	AccessLifetime                    int64       // seconds; zero is the default
+	TokenFormat                       ledger.TokenFormat
 }
 
 // ErrOtherDemo is returned by [Demo.Seed] where the demo was added with other secrets,
@@ -82,6 +84,7 @@ func (d Demo) Seed(ctx context.Context, r *oauth.Registrar, users *oauth.UserReg
 		DefaultScopes:  read,
 		Audiences:      []string{DemoAPI},
 		AccessLifetime: d.AccessLifetime,
+		TokenFormat:    d.TokenFormat,
 	}
 	client := app
 	client.ID, client.Public, client.Grants = DemoClient, false, oauth.GrantTypes()

@@ -123,7 +123,7 @@ func newWorld(t *testing.T) *world {
 
 func newWorldWith(t *testing.T, change func(*laptop.Stores)) *world {
 	t.Helper()
-	ring, err := keys.Generate()
+	ring, err := keys.Generate(false)
 	if err != nil {
 		t.Fatal(err)
 	}

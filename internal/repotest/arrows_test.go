@@ -46,7 +46,7 @@ var arrows = map[string][]string{
 	"docs":                  {},
 	"docs/examples/account": {},
 
-	"internal/laptop":      {"docs", "internal/announce", "internal/assertion", "internal/bearer", "internal/keys", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/userimport", "internal/wire"},
+	"internal/laptop":      {"docs", "internal/announce", "internal/assertion", "internal/bearer", "internal/keys", "internal/ledger", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/userimport", "internal/wire"},
 	"internal/endpoint":    {"internal/bearer", "internal/oauth", "internal/secret", "internal/wire"},
 	"internal/laptop/page": {"internal/dynamo", "internal/laptop", "internal/ledger", "internal/oauth"},
 	"internal/smoke":       {"internal/endpoint", "internal/ledger", "internal/oauth", "internal/secret", "internal/wire"},

@@ -47,7 +47,7 @@ func newWorld(t *testing.T, s laptop.Stores, clients oauth.ClientRegistry, recor
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring, err := keys.Generate()
+	ring, err := keys.Generate(false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestFrozenForTwentyMinutes(t *testing.T) {
 	var wall atomic.Int64
 	wall.Store(time.Now().Unix())
 	now := func() time.Time { return time.Unix(wall.Load(), 0) }
-	mint, err := keys.Generate()
+	mint, err := keys.Generate(false)
 	if err != nil {
 		t.Fatal(err)
 	}
