@@ -21,6 +21,7 @@ import (
 	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/wire"
 )
 
 // What the sample events show, and the tables of a stage therefore know. The ids
@@ -240,8 +241,12 @@ func (i *instance) sendWithin(t *testing.T, event []byte, left time.Duration) an
 		"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff",
 		"Strict-Transport-Security": "max-age=31536000",
 	}
+	endpoint := i.name
 	if i.name == "metadata" && a.status == http.StatusOK {
 		headers["Cache-Control"], headers["Pragma"] = "public, max-age=3600", ""
+	}
+	if bytes.Contains(event, []byte(wire.KeySetPath)) { // of introspect
+		endpoint, headers["Cache-Control"], headers["Pragma"] = "jwks", "public, max-age=300", ""
 	}
 	for name, want := range headers {
 		if got := a.header.Get(name); got != want {
@@ -272,7 +277,7 @@ func (i *instance) sendWithin(t *testing.T, event []byte, left time.Duration) an
 	}
 	id, source := whence(t, event)
 	for name, want := range map[string]any{
-		"msg": "request", "function": i.name, "endpoint": i.name,
+		"msg": "request", "function": i.name, "endpoint": endpoint,
 		"status": float64(a.status), "request_id": o.id, "gateway_request_id": id, "source": source,
 	} {
 		if a.line[name] != want {
