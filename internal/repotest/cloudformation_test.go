@@ -23,7 +23,7 @@ type (
 )
 
 type template struct {
-	Parameters, Rules, Conditions, Globals, Resources, Outputs map[string]any
+	Metadata, Parameters, Rules, Conditions, Globals, Resources, Outputs map[string]any
 }
 
 func readTemplate(path string) (template, error) {
@@ -50,7 +50,7 @@ func parseTemplate(text []byte) (template, error) {
 		m, _ := at(value, name).(map[string]any)
 		return m
 	}
-	t := template{section("Parameters"), section("Rules"), section("Conditions"), section("Globals"), section("Resources"), section("Outputs")}
+	t := template{section("Metadata"), section("Parameters"), section("Rules"), section("Conditions"), section("Globals"), section("Resources"), section("Outputs")}
 	if len(t.Resources) == 0 {
 		return template{}, errors.New("no resources")
 	}
