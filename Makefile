@@ -6,8 +6,11 @@ govulncheck := .tools/govulncheck-1.9.0
 # The SAM CLI brings cfn-lint.
 sam         := .tools/aws-sam-cli-1.170.0
 checkov     := .tools/checkov-3.3.30
+actionlint  := .tools/actionlint-1.7.12
+goreleaser  := .tools/goreleaser-2.14.3
+cyclonedx   := .tools/cyclonedx-gomod-1.10.0
 
-.PHONY: build test fuzz long mutants engines clients lint vulncheck local invoke deploy
+.PHONY: build test fuzz long mutants engines clients lint vulncheck local invoke sam deploy release
 
 # How functions are released. lambda.norpc leaves out the runtime of 2017.
 release  := GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags '-s -w'
@@ -58,14 +61,16 @@ engines:
 clients:
 	@.ci/alive cmd/fob/testdata/clients/install.sh
 
-lint: $(golangci)/golangci-lint $(sam)/bin/sam $(checkov)/bin/checkov
+lint: $(golangci)/golangci-lint $(sam)/bin/sam $(checkov)/bin/checkov $(actionlint)/actionlint
 	test -z "$$(gofmt -l cmd functions infra internal | tee /dev/stderr)"
 	go vet ./...
 	$(golangci)/golangci-lint run ./...
 	SAM_CLI_TELEMETRY=0 $(sam)/bin/sam validate --lint
 	$(sam)/bin/cfn-lint infra/*.yaml docs/examples/*.yaml
 	$(sam)/bin/python3 .ci/transformed.py
-	$(checkov)/bin/checkov --config-file .ci/checkov.yaml -f template.yaml infra/edge.yaml $(wildcard docs/examples/*.yaml)
+	$(checkov)/bin/checkov --config-file .ci/checkov.yaml -f template.yaml infra/edge.yaml infra/github.yaml $(wildcard docs/examples/*.yaml)
+	$(checkov)/bin/python3 .ci/terraform.py
+	$(actionlint)/actionlint
 
 # Known weaknesses in what fob links. It needs the Go vulnerability database.
 vulncheck: $(govulncheck)/govulncheck
@@ -76,6 +81,15 @@ $(golangci)/golangci-lint:
 
 $(govulncheck)/govulncheck:
 	GOBIN=$(CURDIR)/$(govulncheck) go install golang.org/x/vuln/cmd/govulncheck@v$(govulncheck:.tools/govulncheck-%=%)
+
+$(actionlint)/actionlint:
+	GOBIN=$(CURDIR)/$(actionlint) go install github.com/rhysd/actionlint/cmd/actionlint@v$(actionlint:.tools/actionlint-%=%)
+
+$(goreleaser)/goreleaser:
+	GOBIN=$(CURDIR)/$(goreleaser) go install github.com/goreleaser/goreleaser/v2@v$(goreleaser:.tools/goreleaser-%=%)
+
+$(cyclonedx)/cyclonedx-gomod:
+	GOBIN=$(CURDIR)/$(cyclonedx) go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v$(cyclonedx:.tools/cyclonedx-gomod-%=%)
 
 # An install that failed halfway must not pass for a whole one the next time.
 define python_tool
@@ -98,6 +112,16 @@ FUNCTION ?=
 EVENT    ?=
 invoke:
 	.ci/invoke $(if $(FUNCTION)$(EVENT),$(or $(FUNCTION),TokenFunction) $(or $(EVENT),functions/token/events/password.json))
+
+# The SAM CLI that CI tries, as .tools/sam.
+sam: $(sam)/bin/sam
+	ln -sf $(notdir $(sam))/bin/sam .tools/sam
+
+# The program fob for each platform, with checksums and a list of what is in each. Without
+# a tag it is a rehearsal: nothing leaves this machine.
+RELEASE ?= --snapshot
+release: $(goreleaser)/goreleaser $(cyclonedx)/cyclonedx-gomod
+	PATH="$(CURDIR)/$(cyclonedx):$$PATH" $(goreleaser)/goreleaser release --clean $(RELEASE)
 
 # make deploy ENV=prod
 ENV ?= default

@@ -14,7 +14,7 @@ import (
 )
 
 // made are folders that make and tools fill.
-var made = []string{".git", ".tools", ".aws-sam", "bin", "node_modules", "target", "__pycache__", "fuzz"}
+var made = []string{".git", ".tools", ".aws-sam", "bin", "dist", "node_modules", "target", "__pycache__", "fuzz"}
 
 // TestFolders: a package says in its comment why it is there, and docs/architecture.md
 // does so for every other folder. A row of its tables is for a folder that exists.

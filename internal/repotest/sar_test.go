@@ -51,7 +51,7 @@ func TestServerlessRepository(t *testing.T) {
 	if words := map[int]string{12: "twelve", 13: "thirteen", 14: "fourteen"}; !strings.Contains(page, words[functions]+" Lambda functions") {
 		t.Errorf("the page does not say that there are %d functions", functions)
 	}
-	if tmpl.Outputs["ApiUrl"] == nil || !strings.Contains(page, "`ApiUrl`") {
+	if tmpl.Outputs["TokenEndpoint"] == nil || !strings.Contains(page, "`TokenEndpoint`") {
 		t.Error("the page names an output that the template does not have")
 	}
 }
