@@ -39,12 +39,20 @@ func TestPagesNameParameters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	templates := map[bool]string{false: "../../template.yaml", true: "../../infra/edge.yaml"}
+	templateOf := func(settings string) string {
+		switch {
+		case strings.Contains(settings, "ApiDomain="):
+			return "../../infra/edge.yaml"
+		case strings.Contains(settings, "Repository="):
+			return "../../infra/github.yaml"
+		}
+		return "../../template.yaml"
+	}
 	overrides := regexp.MustCompile(`--parameter-overrides((?: +[A-Z]\w*=\S*)+)`)
 	named := 0
 	for _, page := range append(pages, "../../README.md") {
 		for _, m := range overrides.FindAllStringSubmatch(strings.ReplaceAll(readText(t, page), "\\\n", " "), -1) {
-			tmpl, err := readTemplate(templates[strings.Contains(m[1], "ApiDomain=")])
+			tmpl, err := readTemplate(templateOf(m[1]))
 			if err != nil {
 				t.Fatal(err)
 			}
