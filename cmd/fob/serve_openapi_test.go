@@ -34,7 +34,8 @@ func TestOpenAPIBySchemathesis(t *testing.T) {
 	dir := t.TempDir()
 	l.copy(t, "schemathesis.toml", dir)
 	l.copy(t, "credentials.py", dir)
-	// It takes some 30 seconds, and a minute under the race detector.
+	// It takes some 30 seconds. One request follows the other (it has one worker), so
+	// `make test` runs it without the race detector.
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(l.installed, "venv", "bin", "schemathesis"), "run", fob.Issuer+laptop.OpenAPIPath)

@@ -8,7 +8,7 @@ import (
 
 // The model is code too: what it allows and refuses, one after the other unless
 // a step says that it was under way at once with the one before.
-func TestModel(t *testing.T) {
+func TestModelOfTokens(t *testing.T) {
 	type step struct {
 		verb   action
 		token  int
