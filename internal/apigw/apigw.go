@@ -24,7 +24,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/fob-oauth/fob/internal/wire"
@@ -34,10 +34,25 @@ import (
 // answered. A function that is killed answers nothing and starts cold again.
 const reserve = 300 * time.Millisecond
 
-// Handler returns what lambda.Start takes. It logs an event that it cannot serve as
+// Function is what lambda.Start takes.
+type Function func(ctx context.Context, event json.RawMessage) (answer any, err error)
+
+// Invoke implements [lambda.Handler]. Otherwise the library would call f by reflection,
+// and read each event twice before.
+func (f Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	answer, err := f(ctx, event)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(answer)
+}
+
+var _ lambda.Handler = Function(nil)
+
+// Handler returns the function that serves h. It logs an event that it cannot serve as
 // one JSON line with the request's id: the runtime would log text without the id.
 // It recovers panics, because the runtime would print their values.
-func Handler(h http.Handler, o wire.Options) func(context.Context, json.RawMessage) (any, error) {
+func Handler(h http.Handler, o wire.Options) Function {
 	return func(ctx context.Context, event json.RawMessage) (answer any, err error) {
 		defer func() {
 			if v := recover(); v != nil {
@@ -81,33 +96,54 @@ func withReserve(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-reserve))
 }
 
+// requestEvent is a request in format 2.0 or 1.0, with what is read of it. The library's types
+// have three times as many members, and one has to read the version before them.
+type requestEvent struct {
+	Version         string              `json:"version"`
+	RouteKey        string              `json:"routeKey"`       // 2.0
+	RawPath         string              `json:"rawPath"`        // 2.0
+	RawQueryString  string              `json:"rawQueryString"` // 2.0
+	Resource        string              `json:"resource"`       // 1.0
+	Path            string              `json:"path"`           // 1.0
+	HTTPMethod      string              `json:"httpMethod"`     // 1.0
+	Headers         map[string]string   `json:"headers"`
+	MultiHeaders    map[string][]string `json:"multiValueHeaders"`               // 1.0
+	Query           map[string]string   `json:"queryStringParameters"`           // 1.0
+	MultiQuery      map[string][]string `json:"multiValueQueryStringParameters"` // 1.0
+	Body            string              `json:"body"`
+	IsBase64Encoded bool                `json:"isBase64Encoded"`
+	RequestContext  struct {
+		RequestID  string         `json:"requestId"`
+		DomainName string         `json:"domainName"`
+		Authorizer map[string]any `json:"authorizer"`
+		HTTP       struct {
+			Method   string `json:"method"`
+			SourceIP string `json:"sourceIp"`
+		} `json:"http"` // 2.0
+		Path       string `json:"path"`       // 1.0
+		HTTPMethod string `json:"httpMethod"` // 1.0
+		Identity   struct {
+			SourceIP string `json:"sourceIp"`
+		} `json:"identity"` // 1.0
+	} `json:"requestContext"`
+}
+
 // request returns the http.Request that the client sent to the gateway, and the way
 // in which the gateway wants the answer written.
-func request(ctx context.Context, event json.RawMessage) (*http.Request, func(*recorder) any, error) {
-	var of struct {
-		Version    string `json:"version"`
-		HTTPMethod string `json:"httpMethod"`
-	}
-	if json.Unmarshal(event, &of) != nil {
+func request(ctx context.Context, text json.RawMessage) (*http.Request, func(*recorder) any, error) {
+	var e requestEvent
+	if json.Unmarshal(text, &e) != nil {
 		return nil, nil, errShape
 	}
 	switch {
-	case of.Version == "2.0":
-		var e events.APIGatewayV2HTTPRequest
-		if json.Unmarshal(event, &e) != nil {
-			return nil, nil, errShape
-		}
-		r, err := request2(ctx, e)
+	case e.Version == "2.0":
+		r, err := request2(ctx, &e)
 		return r, response2, err
-	case of.HTTPMethod != "" && (of.Version == "" || of.Version == "1.0"):
-		var e events.APIGatewayProxyRequest
-		if json.Unmarshal(event, &e) != nil {
-			return nil, nil, errShape
-		}
-		r, err := request1(ctx, e)
+	case e.HTTPMethod != "" && (e.Version == "" || e.Version == "1.0"):
+		r, err := request1(ctx, &e)
 		return r, response1, err
 	}
-	return nil, nil, fmt.Errorf("event of version %.8q: not a request of an HTTP API, a REST API or a function URL", of.Version)
+	return nil, nil, fmt.Errorf("event of version %.8q: not a request of an HTTP API, a REST API or a function URL", e.Version)
 }
 
 // errShape says nothing of what the event holds.

@@ -61,10 +61,10 @@ type authorizerEvent struct {
 	} `json:"requestContext"`
 }
 
-// Authorizer returns what lambda.Start takes for a Lambda authorizer: of HTTP APIs
+// Authorizer returns the function of a Lambda authorizer: of HTTP APIs
 // in format 2.0 with simple responses, and of REST APIs and HTTP APIs in format
 // 1.0 with a policy.
-func Authorizer(a wire.Authorizer, o wire.Options) func(context.Context, json.RawMessage) (any, error) {
+func Authorizer(a wire.Authorizer, o wire.Options) Function {
 	return func(ctx context.Context, event json.RawMessage) (answer any, err error) {
 		var e authorizerEvent
 		// The gateway learns only that there is no judgement; the operator's log says
@@ -135,7 +135,7 @@ func (e authorizerEvent) request(ctx context.Context) (*http.Request, error) {
 	switch {
 	case e.Version == "2.0" && e.RequestContext.HTTP.Method != "":
 		p.method, p.query = e.RequestContext.HTTP.Method, e.RawQueryString
-		p.header = header1(e.Headers, nil)
+		p.header = header2(e.Headers)
 		p.gateway.Route, p.sourceIP = route2(p.method, e.RouteKey), e.RequestContext.HTTP.SourceIP
 	case e.Type == "REQUEST" && e.MethodARN != "" && e.HTTPMethod != "":
 		p.method, p.query = e.HTTPMethod, query1(e.Query, e.MultiValueQuery)

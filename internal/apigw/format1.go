@@ -16,7 +16,7 @@ import (
 )
 
 // request1 reads an event of payload format 1.0.
-func request1(ctx context.Context, e events.APIGatewayProxyRequest) (*http.Request, error) {
+func request1(ctx context.Context, e *requestEvent) (*http.Request, error) {
 	at := e.RequestContext
 	if at.HTTPMethod == "" { // a load balancer's has the rest
 		return nil, errors.New("event without requestContext.httpMethod: not a request of a REST API or HTTP API")
@@ -40,8 +40,8 @@ func request1(ctx context.Context, e events.APIGatewayProxyRequest) (*http.Reque
 		gateway.Authorizer = lambda
 	}
 	return requestParts{
-		method: e.HTTPMethod, path: path, query: query1(e.QueryStringParameters, e.MultiValueQueryStringParameters),
-		header: header1(e.Headers, e.MultiValueHeaders),
+		method: e.HTTPMethod, path: path, query: query1(e.Query, e.MultiQuery),
+		header: header1(e.Headers, e.MultiHeaders),
 		body:   e.Body, isBase64: e.IsBase64Encoded,
 		domain: at.DomainName, sourceIP: at.Identity.SourceIP,
 		gateway: gateway,

@@ -3,6 +3,7 @@ package apigw
 import (
 	"io"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -101,5 +102,19 @@ func TestResponse(t *testing.T) {
 		if diff := cmp.Diff(got, c.want); diff != "" {
 			t.Errorf("%s: got -, want +:\n%s", name, diff)
 		}
+	}
+}
+
+// The headers share a slice, and no value gets into another's place.
+func TestHeadersOfFormat2(t *testing.T) {
+	header := header2(map[string]string{"accept": "a", "Accept": "b", "x-1": "one", "x-2": "two", "x-3": "three"})
+	for _, name := range []string{"X-1", "X-2", "X-3"} {
+		header.Add(name, "more")
+	}
+	slices.Sort(header["Accept"])
+	if diff := cmp.Diff(header, http.Header{
+		"Accept": {"a", "b"}, "X-1": {"one", "more"}, "X-2": {"two", "more"}, "X-3": {"three", "more"},
+	}); diff != "" {
+		t.Errorf("got -, want +:\n%s", diff)
 	}
 }

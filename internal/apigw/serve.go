@@ -29,7 +29,7 @@ func ServeAuthorizer(compose func(context.Context, wire.Options) (wire.Authorize
 	return serve(compose, Authorizer)
 }
 
-func serve[H, F any](compose func(context.Context, wire.Options) (H, error), function func(H, wire.Options) F) error {
+func serve[H any](compose func(context.Context, wire.Options) (H, error), function func(H, wire.Options) Function) error {
 	// Lambda takes standard output for the log, and finds the metrics in it.
 	o := wire.Options{Function: lambdacontext.FunctionName, Log: slog.New(slog.NewJSONHandler(os.Stdout, nil))}
 	handler, err := composed(compose, o)
