@@ -235,7 +235,7 @@ func (r *CheckRing) Open(b Bearer) (Token, error) {
 // tag = first 16 bytes of HMAC-SHA-256(check key, "fob tag 1", kind, all bytes
 // before it).
 func (r *CheckRing) tag(kind Kind, kid uint8, untagged []byte) []byte {
-	message := AppendField(nil, "fob tag 1")
+	message := AppendField(make([]byte, 0, maxMessage), "fob tag 1")
 	message = AppendField(message, []byte{byte(kind)})
 	message = AppendField(message, untagged)
 	return mac(r.keys[kid], message)[:tagLen]
@@ -306,7 +306,7 @@ func (r *MintRing) NameTag(name string) string {
 
 // deriveSecret = HMAC-SHA-256(mint key, kind, locator, rid, generation, expiry).
 func deriveSecret(k key, n Name, rid RID) [32]byte {
-	message := AppendField(nil, "fob secret 1")
+	message := AppendField(make([]byte, 0, maxMessage), "fob secret 1")
 	message = AppendField(message, []byte{byte(n.Kind)})
 	message = AppendField(message, n.Locator.Subject[:])
 	message = AppendField(message, n.Locator.Client[:])
@@ -316,6 +316,9 @@ func deriveSecret(k key, n Name, rid RID) [32]byte {
 	message = AppendField(message, binary.BigEndian.AppendUint64(nil, uint64(n.Expiry))) //nolint:gosec // 0 to MaxExpiry
 	return [32]byte(mac(k, message))
 }
+
+// maxMessage is more bytes than the fields of a tag or a secret have.
+const maxMessage = 192
 
 func mac(k key, message []byte) []byte {
 	h := hmac.New(sha256.New, k[:])
