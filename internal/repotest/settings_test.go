@@ -39,28 +39,26 @@ func TestPagesNameParameters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	templateOf := func(settings string) string {
-		switch {
-		case strings.Contains(settings, "ApiDomain="):
-			return "../../infra/edge.yaml"
-		case strings.Contains(settings, "Repository="):
-			return "../../infra/github.yaml"
-		}
-		return "../../template.yaml"
-	}
 	overrides := regexp.MustCompile(`--parameter-overrides((?: +[A-Z]\w*=\S*)+)`)
+	template := regexp.MustCompile(`--template-file +(\S+)`)
 	named := 0
 	for _, page := range append(pages, "../../README.md") {
-		for _, m := range overrides.FindAllStringSubmatch(strings.ReplaceAll(readText(t, page), "\\\n", " "), -1) {
-			tmpl, err := readTemplate(templateOf(m[1]))
-			if err != nil {
-				t.Fatal(err)
+		for line := range strings.Lines(strings.ReplaceAll(readText(t, page), "\\\n", " ")) {
+			file := "template.yaml"
+			if m := template.FindStringSubmatch(line); m != nil {
+				file = m[1]
 			}
-			for _, setting := range strings.Fields(m[1]) {
-				name, _, _ := strings.Cut(setting, "=")
-				named++
-				if _, known := tmpl.Parameters[name]; !known {
-					t.Errorf("%s deploys with %s, which is not a parameter", filepath.Base(page), name)
+			for _, m := range overrides.FindAllStringSubmatch(line, -1) {
+				tmpl, err := readTemplate("../../" + file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, setting := range strings.Fields(m[1]) {
+					name, _, _ := strings.Cut(setting, "=")
+					named++
+					if _, known := tmpl.Parameters[name]; !known {
+						t.Errorf("%s deploys %s with %s, which is not a parameter", filepath.Base(page), file, name)
+					}
 				}
 			}
 		}
