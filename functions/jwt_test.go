@@ -72,7 +72,7 @@ func TestJWTsOfTwoProcesses(t *testing.T) {
 	if must(t, json.Unmarshal([]byte(published.body), &set)); published.status != http.StatusOK || len(set.Keys) != 2 {
 		t.Fatalf("the key set: %d %s", published.status, published.body)
 	}
-	signed, err := jose.ParseSigned(jwt, []jose.SignatureAlgorithm{jose.RS256})
+	signed, err := jose.ParseSignedCompact(jwt, []jose.SignatureAlgorithm{jose.RS256})
 	must(t, err)
 	payload, err := signed.Verify(set)
 	must(t, err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -21,20 +22,8 @@ func TestGoOIDCVerifiesJWTs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := oauth2.Config{
-		ClientID: fob.PublicClientID, Endpoint: provider.Endpoint(), Scopes: []string{"read", "device_ipad"},
-	}
-	config.Endpoint.AuthStyle = oauth2.AuthStyleInParams
-	login := func() string {
-		t.Helper()
-		token, err := config.PasswordCredentialsToken(t.Context(), fob.Username, fob.Password)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return token.AccessToken
-	}
-	text := login()
-	if login() != text {
+	text := loginOf(t, fob)
+	if loginOf(t, fob) != text || provider.Endpoint().TokenURL != fob.TokenEndpoint {
 		t.Error("the second login got another JWT")
 	}
 	verifier := provider.Verifier(&oidc.Config{ClientID: fob.ResourceClientID})
@@ -65,7 +54,31 @@ func TestServeTokenFormat(t *testing.T) {
 		}
 	}
 	ring := t.TempDir() + "/keys.json"
+	var headers []string
 	for range 2 {
-		serveHere(t, "--token-format", "jwt", "--keys", ring)
+		header, _, isJWT := strings.Cut(loginOf(t, serveHere(t, "--token-format", "jwt", "--keys", ring)), ".")
+		if headers = append(headers, header); !isJWT {
+			t.Error("the demo's token is not a JWT")
+		}
 	}
+	if headers[0] != headers[1] {
+		t.Error("the pair of a key file is not kept")
+	}
+	if strings.Contains(loginOf(t, serveHere(t)), ".") {
+		t.Error("nobody asked for JWTs")
+	}
+}
+
+// loginOf is the access token of the demo's app.
+func loginOf(t *testing.T, fob ready) string {
+	t.Helper()
+	config := oauth2.Config{
+		ClientID: fob.PublicClientID, Scopes: []string{"read", "device_ipad"},
+		Endpoint: oauth2.Endpoint{TokenURL: fob.TokenEndpoint, AuthStyle: oauth2.AuthStyleInParams},
+	}
+	token, err := config.PasswordCredentialsToken(t.Context(), fob.Username, fob.Password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token.AccessToken
 }

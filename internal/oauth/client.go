@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -34,7 +35,8 @@ const (
 	maxClientID          = 128 // bytes
 	maxClientSecrets     = 2
 	maxAudiences         = 20
-	maxScopeName         = 128 // bytes; eight of them fit into a request
+	maxScopeName         = 128  // bytes; eight of them fit into a request
+	maxJWTClaims         = 4096 // bytes; a JWT with them is shorter than bearer.MaxJWT
 )
 
 // Client is a registered application (RFC 6749 §2).
@@ -171,6 +173,9 @@ func (c Client) Validate() error {
 	}
 	if f := c.TokenFormat; f != "" && f != ledger.Opaque && f != ledger.JWT {
 		fault("token format %q: %s or %s", f, ledger.Opaque, ledger.JWT)
+	}
+	if said, _ := json.Marshal([]any{c.Scopes.String(), c.audiences()}); c.getsJWTs() && len(said) > maxJWTClaims {
+		fault("scopes and audiences of a client that gets JWTs: at most %d bytes in JSON, because requests carry them in a header", maxJWTClaims)
 	}
 	if c.Public && c.Allows(ClientCredentialsGrant) {
 		fault("a public client cannot use %s (RFC 6749 section 4.4)", ClientCredentialsGrant)

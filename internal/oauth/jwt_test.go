@@ -4,12 +4,15 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
+	"github.com/fob-oauth/fob/internal/scope"
 )
 
 // newJWTWorld is newWorld whose clients get JWTs.
@@ -188,5 +191,27 @@ func TestTokenFormatOfAClient(t *testing.T) {
 		if err := c.Validate(); (err == nil) != want {
 			t.Errorf("format %q: %v", format, err)
 		}
+	}
+	// The largest JWT of a client that can be saved can be signed.
+	w := newJWTWorld(t)
+	registered, err := w.clients.ResourceScopes(t.Context())
+	w.must(err)
+	var names []string
+	for i := range 30 {
+		names = append(names, fmt.Sprintf("%0128d", i))
+		registered.Roles[names[i]] = nil
+	}
+	w.must(w.clients.SaveResourceScopes(t.Context(), registered))
+	all, err := scope.Of(names...)
+	w.must(err)
+	c := oauth.Client{
+		ID: "wide", Secrets: oauthtest.Hashes(oauthtest.Secret("wide")), TokenFormat: ledger.JWT, Grants: []oauth.GrantType{oauth.PasswordGrant},
+		Scopes: all, DefaultScopes: all, Audiences: []string{strings.Repeat("a", 218)},
+	}
+	w.saveClient(c)
+	w.login("wide", "alice", "device_"+strings.Repeat("d", 64))
+	c.Audiences = []string{strings.Repeat("a", 219)}
+	if err := c.Validate(); err == nil {
+		t.Error("a client is saved whose JWTs are too long for a header")
 	}
 }

@@ -36,9 +36,9 @@ func (w *world) signs(t *testing.T) {
 func TestJWTAtEachEndpoint(t *testing.T) {
 	each(t, func(t *testing.T, w *world, by transport) {
 		w.signs(t)
-		login := w.login(t, by, asShop, "read device_ipad")
+		login := w.login(t, by, asShop, "read devices device_ipad")
 		access := login.text("access_token")
-		if again := w.login(t, by, asShop, "read device_ipad").text("access_token"); again != access || strings.Count(access, ".") != 2 {
+		if again := w.login(t, by, asShop, "read devices device_ipad").text("access_token"); again != access || strings.Count(access, ".") != 2 {
 			t.Fatalf("the second JWT is another one: %s, %s", access, again)
 		}
 		body := w.expect(t, by, step{call: call{endpoint: "introspect", header: basic("resource", resourceSecret), body: form("token", access)}, status: 200})
@@ -57,6 +57,7 @@ func TestJWTAtEachEndpoint(t *testing.T) {
 			t.Errorf("iss is %v, and the metadata say %s", said["iss"], issuer)
 		}
 		w.expect(t, by, step{call: call{endpoint: "me", method: "GET", header: authorization("Bearer " + access)}, status: 200})
+		w.expect(t, by, step{call: call{endpoint: "devices", method: "GET", path: "/devices", header: authorization("Bearer " + access)}, status: 200})
 		w.expect(t, by, step{call: asShop("revoke", "token", access), status: 200})
 		w.expect(t, by, step{call: call{endpoint: "me", method: "GET", header: authorization("Bearer " + access)}, status: 401, error: "invalid_token"})
 	})
