@@ -20,6 +20,7 @@ type ring struct {
 	states  map[string]bearer.State
 	epoch   uint64
 	signing bool   // each key has a pair
+	region  string // two rings share no key unless it is equal
 	cached  []byte // the check secret as instances know it until they reload
 	err     error
 	fetches int
@@ -39,7 +40,7 @@ func (r *ring) set(t testing.TB, change func(*ring)) {
 	defer r.mu.Unlock()
 	change(r)
 	for kid := range r.states {
-		r.mint[kid] = "test-mint-key-test-mint-key-test-mint-key-" + kid
+		r.mint[kid] = "test-mint-key-test-mint-key-test-mint-key-" + kid + r.region
 	}
 }
 
@@ -52,7 +53,7 @@ func (r *ring) publish() {
 func (r *ring) check() []byte {
 	m := map[string]any{"issuer_epoch": r.epoch, "states": maps.Clone(r.states)}
 	for kid := range r.states {
-		m[kid] = "test-check-key-test-check-key-test-check-key-" + kid
+		m[kid] = "test-check-key-test-check-key-test-check-key-" + kid + r.region
 	}
 	if r.signing {
 		m["signing"] = r.halves(1)
