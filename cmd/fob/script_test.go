@@ -34,8 +34,8 @@ import (
 //	fob args... [< FILE]         runs fob, with that file on standard input
 //	exits CODE fob args...       it fails with that code, prints nothing and says
 //	                             one line on standard error
-//	exits CODE partly fob args.. the same, but it prints what it did, as it always
-//	                             does with code 6
+//	exits CODE partly fob args.. it fails like that, but prints what it did, as it
+//	                             always does with code 6
 //	serve args...                starts fob serve --json args..., with --keys keys.json
 //	                             where $FOB_DYNAMODB is set; what its first line says
 //	                             is in the environment from then on, as $ISSUER,

@@ -20,6 +20,7 @@ var habits = map[*regexp.Regexp]string{
 	regexp.MustCompile(`\b(is|are|was|were) no [\w'-]+`):                                  "is not a",
 	regexp.MustCompile(`\b(that|which|what|secret|it) (is|are) none\b`):                   "say what it is not",
 	regexp.MustCompile(`\ball the same\b`):                                                "anyway",
+	regexp.MustCompile(`(\||[.:;]|//) [Tt]he same(,| \|)`):                                "as the other, by its name",
 	regexp.MustCompile(`\bshall\b`):                                                       "must, or will",
 	regexp.MustCompile(`\b(is|are|was|were) told (at|in|of|about)\b|\btells (of|that)\b`): "report, say",
 	regexp.MustCompile(`\b(that|what|which|nothing|another|own|records?) stands?\b`):      "is there, or exists",

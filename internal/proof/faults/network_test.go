@@ -21,9 +21,9 @@ const (
 	noFault      networkFault = iota
 	resetBefore               // the connection breaks, and the request never arrives
 	resetAfter                // it took effect, and the connection breaks
-	resetAndMute              // the same, and from then on failed conditions do not name the item
+	resetAndMute              // like resetAfter, and from then on failed conditions do not name the item
 	late                      // the connection breaks, and the request arrives before the next but one
-	veryLate                  // the same, but it arrives when the flow is over
+	veryLate                  // like late, but it arrives when the flow is over
 	error500Before
 	error500After
 	error503 // with a page of HTML
