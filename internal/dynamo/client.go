@@ -8,7 +8,9 @@
 package dynamo
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
@@ -42,12 +44,12 @@ func NewClient(cfg aws.Config, options ...func(*dynamodb.Options)) *dynamodb.Cli
 		build, ok = awshttp.NewBuildableClient(), true
 	}
 	if ok {
-		cfg.HTTPClient = build.
+		cfg.HTTPClient = inOneWrite{build.
 			WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
 			WithTransportOptions(func(t *http.Transport) {
 				t.TLSHandshakeTimeout = tlsTimeout
 				t.ResponseHeaderTimeout = answerTimeout
-			})
+			})}
 	}
 	// The token bucket of the retryer is the client's: an outage is not made worse
 	// by tripling the load.
@@ -57,6 +59,23 @@ func NewClient(cfg aws.Config, options ...func(*dynamodb.Options)) *dynamodb.Cli
 		o.APIOptions = append(o.APIOptions, refuseForeign)
 	}
 	return dynamodb.NewFromConfig(cfg, append([]func(*dynamodb.Options){defaults}, options...)...)
+}
+
+// inOneWrite sends the head of a request together with its body. The SDK wraps the body,
+// and net/http does not see that it is in memory: it would send the head first, in a TLS
+// record and a packet of its own, in case the body takes long.
+type inOneWrite struct{ aws.HTTPClient }
+
+func (c inOneWrite) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.ContentLength > 0 {
+		body := make([]byte, r.ContentLength)
+		_, err := io.ReadFull(r.Body, body)
+		if err = errors.Join(err, r.Body.Close()); err != nil {
+			return nil, err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	return c.HTTPClient.Do(r)
 }
 
 // newRetryer tries again what one of those calls an error worth it.

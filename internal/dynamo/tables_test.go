@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
@@ -159,30 +158,5 @@ func TestEnsureTablesBesideOthers(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-func TestNewClientBoundsHowLongACallerWaits(t *testing.T) {
-	for name, given := range map[string]aws.HTTPClient{"none": nil, "the SDK's": awshttp.NewBuildableClient()} {
-		cfg := dynamotest.Config("http://dynamodb.invalid")
-		cfg.HTTPClient = given
-		options := dynamo.NewClient(cfg).Options()
-		client, ok := options.HTTPClient.(*awshttp.BuildableClient)
-		if !ok {
-			t.Fatalf("%s: the HTTP client is a %T", name, options.HTTPClient)
-		}
-		transport := client.GetTransport()
-		// Three attempts must fit into the thirty seconds of an HTTP API.
-		attempt := client.GetDialer().Timeout + transport.TLSHandshakeTimeout + transport.ResponseHeaderTimeout
-		if options.RetryMaxAttempts > 3 || options.Retryer.MaxAttempts() != 3 || attempt <= 0 || 3*attempt.Seconds() > 25 ||
-			transport.ResponseHeaderTimeout == 0 {
-			t.Errorf("%s: %d attempts of up to %v", name, options.Retryer.MaxAttempts(), attempt)
-		}
-	}
-	own := &http.Client{}
-	cfg := dynamotest.Config("http://dynamodb.invalid")
-	cfg.HTTPClient = own
-	if got := dynamo.NewClient(cfg).Options().HTTPClient; got != own {
-		t.Errorf("the given HTTP client became a %T", got)
 	}
 }
