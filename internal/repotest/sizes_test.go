@@ -31,7 +31,17 @@ func TestSizes(t *testing.T) {
 		t.Fatalf("%d files in Go, %d decisions: %v", len(sources), len(decisions), err)
 	}
 	isTooLong := func(path string, most int) bool { return strings.Count(readText(t, path), "\n") > most }
+	numbered := map[string]string{}
 	for _, path := range decisions {
+		// Two people who decide at once take one number, and each merge is without a conflict.
+		number, _, _ := strings.Cut(filepath.Base(path), "-")
+		if other := numbered[number]; other != "" {
+			t.Errorf("%s and %s have one number", other, path)
+		}
+		numbered[number] = path
+		if !strings.HasPrefix(readText(t, path), "# "+strings.TrimLeft(number, "0")+". ") {
+			t.Errorf("%s has another number in its heading", path)
+		}
 		if isTooLong(path, mostDecisionLines) {
 			t.Errorf("%s has more than %d lines", path, mostDecisionLines)
 		}
