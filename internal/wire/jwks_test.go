@@ -100,3 +100,23 @@ func TestKeySet(t *testing.T) {
 		t.Errorf("without a ring: %d %s, kept by %q", rec.Code, rec.Body, rec.Header().Get("Cache-Control"))
 	}
 }
+
+// Libraries for OpenID try their own document first, and give up where it lacks a member
+// that OpenID Connect Discovery §3 requires of all providers.
+func TestOpenIDMetadata(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		for path, want := range map[string]bool{wire.OpenIDMetadataPath: true, wire.MetadataPath: false} {
+			c := metadata("GET")
+			c.path = path
+			r := w.expect(t, by, step{call: c, status: 200})
+			var document struct {
+				KeySet string   `json:"jwks_uri"`
+				Types  []string `json:"subject_types_supported"`
+			}
+			must(t, json.Unmarshal([]byte(r.body), &document))
+			if document.KeySet == "" || (len(document.Types) == 1 && document.Types[0] == "public") != want {
+				t.Errorf("%s: %+v", path, document)
+			}
+		}
+	})
+}

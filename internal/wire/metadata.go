@@ -55,7 +55,7 @@ func Metadata(grants []oauth.GrantType, o Options) http.Handler {
 		}
 		secrets := []string{"client_secret_basic", "client_secret_post"}
 		orNone := append(slices.Clone(secrets), "none")
-		a, err := jsonAnswer(metadataJSON{
+		document := metadataJSON{
 			Issuer:                issuer,
 			TokenEndpoint:         base + TokenPath,
 			TokenAuthMethods:      append(slices.Clone(orNone), "private_key_jwt"), // /token alone: decision 44
@@ -66,7 +66,11 @@ func Metadata(grants []oauth.GrantType, o Options) http.Handler {
 			IntrospectionEndpoint: base + IntrospectPath,
 			IntrospectionMethods:  secrets, // public clients may not ask
 			KeySet:                base + KeySetPath,
-		})
+		}
+		if strings.HasSuffix(r.URL.Path, OpenIDMetadataPath) {
+			document.SubjectTypes = []string{"public"} // sub is one for all clients
+		}
+		a, err := jsonAnswer(document)
 		a.maxAge = metadataAge
 		return a, err
 	})
@@ -111,4 +115,7 @@ type metadataJSON struct {
 	IntrospectionEndpoint string            `json:"introspection_endpoint"`
 	IntrospectionMethods  []string          `json:"introspection_endpoint_auth_methods_supported"`
 	KeySet                string            `json:"jwks_uri"`
+	// OpenID Connect Discovery §3 requires it. Clients that try that document first, such as
+	// Spring Security, give up if it is missing.
+	SubjectTypes []string `json:"subject_types_supported,omitempty"`
 }

@@ -218,7 +218,7 @@ func TestNoEmptyMembers(t *testing.T) {
 					t.Errorf("%s is empty", name)
 				}
 			}
-			for _, name := range []string{"response_types_supported", "authorization_endpoint", "scopes_supported", "jwks_uri", "dpop_signing_alg_values_supported", "code_challenge_methods_supported"} {
+			for _, name := range []string{"response_types_supported", "authorization_endpoint", "scopes_supported", "dpop_signing_alg_values_supported", "code_challenge_methods_supported"} {
 				if _, has := members[name]; has {
 					t.Errorf("there is %s", name)
 				}
