@@ -42,7 +42,7 @@ func TestPagesNameParameters(t *testing.T) {
 	overrides := regexp.MustCompile(`--parameter-overrides((?: +[A-Z]\w*=\S*)+)`)
 	template := regexp.MustCompile(`--template-file +(\S+)`)
 	named := 0
-	for _, page := range append(pages, "../../README.md") {
+	for _, page := range append(pages, "../../README.md", "../../SAR.md", "../../CONTRIBUTING.md") {
 		for line := range strings.Lines(strings.ReplaceAll(readText(t, page), "\\\n", " ")) {
 			file := "template.yaml"
 			if m := template.FindStringSubmatch(line); m != nil {
