@@ -30,7 +30,6 @@ type document struct {
 	Introspect    string   `json:"introspection_endpoint"`
 	IntrospectAut []string `json:"introspection_endpoint_auth_methods_supported"`
 	KeySet        string   `json:"jwks_uri"`
-	SubjectTypes  []string `json:"subject_types_supported"`
 }
 
 // read reads it strictly: it has these members and no others.
@@ -71,12 +70,6 @@ func TestMetadata(t *testing.T) {
 		c.query, c.header = "access_token=CANARY", authorization("Bearer CANARY")
 		if again := w.expect(t, by, step{call: c, status: 200}); again.body != a.body {
 			t.Errorf("another document: %s", again.body)
-		}
-		openID := metadata("GET")
-		openID.path = wire.OpenIDMetadataPath
-		d := read(t, w.expect(t, by, step{call: openID, status: 200}))
-		if want.SubjectTypes = []string{"public"}; !cmp.Equal(d, want) {
-			t.Errorf("for OpenID libraries:\n%s", cmp.Diff(d, want))
 		}
 		head := w.expect(t, by, step{call: metadata("HEAD"), status: 200})
 		if head.body != "" {
