@@ -17,7 +17,6 @@ import (
 
 	"github.com/fob-oauth/fob/internal/apigw"
 	"github.com/fob-oauth/fob/internal/bearer"
-	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/memory"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
@@ -187,25 +186,5 @@ func TestAllocations(t *testing.T) {
 		if n > limits[name] {
 			t.Errorf("%s: %.0f allocations, want at most %.0f", name, n, limits[name])
 		}
-	}
-}
-
-// BenchmarkVerbs has each verb from the bytes of the event to those of the answer.
-func BenchmarkVerbs(b *testing.B) {
-	b.Run("memory", func(b *testing.B) { inMemory(b).benchmark(b) })
-	b.Run("dynoxide", func(b *testing.B) {
-		f := dynamotest.New(b, dynamotest.Engine(b))
-		newVerbs(b, f.Tokens, f.Clients, f.Users).benchmark(b)
-	})
-}
-
-func (v *verbs) benchmark(b *testing.B) {
-	for name, do := range v.all() {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				do()
-			}
-		})
 	}
 }
