@@ -8,9 +8,7 @@
 package dynamo
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
@@ -59,23 +57,6 @@ func NewClient(cfg aws.Config, options ...func(*dynamodb.Options)) *dynamodb.Cli
 		o.APIOptions = append(o.APIOptions, refuseForeign)
 	}
 	return dynamodb.NewFromConfig(cfg, append([]func(*dynamodb.Options){defaults}, options...)...)
-}
-
-// inOneWrite sends the head of a request together with its body. The SDK wraps the body,
-// and net/http does not see that it is in memory: it would send the head first, in a TLS
-// record and a packet of its own, in case the body takes long.
-type inOneWrite struct{ aws.HTTPClient }
-
-func (c inOneWrite) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil && r.ContentLength > 0 {
-		body := make([]byte, r.ContentLength)
-		_, err := io.ReadFull(r.Body, body)
-		if err = errors.Join(err, r.Body.Close()); err != nil {
-			return nil, err
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-	}
-	return c.HTTPClient.Do(r)
 }
 
 // newRetryer tries again what one of those calls an error worth it.

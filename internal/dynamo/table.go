@@ -1,10 +1,12 @@
 package dynamo
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -59,6 +61,23 @@ func refuseForeign(stack *middleware.Stack) error {
 // fromDynamoDB takes what any engine says: not all of them have both headers.
 func fromDynamoDB(h http.Header) bool {
 	return h.Get("Content-Type") == "application/x-amz-json-1.0" || h.Get("X-Amzn-Requestid") != ""
+}
+
+// inOneWrite sends the head of a request together with its body. The SDK wraps the body,
+// and net/http does not see that it is in memory: it would send the head first, in a TLS
+// record and a packet of its own, in case the body takes long.
+type inOneWrite struct{ aws.HTTPClient }
+
+func (c inOneWrite) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.ContentLength > 0 {
+		body := make([]byte, r.ContentLength)
+		_, err := io.ReadFull(r.Body, body)
+		if err = errors.Join(err, r.Body.Close()); err != nil {
+			return nil, err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	return c.HTTPClient.Do(r)
 }
 
 // call makes one call of the API for the request of ctx and puts it on the
