@@ -16,8 +16,9 @@ const (
 	KeySetPath         = "/.well-known/jwks.json"
 )
 
-// keySetAge is for how long the key set may be kept, in seconds. It is short because the
-// first pair of a ring signs at once; a later one is published for two hours before.
+// keySetAge is for how long the key set may be kept, in seconds. A key is published for
+// longer before it signs (rotation.PublicationWait), but for the first one: so an empty
+// set is not kept.
 const keySetAge = 300
 
 // KeySet is the JWK Set with the public keys of JWT access tokens (RFC 7517 §5). It is
@@ -32,8 +33,11 @@ func KeySet(keys oauth.Keys[*bearer.CheckRing], o Options) http.Handler {
 			return answer{}, err
 		}
 		oauth.EventOf(r.Context()).Outcome = oauth.Described
-		a, err := jsonAnswer(keySetJSON{ring.JWKS()})
-		a.maxAge = keySetAge
+		set := keySetJSON{ring.JWKS()}
+		a, err := jsonAnswer(set)
+		if len(set.Keys) > 0 {
+			a.maxAge = keySetAge
+		}
 		return a, err
 	})
 }

@@ -79,8 +79,8 @@ func TestKeySet(t *testing.T) {
 		wire.IntrospectAndKeySet(v, wire.Options{}).ServeHTTP(rec, httptest.NewRequest(method, path, nil))
 		return rec
 	}
-	if rec := ask(verifier(oauthtest.Ring(t, "")), http.MethodGet, wire.KeySetPath); rec.Code != 200 || rec.Body.String() != `{"keys":[]}` {
-		t.Errorf("without pairs: %d %s", rec.Code, rec.Body)
+	if rec := ask(verifier(oauthtest.Ring(t, "")), http.MethodGet, wire.KeySetPath); rec.Code != 200 || rec.Body.String() != `{"keys":[]}` || rec.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("without pairs: %d %s, kept by %q", rec.Code, rec.Body, rec.Header().Get("Cache-Control"))
 	}
 	for _, path := range []string{wire.KeySetPath, "/prod" + wire.KeySetPath} {
 		rec := ask(verifier(signing), http.MethodGet, path)
