@@ -26,8 +26,8 @@ and a key can be retired when the last token under it has run out: 90 seconds
 and the longest life of a token of any client after it became verify-only.
 
 A key may have a pair of RSA keys, with which JWT access tokens are signed. Then the next
-key gets one too, and is prepublished for two hours and 90 seconds: API Gateway keeps
-public keys for two hours.
+key gets one too, and is prepublished for two hours, five minutes and 90 seconds: API
+Gateway keeps public keys for two hours, and a cache before it for five minutes.
 
   fob key rotate     does all of it, with the waits
   fob key pair       gives the active key a pair
@@ -61,8 +61,8 @@ is verify-only.`,
 		Use:   "add",
 		Short: "Make a new key and prepublish it",
 		Long: `Make a new key and prepublish it. Its texts are random, and are shown nowhere. It gets a
-pair if the active key has one. After 90 seconds it can be activated, or two hours later
-with a pair. One key at a time is on its way.
+pair if the active key has one. After 90 seconds it can be activated, or two hours
+and five minutes later with a pair. One key at a time is on its way.
 
 An add that was stopped can be run again: it takes on the key that it began.`,
 		Example: "  fob key add",
@@ -75,9 +75,9 @@ An add that was stopped can be run again: it takes on the key that it began.`,
 		Long: `Make new tokens under a prepublished key. The active one becomes verify-only in the
 same write, so its tokens live on.
 
-It is refused until the key has been prepublished for 90 seconds, or two hours more
-with a pair: an instance that
-did not know it yet would refuse the tokens that others make under it.`,
+It is refused until the key has been prepublished for 90 seconds, or two hours and five
+minutes more with a pair: an instance that did not know it yet would refuse the tokens
+that others make under it.`,
 		Example: "  fob key activate 2",
 		Args:    oneArg("the key's id"),
 		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, args []string) error {
@@ -106,8 +106,8 @@ them, the active one last. The command lists the other keys.`,
 		Short: "Turn the active key, with the waits, and lose no token",
 		Long: `Turn the active key: retire verify-only keys whose last token has run out, add a
 key, wait until every instance knows it, activate it, and wait until every instance
-does. It takes three minutes, or two hours more where keys have pairs, and reports its
-progress on standard error.
+does. It takes three minutes, or two hours and five minutes more where keys have pairs,
+and reports its progress on standard error.
 
 It can be stopped at any point, and run again: it goes on where it stopped. A key
 that was activated less than a day ago, by a rotation or in the place of one that

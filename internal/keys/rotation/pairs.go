@@ -12,8 +12,12 @@ import (
 )
 
 // PublicationWait is StepWait for a key with a pair: API Gateway keeps the public keys of
-// an issuer for two hours, and would refuse JWTs under one that it does not know.
-const PublicationWait = 2*time.Hour + StepWait
+// an issuer for two hours, and would refuse JWTs under one that it does not know. It may
+// have fetched them from a cache, which had kept them for keySetAge.
+const PublicationWait = 2*time.Hour + keySetAge + StepWait
+
+// keySetAge is the max-age of the key set (package wire).
+const keySetAge = 5 * time.Minute
 
 // publication is for how long the key must be prepublished.
 func (k Key) publication() time.Duration {

@@ -3,12 +3,17 @@ package rotation
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/keys/keystest"
+	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
+	"github.com/fob-oauth/fob/internal/wire"
 )
 
 // signing is a document whose active key has a pair.
@@ -54,7 +59,7 @@ func TestTurningWithPairs(t *testing.T) {
 	if err != nil || !k.Signs || len(ringOf(t, d).JWKS()) != 2 {
 		t.Fatalf("Add: %+v, %v", k, err)
 	}
-	if _, err := d.Activate(2, at.Add(StepWait)); !wantRefusal(t, err, TooEarly).From.Equal(at.Add(2*time.Hour + StepWait)) {
+	if _, err := d.Activate(2, at.Add(StepWait)); !wantRefusal(t, err, TooEarly).From.Equal(at.Add(2*time.Hour + 5*time.Minute + StepWait)) {
 		t.Error("a key is activated that caches of public keys may not have")
 	}
 	at = at.Add(PublicationWait)
@@ -111,6 +116,17 @@ func TestSign(t *testing.T) {
 	read, err := parseDocument(mint, check, began)
 	if err != nil || read.pairs.private[2].Reveal() != d.pairs.private[2].Reveal() || !read.Active().Signs {
 		t.Errorf("what is read is not what was written: %v", err)
+	}
+}
+
+// The wait covers an answer that a cache took just before the key was published.
+func TestPublicationWaitCoversTheKeySetsAge(t *testing.T) {
+	rec := httptest.NewRecorder()
+	ring := oauthtest.Keys[*bearer.CheckRing]{Always: ringOf(t, signing(t, bearer.Active)).CheckRing}
+	wire.KeySet(ring, wire.Options{}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, wire.KeySetPath, nil))
+	want := fmt.Sprintf("public, max-age=%d", int(keySetAge.Seconds()))
+	if got := rec.Header().Get("Cache-Control"); got != want {
+		t.Errorf("the key set is kept by %q, and the wait is made for %q", got, want)
 	}
 }
 
@@ -179,5 +195,36 @@ func TestRotationWithPairs(t *testing.T) {
 	}.Run(t.Context())
 	if took := now.Sub(started); err != nil || !done.Turned || !done.Active.Signs || took != PublicationWait+StepWait {
 		t.Errorf("%+v after %v, %v", done, took, err)
+	}
+}
+
+// Somebody makes the first pairs while a rotation waits: the key that waits begins anew, and
+// the rotation waits on.
+func TestRotationWhilePairsAreMade(t *testing.T) {
+	_, v := keyFile(t)
+	now := began.Add(48 * time.Hour)
+	var signed time.Time
+	done, err := Rotation{
+		Vault: v, Now: func() time.Time { return now },
+		Sleep: func(_ context.Context, d time.Duration) error {
+			if signed.IsZero() {
+				signed = now.Add(d / 2)
+				d, _, err := read(t, v).Sign(signed)
+				if err == nil {
+					_, err = v.Write(t.Context(), d)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			now = now.Add(d)
+			return nil
+		},
+		Longest: func(context.Context) (time.Duration, error) { return time.Hour, nil },
+		Say:     func(string) {},
+		Again:   true,
+	}.Run(t.Context())
+	if err != nil || !done.Turned || !done.Active.Signs || done.Active.Since.Before(signed.Add(PublicationWait)) {
+		t.Errorf("%+v, pairs since %v, %v", done, signed, err)
 	}
 }

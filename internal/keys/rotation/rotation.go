@@ -127,10 +127,14 @@ func (r Rotation) activate(ctx context.Context, k Key, from time.Time) (Key, tim
 	if err := r.await(ctx, from, "every instance verifies tokens under it"); err != nil {
 		return Key{}, time.Time{}, err
 	}
-	// Somebody may have gone on with it, or found that it leaked.
+	// Somebody may have gone on with it, given it a pair, or found that it leaked.
 	d, err := r.Vault.Read(ctx)
 	if err != nil {
 		return Key{}, time.Time{}, err
+	}
+	is, _ := d.Key(k.KID)
+	if step, later := is.Next(0); step == ActivateStep && r.Now().Before(later) {
+		return r.activate(ctx, is, later)
 	}
 	if active := d.Active(); active.KID == k.KID {
 		r.Say(fmt.Sprintf("key %d was activated by somebody else at %s", k.KID, stamp(active.Since)))
