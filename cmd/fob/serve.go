@@ -33,7 +33,8 @@ them in OpenAPI 3.1.
 Without flags it keeps everything in memory, adds a demo client, app, API, user and
 issuer, and prints curl lines that show on them what fob does. The ID token in the last
 one runs out ten minutes after the start. A page at / shows the same in a browser of this
-machine; it is left out with --users-from, and where --addr is not a loopback address.
+machine; it is left out with --keys, with --users-from, and where --addr is not a loopback
+address.
 
 No other command of fob reaches what is in memory. To add clients and users, to look
 at devices and to turn keys, run a DynamoDB engine, and fob with
@@ -187,7 +188,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		events = slog.NewJSONHandler(visible{log}, nil)
 	}
 	over := func(api http.Handler) http.Handler { return api }
-	if about.hasPage = inMemory && own == nil && onLoopback(listener.Addr()); about.hasPage {
+	if about.hasPage = inMemory && o.keysFile == "" && own == nil && onLoopback(listener.Addr()); about.hasPage {
 		shown := page.New(*about.demo, s.registry)
 		over, events = shown.Over, slog.NewMultiHandler(events, shown.Log())
 	}

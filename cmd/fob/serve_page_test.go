@@ -12,7 +12,7 @@ import (
 )
 
 // The page signs in with a password that it hands out, so it is only where no other machine
-// comes and all that there is goes with the process.
+// comes, and where that password and all that it opens end with the process.
 func TestServeHasPage(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -24,7 +24,7 @@ func TestServeHasPage(t *testing.T) {
 		{"for other machines, IPv6", []string{"--addr", "[::]:0"}, http.StatusNotFound},
 		{"with users of a team", []string{"--users-from", "http://localhost:9"}, http.StatusNotFound},
 		{"with users of a team, who move in", []string{"--users-from", "http://localhost:9", "--users-mode", "migrate"}, http.StatusNotFound},
-		{"in memory, with a key file", []string{"--keys", filepath.Join(t.TempDir(), "keys.json")}, http.StatusOK},
+		{"in memory, with a key file", []string{"--keys", filepath.Join(t.TempDir(), "keys.json")}, http.StatusNotFound},
 	} {
 		t.Run(c.name, func(t *testing.T) { hasPage(t, c.want, c.args...) })
 	}
