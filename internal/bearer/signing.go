@@ -118,8 +118,18 @@ func parseSigningMember(members map[string]json.RawMessage) (map[uint8][]byte, e
 	return all, nil
 }
 
-// Signs reports whether new JWTs can be made: whether the active key has a pair.
+// Signs reports whether the active key has a pair.
 func (r *CheckRing) Signs() bool { return r.verifying[r.active] != nil }
+
+// Signs reports whether new JWTs can be made: whether the active key has a pair, and both
+// halves belong together. Without that a live record would look like an edited one.
+func (r *MintRing) Signs() bool {
+	if !r.CheckRing.Signs() {
+		return false
+	}
+	_, err := r.signing[r.active]()
+	return err == nil
+}
 
 // HasPair reports whether JWTs can be verified under kid.
 func (r *CheckRing) HasPair(kid uint8) bool { return r.verifying[kid] != nil }

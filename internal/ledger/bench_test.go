@@ -117,6 +117,7 @@ func newJWTBench(t fataler, public bool) *bench {
 	b := newBench(t, public)
 	b.auth.Format, b.auth.Issuer = JWT, "https://auth.example.com"
 	b.ring = signingRing(t, map[string]bearer.State{"1": bearer.Active})
+	b.terms.AccessLifetime, b.terms.JWTLifetime = 1, b.terms.AccessLifetime
 	return b
 }
 

@@ -35,7 +35,8 @@ func enoughForLogin(lifetime int64) int64 { return min(max(60, lifetime/10), lif
 type Terms struct {
 	Client          ClientID
 	Public          bool
-	AccessLifetime  int64
+	AccessLifetime  int64 // of opaque access tokens
+	JWTLifetime     int64 // of JWTs: a record keeps its format when the client's changes
 	RefreshIdle     int64
 	RefreshAbsolute int64
 
@@ -137,7 +138,11 @@ func (d *draft) access(enough int64) bearer.Bearer {
 		d.next.AccessPrev = cur
 	}
 	d.issued = true
-	return d.make(bearer.Access, &d.next.Access, d.Now+d.Terms.AccessLifetime)
+	lifetime := d.Terms.AccessLifetime
+	if d.next.Authorization.Format == JWT {
+		lifetime = d.Terms.JWTLifetime
+	}
+	return d.make(bearer.Access, &d.next.Access, d.Now+lifetime)
 }
 
 func (d *draft) refreshForLogin() bearer.Bearer {

@@ -15,7 +15,7 @@ import (
 // verify-only and a ring that was parsed anew; another string after an end.
 func TestSameJWTAgain(t *testing.T) {
 	b := newJWTBench(t, false)
-	b.terms.AccessLifetime = 600
+	b.terms.JWTLifetime = 600
 	first := b.login()
 	b.now += 540
 	b.ring = signingRing(t, map[string]bearer.State{"1": bearer.VerifyOnly, "2": bearer.Active})

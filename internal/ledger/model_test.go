@@ -85,7 +85,8 @@ func (m *model) run() {
 		"a while":      func(*rapid.T) { m.pass(400) },
 		"a long while": func(*rapid.T) { m.pass(4000) },
 		"setting": func(*rapid.T) {
-			m.b.terms.AccessLifetime = rapid.SampledFrom([]int64{60, 119, 600, 3600}).Draw(m.t, "lifetime")
+			lifetime := rapid.SampledFrom([]int64{60, 119, 600, 3600}).Draw(m.t, "lifetime")
+			m.b.terms.AccessLifetime, m.b.terms.JWTLifetime = lifetime, lifetime
 			m.b.terms.RefreshGrace = rapid.SampledFrom([]int64{30, 60, 600}).Draw(m.t, "grace")
 		},
 		"disaster": func(*rapid.T) {

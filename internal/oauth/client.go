@@ -129,7 +129,8 @@ func (c Client) terms() ledger.Terms {
 	return ledger.Terms{
 		Client:          c.ID,
 		Public:          c.Public,
-		AccessLifetime:  c.accessLifetime(),
+		AccessLifetime:  orDefault(c.AccessLifetime, DefaultAccessLifetime),
+		JWTLifetime:     orDefault(c.AccessLifetime, DefaultJWTLifetime),
 		RefreshIdle:     c.refreshIdle(),
 		RefreshAbsolute: c.refreshAbsolute(),
 		RefreshGrace:    c.refreshGrace(),

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -183,6 +184,63 @@ func TestNoPairToSignWith(t *testing.T) {
 	behind.ring.set(t, func(r *ring) { r.signing = true })
 	behind.wantActive("backend", a.AccessToken, true)
 	w.wantActive("backend", a.AccessToken, true)
+}
+
+// A record keeps its format when the client's changes, and its tokens the lifetime of the
+// format: somebody goes back because a JWT cannot be revoked at an API.
+func TestLifetimeIsOfTheFormat(t *testing.T) {
+	w := newJWTWorld(t)
+	a := w.login("app", "alice", "device_a")
+	w.editClient("app", func(c *oauth.Client) { c.TokenFormat = ledger.Opaque })
+	w.advance(oauth.DefaultJWTLifetime + 1)
+	r, err := w.refresh("app", a.RefreshToken)
+	w.must(err)
+	if c := claimsOf(t, r.AccessToken); r.ExpiresIn != oauth.DefaultJWTLifetime {
+		t.Errorf("a JWT of a client that went back lives %d s: %v", r.ExpiresIn, c)
+	}
+	if next := w.login("app", "alice", "device_a"); next.ExpiresIn != oauth.DefaultAccessLifetime {
+		t.Errorf("an opaque token of it lives %d s", next.ExpiresIn)
+	}
+}
+
+// wrongHalf gives a ring whose active key has the private half of another pair.
+type wrongHalf struct{ mintKeys }
+
+func (k wrongHalf) Ring(context.Context) (*bearer.MintRing, error) {
+	mint, check, err := k.get(true)
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.states["2"] = bearer.Retired
+	defer delete(k.states, "2")
+	halves := k.halves(0)
+	return bearer.ParseMintRing([]byte(strings.ReplaceAll(string(mint), halves["1"], halves["2"])), check)
+}
+
+func (k wrongHalf) Reload(ctx context.Context) (*bearer.MintRing, error) { return k.Ring(ctx) }
+
+func (k wrongHalf) ReloadForUnknownKey(ctx context.Context) (*bearer.MintRing, error) {
+	return k.Ring(ctx)
+}
+
+// A secret that was edited by hand ends nobody's sign-in.
+func TestWrongPrivateHalf(t *testing.T) {
+	w := newJWTWorld(t)
+	a := w.login("app", "alice", "device_a")
+	right := w.issuer.Keys
+	w.issuer.Keys = wrongHalf{mintKeys{w.ring}}
+	if _, err := w.token("app", w.passwordForm("alice", "device_b")...); !errors.Is(err, oauth.ErrUnavailable) || w.event.Tampered > 0 {
+		t.Errorf("a login: %v, and %d tampered", err, w.event.Tampered)
+	}
+	w.advance(oauth.DefaultJWTLifetime + 1)
+	if _, err := w.refresh("app", a.RefreshToken); !errors.Is(err, oauth.ErrUnavailable) || w.event.Tampered > 0 {
+		t.Errorf("a refresh: %v, and %d tampered", err, w.event.Tampered)
+	}
+	w.issuer.Keys = right
+	_, err := w.refresh("app", a.RefreshToken)
+	w.must(err)
 }
 
 func TestTokenFormatOfAClient(t *testing.T) {
