@@ -1,8 +1,9 @@
 """Looks at what CloudFormation gets: the template after SAM has transformed it.
 
-sam validate and cfn-lint look at the template before. Two things only show afterwards: a
-circle of references through what SAM adds, and whether everything that calls a function
-calls its alias. Prints each fault and ends with 1.
+sam validate and cfn-lint look at the template before. Three things only show afterwards: a
+circle of references through what SAM adds, whether everything that calls a function calls its
+alias, and whether the role of infra/github.yaml may make all roles. Prints each fault and
+ends with 1.
 """
 
 import json
@@ -100,6 +101,16 @@ def faults(text):
             yield f"{name}: no deployment moves its alias"
 
 
+    with open("infra/github.yaml") as file:
+        role = yaml_parse(file.read())["Resources"]["CloudFormationRole"]
+    may = json.dumps(role["Properties"]["Policies"])
+    for name, role in of_type("AWS::IAM::Role").items():
+        services = [s["Principal"]["Service"] for s in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]]
+        for wanted in services + role["Properties"].get("ManagedPolicyArns", []):
+            if json.dumps(wanted) not in may:
+                yield f"{name}: infra/github.yaml does not allow {json.dumps(wanted)}"
+
+
 def main():
     with open("template.yaml") as file:
         text = file.read()
@@ -110,6 +121,8 @@ def main():
         ("FunctionArn: !Ref AuthorizerFunction.Alias", "FunctionArn: !GetAtt AuthorizerFunction.Arn", "Api:"),
         ("[!Ref TokenFaults,", "[!Ref ApiFaults,", "a circle"),
         ("      DeploymentPreference:\n        Hooks:", "      DeploymentPreference:\n        Enabled: false\n        Hooks:", "TokenFunction: no deployment"),
+        ("AWSCodeDeployRoleForLambdaLimited", "AWSCodeDeployRoleForLambda", "DeploymentRole: infra/github.yaml"),
+        ("Service: lambda.amazonaws.com", "Service: scheduler.amazonaws.com", "TokenRole: infra/github.yaml"),
     ]:
         if old not in text or not any(want in fault for fault in faults(text.replace(old, new))):
             found.append(f"this check does not see {old!r} become {new!r}")
