@@ -167,6 +167,24 @@ func (b *browser) otherRequests(t *testing.T, fob ready) {
 	}
 }
 
+// TestPageInABrowserOutlivesFob: an open page says that fob is down, and signs in again with
+// the new password when fob was started anew.
+func TestPageInABrowserOutlivesFob(t *testing.T) {
+	b := openBrowser(t)
+	first := startFob(t, nil, "serve", "--json", "--addr", "127.0.0.1:0")
+	issuer := readReady(t, first.stdout).Issuer
+	b.do(t, chromedp.Navigate(issuer+"/"))
+	b.waitFor(t, `document.body.dataset.ready === "yes"`, "the script does not start")
+	b.press(t, "iphone", "signIn", "Signed in.")
+	first.said(t)
+	b.press(t, "iphone", "me", "No answer: is fob serve running?")
+	startFob(t, nil, "serve", "--addr", strings.TrimPrefix(issuer, "http://"))
+	b.waitFor(t, `document.getElementById("sum").textContent === "0 requests, 0 calls of DynamoDB."`, "the page does not find fob again")
+	b.press(t, "iphone", "me", "The API refuses its token.")
+	b.press(t, "iphone", "signIn", "Signed in.")
+	b.press(t, "iphone", "me", "The API answers: demo-user, on some device.")
+}
+
 // TestPageByKeyboard: all of the page can be reached and used without a pointer, in the
 // order in which it is read.
 func TestPageByKeyboard(t *testing.T) {

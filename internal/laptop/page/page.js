@@ -25,6 +25,19 @@ async function ask(phone, method, path, form, shown) {
 	return { status: response.status, body };
 }
 
+const unanswered = (status) => status ? `No useful answer: ${status}.` : "No answer: is fob serve running?";
+
+// A fob serve that was started anew has another password.
+async function isOtherDemo() {
+	const before = demo.password;
+	try {
+		demo = await (await fetch("/page/demo.json")).json();
+	} catch {
+		return false;
+	}
+	return demo.password !== before;
+}
+
 const short = (token) => `${token.slice(0, 7)}…${token.slice(-8)}`;
 
 // A letter for each token, in the order of their first appearance.
@@ -78,9 +91,11 @@ class Phone {
 
 	async signIn() {
 		const scope = document.querySelector("input[name=scope]:checked").value === "device" ? `read device_${this.device}` : "read";
-		const { status, body } = await ask(this, "POST", "/token",
+		const login = () => ask(this, "POST", "/token",
 			{ grant_type: "password", username: demo.username, password: demo.password, scope },
 			`grant_type=password username=${demo.username} scope="${scope}"`);
+		let { status, body } = await login();
+		if (body.error === "invalid_grant" && await isOtherDemo()) ({ status, body } = await login());
 		if (status !== 200) return this.refused(status, body);
 		const before = this.token?.access_token;
 		this.keep(body);
@@ -94,7 +109,7 @@ class Phone {
 		const { status, body } = await ask(this, "GET", "/me");
 		if (status === 200) return this.tell(`The API answers: ${body.username}${body.device ? ` on ${body.device}` : ", on some device"}.`);
 		if (status === 401 && this.token) this.dead = true;
-		this.tell(status === 401 && !this.token ? "The API wants a token, and this phone has none." : status === 401 ? "The API refuses its token." : `No useful answer: ${status}.`);
+		this.tell(status === 401 && !this.token ? "The API wants a token, and this phone has none." : status === 401 ? "The API refuses its token." : unanswered(status));
 	}
 
 	async refresh() {
@@ -119,7 +134,7 @@ class Phone {
 			const { status: answer } = await ask(other, "GET", "/me");
 			if (answer === 401) other.dead = true;
 			other.tell(answer === 200 ? `Still signed in, after the ${this.name} logged out.` :
-				answer === 401 ? `Logged out by the ${this.name}: the API refuses the token.` : `No useful answer: ${answer}.`);
+				answer === 401 ? `Logged out by the ${this.name}: the API refuses the token.` : unanswered(answer));
 		}
 	}
 
@@ -131,7 +146,7 @@ class Phone {
 
 	refused(status, body) {
 		if (status === 400 && body.error === "invalid_grant" && this.token) this.dead = true;
-		this.tell(status ? `Refused: ${body.error ?? status}.` : "No answer: is fob serve running?");
+		this.tell(status ? `Refused: ${body.error ?? status}.` : unanswered(status));
 	}
 
 	draw() {
