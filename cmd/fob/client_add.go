@@ -107,8 +107,10 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, flags *pflag
 	if faults != nil {
 		return invalid("the client was not added", faults)
 	}
-	if err := pairForJWTs(ctx, p, flags); err != nil {
-		return err
+	if asksForJWTs(flags) {
+		if err := pairForJWTs(ctx, p, flags, "added"); err != nil {
+			return err
+		}
 	}
 	// From here on a Ctrl-C waits: a secret must not be stored without being shown.
 	ctx = context.WithoutCancel(ctx)

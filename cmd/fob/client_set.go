@@ -20,7 +20,9 @@ A change holds within 10 seconds, for new tokens:
   token-format
               everybody's next login gives a token of that format; a refresh token from
               before goes on giving what it gave. For jwt, --keys or the two secrets say
-              where the key ring is: its active key gets a pair, if it has none
+              where the key ring is: its active key gets a pair, if it has none. The
+              command waits until that is 90 seconds old, so that every instance knows
+              it, and can be stopped and run again
   scopes      a token that has a scope which was taken away is active to its end, and
               cannot be refreshed
   audiences   everybody's next login gives another token; those from before stay active
@@ -52,21 +54,24 @@ func clientSetCommand(p *program) *cobra.Command {
 		return nil
 	}
 	cmd.RunE = p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-		if err := pairForJWTs(ctx, p, cmd.Flags()); err != nil {
-			return nil, "", err
-		}
-		saved, err := r.EditClient(ctx, ledger.ClientID(args[0]), func(c *oauth.Client) error {
+		edit := func(c *oauth.Client) error {
 			fault := settings.apply(c)
 			if cmd.Flags().Changed(maxAuthorizationsFlag) && c.MaxAuthorizations == 0 { // the default
 				fault = errors.Join(fault, errors.New("live authorizations of a subject: 1 or more"))
 			}
 			return fault
-		})
+		}
+		if asksForJWTs(cmd.Flags()) {
+			if err := pairForJWTs(ctx, p, cmd.Flags(), "changed"); err != nil {
+				return nil, "", err
+			}
+		}
+		saved, err := r.EditClient(ctx, ledger.ClientID(args[0]), edit)
 		if changed := cmd.Flags().Changed; err == nil && (changed(introspectsFlag) || changed(audienceFlag)) {
 			warnOfAudiences(ctx, p, r, func(c oauth.Client) bool { return c.ID == saved.ID || changed(audienceFlag) })
 		}
-		id := shown(args[0])
-		return viewClient(saved), fmt.Sprintf("The client %s is changed, within 10 seconds. See fob client show %s.", id, id), err
+		id, view := shown(args[0]), viewClient(saved)
+		return view, fmt.Sprintf("The client %s is changed, within 10 seconds. See fob client show %s.", id, id), err
 	})
 	return printsJSON(cmd, clientView{})
 }

@@ -136,13 +136,14 @@ rotation. The key that it leaves as verify-only is retired by a later run.`,
 and one that is prepublished too. The private halves go into the mint secret and the
 public ones into the check secret. If the keys have pairs, nothing changes.
 
-fob client add and set do this by themselves with --token-format jwt. Functions of a
-release from before JWTs refuse a ring with a pair: deploy first.`,
+fob client add and set do this by themselves with --token-format jwt, and wait for 90
+seconds. This command does not wait, and prints from when on they need not either.
+Functions of a release from before JWTs refuse a ring with a pair: deploy first.`,
 		Example: "  fob key pair",
 		Args:    noArgs,
 		RunE:    p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error { return pairKeys(ctx, p, v) }),
 	}
-	printsJSON(pair, keyView{})
+	printsJSON(pair, pairView{})
 	cmd := group("key", "List and turn the keys that tokens are made under", keyHelp, list, add, activate, retire, rotate, pair)
 	p.ring.addFlags(cmd.PersistentFlags(), p.getenv)
 	return cmd

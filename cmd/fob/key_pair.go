@@ -27,23 +27,33 @@ func givePair(ctx context.Context, v rotation.Vault, now time.Time) (active rota
 	return d.Active(), changed, nil
 }
 
+// pairView is the key that has a pair. Programs rely on the names.
+type pairView struct {
+	keyView
+	JWTsFrom string `json:"jwts_from" is:"time"` // when every instance knows the pair
+}
+
 func pairKeys(ctx context.Context, p *program, v rotation.Vault) error {
 	k, changed, err := givePair(ctx, v, p.clock.now())
 	if err != nil {
 		return err
 	}
+	view := pairView{viewKey(k), timestamp(k.JWTsFrom().Unix())}
 	if !changed {
-		return p.confirmf(viewKey(k), "Key %d has a pair already.", k.KID)
+		return p.confirmf(view, "Key %d has a pair already. Clients can be set to JWTs from %s on.", k.KID, view.JWTsFrom)
 	}
-	return p.confirmf(viewKey(k), "Key %d has a pair, with which JWTs are signed.", k.KID)
+	return p.confirmf(view, "Key %d has a pair, with which JWTs are signed. Clients can be set to JWTs from %s on.", k.KID, view.JWTsFrom)
 }
 
-// pairForJWTs gives the active key a pair if the flags make a client one that gets JWTs.
-// The pair comes first: without it, the client's logins would be answered with 503.
-func pairForJWTs(ctx context.Context, p *program, flags *pflag.FlagSet) error {
-	if flags.Lookup(tokenFormatFlag).Value.String() != string(ledger.JWT) {
-		return nil
-	}
+func asksForJWTs(flags *pflag.FlagSet) bool {
+	return flags.Lookup(tokenFormatFlag).Value.String() == string(ledger.JWT)
+}
+
+// pairForJWTs gives the active key a pair, and returns when every instance knows it. That
+// comes before a client gets JWTs: without a pair its logins would be answered with 503, and
+// an instance that does not know the pair would call its JWTs dead. The error says that
+// the client was not, for instance, "added".
+func pairForJWTs(ctx context.Context, p *program, flags *pflag.FlagSet, done string) error {
 	v, err := p.openRing(ctx, flags)
 	if err != nil {
 		return err
@@ -52,8 +62,13 @@ func pairForJWTs(ctx context.Context, p *program, flags *pflag.FlagSet) error {
 	if err != nil {
 		return p.ring.explain(err)
 	}
+	r := newRotation(p)
 	if changed {
-		_, _ = fmt.Fprintf(p.stderr, "fob: key %d has a pair now, with which JWTs are signed\n", k.KID)
+		r.Say(fmt.Sprintf("key %d has a pair now, with which JWTs are signed", k.KID))
 	}
-	return nil
+	err = r.Await(ctx, k.JWTsFrom(), "every instance knows its pair")
+	if interrupted(err) {
+		return fail(exitFailure, "interrupted: the client was not %s; run the command again, and it goes on from here", done)
+	}
+	return err
 }

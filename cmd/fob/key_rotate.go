@@ -18,15 +18,20 @@ type rotationView struct {
 	Retired []int   `json:"retired"` // by this run
 }
 
+// newRotation waits by the program's clock, and says so on standard error.
+func newRotation(p *program) rotation.Rotation {
+	return rotation.Rotation{
+		Now:   p.clock.now,
+		Sleep: p.clock.sleep,
+		Say:   func(line string) { _, _ = io.WriteString(p.stderr, "fob: "+line+"\n") },
+	}
+}
+
 func rotateKeys(ctx context.Context, p *program, v rotation.Vault, given seconds, again bool) error {
-	done, err := rotation.Rotation{
-		Vault:   v,
-		Now:     p.clock.now,
-		Sleep:   p.clock.sleep,
-		Longest: func(ctx context.Context) (time.Duration, error) { return longestLife(ctx, p, given) },
-		Say:     func(line string) { _, _ = io.WriteString(p.stderr, "fob: "+line+"\n") },
-		Again:   again,
-	}.Run(ctx)
+	r := newRotation(p)
+	r.Vault, r.Again = v, again
+	r.Longest = func(ctx context.Context) (time.Duration, error) { return longestLife(ctx, p, given) }
+	done, err := r.Run(ctx)
 	if interrupted(err) {
 		return fail(exitFailure, "interrupted: run fob key rotate again, and it goes on from here")
 	}

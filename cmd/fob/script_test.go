@@ -47,6 +47,8 @@ import (
 //	keyring FILE EPOCH KID:STATE:AGE...
 //	                             writes a key file with that issuer epoch, and keys
 //	                             that entered their state so long ago
+//	later FILE DURATION          the keys of a key file entered their state so much
+//	                             earlier
 //	secretsmanager FILE          starts a Secrets Manager with the ring of a key file,
 //	                             and makes the environment point to it
 //	answers OPERATION STATUS CODE MESSAGE
@@ -139,6 +141,7 @@ func runScripts(t *testing.T, folder, endpoint string) {
 			"sameas": scriptSameAs,
 
 			"keyring":        scriptKeyring,
+			"later":          scriptLater,
 			"secretsmanager": managers.script(t),
 			"answers":        managers.scriptAnswers,
 		},

@@ -53,8 +53,8 @@ const (
 type Key struct {
 	KID   uint8
 	State bearer.State
-	// Since is when it entered the state, or the latest moment at which that can have
-	// been.
+	// Since is when it entered the state or got its pair in it, or the latest moment at
+	// which that can have been.
 	Since time.Time
 	// Signs: it has a pair, with which JWTs are signed.
 	Signs bool

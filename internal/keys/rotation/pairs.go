@@ -27,6 +27,10 @@ func (k Key) publication() time.Duration {
 	return StepWait
 }
 
+// JWTsFrom is the time from which on every instance knows the pair of an active key. Until
+// then, an instance that has the ring from before the pair may call a JWT dead.
+func (k Key) JWTsFrom() time.Time { return k.Since.Add(StepWait) }
+
 // pairs are the members "signing" of both secrets, by kid.
 type pairs struct{ private, public map[uint8]secret.Text }
 
@@ -103,8 +107,8 @@ func (d Document) dropOldPairs(now time.Time) {
 }
 
 // Sign gives pairs to the active key and to one that is prepublished, so that new JWTs can
-// be signed now and after the next rotation. changed is false if they had them. A
-// prepublished key waits anew.
+// be signed now and after the next rotation. changed is false if they had them. Their
+// waits begin anew: until [Key.JWTsFrom], and until the activation.
 func (d Document) Sign(now time.Time) (_ Document, changed bool, _ error) {
 	d = d.clone()
 	for _, k := range append(d.in(bearer.Active), d.in(bearer.Prepublished)...) {
@@ -114,9 +118,8 @@ func (d Document) Sign(now time.Time) (_ Document, changed bool, _ error) {
 		if err := d.addPair(k.KID); err != nil {
 			return Document{}, false, err
 		}
-		if changed = true; k.State == bearer.Prepublished {
-			d.enter(k.KID, k.State, now)
-		}
+		d.enter(k.KID, k.State, now)
+		changed = true
 	}
 	return d, changed, nil
 }

@@ -108,7 +108,10 @@ func TestSign(t *testing.T) {
 	if k, _ := d.Key(3); !k.Since.Equal(at) {
 		t.Errorf("the prepublished key's public key is out since %v, want %v", k.Since, at)
 	}
-	if _, changed, err = d.Sign(at); changed || err != nil {
+	if k := d.Active(); !k.JWTsFrom().Equal(at.Add(StepWait)) {
+		t.Errorf("clients can be set to JWTs from %v on, and the pair is there since %v", k.JWTsFrom(), at)
+	}
+	if _, changed, err = d.Sign(at.Add(time.Minute)); changed || err != nil {
 		t.Errorf("a second Sign: %v, %v", changed, err)
 	}
 	// A document as it is stored and read again.

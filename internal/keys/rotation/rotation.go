@@ -72,7 +72,7 @@ func (r Rotation) Run(ctx context.Context) (Rotated, error) {
 		active, known, err = r.activate(ctx, active, r.Now().Add(active.publication()))
 	case d.turnedLast():
 		done.Active = active // by a run that may have been stopped in its last wait
-		return done, r.await(ctx, known, "every instance makes tokens under it")
+		return done, r.Await(ctx, known, "every instance makes tokens under it")
 	default:
 		done.Active = active // made in the place of a key that leaked, or the first one
 		return done, nil
@@ -81,7 +81,7 @@ func (r Rotation) Run(ctx context.Context) (Rotated, error) {
 		return done, err
 	}
 	done.Active, done.Turned = active, true
-	return done, r.await(ctx, known, "every instance makes tokens under it")
+	return done, r.Await(ctx, known, "every instance makes tokens under it")
 }
 
 // turnedLast reports whether the active key took over from one that lives on, as a
@@ -124,7 +124,7 @@ func (r Rotation) retire(ctx context.Context, d Document) (Document, []uint8, er
 // activate waits until k is known everywhere and activates it. It returns the
 // active key, and when every instance will know that.
 func (r Rotation) activate(ctx context.Context, k Key, from time.Time) (Key, time.Time, error) {
-	if err := r.await(ctx, from, "every instance verifies tokens under it"); err != nil {
+	if err := r.Await(ctx, from, "every instance verifies tokens under it"); err != nil {
 		return Key{}, time.Time{}, err
 	}
 	// Somebody may have gone on with it, given it a pair, or found that it leaked.
@@ -151,8 +151,9 @@ func (r Rotation) activate(ctx context.Context, k Key, from time.Time) (Key, tim
 	return d.Active(), r.Now().Add(StepWait), nil
 }
 
-// await returns at a time of the wall clock.
-func (r Rotation) await(ctx context.Context, until time.Time, then string) error {
+// Await returns at a time of the wall clock, or with an error when ctx ends. It says once
+// that it waits until then.
+func (r Rotation) Await(ctx context.Context, until time.Time, then string) error {
 	for first := true; ; first = false {
 		left := until.Sub(r.Now())
 		if left <= 0 {

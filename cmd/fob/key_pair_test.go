@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/fob-oauth/fob/internal/keys"
+	"github.com/fob-oauth/fob/internal/keys/rotation"
+	"github.com/fob-oauth/fob/internal/ledger"
+)
+
+func scriptLater(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: later FILE DURATION")
+	}
+	by, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	var f keys.File
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &f))
+	var check map[string]json.RawMessage
+	ts.Check(json.Unmarshal(f.Check, &check))
+	since := map[string]int64{}
+	ts.Check(json.Unmarshal(check["since"], &since))
+	for kid := range since {
+		since[kid] -= int64(by.Seconds())
+	}
+	check["since"], err = json.Marshal(since)
+	ts.Check(err)
+	f.Check, err = json.Marshal(check)
+	ts.Check(err)
+	text, err := json.Marshal(f)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
+}
+
+// newJWTProgram has a client with opaque tokens.
+func newJWTProgram(t *testing.T) *keyProgram {
+	t.Helper()
+	p := newKeyProgram(t, "1:active:48h")
+	p.stores = newMemoryStores()
+	if code, _, said := p.fob("client", "add", "--id", "app", "--public", "--grant", "password"); code != 0 {
+		t.Fatal(said)
+	}
+	return p
+}
+
+// wantFormat fails the test if the client does not exist, or has another format. Empty
+// means that it does not exist.
+func (p *keyProgram) wantFormat(id string, want ledger.TokenFormat) {
+	p.t.Helper()
+	c, found, err := p.stores.clients.Client(p.t.Context(), ledger.ClientID(id))
+	if err != nil || c.TokenFormat != want || !found {
+		p.t.Errorf("%s: found %v, format %q, want %q, %v", id, found, c.TokenFormat, want, err)
+	}
+}
+
+// An instance that has the ring from before the pair calls a JWT dead, so no client gets
+// one before each instance has the pair.
+func TestFirstPairIsWaitedFor(t *testing.T) {
+	for name, args := range map[string][]string{
+		"add": {"client", "add", "--id", "new", "--public", "--grant", "password", "--token-format", "jwt"},
+		"set": {"client", "set", "app", "--token-format", "jwt"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newJWTProgram(t)
+			began := p.now
+			p.during = func() error {
+				if c, _, err := p.stores.clients.Client(t.Context(), ledger.ClientID(args[len(args)-3])); err != nil || c.TokenFormat == ledger.JWT {
+					t.Errorf("it is saved within the wait, or %v", err)
+				}
+				if c, found, err := p.stores.clients.Client(t.Context(), "new"); err != nil || found {
+					t.Errorf("%s is added within the wait, or %v", c.ID, err)
+				}
+				return nil
+			}
+			code, _, said := p.fob(args...)
+			const progress = "fob: key 1 has a pair now, with which JWTs are signed\n" +
+				"fob: waiting until 2030-03-17T17:48:10Z, when every instance knows its pair\n"
+			if code != 0 || said != progress || p.now.Sub(began) != rotation.StepWait {
+				t.Errorf("exit code %d after %v, %q", code, p.now.Sub(began), said)
+			}
+			p.during = nil
+			p.wantFormat(map[string]string{"add": "new", "set": "app"}[name], ledger.JWT)
+			if code, _, said := p.fob("client", "add", "--id", "next", "--public", "--grant", "password", "--token-format", "jwt"); code != 0 || said != "" {
+				t.Errorf("the next one: exit code %d, %q", code, said)
+			}
+		})
+	}
+}
+
+// A Ctrl-C within the wait saves no client, and the command run again waits for the rest.
+func TestWaitForThePairInterrupted(t *testing.T) {
+	p := newJWTProgram(t)
+	began := p.now
+	p.during = func() error {
+		p.now = began.Add(30 * time.Second)
+		return context.Canceled
+	}
+	code, out, said := p.fob("client", "set", "app", "--token-format", "jwt")
+	if code != exitFailure || out != "" || !strings.HasSuffix(said, "\nfob: interrupted: the client was not changed; run the command again, and it goes on from here\n") {
+		t.Errorf("exit code %d, %q, %q", code, out, said)
+	}
+	p.wantFormat("app", "")
+	p.during = nil
+	code, _, said = p.fob("client", "set", "app", "--token-format", "jwt")
+	if code != 0 || said != "fob: waiting until 2030-03-17T17:48:10Z, when every instance knows its pair\n" || p.now.Sub(began) != rotation.StepWait {
+		t.Errorf("exit code %d after %v, %q", code, p.now.Sub(began), said)
+	}
+	p.wantFormat("app", ledger.JWT)
+}
+
+// fob key pair does not wait, and says from when on clients can be set.
+func TestKeyPairSaysFromWhenOn(t *testing.T) {
+	p := newJWTProgram(t)
+	began := p.now
+	code, out, said := p.fob("key", "pair")
+	if code != 0 || said != "" || out != "Key 1 has a pair, with which JWTs are signed. Clients can be set to JWTs from 2030-03-17T17:48:10Z on.\n" || !p.now.Equal(began) {
+		t.Errorf("exit code %d, %q, %q", code, out, said)
+	}
+	p.now = p.now.Add(time.Minute)
+	if code, out, _ = p.fob("key", "pair", "--json"); code != 0 || !strings.Contains(out, `"jwts_from": "2030-03-17T17:48:10Z"`) {
+		t.Errorf("exit code %d, %q", code, out)
+	}
+	if code, _, said = p.fob("client", "set", "app", "--token-format", "jwt"); code != 0 || p.now.Sub(began) != rotation.StepWait {
+		t.Errorf("exit code %d after %v, %q", code, p.now.Sub(began), said)
+	}
+}
