@@ -62,6 +62,9 @@ func clientSetCommand(p *program) *cobra.Command {
 			return fault
 		}
 		if asksForJWTs(cmd.Flags()) {
+			if err := tryEdit(ctx, *r, ledger.ClientID(args[0]), edit); err != nil {
+				return nil, "", err
+			}
 			if err := pairForJWTs(ctx, p, cmd.Flags(), "changed"); err != nil {
 				return nil, "", err
 			}
@@ -74,4 +77,17 @@ func clientSetCommand(p *program) *cobra.Command {
 		return view, fmt.Sprintf("The client %s is changed, within 10 seconds. See fob client show %s.", id, id), err
 	})
 	return printsJSON(cmd, clientView{})
+}
+
+// tryEdit returns the error that EditClient would refuse an edit with, and saves nothing.
+func tryEdit(ctx context.Context, r oauth.Registrar, id ledger.ClientID, edit func(*oauth.Client) error) error {
+	r.Clients = savesNothing{r.Clients}
+	_, err := r.EditClient(ctx, id, edit)
+	return err
+}
+
+type savesNothing struct{ oauth.ClientRegistry }
+
+func (savesNothing) SaveClient(_ context.Context, c oauth.Client) (oauth.Client, error) {
+	return c, nil
 }

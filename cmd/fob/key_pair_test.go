@@ -131,3 +131,25 @@ func TestKeyPairSaysFromWhenOn(t *testing.T) {
 		t.Errorf("exit code %d after %v, %q", code, p.now.Sub(began), said)
 	}
 }
+
+// A change that is refused makes no pair.
+func TestRefusedChangeMakesNoPair(t *testing.T) {
+	p := newJWTProgram(t)
+	for _, refused := range []struct {
+		code int
+		args []string
+	}{
+		{exitNotFound, []string{"client", "set", "nosuch", "--token-format", "jwt"}},
+		{exitUsage, []string{"client", "set", "app", "--token-format", "jwt", "--access-lifetime", "31d"}},
+		{exitUsage, []string{"client", "set", "app", "--token-format", "jwt", "--scope", "nosuch"}},
+		{exitUsage, []string{"client", "add", "--id", "new", "--public", "--token-format", "jwt", "--scope", "nosuch"}},
+	} {
+		if code, _, said := p.fob(refused.args...); code != refused.code {
+			t.Errorf("%q: exit code %d, %q", refused.args, code, said)
+		}
+	}
+	if _, out, _ := p.fob("key", "list", "--json"); strings.Contains(out, "signs") {
+		t.Error("there is a pair")
+	}
+	p.wantFormat("app", "")
+}
