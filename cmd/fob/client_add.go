@@ -123,6 +123,7 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, flags *pflag
 	}
 	warnOfAudiences(ctx, p, r, func(c oauth.Client) bool { return c.ID == saved.ID })
 	view := viewClient(saved)
+	warnOfLongJWTs(p, view)
 	view.ClientSecret = generated.Reveal()
 	return confirmSecret(p, view, func(w io.Writer) { writeSecret(w, view) })
 }

@@ -74,6 +74,9 @@ func clientSetCommand(p *program) *cobra.Command {
 			warnOfAudiences(ctx, p, r, func(c oauth.Client) bool { return c.ID == saved.ID || changed(audienceFlag) })
 		}
 		id, view := shown(args[0]), viewClient(saved)
+		if err == nil {
+			warnOfLongJWTs(p, view)
+		}
 		return view, fmt.Sprintf("The client %s is changed, within 10 seconds. See fob client show %s.", id, id), err
 	})
 	return printsJSON(cmd, clientView{})

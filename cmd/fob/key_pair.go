@@ -9,6 +9,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/keys/rotation"
 	"github.com/fob-oauth/fob/internal/ledger"
+	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // givePair gives the active key a pair, if it has none.
@@ -71,4 +72,12 @@ func pairForJWTs(ctx context.Context, p *program, flags *pflag.FlagSet, done str
 		return fail(exitFailure, "interrupted: the client was not %s; run the command again, and it goes on from here", done)
 	}
 	return err
+}
+
+// warnOfLongJWTs says that a client's access tokens outlive every revocation.
+func warnOfLongJWTs(p *program, c clientView) {
+	if c.TokenFormat == string(ledger.JWT) && c.AccessLifetime > oauth.DefaultAccessLifetime {
+		_, _ = fmt.Fprintf(p.stderr, "fob: warning: the JWTs of %s live for %s: an API that verifies them by itself accepts them until they end, whatever is revoked\n",
+			shown(c.ClientID), oauth.FormatLifetime(c.AccessLifetime))
+	}
 }

@@ -153,3 +153,34 @@ func TestRefusedChangeMakesNoPair(t *testing.T) {
 	}
 	p.wantFormat("app", "")
 }
+
+// No revocation reaches a JWT with a long life.
+func TestLongLivedJWTsAreWarnedOf(t *testing.T) {
+	p := newJWTProgram(t)
+	if code, _, said := p.fob("key", "pair"); code != 0 {
+		t.Fatal(said)
+	}
+	p.now = p.now.Add(rotation.StepWait)
+	add := func(id string, more ...string) []string {
+		return append([]string{"client", "add", "--id", id, "--public", "--grant", "password"}, more...)
+	}
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{add("a", "--token-format", "jwt", "--access-lifetime", "1h"), ""},
+		{add("b", "--access-lifetime", "30d"), ""},
+		{add("c", "--token-format", "jwt", "--access-lifetime", "2h"), "c live for 2h"},
+		{[]string{"client", "set", "a", "--access-lifetime", "3601s"}, "a live for 3601s"},
+		{[]string{"client", "set", "b", "--token-format", "jwt"}, "b live for 30d"},
+		{[]string{"client", "set", "b", "--token-format", "opaque"}, ""},
+	} {
+		want := ""
+		if c.says != "" {
+			want = "fob: warning: the JWTs of " + c.says + ": an API that verifies them by itself accepts them until they end, whatever is revoked\n"
+		}
+		if code, _, said := p.fob(c.args...); code != 0 || said != want {
+			t.Errorf("%q: exit code %d, %q", c.args, code, said)
+		}
+	}
+}
