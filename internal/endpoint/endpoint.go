@@ -6,7 +6,8 @@
 //
 // Look says what a token says about itself, and asks nobody. The package does not know
 // flags or terminals. No error that it makes has a token, a password or a client's
-// secret; a [RefusedError] has the words of the service.
+// secret; a [RefusedError] has the words of the service, unless they repeat one that was
+// sent.
 package endpoint
 
 import (
@@ -17,6 +18,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,7 +58,11 @@ type Answer struct {
 
 	retryAfter string
 	body       secret.Text
+	sent       []secret.Text
 }
+
+// secretMembers are those of the forms.
+var secretMembers = []string{"password", "subject_token", "assertion", "refresh_token", "token"}
 
 // NoAnswerError says that nobody knows what became of a request.
 type NoAnswerError struct {
@@ -88,7 +94,10 @@ func (c *Client) Post(ctx context.Context, path string, form url.Values) (Answer
 		return Answer{}, &NoAnswerError{address, errors.Unwrap(err)} // what is around it repeats the address
 	}
 	defer resp.Body.Close()
-	a := Answer{Status: resp.StatusCode, retryAfter: resp.Header.Get("Retry-After")}
+	a := Answer{Status: resp.StatusCode, retryAfter: resp.Header.Get("Retry-After"), sent: []secret.Text{c.secret}}
+	for _, name := range secretMembers {
+		a.sent = append(a.sent, secret.New(form.Get(name)))
+	}
 	if a.Status == http.StatusNotFound { // a gateway's is JSON too
 		return a, errors.New("status 404: is it the address before /token?")
 	}
@@ -122,9 +131,9 @@ func (a Answer) Decode(into any) error {
 type RefusedError struct {
 	Status      int
 	Code        string // such as invalid_grant; may be empty
-	Description string // may be empty
-	// RetryAfter is after how many seconds a try makes sense; zero if the service did
-	// not say.
+	Description string // may be empty, and is where it repeats a secret of the request
+	// RetryAfter is after how many seconds a try makes sense, at most an hour; zero if the
+	// service did not say, or said more.
 	RetryAfter int
 }
 
@@ -154,9 +163,18 @@ func (a Answer) Refused() error {
 		Description string `json:"error_description"`
 	}
 	_ = a.Decode(&body) // a gateway's has other members, and the status says enough
-	after, _ := strconv.Atoi(a.retryAfter)
-	return &RefusedError{a.Status, visible(body.Error, 40), visible(body.Description, 200), max(after, 0)}
+	repeated := func(s secret.Text) bool { return s.Len() > 0 && strings.Contains(body.Description, s.Reveal()) }
+	if slices.ContainsFunc(a.sent, repeated) {
+		body.Description = ""
+	}
+	after, err := strconv.Atoi(a.retryAfter)
+	if err != nil || after < 0 || after > maxRetryAfter {
+		after = 0
+	}
+	return &RefusedError{a.Status, visible(body.Error, 40), visible(body.Description, 200), after}
 }
+
+const maxRetryAfter = 3600 // seconds
 
 // visible is a text of a service as a terminal may show it: ASCII, as RFC 6749 §5.2 has
 // it, and not longer than limit.

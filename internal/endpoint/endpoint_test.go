@@ -1,6 +1,7 @@
 package endpoint_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -41,6 +42,9 @@ func TestRefused(t *testing.T) {
 		{429, `{"message":"Too Many Requests"}`, "", "status 429", true},
 		{503, `{"error":"temporarily_unavailable"}`, "2", "status 503, temporarily_unavailable", true},
 		{500, ``, "-1", "status 500", true},
+		{503, ``, "99999999999999999999", "status 503", true},
+		{503, ``, "999999999999", "status 503", true}, // nobody waits for that
+		{503, ``, "3600", "status 503", true},
 		{302, ``, "", "status 302", false},
 		{204, ``, "", "status 204", false},      // nothing was said
 		{503, `<html>`, "", "status 503", true}, // of a proxy
@@ -51,7 +55,7 @@ func TestRefused(t *testing.T) {
 		{400, `{"error":"` + strings.Repeat("x", 41) + `secret"}`, "", "status 400, " + strings.Repeat("x", 40), false},
 		{400, `{"error_description":"` + strings.Repeat("x", 201) + `"}`, "", "status 400: " + strings.Repeat("x", 200), false},
 	} {
-		err := answering(t, test.status, test.body, "Retry-After", test.retryAfter).Revoke(t.Context(), secret.New("x"))
+		err := answering(t, test.status, test.body, "Retry-After", test.retryAfter).Revoke(t.Context(), secret.New("fob_rt_y"))
 		refused, ok := errors.AsType[*endpoint.RefusedError](err)
 		if !ok {
 			t.Errorf("%d %s: %v", test.status, test.body, err)
@@ -60,7 +64,7 @@ func TestRefused(t *testing.T) {
 		if refused.Error() != test.want || refused.Unavailable() != test.unavailable {
 			t.Errorf("%d %s: %q, unavailable %v", test.status, test.body, refused, refused.Unavailable())
 		}
-		if want := map[string]int{"2": 2}[test.retryAfter]; refused.RetryAfter != want {
+		if want := map[string]int{"2": 2, "3600": 3600}[test.retryAfter]; refused.RetryAfter != want {
 			t.Errorf("%d %s: after %d s", test.status, test.body, refused.RetryAfter)
 		}
 	}
@@ -105,6 +109,58 @@ func TestNoAnswer(t *testing.T) {
 		none, ok := errors.AsType[*endpoint.NoAnswerError](err)
 		if !ok || none.Address != base+"/token" || strings.Count(err.Error(), base) != 1 {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A service that repeats a secret in its error does not bring it into a log or a terminal.
+func TestRefusedRepeatsNoSecret(t *testing.T) {
+	const password, clientSecret, token, other = "pass word 1", "client-secret-2", "fob_rt_3", "header.payload.signature"
+	var description string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": "invalid_grant", "error_description": description})
+	}))
+	defer server.Close()
+	c := endpoint.New(server.URL, "shop-app", secret.New(clientSecret), nil)
+	for name, test := range map[string]struct {
+		secret string
+		ask    func() error
+	}{
+		"password": {password, func() error {
+			_, err := c.Get(t.Context(), endpoint.Login{Username: "ann", Password: secret.New(password)})
+			return err
+		}},
+		"client secret": {clientSecret, func() error {
+			_, err := c.Get(t.Context(), endpoint.Login{})
+			return err
+		}},
+		"ID token": {other, func() error {
+			_, err := c.Get(t.Context(), endpoint.Login{IDToken: secret.New(other)})
+			return err
+		}},
+		"assertion": {other, func() error {
+			_, err := c.Get(t.Context(), endpoint.Login{Assertion: secret.New(other)})
+			return err
+		}},
+		"refresh token": {token, func() error {
+			_, err := c.Refresh(t.Context(), secret.New(token))
+			return err
+		}},
+		"token": {token, func() error { return c.Revoke(t.Context(), secret.New(token)) }},
+	} {
+		const without = "status 400, invalid_grant"
+		description = "I know no " + test.secret + " of ann"
+		if err := test.ask(); err == nil || err.Error() != without {
+			t.Errorf("%s: %v", name, err)
+		}
+		description = strings.Repeat("x", 200-len(test.secret)/2) + test.secret // cut in the middle
+		if err := test.ask(); err == nil || err.Error() != without {
+			t.Errorf("%s, at the end: %v", name, err)
+		}
+		description = "not for ann"
+		if err := test.ask(); err == nil || err.Error() != without+": not for ann" {
+			t.Errorf("%s is not repeated: %v", name, err)
 		}
 	}
 }
