@@ -62,8 +62,11 @@ func (p *program) readGiven(ctx context.Context, g givenFile) (secret.Text, erro
 		return typed, err
 	}
 	if g.name != "-" {
-		f, err := os.Open(g.name)
-		if err != nil {
+		f, err := orDone(ctx, func() (*os.File, error) { return os.Open(g.name) }) // a named pipe waits for who writes
+		switch {
+		case ctx.Err() != nil:
+			return secret.Text{}, errInterrupted
+		case err != nil:
 			return secret.Text{}, fail(exitFailure, "the file with the %s cannot be read: %v", g.what, withoutName(err))
 		}
 		defer f.Close()

@@ -92,19 +92,19 @@ func lineOf(input []byte, what, place string, limit int) (secret.Text, error) {
 
 // orDone returns what read does, or the error of ctx when that ends: the read then
 // lasts until the process ends.
-func orDone(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
-	var text []byte
+func orDone[V any](ctx context.Context, read func() (V, error)) (V, error) {
+	var got, none V
 	done := make(chan error, 1)
 	go func() {
-		got, err := read()
-		text = got
+		v, err := read()
+		got = v
 		done <- err
 	}()
 	select {
 	case err := <-done:
-		return text, err
+		return got, err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return none, ctx.Err()
 	}
 }
 

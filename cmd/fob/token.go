@@ -21,9 +21,9 @@ left out: then it is the stack's own. It is https, but on this machine.
 
 Secrets and tokens are read from files, never from arguments. A file has the text alone,
 in one line, or it has a JSON object with the text as a member, as fob client add --json
-(client_secret), fob serve --json (client_secret, password) and fob token get --json
-(access_token, refresh_token) print it. A file that is called - is standard input. At a
-terminal you are asked, and what you type is not shown.`
+(client_secret), fob serve --json (client_secret, resource_client_secret, password) and
+fob token get --json (access_token, refresh_token) print it. A file that is called - is
+standard input. At a terminal you are asked, and what you type is not shown.`
 
 func tokenCommand(p *program) *cobra.Command {
 	return group("token", "Get a token as an app does, look at it, refresh it and end it", tokenHelp,
@@ -123,6 +123,8 @@ func explainAnswer(err error, base string) error {
 		return fail(exitUnavailable, "%s cannot answer now, run the same command again after %d s: %v", base, refused.RetryAfter, err)
 	case refused.Unavailable():
 		return fail(exitUnavailable, "%s cannot answer now, run the same command again: %v", base, err)
+	case refused.Status >= 300 && refused.Status < 400:
+		return fail(exitFailure, "%s redirects to another address, give that with --%s: %v", base, urlFlag, err)
 	}
 	if next := advice[oauth.Code(refused.Code)]; next != "" {
 		return fail(exitFailure, "%s refuses that: %v (%s)", base, err, next)

@@ -18,12 +18,17 @@ func tokenIntrospectCommand(p *program) *cobra.Command {
 		Short: "Ask whether a token is active, and whose it is",
 		Long: `Ask /introspect about the token in FILE, as an API does: with a client that is registered
 with --introspects. FILE has the token alone, or is as fob token get --json prints it;
-then it is the access token. An inactive token is an answer too, with exit code 0.`,
+then it is the access token. Of the JSON in --secret-file it takes the member
+resource_client_secret, which fob serve --json prints for demo-api, and else client_secret.
+
+An inactive token is an answer too, with exit code 0. A client without --introspects for an
+audience of the token always gets that answer.`,
 		Example: `  fob token introspect --stack fob-prod --client shop-api --secret-file shop-api.json ipad.json
-  fob token introspect --url http://localhost:8080 --client demo-api --secret-file api.txt < token.txt`,
+  fob token introspect --url http://localhost:8080 --client demo-api --secret-file demo.json < token.txt`,
 		Args: tokenFile,
 	}
 	c.addFlags(p, cmd)
+	c.secret.members = []string{"resource_client_secret", "client_secret"}
 	members := []string{bearer.Access.String()}
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error { return c.check(p, cmd, givenToken(args, members...)) }
 	cmd.RunE = c.asking(p, func(ctx context.Context, client *endpoint.Client, args []string) error {
@@ -35,7 +40,11 @@ then it is the access token. An inactive token is an answer too, with exit code 
 		if err != nil {
 			return err
 		}
-		return p.print(said, func(w io.Writer) { columns(w, introspectionRows(said)...) })
+		err = p.print(said, func(w io.Writer) { columns(w, introspectionRows(said)...) })
+		if err == nil && !said.Active && !p.json {
+			_, _ = io.WriteString(p.stderr, "fob: a client without --introspects for an audience of the token always gets this answer\n")
+		}
+		return err
 	})
 	return printsJSON(cmd, endpoint.Introspection{})
 }

@@ -6,7 +6,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // fobToken runs fob token against a server with these answers.
@@ -37,7 +39,7 @@ func TestTokenIsNotAnswered(t *testing.T) {
 		{429, "", `{"message":"Too Many Requests"}`, exitUnavailable, "fob: URL cannot answer now, run the same command again: status 429\n"},
 		{400, "", `{"error":"invalid_target"}`, exitFailure, "fob: URL refuses that: status 400, invalid_target (fob client show says which audiences the client has)\n"},
 		{400, "", `{"error":"x","error_description":"\u001b[2J"}`, exitFailure, `fob: URL refuses that: status 400, x: "\x1b[2J"` + "\n"},
-		{302, "", ``, exitFailure, "fob: URL refuses that: status 302\n"},
+		{302, "", ``, exitFailure, "fob: URL redirects to another address, give that with --url: status 302\n"},
 		{200, "", `<html>`, exitFailure, "fob: URL does not answer as fob does: status 200, and a body that is not JSON\n"},
 	} {
 		answer := func(w http.ResponseWriter, _ *http.Request) {
@@ -105,6 +107,65 @@ func TestGivenFiles(t *testing.T) {
 		if sent != test.want || test.says == "" && code != 0 || test.says != "" && (code != exitUsage || !strings.HasPrefix(said, "fob: "+test.says+"; see")) {
 			t.Errorf("%s: exit code %d, sent %.40q, %q", name, code, sent, said)
 		}
+	}
+}
+
+// fob serve --json prints the secrets of two clients into one object: that of the API asks.
+func TestTokenIntrospectOfAnAPI(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const note = "fob: a client without --introspects for an audience of the token always gets this answer\n"
+	for content, want := range map[string]string{
+		`{"client_secret":"of-app","resource_client_secret":"of-api"}`: "of-api",
+		`{"client_secret":"of-shop-api"}`:                              "of-shop-api",
+	} {
+		if err := os.WriteFile("demo.json", []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for answer, says := range map[string]string{`{"active":false}`: note, `{"active":true}`: ""} {
+			sent := ""
+			take := func(w http.ResponseWriter, r *http.Request) {
+				_, sent, _ = r.BasicAuth()
+				_, _ = w.Write([]byte(answer))
+			}
+			if code, _, said := fobToken(t.Context(), t, take, exampleToken, "introspect", "--secret-file", "demo.json"); code != 0 || sent != want || said != says {
+				t.Errorf("%s, %s: exit code %d, sent %q, said %q", content, answer, code, sent, said)
+			}
+			if code, _, said := fobToken(t.Context(), t, take, exampleToken, "introspect", "--secret-file", "demo.json", "--json"); code != 0 || said != "" {
+				t.Errorf("%s, with --json: exit code %d, said %q", answer, code, said)
+			}
+		}
+	}
+}
+
+// Ctrl-C ends fob also while nobody writes to the named pipe that it reads.
+func TestTokenInterruptedAtAPipe(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := syscall.Mkfifo("pipe", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	type result struct {
+		code int
+		said string
+	}
+	done := make(chan result, 1)
+	go func() {
+		var stdout, stderr output
+		p := program{stdin: strings.NewReader(exampleToken), stdout: &stdout, stderr: &stderr, getenv: noEnv}
+		code := p.run(ctx, []string{"token", "revoke", "--url", "http://127.0.0.1:1", "--client", "shop", "--secret-file", "pipe"})
+		done <- result{code, stderr.String()}
+	}()
+	select {
+	case got := <-done:
+		if got.code != exitFailure || got.said != "fob: interrupted\n" {
+			t.Errorf("exit code %d, %q", got.code, got.said)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for somebody who writes")
+	}
+	if w, err := os.OpenFile("pipe", os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil { // ends the read that waits
+		_ = w.Close()
 	}
 }
 
