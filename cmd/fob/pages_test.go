@@ -76,12 +76,12 @@ func runPage(t *testing.T, name, engine string, env []string, atLeast int) {
 	if len(steps) < atLeast {
 		t.Fatalf("%s has %d commands, want %d or more", name, len(steps), atLeast)
 	}
-	// fob serve is in a terminal of its own, which has what was exported before it.
+	// fob serve is in a terminal of its own, which has what was exported and set before it.
 	var exports strings.Builder
 	served := false
 	for i, s := range steps {
 		switch {
-		case strings.HasPrefix(s.command, "export "):
+		case strings.HasPrefix(s.command, "export "), strings.HasPrefix(s.command, "umask "):
 			exports.WriteString(s.command + "\n")
 		case strings.HasPrefix(s.command, "fob serve"):
 			served = true
@@ -94,6 +94,26 @@ func runPage(t *testing.T, name, engine string, env []string, atLeast int) {
 		t.Fatalf("%s does not say which fob serve it needs", name)
 	}
 	runSteps(t, name, folder, env, steps)
+	ownFiles(t, name, folder)
+}
+
+// ownFiles wants that nobody else on the machine reads the secrets that a page keeps.
+func ownFiles(t *testing.T, page, folder string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // a folder
+		}
+		secret := strings.Contains(file, "password") || regexp.MustCompile(`fob_[ar]t_|client_secret`).Match(text)
+		if info, err := os.Stat(file); err != nil || secret && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s leaves %s with the mode %v: %v", page, filepath.Base(file), info.Mode(), err)
+		}
+	}
 }
 
 // runSteps runs the commands in one shell.
