@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -140,7 +141,7 @@ func TestTokenIntrospectOfAnAPI(t *testing.T) {
 // Ctrl-C ends fob also while nobody writes to the named pipe that it reads.
 func TestTokenInterruptedAtAPipe(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if err := syscall.Mkfifo("pipe", 0o600); err != nil {
+	if err := exec.Command("mkfifo", "pipe").Run(); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
