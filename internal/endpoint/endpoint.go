@@ -94,7 +94,8 @@ func (c *Client) Post(ctx context.Context, path string, form url.Values) (Answer
 		return Answer{}, &NoAnswerError{address, errors.Unwrap(err)} // what is around it repeats the address
 	}
 	defer resp.Body.Close()
-	a := Answer{Status: resp.StatusCode, retryAfter: resp.Header.Get("Retry-After"), sent: []secret.Text{c.secret}}
+	_, basic, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+	a := Answer{Status: resp.StatusCode, retryAfter: resp.Header.Get("Retry-After"), sent: []secret.Text{c.secret, secret.New(basic)}}
 	for _, name := range secretMembers {
 		a.sent = append(a.sent, secret.New(form.Get(name)))
 	}
@@ -163,7 +164,9 @@ func (a Answer) Refused() error {
 		Description string `json:"error_description"`
 	}
 	_ = a.Decode(&body) // a gateway's has other members, and the status says enough
-	repeated := func(s secret.Text) bool { return s.Len() > 0 && strings.Contains(body.Description, s.Reveal()) }
+	repeated := func(s secret.Text) bool {
+		return s.Len() > 0 && (strings.Contains(body.Description, s.Reveal()) || strings.Contains(body.Description, url.QueryEscape(s.Reveal())))
+	}
 	if slices.ContainsFunc(a.sent, repeated) {
 		body.Description = ""
 	}

@@ -1,6 +1,7 @@
 package endpoint_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -157,6 +158,14 @@ func TestRefusedRepeatsNoSecret(t *testing.T) {
 		description = strings.Repeat("x", 200-len(test.secret)/2) + test.secret // cut in the middle
 		if err := test.ask(); err == nil || err.Error() != without {
 			t.Errorf("%s, at the end: %v", name, err)
+		}
+		description = "I do not understand username=ann&password=" + url.QueryEscape(test.secret) // the form, as it was sent
+		if err := test.ask(); err == nil || err.Error() != without {
+			t.Errorf("%s, as it was sent: %v", name, err)
+		}
+		description = "I do not understand " + base64.StdEncoding.EncodeToString([]byte("shop-app:"+clientSecret))
+		if err := test.ask(); err == nil || err.Error() != without {
+			t.Errorf("%s, with the header of the client: %v", name, err)
 		}
 		description = "not for ann"
 		if err := test.ask(); err == nil || err.Error() != without+": not for ann" {

@@ -352,6 +352,7 @@ func (d Document) RetireNow(kid uint8, now time.Time) (_ Document, replacement K
 			return Document{}, Key{}, err
 		}
 		d.mint[fresh], d.check[fresh], d.newMint = keys.NewText(), keys.NewText(), true
+		d.dropOldPairs(now)
 		if k.Signs {
 			if err := d.addPair(fresh); err != nil {
 				return Document{}, Key{}, err

@@ -146,6 +146,11 @@ func TestRetireNowWithPairs(t *testing.T) {
 		t.Errorf("Open: %v, with %d published keys", err, len(r.JWKS()))
 	}
 	sealJWT(t, r, replacement.KID)
+	// Secrets that are nearly full have room for the next one.
+	if d, _, err = d.RetireNow(replacement.KID, began.Add(2*time.Hour)); err != nil || d.pairs.private[1].Len()+d.pairs.public[1].Len() != 0 {
+		t.Errorf("the retired key keeps its pair, or %v", err)
+	}
+	ringOf(t, d)
 }
 
 // A change that stopped after the mint secret goes on with the private key that is there.
