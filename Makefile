@@ -27,15 +27,15 @@ ARTIFACTS_DIR ?= bin/$*
 build-%Function:
 	$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/$(shell echo $* | tr '[:upper:]' '[:lower:]')
 
-# Tests that the race detector makes six times as long: one request or step after the other,
-# or one hash. Code that runs at the same time has tests in internal/proof/races, functions and
-# the packages.
-unraced := ^(TestInMemory|TestAtTheProtocol|TestHide|TestImportedHashesVerify|TestFormsOfOnePassword|TestModel|TestModelOfJWTs|TestRotationLosesNothing|TestRetiringEarlyLosesTokens|TestCapOfAFleet|TestCapAgainstChosenNames|TestOpenAPIBySchemathesis)$$
+# Tests that the race detector makes six times as long (one request or step after the other,
+# or one hash) or whose count it changes. Code that runs at the same time has tests in
+# internal/proof/races, functions and the packages.
+unraced := ^(TestInMemory|TestAtTheProtocol|TestHide|TestImportedHashesVerify|TestFormsOfOnePassword|TestModel|TestModelOfJWTs|TestRotationLosesNothing|TestRetiringEarlyLosesTokens|TestCapOfAFleet|TestCapAgainstChosenNames|TestOpenAPIBySchemathesis|TestAllocations)$$
 
 # Every test, with the DynamoDB engines and the client libraries that this machine can run.
 test: engines clients
 	.ci/alive go test -race -timeout 20m -skip '$(unraced)' ./...
-	.ci/alive go test -timeout 20m -run '$(unraced)' ./cmd/fob ./internal/proof/faults ./internal/password ./internal/ledger ./internal/keys/rotation ./internal/oauth
+	.ci/alive go test -timeout 20m -run '$(unraced)' ./cmd/fob ./internal/proof/faults ./internal/password ./internal/ledger ./internal/keys/rotation ./internal/oauth ./functions
 
 # Each fuzz target for FUZZTIME. An input that fails is kept in its package's testdata.
 FUZZTIME ?= 30s

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -173,18 +175,24 @@ func inMemory(t testing.TB) *verbs {
 
 // The memory stores allocate little of their own, so this is fob without DynamoDB. Some
 // 85 allocations of each are for an event with nine headers and its answer, most of them
-// in encoding/json. "refreshed" and "issued" include the making of the event.
+// in encoding/json. "refreshed" and "issued" include the making of the event. `make test`
+// runs it without the race detector, under which a sync.Pool drops things at random.
 func TestAllocations(t *testing.T) {
-	// With -race they are a tenth more than without.
-	limits := map[string]float64{"returned": 180, "introspected": 158, "forged": 146, "revoked": 155, "refreshed": 360, "issued": 740}
+	limits := map[string]float64{"returned": 164, "introspected": 145, "forged": 133, "revoked": 142, "refreshed": 328, "issued": 680}
 	for name, do := range inMemory(t).all() {
 		for range 30 {
 			do()
 		}
 		n := testing.AllocsPerRun(100, do)
 		t.Logf("%s: %.0f allocations", name, n)
-		if n > limits[name] {
+		if n > limits[name] && !raced() {
 			t.Errorf("%s: %.0f allocations, want at most %.0f", name, n, limits[name])
 		}
 	}
+}
+
+// raced says whether this test was built with -race.
+func raced() bool {
+	build, _ := debug.ReadBuildInfo()
+	return slices.Contains(build.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
