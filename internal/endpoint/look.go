@@ -29,14 +29,6 @@ type Sight struct {
 	Header, Claims map[string]any
 }
 
-// The form of an opaque token is that of package bearer.
-const (
-	accessPrefix  = "fob_at_"
-	refreshPrefix = "fob_rt_"
-	opaqueLen     = 99 // bytes behind the prefix
-	opaqueFirst   = 1  // the version, which is the first of them
-)
-
 var base64url = base64.RawURLEncoding.Strict()
 
 // Look reads a token. It reports false for a text that is neither a token of fob nor a
@@ -46,10 +38,8 @@ func Look(token secret.Text) (s Sight, ok bool) {
 	if strings.ContainsAny(text, "\r\n") { // which the decoder skips
 		return Sight{}, false
 	}
-	for kind, prefix := range map[bearer.Kind]string{bearer.Access: accessPrefix, bearer.Refresh: refreshPrefix} {
-		if body, found := strings.CutPrefix(text, prefix); found {
-			return lookAtOpaque(kind, body)
-		}
+	if name, opaque := bearer.Look(bearer.Bearer{Text: token}); opaque {
+		return Sight{Kind: name.Kind.String(), Format: Opaque, KeyID: strconv.Itoa(int(name.KID)), Expiry: name.Expiry}, true
 	}
 	parts := strings.Split(text, ".")
 	if len(parts) != 3 {
@@ -75,19 +65,7 @@ func Look(token secret.Text) (s Sight, ok bool) {
 // IsLike reports a text that is a token, or has the beginning of one: it must not be shown.
 func IsLike(text string) bool {
 	_, ok := Look(secret.New(text))
-	return ok || strings.Contains(text, accessPrefix) || strings.Contains(text, refreshPrefix)
-}
-
-func lookAtOpaque(kind bearer.Kind, body string) (Sight, bool) {
-	raw, err := base64url.DecodeString(body)
-	if err != nil || len(raw) != opaqueLen || raw[0] != opaqueFirst {
-		return Sight{}, false
-	}
-	var expiry int64
-	for _, b := range raw[2:7] {
-		expiry = expiry<<8 | int64(b)
-	}
-	return Sight{Kind: kind.String(), Format: Opaque, KeyID: strconv.Itoa(int(raw[1])), Expiry: expiry}, true
+	return ok || bearer.HasPrefix(text)
 }
 
 // object decodes a part of a JWT; nil if it is not a JSON object.

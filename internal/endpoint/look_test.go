@@ -12,7 +12,7 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// Tokens that fob makes are recognised: the layout is that of package bearer.
+// Tokens that fob makes are recognised.
 func TestLookAtTokensOfFob(t *testing.T) {
 	d := newDeployment(t)
 	got, err := d.app.Get(t.Context(), d.login("device_ipad"))
@@ -79,6 +79,9 @@ func TestLookAtJWT(t *testing.T) {
 		if s, ok := endpoint.Look(jwt(test[0], test[1])); ok {
 			t.Errorf("%s.%s is seen as %+v", test[0], test[1], s)
 		}
+	}
+	if s, ok := endpoint.Look(secret.New(jwt(`{}`, `{}`).Reveal() + "\n")); ok {
+		t.Errorf("a JWT with a line end is seen as %+v", s)
 	}
 	if _, ok := endpoint.Look(secret.New("a.b.c.d.e")); ok {
 		t.Error("five parts are seen as a JWT")
