@@ -36,7 +36,7 @@ func (r *Registrar) AddClient(ctx context.Context, c Client, s secret.Text) (Cli
 		return Client{}, &ChangeError{Kind: EntryExists, Entry: ClientEntry, Name: string(c.ID)}
 	}
 	if err != nil {
-		return c, unanswered(InDoubt, ClientEntry, string(c.ID), err)
+		return c, unanswered(ClientEntry, string(c.ID), err)
 	}
 	return saved, nil
 }
@@ -223,7 +223,7 @@ func (r *Registrar) RemoveClient(ctx context.Context, id ledger.ClientID) error 
 	if err == nil && !existed {
 		return &ChangeError{Kind: NoSuchEntry, Entry: ClientEntry, Name: string(id)}
 	}
-	return unanswered(InDoubt, ClientEntry, string(id), err)
+	return unanswered(ClientEntry, string(id), err)
 }
 
 // MayAddSecret returns why [Registrar.AddSecret] would refuse any secret, if it would.
@@ -305,7 +305,7 @@ func (r *Registrar) changeClient(ctx context.Context, id ledger.ClientID, change
 		if saved, err = r.Clients.SaveClient(ctx, c); err != nil {
 			saved = c
 		}
-		return unanswered(InDoubt, ClientEntry, string(id), err)
+		return unanswered(ClientEntry, string(id), err)
 	})
 	return saved, err
 }

@@ -93,9 +93,9 @@ func invalidEntry(entry EntryKind, name string, faults ...error) error {
 }
 
 // unanswered marks the error of a write that may have landed.
-func unanswered(kind ChangeKind, entry EntryKind, name string, err error) error {
+func unanswered(entry EntryKind, name string, err error) error {
 	if errors.Is(err, ErrUnavailable) {
-		return &ChangeError{Kind: kind, Entry: entry, Name: name, Err: err}
+		return &ChangeError{Kind: InDoubt, Entry: entry, Name: name, Err: err}
 	}
 	return err
 }

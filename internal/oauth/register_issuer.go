@@ -26,7 +26,7 @@ func (r *Registrar) AddIssuer(ctx context.Context, i TrustedIssuer) (TrustedIssu
 	if errors.Is(err, ErrConflict) {
 		return TrustedIssuer{}, &ChangeError{Kind: EntryExists, Entry: IssuerEntry, Name: i.Name}
 	}
-	return saved, unanswered(InDoubt, IssuerEntry, i.Name, err)
+	return saved, unanswered(IssuerEntry, i.Name, err)
 }
 
 // EditIssuer lets edit change the settings of an issuer, but not its Name and Subjects:
@@ -52,7 +52,7 @@ func (r *Registrar) EditIssuer(ctx context.Context, name string, edit func(*Trus
 			return nil
 		}
 		saved, err = r.Issuers.SaveIssuer(ctx, i)
-		return unanswered(InDoubt, IssuerEntry, name, err)
+		return unanswered(IssuerEntry, name, err)
 	})
 	return saved, err
 }
@@ -64,7 +64,7 @@ func (r *Registrar) RemoveIssuer(ctx context.Context, name string) error {
 	if err == nil && !existed {
 		return &ChangeError{Kind: NoSuchEntry, Entry: IssuerEntry, Name: name}
 	}
-	return unanswered(InDoubt, IssuerEntry, name, err)
+	return unanswered(IssuerEntry, name, err)
 }
 
 // faultsOf returns every fault of an issuer, those in its keys included.

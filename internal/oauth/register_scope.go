@@ -80,7 +80,7 @@ func (r *Registrar) EditScopes(ctx context.Context, edit func(roles map[string][
 				after.Since[name] = since
 			}
 		}
-		return unanswered(InDoubt, ScopeEntry, "", r.Clients.SaveResourceScopes(ctx, after))
+		return unanswered(ScopeEntry, "", r.Clients.SaveResourceScopes(ctx, after))
 	})
 }
 

@@ -23,7 +23,7 @@ func (r *UserRegistrar) SetSubjectDisabled(ctx context.Context, id string, disab
 	}
 	subject := ledger.Subject{Kind: ledger.UserSubject, ID: id}
 	if err := r.Subjects.Raise(ctx, subject, StateChange{Disabled: &disabled, Why: []Cause{causeOfDisabling(disabled)}}); err != nil || !disabled {
-		return unanswered(InDoubt, UserEntry, id, err)
+		return unanswered(UserEntry, id, err)
 	}
 	// They are dead, and would live again if somebody deleted the state.
 	if _, err := r.signIns().End(ctx, subject, Filter{}); err != nil {

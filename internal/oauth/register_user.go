@@ -76,7 +76,7 @@ func (r *UserRegistrar) AddUser(ctx context.Context, n NewUser) (User, error) {
 		return User{}, taken
 	}
 	if err != nil {
-		return u, unanswered(InDoubt, UserEntry, n.Username, err)
+		return u, unanswered(UserEntry, n.Username, err)
 	}
 	return saved, nil
 }
@@ -168,7 +168,7 @@ func (r *UserRegistrar) ChangeUser(ctx context.Context, u User, c UserChange) (s
 			return err
 		}
 		saved, err = r.Users.SaveUser(ctx, now)
-		return unanswered(InDoubt, UserEntry, u.Username, err)
+		return unanswered(UserEntry, u.Username, err)
 	})
 	if err != nil {
 		return User{}, err
@@ -211,7 +211,7 @@ func (r *UserRegistrar) RemoveUser(ctx context.Context, u User) error {
 	// Disabled before gone: a login that read the user is refused by the state.
 	err := r.Subjects.Raise(ctx, subjectOfUser(u), StateChange{Disabled: new(true), Why: []Cause{UserRemoved}})
 	if err != nil {
-		return unanswered(InDoubt, UserEntry, u.Username, err)
+		return unanswered(UserEntry, u.Username, err)
 	}
 	_, err = r.signIns().End(ctx, subjectOfUser(u), Filter{})
 	if err == nil {
@@ -242,7 +242,7 @@ func (r *UserRegistrar) ForgetUser(ctx context.Context, u User) error {
 	if err == nil && u.Origin == UserOfFob {
 		err = r.Registry.Forget(ctx, subjectOfUser(u))
 	}
-	return unanswered(InDoubt, UserEntry, u.Username, err)
+	return unanswered(UserEntry, u.Username, err)
 }
 
 func (r *UserRegistrar) signIns() *SignIns { return &SignIns{Tokens: r.Tokens} }
