@@ -293,13 +293,11 @@ type Credentials struct {
 // alike, so that an answer does not reveal which clients exist.
 var ErrInvalidClient = &Error{InvalidClient, "client authentication failed"}
 
-func errInvalidClient() error { return ErrInvalidClient }
-
 // authenticate proves the client of a request, public clients by their id alone.
 // With fresh the registration is read past the cache.
 func authenticate(ctx context.Context, clients *ClientCache, cred Credentials, fresh bool) (Client, error) {
 	if !PlausibleClientID(cred.ID) || cred.Assertion.Len() > 0 { // only Issuer has a verifier
-		return Client{}, errInvalidClient()
+		return Client{}, ErrInvalidClient
 	}
 	c, found, err := clients.read(ctx, cred.ID, fresh)
 	if err != nil {
@@ -323,7 +321,7 @@ func authenticate(ctx context.Context, clients *ClientCache, cred Credentials, f
 	event := EventOf(ctx)
 	if !ok {
 		event.Claimed = c.ID // empty if not found
-		return Client{}, errInvalidClient()
+		return Client{}, ErrInvalidClient
 	}
 	event.Client, event.OlderSecret = c.ID, older == 1
 	return c, nil

@@ -39,7 +39,7 @@ func (c Client) Asserts() bool { return c.JWKS != "" || c.Trusts != Trust{} }
 // the client signed, or one that an issuer which it trusts signed about its subject.
 func (i *Issuer) authenticateAssertion(ctx context.Context, cred Credentials, fresh bool) (Client, error) {
 	if i.Assertions == nil || cred.Audience == "" {
-		return Client{}, errInvalidClient()
+		return Client{}, ErrInvalidClient
 	}
 	var client Client
 	event := EventOf(ctx)
@@ -75,7 +75,7 @@ func (i *Issuer) authenticateAssertion(ctx context.Context, cred Credentials, fr
 	}
 	if r, ok := errors.AsType[*RefusedAssertion](err); ok {
 		event.Refusal = r.Reason
-		return Client{}, errInvalidClient()
+		return Client{}, ErrInvalidClient
 	}
 	if err != nil {
 		return Client{}, err

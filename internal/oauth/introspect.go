@@ -53,7 +53,7 @@ func (v *Verifier) Introspect(ctx context.Context, req IntrospectRequest) (Intro
 		return Introspection{}, err
 	}
 	if caller.Public {
-		return Introspection{}, errInvalidClient()
+		return Introspection{}, ErrInvalidClient
 	}
 	if req.Token.Len() == 0 {
 		return Introspection{}, refuse(InvalidRequest, "token is missing")
