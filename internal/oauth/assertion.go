@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,12 +61,7 @@ type Signer struct {
 }
 
 // AssertionAge is MaxAge or its default, in seconds.
-func (s Signer) AssertionAge() int64 {
-	if s.MaxAge == 0 {
-		return DefaultAssertionAge
-	}
-	return s.MaxAge
-}
+func (s Signer) AssertionAge() int64 { return cmp.Or(s.MaxAge, DefaultAssertionAge) }
 
 // Validate returns all faults of a signer, joined. It does not look into JWKS: see
 // [Assertions].CheckKeys.

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -113,24 +114,24 @@ func (c Client) AudiencesOfNobody(all []Client) []string {
 
 func (c Client) accessLifetime() int64 {
 	if c.getsJWTs() {
-		return orDefault(c.AccessLifetime, DefaultJWTLifetime)
+		return cmp.Or(c.AccessLifetime, DefaultJWTLifetime)
 	}
-	return orDefault(c.AccessLifetime, DefaultAccessLifetime)
+	return cmp.Or(c.AccessLifetime, DefaultAccessLifetime)
 }
 
 func (c Client) getsJWTs() bool { return c.TokenFormat == ledger.JWT }
 
-func (c Client) refreshIdle() int64     { return orDefault(c.RefreshIdle, DefaultRefreshIdle) }
-func (c Client) refreshAbsolute() int64 { return orDefault(c.RefreshAbsolute, DefaultRefreshAbsolute) }
-func (c Client) refreshGrace() int64    { return orDefault(c.RefreshGrace, DefaultRefreshGrace) }
+func (c Client) refreshIdle() int64     { return cmp.Or(c.RefreshIdle, DefaultRefreshIdle) }
+func (c Client) refreshAbsolute() int64 { return cmp.Or(c.RefreshAbsolute, DefaultRefreshAbsolute) }
+func (c Client) refreshGrace() int64    { return cmp.Or(c.RefreshGrace, DefaultRefreshGrace) }
 
 // terms are what package ledger needs of the registration.
 func (c Client) terms() ledger.Terms {
 	return ledger.Terms{
 		Client:          c.ID,
 		Public:          c.Public,
-		AccessLifetime:  orDefault(c.AccessLifetime, DefaultAccessLifetime),
-		JWTLifetime:     orDefault(c.AccessLifetime, DefaultJWTLifetime),
+		AccessLifetime:  cmp.Or(c.AccessLifetime, DefaultAccessLifetime),
+		JWTLifetime:     cmp.Or(c.AccessLifetime, DefaultJWTLifetime),
 		RefreshIdle:     c.refreshIdle(),
 		RefreshAbsolute: c.refreshAbsolute(),
 		RefreshGrace:    c.refreshGrace(),
@@ -138,14 +139,7 @@ func (c Client) terms() ledger.Terms {
 }
 
 func (c Client) maxAuthorizations() int {
-	return orDefault(c.MaxAuthorizations, DefaultMaxAuthorizations)
-}
-
-func orDefault[N int | int64](n, otherwise N) N {
-	if n == 0 {
-		return otherwise
-	}
-	return n
+	return cmp.Or(c.MaxAuthorizations, DefaultMaxAuthorizations)
 }
 
 // Validate reports every fault of a client that is about to be saved.

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -43,10 +44,7 @@ func (p PasswordPolicy) Check(username string, password secret.Text) error {
 	if err := ValidatePassword(password); err != nil {
 		return err
 	}
-	least := p.MinLength
-	if least == 0 {
-		least = DefaultMinPassword
-	}
+	least := cmp.Or(p.MinLength, DefaultMinPassword)
 	text := password.Prepared().Reveal()
 	lower := strings.ToLower(text)
 	switch {

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"encoding/base32"
 	"errors"
 	"fmt"
@@ -47,12 +48,7 @@ type TrustedIssuer struct {
 }
 
 // SubjectRule is Subjects or its default.
-func (i TrustedIssuer) SubjectRule() SubjectRule {
-	if i.Subjects == "" {
-		return HashedSubjects
-	}
-	return i.Subjects
-}
+func (i TrustedIssuer) SubjectRule() SubjectRule { return cmp.Or(i.Subjects, HashedSubjects) }
 
 // Validate reports every fault of an issuer that is about to be saved, except those
 // within its inline keys: see [Assertions].CheckKeys.
