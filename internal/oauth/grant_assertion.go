@@ -123,7 +123,7 @@ func (g assertionGrant) prove(ctx context.Context, client Client, _ int64) (proo
 			return refused("the user is disabled")
 		}
 		u := login.User
-		p.subject, p.username, p.roles, p.userVersion = SubjectOf(u.ID), u.Username, u.Roles, u.Version
+		p.subject, p.username, p.roles, p.userVersion = u.subject(), u.Username, u.Roles, u.Version
 		return p, nil
 	}
 	return proof{}, errUnknownSubjects

@@ -77,7 +77,7 @@ func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (pro
 		return proof{}, err
 	}
 	return proof{
-		subject:     ledger.Subject{Kind: ledger.UserSubject, ID: user.ID},
+		subject:     user.subject(),
 		username:    user.Username,
 		roles:       user.Roles,
 		userVersion: user.Version,
@@ -320,7 +320,7 @@ func (i *Issuer) signedIn(ctx context.Context, client Client, u User, q question
 	if err != nil {
 		return false, err
 	}
-	a, refusal := authorizationOf(new(Event), client, registered, proof{subject: SubjectOf(u.ID), username: u.Username, roles: u.Roles}, q)
+	a, refusal := authorizationOf(new(Event), client, registered, proof{subject: u.subject(), username: u.Username, roles: u.Roles}, q)
 	reading, err := i.Tokens.Read(ctx, a.Locator())
 	if err != nil {
 		return false, err

@@ -21,7 +21,7 @@ type ownUsers struct {
 
 func (i *Issuer) ownUsers() *ownUsers {
 	return &ownUsers{i.OwnUsers, i.KeepUsers, func(ctx context.Context, client Client, u User) (SubjectState, error) {
-		reading, err := i.Tokens.Read(ctx, ledger.Authorization{Subject: SubjectOf(u.ID), Client: client.ID}.Locator())
+		reading, err := i.Tokens.Read(ctx, ledger.Authorization{Subject: u.subject(), Client: client.ID}.Locator())
 		return reading.State, err
 	}}
 }

@@ -21,7 +21,7 @@ func (r *UserRegistrar) SetSubjectDisabled(ctx context.Context, id string, disab
 	case !IsChange(err, NoSuchEntry):
 		return err
 	}
-	subject := ledger.Subject{Kind: ledger.UserSubject, ID: id}
+	subject := User{ID: id}.subject()
 	if err := r.Subjects.Raise(ctx, subject, StateChange{Disabled: &disabled, Why: []Cause{causeOfDisabling(disabled)}}); err != nil || !disabled {
 		return unanswered(UserEntry, id, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
@@ -67,7 +66,7 @@ func (r *UserRegistrar) AddUser(ctx context.Context, n NewUser) (User, error) {
 	if n.Disabled {
 		// Before there is somebody to log in. If the user is not saved after all,
 		// nobody ever has the id.
-		if err := r.Subjects.Raise(ctx, subjectOfUser(u), StateChange{Disabled: new(true), Why: []Cause{UserDisabled}}); err != nil {
+		if err := r.Subjects.Raise(ctx, u.subject(), StateChange{Disabled: new(true), Why: []Cause{UserDisabled}}); err != nil {
 			return User{}, err
 		}
 	}
@@ -90,8 +89,6 @@ func (r *UserRegistrar) firstHash(n NewUser) (secret.Text, error) {
 	}
 	return r.Passwords.Hash(n.Password)
 }
-
-func subjectOfUser(u User) ledger.Subject { return ledger.Subject{Kind: ledger.UserSubject, ID: u.ID} }
 
 // UserChange is what to change of a user. Nil leaves something as it is.
 type UserChange struct {
@@ -173,10 +170,10 @@ func (r *UserRegistrar) ChangeUser(ctx context.Context, u User, c UserChange) (s
 	if err != nil {
 		return User{}, err
 	}
-	err = r.Subjects.Raise(ctx, subjectOfUser(u), StateChange{UserVersion: saved.Version, Disabled: c.Disabled, Why: c.causes()})
+	err = r.Subjects.Raise(ctx, u.subject(), StateChange{UserVersion: saved.Version, Disabled: c.Disabled, Why: c.causes()})
 	if err == nil && c.Disabled != nil && *c.Disabled {
 		// They are dead, and would live again if somebody deleted the state.
-		_, err = r.signIns().End(ctx, subjectOfUser(u), Filter{})
+		_, err = r.signIns().End(ctx, u.subject(), Filter{})
 	}
 	if err != nil {
 		return User{}, &ChangeError{Kind: HalfDone, Entry: UserEntry, Name: u.Username, Err: err}
@@ -209,11 +206,11 @@ func (r *UserRegistrar) SetUserDisabled(ctx context.Context, u User, disabled bo
 // [UserRegistrar.ForgetUser] when none of them can be left.
 func (r *UserRegistrar) RemoveUser(ctx context.Context, u User) error {
 	// Disabled before gone: a login that read the user is refused by the state.
-	err := r.Subjects.Raise(ctx, subjectOfUser(u), StateChange{Disabled: new(true), Why: []Cause{UserRemoved}})
+	err := r.Subjects.Raise(ctx, u.subject(), StateChange{Disabled: new(true), Why: []Cause{UserRemoved}})
 	if err != nil {
 		return unanswered(UserEntry, u.Username, err)
 	}
-	_, err = r.signIns().End(ctx, subjectOfUser(u), Filter{})
+	_, err = r.signIns().End(ctx, u.subject(), Filter{})
 	if err == nil {
 		if _, err = r.Users.RemoveUser(ctx, u); err != nil {
 			_, err = r.Users.RemoveUser(ctx, u) // the reply may be all that was lost
@@ -238,9 +235,9 @@ func (r *UserRegistrar) RemoveUser(ctx context.Context, u User) error {
 // would be back, under the same id.
 func (r *UserRegistrar) ForgetUser(ctx context.Context, u User) error {
 	// Records first: without the state they would be active again.
-	_, err := r.signIns().End(ctx, subjectOfUser(u), Filter{})
+	_, err := r.signIns().End(ctx, u.subject(), Filter{})
 	if err == nil && u.Origin == UserOfFob {
-		err = r.Registry.Forget(ctx, subjectOfUser(u))
+		err = r.Registry.Forget(ctx, u.subject())
 	}
 	return unanswered(UserEntry, u.Username, err)
 }

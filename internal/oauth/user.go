@@ -85,6 +85,9 @@ func SubjectOf(sub string) ledger.Subject {
 	return ledger.Subject{Kind: ledger.ClientSubject, ID: sub}
 }
 
+// subject is who the user is in tokens: never a client, whatever the id.
+func (u User) subject() ledger.Subject { return ledger.Subject{Kind: ledger.UserSubject, ID: u.ID} }
+
 // Validate reports every fault of a user that is about to be saved.
 func (u User) Validate() error {
 	errs := []error{ValidateNameAndRoles(u.Username, u.Roles)}
