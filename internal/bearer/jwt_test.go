@@ -239,13 +239,16 @@ func TestStatesOfJWTs(t *testing.T) {
 func TestParseSigning(t *testing.T) {
 	p := pairs(t)
 	for what, edit := range map[string]func(mint, check map[string]any){
-		"not an object":            func(_, check map[string]any) { check["signing"] = p[1] },
-		"null":                     func(_, check map[string]any) { check["signing"] = nil },
-		"not base64":               func(_, check map[string]any) { check["signing"] = map[string]string{"1": "?"} },
-		"not a key":                func(_, check map[string]any) { check["signing"] = map[string]string{"1": "AAAA"} },
-		"the private key":          func(_, check map[string]any) { check["signing"] = map[string]string{"1": p[0]} },
-		"a kid without a state":    func(_, check map[string]any) { check["signing"] = map[string]string{"3": p[1]} },
-		"a kid that is text":       func(_, check map[string]any) { check["signing"] = map[string]string{"x": p[1]} },
+		"not an object":         func(_, check map[string]any) { check["signing"] = p[1] },
+		"null":                  func(_, check map[string]any) { check["signing"] = nil },
+		"not base64":            func(_, check map[string]any) { check["signing"] = map[string]string{"1": "?"} },
+		"not a key":             func(_, check map[string]any) { check["signing"] = map[string]string{"1": "AAAA"} },
+		"the private key":       func(_, check map[string]any) { check["signing"] = map[string]string{"1": p[0]} },
+		"a kid without a state": func(_, check map[string]any) { check["signing"] = map[string]string{"3": p[1]} },
+		"a kid that is text":    func(_, check map[string]any) { check["signing"] = map[string]string{"x": p[1]} },
+		"one pair for two keys": func(mint, check map[string]any) {
+			mint["signing"], check["signing"] = map[string]string{"1": p[0], "2": p[0]}, map[string]string{"1": p[1], "2": p[1]}
+		},
 		"no private keys":          func(mint, _ map[string]any) { delete(mint, "signing") },
 		"a private key is missing": func(mint, _ map[string]any) { mint["signing"] = map[string]string{"1": p[0]} },
 		"private, not base64":      func(mint, _ map[string]any) { mint["signing"] = map[string]string{"1": "?", "2": p[2]} },
@@ -259,6 +262,10 @@ func TestParseSigning(t *testing.T) {
 	}
 	// A private key comes first, and goes when its key is retired.
 	mint, check := signingSecrets(t, Active, Retired)
+	mint["signing"], check["signing"] = map[string]string{"1": p[2], "2": p[2]}, map[string]string{"1": p[3], "2": p[3]}
+	if _, err := ParseMintRing(secretJSON(t, mint), secretJSON(t, check)); !errors.Is(err, ErrBadRing) {
+		t.Errorf("the active key has the pair of a retired one: ParseMintRing = %v", err)
+	}
 	check["signing"] = map[string]string{"2": p[3]}
 	mint["signing"] = map[string]string{"1": p[0]}
 	if r, err := ParseMintRing(secretJSON(t, mint), secretJSON(t, check)); err != nil || r.Signs() {

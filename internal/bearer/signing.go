@@ -38,6 +38,7 @@ type signing = func() (*rsa.PrivateKey, error)
 
 func parseVerifying(texts map[uint8][]byte, states map[uint8]State) (map[uint8]*verifying, error) {
 	public := map[uint8]*verifying{}
+	seen := map[string]uint8{}
 	for kid, der := range texts {
 		if _, known := states[kid]; !known {
 			return nil, fmt.Errorf("key %d has a public key for signatures and no state", kid)
@@ -46,6 +47,11 @@ func parseVerifying(texts map[uint8][]byte, states map[uint8]State) (map[uint8]*
 		if err != nil {
 			return nil, fmt.Errorf("key %d: %w", kid, err)
 		}
+		// The end of one key would leave the pair trusted, and published.
+		if other, doubled := seen[v.id]; doubled {
+			return nil, fmt.Errorf("keys %d and %d have one pair for signatures", min(kid, other), max(kid, other))
+		}
+		seen[v.id] = kid
 		public[kid] = v
 	}
 	return public, nil

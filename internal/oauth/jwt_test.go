@@ -243,6 +243,25 @@ func TestWrongPrivateHalf(t *testing.T) {
 	w.must(err)
 }
 
+// Somebody puts another pair under the same key by hand: a JWT of the pair before is dead, the
+// next answer is another one, and nobody's sign-in ends.
+func TestAnotherPairUnderTheSameKey(t *testing.T) {
+	w := newJWTWorld(t)
+	a := w.login("backend", "alice", "device_a")
+	w.ring.set(t, func(r *ring) { r.swapped = 1 })
+	w.ring.publish()
+	w.wantActive("backend", a.AccessToken, false)
+	again := w.login("backend", "alice", "device_a")
+	if same(a.AccessToken, again.AccessToken) || !same(a.RefreshToken, again.RefreshToken) || w.event.Tampered > 0 ||
+		claimsOf(t, again.AccessToken)["jti"] != claimsOf(t, a.AccessToken)["jti"] {
+		t.Errorf("a login under the new pair: %d tampered, or not the same token with another signature", w.event.Tampered)
+	}
+	w.wantActive("backend", again.AccessToken, true)
+	if r, err := w.refresh("backend", a.RefreshToken); err != nil || !same(r.AccessToken, again.AccessToken) {
+		t.Errorf("a refresh under the new pair: %v, or another JWT", err)
+	}
+}
+
 func TestTokenFormatOfAClient(t *testing.T) {
 	for format, want := range map[ledger.TokenFormat]bool{"": true, ledger.Opaque: true, ledger.JWT: true, "JWT": false, "saml": false} {
 		c := oauth.Client{ID: "x", Public: true, TokenFormat: format, Grants: []oauth.GrantType{oauth.PasswordGrant}}

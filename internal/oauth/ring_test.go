@@ -20,6 +20,7 @@ type ring struct {
 	states  map[string]bearer.State
 	epoch   uint64
 	signing bool   // each key has a pair
+	swapped int    // 1: each has the pair of another
 	region  string // two rings share no key unless it is equal
 	cached  []byte // the check secret as instances know it until they reload
 	err     error
@@ -74,7 +75,7 @@ func (r *ring) halves(which int) map[string]string {
 	}
 	lines, halves := strings.Split(string(text), "\n"), map[string]string{}
 	for kid := range r.states {
-		halves[kid] = lines[1+2*int(kid[0]%2)+which]
+		halves[kid] = lines[1+2*((int(kid[0])+r.swapped)%2)+which]
 	}
 	return halves
 }
