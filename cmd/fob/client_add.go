@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -125,5 +124,5 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, flags *pflag
 	view := viewClient(saved)
 	warnOfLongJWTs(p, view)
 	view.ClientSecret = generated.Reveal()
-	return confirmSecret(p, view, func(w io.Writer) { writeSecret(w, view) })
+	return confirmSecret(p, view, secretInWords(view))
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/url"
 	"syscall"
@@ -94,14 +93,11 @@ func addSecret(ctx context.Context, p *program, r *oauth.Registrar, id ledger.Cl
 	}
 	view := viewClient(saved)
 	view.ClientSecret = generated.Reveal()
-	return confirmSecret(p, view, func(w io.Writer) {
-		writeSecret(w, view)
-		if len(view.Secrets) > 1 {
-			_, _ = fmt.Fprintf(w, "The one before works as well until fob client rotate-secret %s --finish.\n", shown(view.ClientID))
-		} else {
-			_, _ = io.WriteString(w, "It is the only one: whatever it had before is refused within 10 seconds.\n")
-		}
-	})
+	before := "It is the only one: whatever it had before is refused within 10 seconds."
+	if len(view.Secrets) > 1 {
+		before = "The one before works as well until fob client rotate-secret " + shown(view.ClientID) + " --finish."
+	}
+	return confirmSecret(p, view, secretInWords(view)+"\n"+before)
 }
 
 // newClientSecret draws a secret, or reads the one that an operator brings along and
@@ -122,14 +118,13 @@ func newClientSecret(ctx context.Context, p *program, stdin bool) (text, generat
 	return text, secret.Text{}, nil
 }
 
-// writeSecret shows a generated secret on purpose, this once.
-func writeSecret(w io.Writer, view clientView) {
+// secretInWords shows a generated secret on purpose, this once.
+func secretInWords(view clientView) string {
 	if view.ClientSecret == "" {
-		columns(w, []string{"client_id", view.ClientID})
-		return
+		return columns([]string{"client_id", view.ClientID})
 	}
-	columns(w, []string{"client_id", view.ClientID}, []string{"client_secret", view.ClientSecret})
-	_, _ = io.WriteString(w, "The secret is shown this once and kept nowhere: put it where the client needs it.\n")
+	return columns([]string{"client_id", view.ClientID}, []string{"client_secret", view.ClientSecret}) +
+		"\nThe secret is shown this once and kept nowhere: put it where the client needs it."
 }
 
 // afterDoubt looks for a client whose write was not answered, so that a secret
@@ -156,8 +151,8 @@ const doubtLooks = 8
 
 // confirmSecret is confirm for an answer that may hold a secret which nobody else
 // has.
-func confirmSecret(p *program, view clientView, people func(w io.Writer)) error {
-	err := p.confirm(view, people)
+func confirmSecret(p *program, view clientView, text string) error {
+	err := p.confirm(view, text)
 	if err != nil && view.ClientSecret != "" {
 		return fail(exitFailure, "the client %q has a new secret, but standard output did not take it, and it is kept nowhere: give it another with fob client rotate-secret %s --now, or drop it with --cancel if there is an older one", view.ClientID, view.ClientID)
 	}

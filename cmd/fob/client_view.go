@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"io"
 	"strconv"
 
 	"github.com/fob-oauth/fob/internal/ledger"
@@ -116,35 +115,34 @@ func showClient(ctx context.Context, p *program, s stores, id string) error {
 	if len(v.LoginAudiences) > 0 {
 		shows = list(v.LoginAudiences)
 	}
-	return p.print(v, func(w io.Writer) {
-		columns(w,
-			[]string{"client_id", v.ClientID},
-			[]string{"type", v.Type},
-			[]string{"disabled", strconv.FormatBool(v.Disabled)},
-			[]string{"created", v.CreatedAt},
-			[]string{"secrets of", list(secrets)},
-			[]string{"grants", list(v.Grants)},
-			[]string{"scopes", list(v.Scopes)},
-			[]string{"default scopes", list(v.DefaultScopes)},
-			[]string{"audiences", list(v.Audiences)},
-			[]string{"introspects", list(v.Introspects)},
-			[]string{"sends user address", strconv.FormatBool(v.SendsUserAddress)},
-			[]string{"login audiences", shows},
-			[]string{"token format", v.TokenFormat},
-			[]string{"access lifetime", oauth.FormatLifetime(v.AccessLifetime)},
-			[]string{"refresh idle", oauth.FormatLifetime(v.RefreshIdle)},
-			[]string{"refresh absolute", oauth.FormatLifetime(v.RefreshAbsolute)},
-			[]string{"refresh grace", oauth.FormatLifetime(v.RefreshGrace)},
-			[]string{"max authorizations", strconv.Itoa(v.MaxAuthorizations)},
-		)
-		if v.JWKS != "" {
-			columns(w, []string{"keys", v.JWKS})
-		}
-		if v.TrustsIssuer != "" {
-			columns(w, []string{"trusts", v.TrustsIssuer}, []string{"about", v.TrustsSubject})
-		}
-		if v.LongestLife > 0 {
-			columns(w, []string{"longest life", oauth.FormatLifetime(v.LongestLife) + ", of tokens from before a lifetime was shortened"})
-		}
-	})
+	rows := [][]string{
+		{"client_id", v.ClientID},
+		{"type", v.Type},
+		{"disabled", strconv.FormatBool(v.Disabled)},
+		{"created", v.CreatedAt},
+		{"secrets of", list(secrets)},
+		{"grants", list(v.Grants)},
+		{"scopes", list(v.Scopes)},
+		{"default scopes", list(v.DefaultScopes)},
+		{"audiences", list(v.Audiences)},
+		{"introspects", list(v.Introspects)},
+		{"sends user address", strconv.FormatBool(v.SendsUserAddress)},
+		{"login audiences", shows},
+		{"token format", v.TokenFormat},
+		{"access lifetime", oauth.FormatLifetime(v.AccessLifetime)},
+		{"refresh idle", oauth.FormatLifetime(v.RefreshIdle)},
+		{"refresh absolute", oauth.FormatLifetime(v.RefreshAbsolute)},
+		{"refresh grace", oauth.FormatLifetime(v.RefreshGrace)},
+		{"max authorizations", strconv.Itoa(v.MaxAuthorizations)},
+	}
+	if v.JWKS != "" {
+		rows = append(rows, []string{"keys", v.JWKS})
+	}
+	if v.TrustsIssuer != "" {
+		rows = append(rows, []string{"trusts", v.TrustsIssuer}, []string{"about", v.TrustsSubject})
+	}
+	if v.LongestLife > 0 {
+		rows = append(rows, []string{"longest life", oauth.FormatLifetime(v.LongestLife) + ", of tokens from before a lifetime was shortened"})
+	}
+	return p.print(v, columns(rows...))
 }

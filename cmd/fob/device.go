@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -195,11 +194,9 @@ func endDevices(ctx context.Context, p *program, s stores, which selection) erro
 			return err
 		}
 	}
-	return p.confirm(endedView{ended}, func(w io.Writer) {
-		if ended > 0 {
-			_, _ = fmt.Fprintf(w, "%d signed out.\n", ended)
-			return
-		}
-		_, _ = io.WriteString(w, which.nothing()+"\n")
-	})
+	text := fmt.Sprintf("%d signed out.", ended)
+	if ended == 0 {
+		text = which.nothing()
+	}
+	return p.confirm(endedView{ended}, text)
 }

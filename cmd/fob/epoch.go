@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -59,9 +58,7 @@ func showEpoch(ctx context.Context, p *program, v rotation.Vault) error {
 	if err != nil {
 		return err
 	}
-	return p.print(epochView{IssuerEpoch: d.IssuerEpoch()}, func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "The issuer epoch is %d.\n", d.IssuerEpoch())
-	})
+	return p.print(epochView{IssuerEpoch: d.IssuerEpoch()}, fmt.Sprintf("The issuer epoch is %d.", d.IssuerEpoch()))
 }
 
 func raiseEpoch(ctx context.Context, p *program, v rotation.Vault) error {

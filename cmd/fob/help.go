@@ -85,15 +85,13 @@ func synopsis(cmd *cobra.Command) string {
 }
 
 func commandList(cmd *cobra.Command) string {
-	var out strings.Builder
 	var rows [][]string
 	for _, c := range cmd.Commands() {
 		if c.IsAvailableCommand() {
 			rows = append(rows, []string{c.Name(), c.Short})
 		}
 	}
-	columns(&out, rows...)
-	return out.String()
+	return columns(rows...)
 }
 
 func seeAlso(cmd *cobra.Command) string {

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"io"
 	"strconv"
 
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -75,20 +74,18 @@ func showIssuer(ctx context.Context, p *program, s stores, name string) error {
 	if v.KeysURL != "" {
 		keys = v.KeysURL
 	}
-	return p.print(v, func(w io.Writer) {
-		columns(w,
-			[]string{"issuer", v.Issuer},
-			[]string{"created", v.CreatedAt},
-			[]string{"audiences", list(v.Audiences)},
-			[]string{"algorithms", list(v.Algorithms)},
-			[]string{"keys", keys},
-			[]string{"max age", oauth.FormatLifetime(v.MaxAge)},
-			[]string{"nonce required", strconv.FormatBool(v.NonceRequired)},
-			[]string{"subject", v.Subject},
-			[]string{"username claim", cmp.Or(v.UsernameClaim, "-")},
-			[]string{"roles claim", cmp.Or(v.RolesClaim, "-")},
-			[]string{"events", strconv.FormatBool(v.Events)},
-			[]string{"private addresses", strconv.FormatBool(v.PrivateAddresses)},
-		)
-	})
+	return p.print(v, columns(
+		[]string{"issuer", v.Issuer},
+		[]string{"created", v.CreatedAt},
+		[]string{"audiences", list(v.Audiences)},
+		[]string{"algorithms", list(v.Algorithms)},
+		[]string{"keys", keys},
+		[]string{"max age", oauth.FormatLifetime(v.MaxAge)},
+		[]string{"nonce required", strconv.FormatBool(v.NonceRequired)},
+		[]string{"subject", v.Subject},
+		[]string{"username claim", cmp.Or(v.UsernameClaim, "-")},
+		[]string{"roles claim", cmp.Or(v.RolesClaim, "-")},
+		[]string{"events", strconv.FormatBool(v.Events)},
+		[]string{"private addresses", strconv.FormatBool(v.PrivateAddresses)},
+	))
 }

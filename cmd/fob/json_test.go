@@ -20,7 +20,7 @@ func TestJSONIsVisible(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		p := program{json: true, stdout: &out}
-		if err := p.print(name, nil); err != nil || out.String() != want+"\n" {
+		if err := p.print(name, ""); err != nil || out.String() != want+"\n" {
 			t.Errorf("%+q is shown as %s, %v; want %s", name, &out, err, want)
 		}
 		var again string

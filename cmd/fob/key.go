@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strconv"
 	"time"
 
@@ -253,10 +252,7 @@ func listKeys(ctx context.Context, p *program, v rotation.Vault, given seconds) 
 		view.Keys = append(view.Keys, one)
 		rows = append(rows, []string{strconv.Itoa(int(k.KID)), one.State, one.Since, nextInWords(p, k, longest)})
 	}
-	return p.print(view, func(w io.Writer) {
-		columns(w, rows...)
-		_, _ = fmt.Fprintf(w, "The issuer epoch is %d.\n", view.IssuerEpoch)
-	})
+	return p.print(view, fmt.Sprintf("%s\nThe issuer epoch is %d.", columns(rows...), view.IssuerEpoch))
 }
 
 func nextInWords(p *program, k rotation.Key, longest time.Duration) string {
@@ -342,16 +338,15 @@ func retireKey(ctx context.Context, p *program, v rotation.Vault, arg string, gi
 			view.Beside = append(view.Beside, int(was.KID))
 		}
 	}
-	return p.confirm(view, func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "Key %d is retired: within 60 seconds its tokens are inactive everywhere.\n", kid)
-		if replacement.KID != 0 {
-			_, _ = fmt.Fprintf(w, "Key %d is new, and active in its place.\n", replacement.KID)
-		}
-		for _, other := range view.AlsoRetired {
-			_, _ = fmt.Fprintf(w, "Key %d was prepublished, and is retired too.\n", other)
-		}
-		for _, other := range view.Beside {
-			_, _ = fmt.Fprintf(w, "Key %d is in the same secret: if it leaked too, fob key retire %d --now ends it.\n", other, other)
-		}
-	})
+	text := fmt.Sprintf("Key %d is retired: within 60 seconds its tokens are inactive everywhere.", kid)
+	if replacement.KID != 0 {
+		text += fmt.Sprintf("\nKey %d is new, and active in its place.", replacement.KID)
+	}
+	for _, other := range view.AlsoRetired {
+		text += fmt.Sprintf("\nKey %d was prepublished, and is retired too.", other)
+	}
+	for _, other := range view.Beside {
+		text += fmt.Sprintf("\nKey %d is in the same secret: if it leaked too, fob key retire %d --now ends it.", other, other)
+	}
+	return p.confirm(view, text)
 }

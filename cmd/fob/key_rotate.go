@@ -44,14 +44,12 @@ func rotateKeys(ctx context.Context, p *program, v rotation.Vault, given seconds
 		view.Retired = append(view.Retired, int(kid))
 		retired = append(retired, strconv.Itoa(int(kid)))
 	}
-	return p.confirm(view, func(w io.Writer) {
-		if len(retired) > 0 {
-			_, _ = fmt.Fprintf(w, "Retired: %s.\n", strings.Join(retired, ", "))
-		}
-		if !view.Turned {
-			_, _ = fmt.Fprintf(w, "Nothing was turned: key %d is active since %s, less than a day ago. With --again it is turned anyway.\n", done.Active.KID, view.Active.Since)
-			return
-		}
-		_, _ = fmt.Fprintf(w, "Key %d is active at every instance, since %s.\n", done.Active.KID, view.Active.Since)
-	})
+	text := fmt.Sprintf("Key %d is active at every instance, since %s.", done.Active.KID, view.Active.Since)
+	if !view.Turned {
+		text = fmt.Sprintf("Nothing was turned: key %d is active since %s, less than a day ago. With --again it is turned anyway.", done.Active.KID, view.Active.Since)
+	}
+	if len(retired) > 0 {
+		text = "Retired: " + strings.Join(retired, ", ") + ".\n" + text
+	}
+	return p.confirm(view, text)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"strings"
 
@@ -101,14 +100,14 @@ func trySmoke(ctx context.Context, p *program, s stores, base string, clientOnly
 	if len(view.Steps) == 0 {
 		return err
 	}
-	printed := p.print(view, func(w io.Writer) { tableOfSteps(w, view.Steps) })
+	printed := p.print(view, tableOfSteps(view.Steps))
 	if fault := view.Fault(); fault != "" {
 		printed = errors.Join(fail(exitFailure, "%s does not work: %s", base, fault), printed)
 	}
 	return errors.Join(printed, err)
 }
 
-func tableOfSteps(w io.Writer, steps []smoke.Step) {
+func tableOfSteps(steps []smoke.Step) string {
 	rows := make([][]string, len(steps))
 	for i, s := range steps {
 		outcome := "ok"
@@ -117,5 +116,5 @@ func tableOfSteps(w io.Writer, steps []smoke.Step) {
 		}
 		rows[i] = []string{outcome, s.Step, fmt.Sprintf("%d ms", s.Milliseconds)}
 	}
-	columns(w, rows...)
+	return columns(rows...)
 }

@@ -106,7 +106,7 @@ func (p *program) changing(change func(ctx context.Context, r *oauth.Registrar, 
 		if err != nil {
 			return err
 		}
-		return p.confirmf(view, "%s", sentence)
+		return p.confirm(view, sentence)
 	})
 }
 
@@ -117,6 +117,6 @@ func (p *program) changingUsers(change func(ctx context.Context, r *oauth.UserRe
 		if err != nil {
 			return err
 		}
-		return p.confirmf(view, "%s", sentence)
+		return p.confirm(view, sentence)
 	})
 }

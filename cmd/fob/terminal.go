@@ -148,41 +148,35 @@ func (p *program) prompt(ctx context.Context, fd int, text string) (secret.Text,
 	return secret.New(string(line)), nil
 }
 
-// render is value as JSON with --json, and otherwise what people writes.
-func (p *program) render(value any, people func(w io.Writer)) ([]byte, error) {
-	var out bytes.Buffer
-	if p.json {
-		encoder := newEncoder(&out)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(value); err != nil {
-			return nil, err
-		}
-	} else {
-		people(&out)
-	}
-	return out.Bytes(), nil
-}
-
-// print is for commands that change nothing.
-func (p *program) print(value any, people func(w io.Writer)) error {
-	text, err := p.render(value, people)
-	if err != nil {
+// write writes value with --json, and else text and the end of its line.
+func (p *program) write(value any, text string) error {
+	if !p.json {
+		_, err := io.WriteString(p.stdout, text+"\n")
 		return err
 	}
-	if _, err = p.stdout.Write(text); errors.Is(err, syscall.EPIPE) {
+	var out bytes.Buffer
+	encoder := newEncoder(&out)
+	encoder.SetIndent("", "  ")
+	err := encoder.Encode(value)
+	if err == nil {
+		_, err = p.stdout.Write(out.Bytes())
+	}
+	return err
+}
+
+// print is for commands that change nothing. It writes value with --json, and else text.
+func (p *program) print(value any, text string) error {
+	err := p.write(value, text)
+	if errors.Is(err, syscall.EPIPE) {
 		return nil // the reader has seen enough
 	}
 	return err
 }
 
-// confirm is for commands that changed something: if standard output fails, the
+// confirm is print for commands that changed something: if standard output fails, the
 // error says that the change was made.
-func (p *program) confirm(value any, people func(w io.Writer)) error {
-	text, err := p.render(value, people)
-	if err == nil {
-		_, err = p.stdout.Write(text)
-	}
-	if err != nil {
+func (p *program) confirm(value any, text string) error {
+	if err := p.write(value, text); err != nil {
 		return fail(exitFailure, "it was done, but standard output does not take the answer: %v", err)
 	}
 	return nil
@@ -190,7 +184,7 @@ func (p *program) confirm(value any, people func(w io.Writer)) error {
 
 // confirmf is confirm with one sentence.
 func (p *program) confirmf(value any, sentence string, args ...any) error {
-	return p.confirm(value, func(w io.Writer) { _, _ = fmt.Fprintf(w, sentence+"\n", args...) })
+	return p.confirm(value, fmt.Sprintf(sentence, args...))
 }
 
 // printTable is print for a list: row returns what --json shows of one, and its cells.
@@ -200,21 +194,23 @@ func printTable[T, V any](p *program, all []T, header []string, row func(T) (V, 
 		view, cells := row(one)
 		views[i], rows = view, append(rows, cells)
 	}
-	return p.print(views, func(w io.Writer) { columns(w, rows...) })
+	return p.print(views, columns(rows...))
 }
 
-// columns writes rows with aligned columns. A cell cannot move the cursor or look
-// like two cells.
-func columns(w io.Writer, rows ...[]string) {
-	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// columns is rows with aligned columns. A cell cannot move the cursor or look like two
+// cells.
+func columns(rows ...[]string) string {
+	var out strings.Builder
+	tab := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {
 			cells[i] = shown(cell)
 		}
-		_, _ = fmt.Fprintln(tab, strings.Join(cells, "\t")) // w is a buffer
+		_, _ = fmt.Fprintln(tab, strings.Join(cells, "\t")) // it writes to memory
 	}
 	_ = tab.Flush()
+	return strings.TrimSuffix(out.String(), "\n")
 }
 
 // shown is a name as a terminal may show it.

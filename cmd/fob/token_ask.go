@@ -40,7 +40,7 @@ audience of the token always gets that answer.`,
 		if err != nil {
 			return err
 		}
-		err = p.print(said, func(w io.Writer) { columns(w, introspectionRows(said)...) })
+		err = p.print(said, columns(introspectionRows(said)...))
 		if err == nil && !said.Active && !p.json {
 			_, _ = io.WriteString(p.stderr, "fob: a client without --introspects for an audience of the token always gets this answer\n")
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -28,7 +27,7 @@ func (p *program) confirmTokens(t endpoint.Tokens) error {
 		t.AccessToken.Reveal(), t.TokenType, t.ExpiresIn,
 		t.RefreshToken.Reveal(), t.RefreshExpiresIn, t.Scope, t.IssuedTokenType,
 	}
-	return p.confirm(view, func(w io.Writer) { _, _ = fmt.Fprintln(w, shown(view.AccessToken)) })
+	return p.confirm(view, shown(view.AccessToken))
 }
 
 func tokenGetCommand(p *program) *cobra.Command {

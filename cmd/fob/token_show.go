@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"time"
@@ -45,8 +44,8 @@ and whose it is, fob token introspect asks.`,
 		if err != nil {
 			return err
 		}
-		return p.print(sightView{Kind: s.Kind, Format: s.Format, KeyID: s.KeyID, Expiry: s.Expiry, Header: s.Header, Claims: s.Claims},
-			func(w io.Writer) { columns(w, sightRows(s, p.clock.now())...) })
+		view := sightView{Kind: s.Kind, Format: s.Format, KeyID: s.KeyID, Expiry: s.Expiry, Header: s.Header, Claims: s.Claims}
+		return p.print(view, columns(sightRows(s, p.clock.now())...))
 	}
 	return printsJSON(cmd, sightView{})
 }

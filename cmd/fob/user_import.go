@@ -223,18 +223,18 @@ func viewKinds(users map[password.Kind]int64) []kindView {
 	return views
 }
 
-// writeKinds says what the time of a login reveals.
-func writeKinds(w io.Writer, kinds []kindView, good int64) {
+// kindsInWords says what the time of a login reveals.
+func kindsInWords(kinds []kindView, good int64) string {
 	if len(kinds) == 0 {
-		return
+		return ""
 	}
 	all, list := int64(0), make([]string, len(kinds))
 	for i, k := range kinds {
 		all += k.Users
 		list[i] = fmt.Sprintf("%d %s", k.Users, k.Kind)
 	}
-	_, _ = fmt.Fprintf(w, "%d of %s longer or shorter than fob's own (%s). Until its user has logged in, the time of a login\n"+
-		"reveals that the name exists: see docs/import.md.\n", all, plural(good, "hash takes", "hashes take"), strings.Join(list, ", "))
+	return fmt.Sprintf("\n%d of %s longer or shorter than fob's own (%s). Until its user has logged in, the time of a login\n"+
+		"reveals that the name exists: see docs/import.md.", all, plural(good, "hash takes", "hashes take"), strings.Join(list, ", "))
 }
 
 func reportImport(p *program, counts userimport.Counts, refused []userimport.Refusal, o importOptions) error {
@@ -245,27 +245,12 @@ func reportImport(p *program, counts userimport.Counts, refused []userimport.Ref
 		view = checkView{counts.Good, refused, kinds}
 		text, show = plural(counts.Good, "user can be imported", "users can be imported"), p.print
 	}
-	err := show(view, func(w io.Writer) {
-		defer writeKinds(w, kinds, counts.Good)
-		if counts.Refused == 0 {
-			_, _ = fmt.Fprintf(w, "%s.\n", text)
-			return
-		}
-		_, _ = fmt.Fprintf(w, "%s, %d %s refused:\n", text, counts.Refused, isAre(counts.Refused, "is", "are"))
-		rows := [][]string{{"LINE", "USER", "REASON"}}
-		for _, r := range refused {
-			rows = append(rows, []string{strconv.Itoa(r.Line), cmp.Or(r.Username, "-"), r.Reason})
-		}
-		columns(w, rows...)
-		if more := counts.Refused - int64(len(refused)); more > 0 {
-			all := "--report FILE and --json list them all"
-			if o.report != "" {
-				all = shown(o.report) + " has them all"
-			}
-			_, _ = fmt.Fprintf(w, "and %d more: %s.\n", more, all)
-		}
-	})
-	if err != nil || counts.Refused == 0 {
+	if counts.Refused == 0 {
+		text += "."
+	} else {
+		text += fmt.Sprintf(", %d %s refused:\n%s", counts.Refused, isAre(counts.Refused, "is", "are"), refusedInWords(counts, refused, o))
+	}
+	if err := show(view, text+kindsInWords(kinds, counts.Good)); err != nil || counts.Refused == 0 {
 		return err
 	}
 	where := "the report on standard output"
@@ -273,6 +258,23 @@ func reportImport(p *program, counts userimport.Counts, refused []userimport.Ref
 		where = shown(o.report)
 	}
 	return fail(exitPartly, "%s refused: see %s", plural(counts.Refused, "line is", "lines are"), where)
+}
+
+// refusedInWords lists the first of the refused lines.
+func refusedInWords(counts userimport.Counts, refused []userimport.Refusal, o importOptions) string {
+	rows := [][]string{{"LINE", "USER", "REASON"}}
+	for _, r := range refused[:min(len(refused), refusedShown)] {
+		rows = append(rows, []string{strconv.Itoa(r.Line), cmp.Or(r.Username, "-"), r.Reason})
+	}
+	text := columns(rows...)
+	if more := counts.Refused - refusedShown; more > 0 {
+		all := "--report FILE and --json list them all"
+		if o.report != "" {
+			all = shown(o.report) + " has them all"
+		}
+		text += fmt.Sprintf("\nand %d more: %s.", more, all)
+	}
+	return text
 }
 
 // soFar says how many users are in.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,15 +72,12 @@ func removeUsers(ctx context.Context, p *program, r *oauth.UserRegistrar, names 
 		}
 	}
 	left := forget(ctx, p, r, users, wait)
-	removed := make([]removedUser, len(users))
+	removed, lines := make([]removedUser, len(users)), make([]string, len(users))
 	for i, u := range users {
 		removed[i] = removedUser{u.Username, u.ID, true}
+		lines[i] = "The user " + shown(u.Username) + " is removed."
 	}
-	err := p.confirm(removed, func(w io.Writer) {
-		for _, u := range removed {
-			_, _ = fmt.Fprintf(w, "The user %s is removed.\n", shown(u.Username))
-		}
-	})
+	err := p.confirm(removed, strings.Join(lines, "\n"))
 	if err == nil && left != nil {
 		// They are gone, and the exit code must not make a script do it again.
 		_, _ = fmt.Fprintf(p.stderr, "fob: the users are removed, but an item without their data stays for each: %s\n", oneLine(left.Error()))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -86,18 +85,16 @@ func showUser(ctx context.Context, p *program, s stores, u oauth.User, flags *pf
 	}
 	view, signedIn := viewUser(u), len(standing)
 	view.Disabled, view.SignedIn = new(u.Disabled || state.Disabled), &signedIn
-	return p.print(view, func(w io.Writer) {
-		rows := [][]string{
-			{"username", view.Username},
-			{"user_id", view.UserID},
-			{"roles", list(view.Roles)},
-			{"disabled", strconv.FormatBool(*view.Disabled)},
-			{"created", view.CreatedAt},
-			{"signed in", strconv.Itoa(signedIn)},
-		}
-		if view.Origin != "" {
-			rows = append(rows, []string{"origin", view.Origin})
-		}
-		columns(w, rows...)
-	})
+	rows := [][]string{
+		{"username", view.Username},
+		{"user_id", view.UserID},
+		{"roles", list(view.Roles)},
+		{"disabled", strconv.FormatBool(*view.Disabled)},
+		{"created", view.CreatedAt},
+		{"signed in", strconv.Itoa(signedIn)},
+	}
+	if view.Origin != "" {
+		rows = append(rows, []string{"origin", view.Origin})
+	}
+	return p.print(view, columns(rows...))
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
-	"io"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -25,7 +23,7 @@ func versionCommand(p *program) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			info, _ := debug.ReadBuildInfo() // nil without one
 			v := viewVersion(info)
-			return p.print(v, func(w io.Writer) { _, _ = fmt.Fprintln(w, v) })
+			return p.print(v, v.String())
 		},
 	}, versionView{})
 }
