@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/fob-oauth/fob/internal/oauth"
 )
@@ -12,7 +11,7 @@ import (
 func warnOfAudiences(ctx context.Context, p *program, r *oauth.Registrar, about func(c oauth.Client) bool) {
 	all, err := r.Clients.ListClients(ctx)
 	if err != nil {
-		_, _ = fmt.Fprintf(p.stderr, "fob: warning: it was not checked whether a client has the audience: %s\n", oneLine(p.tables.explain(err).Error()))
+		p.say("warning: it was not checked whether a client has the audience: %s", oneLine(p.tables.explain(err).Error()))
 		return
 	}
 	for _, c := range all {
@@ -20,7 +19,7 @@ func warnOfAudiences(ctx context.Context, p *program, r *oauth.Registrar, about 
 			continue
 		}
 		for _, audience := range c.AudiencesOfNobody(all) {
-			_, _ = fmt.Fprintf(p.stderr, "fob: warning: %s introspects the audience %s, which no client has, so every token is inactive to it: fob client set ID --audience %s gives it to the tokens of a client\n",
+			p.say("warning: %s introspects the audience %s, which no client has, so every token is inactive to it: fob client set ID --audience %s gives it to the tokens of a client",
 				shown(string(c.ID)), shown(audience), shown(audience))
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"net/url"
 	"syscall"
 	"time"
@@ -113,7 +112,7 @@ func newClientSecret(ctx context.Context, p *program, stdin bool) (text, generat
 		return text, secret.Text{}, err
 	}
 	if decoded, err := url.QueryUnescape(text.Reveal()); err != nil || decoded != text.Reveal() {
-		_, _ = io.WriteString(p.stderr, "fob: warning: the secret has a % or +, so the client must form-encode it in its Basic header (RFC 6749 section 2.3.1); curl -u does not\n")
+		p.say("warning: the secret has a %% or +, so the client must form-encode it in its Basic header (RFC 6749 section 2.3.1); curl -u does not")
 	}
 	return text, secret.Text{}, nil
 }

@@ -58,7 +58,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	if code == exitUsage {
 		text += "; see " + cmd.CommandPath() + " --help"
 	}
-	_, _ = fmt.Fprintln(p.stderr, "fob: "+text)
+	p.say("%s", text)
 	return code
 }
 

@@ -41,7 +41,7 @@ func judging(ctx context.Context, p *program, s stores, flags *pflag.FlagSet) (*
 		return nil, err // flags that contradict each other
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(p.stderr, "fob: what a retired key or the issuer epoch ended counts as signed in, since the key ring was not read: %s\n", oneLine(err.Error()))
+		p.say("what a retired key or the issuer epoch ended counts as signed in, since the key ring was not read: %s", oneLine(err.Error()))
 		return d, nil
 	}
 	d.Keys = known
@@ -116,7 +116,7 @@ func listDevices(ctx context.Context, p *program, s stores, which selection, fla
 			return err
 		}
 		if strings.HasPrefix(which.device, scope.DevicePrefix) { // a slip
-			_, _ = fmt.Fprintf(p.stderr, "fob: %s\n", which.nothing())
+			p.say("%s", which.nothing())
 		}
 	}
 	return printTable(p, standing, []string{"USER", "CLIENT", "DEVICE", "SCOPES", "ISSUED", "UNTIL"}, func(st oauth.SignIn) (deviceView, []string) {

@@ -77,7 +77,7 @@ func pairForJWTs(ctx context.Context, p *program, flags *pflag.FlagSet, done str
 // warnOfLongJWTs says that a client's access tokens outlive every revocation.
 func warnOfLongJWTs(p *program, c clientView) {
 	if c.TokenFormat == string(ledger.JWT) && c.AccessLifetime > oauth.DefaultAccessLifetime {
-		_, _ = fmt.Fprintf(p.stderr, "fob: warning: the JWTs of %s live for %s: an API that verifies them by itself accepts them until they end, whatever is revoked\n",
+		p.say("warning: the JWTs of %s live for %s: an API that verifies them by itself accepts them until they end, whatever is revoked",
 			shown(c.ClientID), oauth.FormatLifetime(c.AccessLifetime))
 	}
 }

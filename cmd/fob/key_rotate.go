@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +22,7 @@ func newRotation(p *program) rotation.Rotation {
 	return rotation.Rotation{
 		Now:   p.clock.now,
 		Sleep: p.clock.sleep,
-		Say:   func(line string) { _, _ = io.WriteString(p.stderr, "fob: "+line+"\n") },
+		Say:   func(line string) { p.say("%s", line) },
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 
@@ -23,6 +22,6 @@ func warnOfKeyFile(p *program, name string) {
 	if _, err := keys.ParseFile(name, content); err != nil {
 		return // it is not a key ring
 	}
-	_, _ = fmt.Fprintf(p.stderr, "fob: warning: others on this machine may read or change %s (its mode is %04o), and make tokens with its keys: chmod 600 %s\n",
+	p.say("warning: others on this machine may read or change %s (its mode is %04o), and make tokens with its keys: chmod 600 %s",
 		shown(name), info.Mode().Perm(), shown(name))
 }

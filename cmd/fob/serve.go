@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -282,22 +281,21 @@ type service struct {
 
 // warn prints what may surprise the operator.
 func warn(p *program, addr net.Addr, o serveOptions, s service) {
-	say := func(text string) { _, _ = io.WriteString(p.stderr, "fob: "+text+"\n") }
 	if _, ok := addr.(*net.TCPAddr); ok && !onLoopback(addr) {
 		text := addr.String() + " can be reached from other machines, and fob serve speaks http without encryption"
 		if s.demo != nil {
 			text += " and has demo secrets on show"
 		}
-		say("warning: " + text)
+		p.say("warning: %s", text)
 	}
 	if s.demo != nil && o.ownUsers != "" && o.ownUsersMode == "ask" {
-		say("the demo user does not log in: --" + ownUsersFlag + " says who does")
+		p.say("the demo user does not log in: --%s says who does", ownUsersFlag)
 	}
 	switch {
 	case s.demo == nil && p.tables.areLocal():
-		say("no demo was added: the key file " + o.keysFile + ` has no member "demo", of which its secrets are made. A new key file has one`)
+		p.say(`no demo was added: the key file %s has no member "demo", of which its secrets are made. A new key file has one`, o.keysFile)
 	case s.demo == nil:
-		say("no demo was added: " + strings.TrimPrefix(p.tables.where(), "at ") + " is not on this machine. Use fob scope add, fob client add and fob user add")
+		p.say("no demo was added: %s is not on this machine. Use fob scope add, fob client add and fob user add", strings.TrimPrefix(p.tables.where(), "at "))
 	}
 }
 

@@ -187,6 +187,11 @@ func (p *program) confirmf(value any, sentence string, args ...any) error {
 	return p.confirm(value, fmt.Sprintf(sentence, args...))
 }
 
+// say writes a line to standard error.
+func (p *program) say(line string, args ...any) {
+	_, _ = fmt.Fprintf(p.stderr, "fob: "+line+"\n", args...)
+}
+
 // printTable is print for a list: row returns what --json shows of one, and its cells.
 func printTable[T, V any](p *program, all []T, header []string, row func(T) (V, []string)) error {
 	views, rows := make([]V, len(all)), [][]string{header}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,7 +41,7 @@ audience of the token always gets that answer.`,
 		}
 		err = p.print(said, columns(introspectionRows(said)...))
 		if err == nil && !said.Active && !p.json {
-			_, _ = io.WriteString(p.stderr, "fob: a client without --introspects for an audience of the token always gets this answer\n")
+			p.say("a client without --introspects for an audience of the token always gets this answer")
 		}
 		return err
 	})

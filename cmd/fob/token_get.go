@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -129,7 +128,7 @@ client's grace, which is a minute by default.`,
 			return err
 		}
 		if next.RefreshToken.Len() > 0 && !next.RefreshToken.Equal(token) && !p.json {
-			_, _ = io.WriteString(p.stderr, "fob: warning: the refresh token is used up, and only --json prints the next one: repeat it with --json now, within the client's grace\n")
+			p.say("warning: the refresh token is used up, and only --json prints the next one: repeat it with --json now, within the client's grace")
 		}
 		return p.confirmTokens(next)
 	})

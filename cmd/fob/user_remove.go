@@ -80,7 +80,7 @@ func removeUsers(ctx context.Context, p *program, r *oauth.UserRegistrar, names 
 	err := p.confirm(removed, strings.Join(lines, "\n"))
 	if err == nil && left != nil {
 		// They are gone, and the exit code must not make a script do it again.
-		_, _ = fmt.Fprintf(p.stderr, "fob: the users are removed, but an item without their data stays for each: %s\n", oneLine(left.Error()))
+		p.say("the users are removed, but an item without their data stays for each: %s", oneLine(left.Error()))
 	}
 	return err
 }
@@ -127,7 +127,7 @@ func quoted(names []string) string {
 // forget waits until no login that read the users can be under way, and deletes what
 // they left.
 func forget(ctx context.Context, p *program, r *oauth.UserRegistrar, users []oauth.User, wait seconds) error {
-	_, _ = fmt.Fprintf(p.stderr, "fob: waiting %s until no login is under way\n", &wait)
+	p.say("waiting %s until no login is under way", &wait)
 	if p.clock.sleep(ctx, time.Duration(wait)*time.Second) != nil {
 		return errInterrupted
 	}
