@@ -138,7 +138,7 @@ func afterDoubt(ctx context.Context, p *program, r *oauth.Registrar, sent oauth.
 		if c, landed, err := r.Landed(ctx, sent); err == nil && landed {
 			return c, nil
 		}
-		if p.clock.sleep(ctx, time.Second) != nil {
+		if p.sleep(ctx, time.Second) != nil {
 			break
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -23,17 +24,24 @@ type program struct {
 	tables tables // from the flags
 	ring   ring   // from the flags
 	json   bool   // from the flags
-	clock  clock
 
 	// open returns the stores that the flags name, made if they are missing for fob
-	// serve. It is openStores unless a test sets another.
-	open func(ctx context.Context, t *tables, forServe bool) (stores, error)
+	// serve. Then the clock. run sets those that a test has not set.
+	open  func(ctx context.Context, t *tables, forServe bool) (stores, error)
+	now   func() time.Time
+	sleep func(ctx context.Context, d time.Duration) error
 }
 
 // run executes one command and returns the exit code.
 func (p *program) run(ctx context.Context, args []string) int {
 	if p.open == nil {
 		p.open = openStores
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	if p.sleep == nil {
+		p.sleep = sleep
 	}
 	root := p.command()
 	root.SetArgs(args)

@@ -33,7 +33,7 @@ func fobAt(t *testing.T, endpoint, stdin string, f *dynamotest.Fixture, args ...
 		stdin: strings.NewReader(stdin), stdout: &stdout, stderr: &stderr,
 		getenv: func(name string) string { return env[name] },
 	}
-	p.clock.sleepFunc = func(context.Context, time.Duration) error { return nil }
+	p.sleep = func(context.Context, time.Duration) error { return nil }
 	code = p.run(t.Context(), append([]string{"--dynamodb", endpoint}, args...))
 	return code, stdout.String(), stderr.String()
 }

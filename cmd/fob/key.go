@@ -260,7 +260,7 @@ func nextInWords(p *program, k rotation.Key, longest time.Duration) string {
 	switch {
 	case step == rotation.NoStep:
 		return "-"
-	case p.clock.now().Before(from):
+	case p.now().Before(from):
 		return fmt.Sprintf("can be %sd from %s", step, timestamp(from.Unix()))
 	}
 	return fmt.Sprintf("can be %sd now", step)
@@ -269,7 +269,7 @@ func nextInWords(p *program, k rotation.Key, longest time.Duration) string {
 func addKey(ctx context.Context, p *program, v rotation.Vault) error {
 	var k rotation.Key
 	_, _, err := changeRing(ctx, v, func(d rotation.Document) (_ rotation.Document, err error) {
-		d, k, err = d.Add(p.clock.now())
+		d, k, err = d.Add(p.now())
 		return d, err
 	})
 	if err != nil {
@@ -284,7 +284,7 @@ func activateKey(ctx context.Context, p *program, v rotation.Vault, arg string) 
 	if err != nil {
 		return err
 	}
-	before, after, err := changeRing(ctx, v, func(d rotation.Document) (rotation.Document, error) { return d.Activate(kid, p.clock.now()) })
+	before, after, err := changeRing(ctx, v, func(d rotation.Document) (rotation.Document, error) { return d.Activate(kid, p.now()) })
 	if err != nil {
 		return err
 	}
@@ -309,7 +309,7 @@ func retireKey(ctx context.Context, p *program, v rotation.Vault, arg string, gi
 	var replacement rotation.Key
 	before, after, err := changeRing(ctx, v, func(d rotation.Document) (_ rotation.Document, err error) {
 		if now {
-			d, replacement, err = d.RetireNow(kid, p.clock.now())
+			d, replacement, err = d.RetireNow(kid, p.now())
 			return d, err
 		}
 		var longest time.Duration
@@ -318,7 +318,7 @@ func retireKey(ctx context.Context, p *program, v rotation.Vault, arg string, gi
 				return d, err
 			}
 		}
-		return d.Retire(kid, p.clock.now(), longest)
+		return d.Retire(kid, p.now(), longest)
 	})
 	if err != nil {
 		return err

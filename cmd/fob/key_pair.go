@@ -35,7 +35,7 @@ type pairView struct {
 }
 
 func pairKeys(ctx context.Context, p *program, v rotation.Vault) error {
-	k, changed, err := givePair(ctx, v, p.clock.now())
+	k, changed, err := givePair(ctx, v, p.now())
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func pairForJWTs(ctx context.Context, p *program, flags *pflag.FlagSet, done str
 	if err != nil {
 		return err
 	}
-	k, changed, err := givePair(ctx, v, p.clock.now())
+	k, changed, err := givePair(ctx, v, p.now())
 	if err != nil {
 		return p.ring.explain(err)
 	}

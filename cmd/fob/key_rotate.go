@@ -20,8 +20,8 @@ type rotationView struct {
 // newRotation waits by the program's clock, and says so on standard error.
 func newRotation(p *program) rotation.Rotation {
 	return rotation.Rotation{
-		Now:   p.clock.now,
-		Sleep: p.clock.sleep,
+		Now:   p.now,
+		Sleep: p.sleep,
 		Say:   func(line string) { p.say("%s", line) },
 	}
 }

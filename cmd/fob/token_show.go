@@ -45,7 +45,7 @@ and whose it is, fob token introspect asks.`,
 			return err
 		}
 		view := sightView{Kind: s.Kind, Format: s.Format, KeyID: s.KeyID, Expiry: s.Expiry, Header: s.Header, Claims: s.Claims}
-		return p.print(view, columns(sightRows(s, p.clock.now())...))
+		return p.print(view, columns(sightRows(s, p.now())...))
 	}
 	return printsJSON(cmd, sightView{})
 }

@@ -128,7 +128,7 @@ func quoted(names []string) string {
 // they left.
 func forget(ctx context.Context, p *program, r *oauth.UserRegistrar, users []oauth.User, wait seconds) error {
 	p.say("waiting %s until no login is under way", &wait)
-	if p.clock.sleep(ctx, time.Duration(wait)*time.Second) != nil {
+	if p.sleep(ctx, time.Duration(wait)*time.Second) != nil {
 		return errInterrupted
 	}
 	for _, u := range users {

@@ -161,7 +161,7 @@ func TestRemoveStopsInTheMiddle(t *testing.T) {
 	s.users = halting{whole, "bob"}
 	var stdout, stderr output
 	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, open: opens(&s)}
-	p.clock.sleepFunc = func(context.Context, time.Duration) error { return nil }
+	p.sleep = func(context.Context, time.Duration) error { return nil }
 	code := p.run(t.Context(), []string{"user", "remove", "ann", "bob", "cy"})
 	if code != exitUnavailable || !strings.Contains(stderr.String(), `fob: "ann" is removed, and "bob" is disabled and, as far as can be seen, not removed, so remove "bob", "cy" as well (`) {
 		t.Errorf("exit code %d, %q", code, &stderr)
@@ -199,7 +199,7 @@ func TestRemoveWhoseReplyIsLost(t *testing.T) {
 	s.users = muffled{s.users}
 	var stdout, stderr output
 	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv, open: opens(&s)}
-	p.clock.sleepFunc = func(context.Context, time.Duration) error { return nil }
+	p.sleep = func(context.Context, time.Duration) error { return nil }
 	if code := p.run(t.Context(), []string{"user", "remove", "ann"}); code != 0 {
 		t.Errorf("exit code %d, %q", code, &stderr)
 	}

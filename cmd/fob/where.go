@@ -329,7 +329,7 @@ func (p *program) checkKeys(ctx context.Context, flags *pflag.FlagSet) (oauth.Ke
 			return nil, err
 		}
 	}
-	cache := keys.NewCache(keys.CheckSource(cfg, r.file, r.check), p.clock.now)
+	cache := keys.NewCache(keys.CheckSource(cfg, r.file, r.check), p.now)
 	if _, err := cache.Ring(ctx); err != nil {
 		return nil, r.explain(err)
 	}
