@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/ledger"
-	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 func clientCommand(p *program) *cobra.Command {
@@ -43,8 +42,8 @@ ones such as mobile apps without one, and APIs that introspect tokens.`,
 client with that id is added again.`,
 			Example: "  fob client remove shop-app",
 			Args:    oneArg("the client's id"),
-			RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-				err := r.RemoveClient(ctx, ledger.ClientID(args[0]))
+			RunE: p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
+				err := s.registrar().RemoveClient(ctx, ledger.ClientID(args[0]))
 				return removedClient{args[0], true}, fmt.Sprintf("The client %s is removed. Its tokens are inactive within 10 seconds.", shown(args[0])), err
 			}),
 		}, removedClient{}),

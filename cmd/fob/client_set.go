@@ -53,7 +53,8 @@ func clientSetCommand(p *program) *cobra.Command {
 		}
 		return nil
 	}
-	cmd.RunE = p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
+	cmd.RunE = p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
+		r := s.registrar()
 		edit := func(c *oauth.Client) error {
 			fault := settings.apply(c)
 			if cmd.Flags().Changed(maxAuthorizationsFlag) && c.MaxAuthorizations == 0 { // the default

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fob-oauth/fob/internal/ledger"
-	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 func clientDisableCommand(p *program) *cobra.Command {
@@ -19,8 +18,8 @@ seconds. It is a pause: what has not expired is active again after fob client
 enable. To end the tokens for good, fob client sign-out.`,
 		Example: "  fob client disable nightly",
 		Args:    oneArg("the client's id"),
-		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-			saved, err := r.SetClientDisabled(ctx, ledger.ClientID(args[0]), true)
+		RunE: p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
+			saved, err := s.registrar().SetClientDisabled(ctx, ledger.ClientID(args[0]), true)
 			return viewClient(saved), fmt.Sprintf("The client %s is disabled. It is refused, and its tokens are inactive, within 10 seconds.", shown(args[0])), err
 		}),
 	}, clientView{})
@@ -33,8 +32,8 @@ func clientEnableCommand(p *program) *cobra.Command {
 		Long:    `Serve a client again that was disabled, within 10 seconds.`,
 		Example: "  fob client enable nightly",
 		Args:    oneArg("the client's id"),
-		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-			saved, err := r.SetClientDisabled(ctx, ledger.ClientID(args[0]), false)
+		RunE: p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
+			saved, err := s.registrar().SetClientDisabled(ctx, ledger.ClientID(args[0]), false)
 			return viewClient(saved), fmt.Sprintf("The client %s is enabled, within 10 seconds.", shown(args[0])), err
 		}),
 	}, clientView{})
@@ -49,8 +48,8 @@ device, within 10 seconds and for good. The client itself is still served: users
 log in again get new tokens.`,
 		Example: "  fob client sign-out shop-app",
 		Args:    oneArg("the client's id"),
-		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-			saved, err := r.EndClientTokens(ctx, ledger.ClientID(args[0]))
+		RunE: p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
+			saved, err := s.registrar().EndClientTokens(ctx, ledger.ClientID(args[0]))
 			return viewClient(saved), fmt.Sprintf("All tokens of the client %s are inactive within 10 seconds.", shown(args[0])), err
 		}),
 	}, clientView{})

@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 const issuerHelp = `Issuers are others whose signed tokens (JWTs) prove who a user is: Apple, Google,
@@ -43,8 +41,8 @@ with fob client sign-out. Clients that trust it are refused until they authentic
 another way.`,
 			Example: "  fob issuer remove https://accounts.google.com",
 			Args:    oneArg("the issuer's name"),
-			RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-				err := r.RemoveIssuer(ctx, args[0])
+			RunE: p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
+				err := s.registrar().RemoveIssuer(ctx, args[0])
 				return removedIssuer{args[0], true}, fmt.Sprintf("The issuer %s is removed. Its tokens prove nothing within 10 seconds.", shown(args[0])), err
 			}),
 		}, removedIssuer{}),

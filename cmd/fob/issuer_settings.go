@@ -61,7 +61,7 @@ func issuerAddCommand(p *program) *cobra.Command {
 	const flag = "subject"
 	subject := cmd.Flags().String(flag, string(oauth.HashedSubjects), "`rule` for whom sub means: hashed, username or client")
 	completeValues(cmd, flag, string(oauth.HashedSubjects), string(oauth.NamedSubjects), string(oauth.ClientSubjects))
-	cmd.RunE = p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
+	cmd.RunE = p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
 		i := oauth.TrustedIssuer{
 			Signer:   oauth.Signer{Name: args[0], Algorithms: []string{"RS256", "ES256"}},
 			Subjects: oauth.SubjectRule(*subject),
@@ -69,7 +69,7 @@ func issuerAddCommand(p *program) *cobra.Command {
 		if err := settings.apply(&i); err != nil {
 			return nil, "", invalid("the issuer was not added", err)
 		}
-		saved, err := r.AddIssuer(ctx, i)
+		saved, err := s.registrar().AddIssuer(ctx, i)
 		return viewIssuer(saved), fmt.Sprintf("The issuer %s is added. See fob issuer show %s.", shown(args[0]), shown(args[0])),
 			p.explain(err, sentences{invalid: "the issuer was not added"})
 	})
@@ -100,8 +100,8 @@ func issuerSetCommand(p *program) *cobra.Command {
 		}
 		return nil
 	}
-	cmd.RunE = p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-		saved, err := r.EditIssuer(ctx, args[0], settings.apply)
+	cmd.RunE = p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
+		saved, err := s.registrar().EditIssuer(ctx, args[0], settings.apply)
 		name := shown(args[0])
 		return viewIssuer(saved), fmt.Sprintf("The issuer %s is changed, within 10 seconds. See fob issuer show %s.", name, name), err
 	})

@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 func scopeCommand(p *program) *cobra.Command {
@@ -22,8 +20,8 @@ func scopeCommand(p *program) *cobra.Command {
 one of them get it. Device scopes need no entry.`,
 		Example: "  fob scope add read\n  fob scope add publish --role editor --role admin",
 		Args:    oneArg("the scope's name"),
-		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-			err := r.AddScope(ctx, args[0], roles, replace)
+		RunE: p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
+			err := s.registrar().AddScope(ctx, args[0], roles, replace)
 			return scopeView{args[0], orEmpty(roles)}, fmt.Sprintf("The scope %s is added, for %s.", args[0], rolesInWords(roles)),
 				p.explain(err, sentences{invalid: "the scope was not added"})
 		}),
@@ -41,8 +39,8 @@ Within 10 seconds the scope is in no answer about a token and opens no route. If
 added again, tokens that had it before end: their users log in again.`,
 		Example: "  fob scope remove publish",
 		Args:    oneArg("the scope's name"),
-		RunE: p.changing(func(ctx context.Context, r *oauth.Registrar, args []string) (any, string, error) {
-			err := r.RemoveScope(ctx, args[0], force)
+		RunE: p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
+			err := s.registrar().RemoveScope(ctx, args[0], force)
 			return removedScope{args[0], true}, fmt.Sprintf("The scope %s is removed.", args[0]), err
 		}),
 	}

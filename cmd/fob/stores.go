@@ -100,20 +100,9 @@ func (p *program) withStores(run func(ctx context.Context, s stores, args []stri
 
 // changing runs a command that makes one change: it returns what --json shows of it,
 // and the sentence for people.
-func (p *program) changing(change func(ctx context.Context, r *oauth.Registrar, args []string) (view any, sentence string, err error)) func(*cobra.Command, []string) error {
+func (p *program) changing(change func(ctx context.Context, s stores, args []string) (view any, sentence string, err error)) func(*cobra.Command, []string) error {
 	return p.withStores(func(ctx context.Context, s stores, args []string) error {
-		view, sentence, err := change(ctx, s.registrar(), args)
-		if err != nil {
-			return err
-		}
-		return p.confirm(view, sentence)
-	})
-}
-
-// changingUsers is changing for users.
-func (p *program) changingUsers(change func(ctx context.Context, r *oauth.UserRegistrar, args []string) (view any, sentence string, err error)) func(*cobra.Command, []string) error {
-	return p.withStores(func(ctx context.Context, s stores, args []string) error {
-		view, sentence, err := change(ctx, s.userRegistrar(), args)
+		view, sentence, err := change(ctx, s, args)
 		if err != nil {
 			return err
 		}

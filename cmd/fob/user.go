@@ -19,7 +19,8 @@ func userCommand(p *program) *cobra.Command {
 read from standard input, one line.`,
 		Example: "  fob user add ann@example.com --role editor < password.txt",
 		Args:    oneArg("the user's name"),
-		RunE: p.changingUsers(func(ctx context.Context, r *oauth.UserRegistrar, args []string) (any, string, error) {
+		RunE: p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
+			r := s.userRegistrar()
 			r.Policy = policy
 			u, err := addUser(ctx, p, r, args[0], roles)
 			return viewUser(u), fmt.Sprintf("The user %s is added, with the id %s.", shown(args[0]), u.ID),
@@ -66,7 +67,8 @@ The command refuses somebody whose password your own users keep. When OwnUsers i
 no password that fob has logs in.`,
 		Example: "  fob user passwd ann@example.com < password.txt",
 		Args:    oneArg("the user's name"),
-		RunE: p.changingUsers(func(ctx context.Context, r *oauth.UserRegistrar, args []string) (any, string, error) {
+		RunE: p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
+			r := s.userRegistrar()
 			r.Policy = *policy
 			if takeOver {
 				r.OwnUsers = oauth.NeverAsked

@@ -17,8 +17,8 @@ func userDisableCommand(p *program) *cobra.Command {
 and for good: when the user is enabled again, every device logs in again.`,
 		Example: "  fob user disable ann@example.com",
 		Args:    oneArg("the user's name"),
-		RunE: p.changingUsers(func(ctx context.Context, r *oauth.UserRegistrar, args []string) (any, string, error) {
-			view, err := setUserDisabled(ctx, p, r, args[0], true)
+		RunE: p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
+			view, err := setUserDisabled(ctx, p, s.userRegistrar(), args[0], true)
 			return view, fmt.Sprintf("The user %s is disabled, and all of the user's tokens are ended.", shown(args[0])), err
 		}),
 	}, userView{})
@@ -31,8 +31,8 @@ func userEnableCommand(p *program) *cobra.Command {
 		Long:    `Let a user log in again who was disabled.`,
 		Example: "  fob user enable ann@example.com",
 		Args:    oneArg("the user's name"),
-		RunE: p.changingUsers(func(ctx context.Context, r *oauth.UserRegistrar, args []string) (any, string, error) {
-			view, err := setUserDisabled(ctx, p, r, args[0], false)
+		RunE: p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
+			view, err := setUserDisabled(ctx, p, s.userRegistrar(), args[0], false)
 			return view, fmt.Sprintf("The user %s is enabled.", shown(args[0])), err
 		}),
 	}, userView{})
@@ -73,7 +73,8 @@ func userRolesCommand(p *program) *cobra.Command {
 			}
 			return nil
 		},
-		RunE: p.changingUsers(func(ctx context.Context, r *oauth.UserRegistrar, args []string) (any, string, error) {
+		RunE: p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
+			r := s.userRegistrar()
 			u, err := r.User(ctx, args[0])
 			if err == nil {
 				u, err = r.SetRoles(ctx, u, roles)
