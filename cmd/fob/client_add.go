@@ -104,10 +104,10 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, flags *pflag
 		return err
 	}
 	if faults != nil {
-		return invalid("the client was not added", faults)
+		return invalid(oauth.ClientEntry, faults)
 	}
 	if asksForJWTs(flags) {
-		if err := pairForJWTs(ctx, p, flags, "added"); err != nil {
+		if err := pairForJWTs(ctx, p, flags); err != nil {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, flags *pflag
 		saved, err = afterDoubt(ctx, p, r, saved, err, "if fob client show finds it, remove it and add it again")
 	}
 	if err != nil {
-		return p.explain(err, sentences{invalid: "the client was not added"})
+		return err
 	}
 	warnOfAudiences(ctx, p, r, func(c oauth.Client) bool { return c.ID == saved.ID })
 	view := viewClient(saved)

@@ -66,7 +66,7 @@ func clientSetCommand(p *program) *cobra.Command {
 			if err := tryEdit(ctx, *r, ledger.ClientID(args[0]), edit); err != nil {
 				return nil, "", err
 			}
-			if err := pairForJWTs(ctx, p, cmd.Flags(), "changed"); err != nil {
+			if err := pairForJWTs(ctx, p, cmd.Flags()); err != nil {
 				return nil, "", err
 			}
 		}

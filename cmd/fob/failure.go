@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,34 +88,26 @@ func oneLine(s string) string {
 }
 
 // invalid reports every fault of an entry that was refused.
-func invalid(what string, faults error) error {
-	return fail(exitUsage, "%s: %s", what, oneLine(faults.Error()))
-}
-
-// sentences describe a failed change in the words of one command. An empty one is
-// replaced by words for all commands. The cause follows, in parentheses but for
-// invalid.
-type sentences struct {
-	invalid  string // what did not happen because of faults
-	inDoubt  string // what is not known after a write that was not answered, and what to do
-	halfDone string // what holds after the first of two writes, and what to do
+func invalid(entry oauth.EntryKind, faults error) error {
+	return fail(exitUsage, "the %s was not saved: %s", entry, oneLine(faults.Error()))
 }
 
 const doubtfulChange = "it is not known whether that was done, so run the same command again"
 
-// explain turns an error of a change, or of the stores, into what to do about it.
-func (p *program) explain(err error, of sentences) error {
+// explain turns an error of a change, or of the stores, into what to do about it. half
+// says what holds after the first of two writes.
+func (p *program) explain(err error, half string) error {
 	e, ok := errors.AsType[*oauth.ChangeError](err)
 	if !ok {
 		return p.tables.explain(err)
 	}
 	switch e.Kind {
 	case oauth.InvalidEntry:
-		return invalid(cmp.Or(of.invalid, fmt.Sprintf("the %s was not changed", e.Entry)), faultInWords(e.Err))
+		return invalid(e.Entry, faultInWords(e.Err))
 	case oauth.HalfDone:
-		return halfDone(p.cause(err), of.halfDone)
+		return halfDone(p.cause(err), half+", so run the same command again")
 	case oauth.InDoubt:
-		return inDoubt(p.cause(err), cmp.Or(of.inDoubt, doubtfulChange))
+		return inDoubt(p.cause(err), doubtfulChange)
 	case oauth.ScopeInUse:
 		return fail(exitConflict, "the scope %q is in use by %s: remove them first, or give --force", e.Name, strings.Join(e.UsedBy, ", "))
 	case oauth.EntryExists:

@@ -118,7 +118,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			at:    refusing(t, engine, regexp.MustCompile(`PutItem$`), 500, "InternalServerError", "oops"),
 			stdin: "example-password\n",
 			args:  []string{"user", "passwd", "ann"},
-			code:  exitUnavailable, says: `^fob: it is not known whether the new password is stored, so run the same command again \(the table "users-`,
+			code:  exitUnavailable, says: `^fob: it is not known whether that was done, so run the same command again \(the table "users-`,
 			neither: "example-password",
 		},
 	} {

@@ -67,11 +67,10 @@ func issuerAddCommand(p *program) *cobra.Command {
 			Subjects: oauth.SubjectRule(*subject),
 		}
 		if err := settings.apply(&i); err != nil {
-			return nil, "", invalid("the issuer was not added", err)
+			return nil, "", invalid(oauth.IssuerEntry, err)
 		}
 		saved, err := s.registrar().AddIssuer(ctx, i)
-		return viewIssuer(saved), fmt.Sprintf("The issuer %s is added. See fob issuer show %s.", shown(args[0]), shown(args[0])),
-			p.explain(err, sentences{invalid: "the issuer was not added"})
+		return viewIssuer(saved), fmt.Sprintf("The issuer %s is added. See fob issuer show %s.", shown(args[0]), shown(args[0])), err
 	})
 	return printsJSON(cmd, issuerView{})
 }

@@ -52,9 +52,8 @@ func asksForJWTs(flags *pflag.FlagSet) bool {
 
 // pairForJWTs gives the active key a pair, and returns when every instance knows it. That
 // comes before a client gets JWTs: without a pair its logins would be answered with 503, and
-// an instance that does not know the pair would call its JWTs dead. The error says that
-// the client was not, for instance, "added".
-func pairForJWTs(ctx context.Context, p *program, flags *pflag.FlagSet, done string) error {
+// an instance that does not know the pair would call its JWTs dead.
+func pairForJWTs(ctx context.Context, p *program, flags *pflag.FlagSet) error {
 	v, err := p.openRing(ctx, flags)
 	if err != nil {
 		return err
@@ -69,7 +68,7 @@ func pairForJWTs(ctx context.Context, p *program, flags *pflag.FlagSet, done str
 	}
 	err = r.Await(ctx, k.JWTsFrom(), "every instance knows its pair")
 	if interrupted(err) {
-		return fail(exitFailure, "interrupted: the client was not %s; run the command again, and it goes on from here", done)
+		return fail(exitFailure, "interrupted: the client was not saved; run the command again, and it goes on from here")
 	}
 	return err
 }

@@ -103,7 +103,7 @@ func TestWaitForThePairInterrupted(t *testing.T) {
 		return context.Canceled
 	}
 	code, out, said := p.fob("client", "set", "app", "--token-format", "jwt")
-	if code != exitFailure || out != "" || !strings.HasSuffix(said, "\nfob: interrupted: the client was not changed; run the command again, and it goes on from here\n") {
+	if code != exitFailure || out != "" || !strings.HasSuffix(said, "\nfob: interrupted: the client was not saved; run the command again, and it goes on from here\n") {
 		t.Errorf("exit code %d, %q, %q", code, out, said)
 	}
 	p.wantFormat("app", "")

@@ -22,8 +22,7 @@ one of them get it. Device scopes need no entry.`,
 		Args:    oneArg("the scope's name"),
 		RunE: p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
 			err := s.registrar().AddScope(ctx, args[0], roles, replace)
-			return scopeView{args[0], orEmpty(roles)}, fmt.Sprintf("The scope %s is added, for %s.", args[0], rolesInWords(roles)),
-				p.explain(err, sentences{invalid: "the scope was not added"})
+			return scopeView{args[0], orEmpty(roles)}, fmt.Sprintf("The scope %s is added, for %s.", args[0], rolesInWords(roles)), err
 		}),
 	}
 	printsJSON(add, scopeView{})

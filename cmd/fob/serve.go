@@ -169,11 +169,11 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		if err := d.Seed(ctx, s.registrar(), s.userRegistrar()); errors.Is(err, laptop.ErrOtherDemo) {
 			return p.otherDemo(o.keysFile)
 		} else if err != nil {
-			return p.explain(err, sentences{invalid: "the demo cannot be like that"})
+			return p.explain(err, "")
 		}
 		if inMemory {
 			if d.IDToken, err = laptop.SeedIssuer(ctx, s.registrar()); err != nil {
-				return p.explain(err, sentences{invalid: "the demo cannot be like that"})
+				return p.explain(err, "")
 			}
 		}
 		about.demo = &d

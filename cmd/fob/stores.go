@@ -94,7 +94,7 @@ func (p *program) withStores(run func(ctx context.Context, s stores, args []stri
 		if err != nil {
 			return err
 		}
-		return p.explain(run(cmd.Context(), s, args), sentences{})
+		return p.explain(run(cmd.Context(), s, args), "")
 	}
 }
 

@@ -70,7 +70,7 @@ func subjectStateCommand(p *program, disabled bool, cmd *cobra.Command) *cobra.C
 			return fail(exitUsage, "%q is not the id of a user, u_ and 26 letters and digits: for a user's name there is --user, and for a client fob client %s", id, cmd.Name())
 		}
 		if err != nil {
-			return p.explain(err, sentences{halfDone: "logins are refused, but what is stored of earlier ones is not deleted, so run the same command again"})
+			return p.explain(err, "logins are refused, but what is stored of earlier ones is not deleted")
 		}
 		text := "The user %s is enabled."
 		if disabled {

@@ -23,8 +23,7 @@ read from standard input, one line.`,
 			r := s.userRegistrar()
 			r.Policy = policy
 			u, err := addUser(ctx, p, r, args[0], roles)
-			return viewUser(u), fmt.Sprintf("The user %s is added, with the id %s.", shown(args[0]), u.ID),
-				p.explain(err, sentences{invalid: "the user was not added"})
+			return viewUser(u), fmt.Sprintf("The user %s is added, with the id %s.", shown(args[0]), u.ID), err
 		}),
 	}
 	printsJSON(add, userView{})
@@ -75,11 +74,7 @@ no password that fob has logs in.`,
 			}
 			u, err := changePassword(ctx, p, r, args[0])
 			return viewUser(u), fmt.Sprintf("The password of %s is changed, and all tokens issued before are ended.", shown(args[0])),
-				p.explain(err, sentences{
-					invalid:  "the password was not changed",
-					inDoubt:  "it is not known whether the new password is stored, so run the same command again",
-					halfDone: "the new password is stored, but tokens issued before may still be active, so run the same command again",
-				})
+				p.explain(err, "the new password is stored, but tokens issued before may still be active")
 		}),
 	}, userView{})
 	cmd.Flags().BoolVar(&takeOver, "take-over", false, "also for somebody whose password your own users kept, who are asked no more")

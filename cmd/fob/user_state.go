@@ -41,10 +41,7 @@ func userEnableCommand(p *program) *cobra.Command {
 func setUserDisabled(ctx context.Context, p *program, r *oauth.UserRegistrar, name string, disabled bool) (userView, error) {
 	u, err := r.User(ctx, name)
 	if err == nil {
-		err = p.explain(r.SetUserDisabled(ctx, u, disabled), sentences{
-			inDoubt:  "it is not known whether the change is stored, so run the same command again",
-			halfDone: "the change is stored, but tokens issued before may still be active and logins refused, so run the same command again",
-		})
+		err = p.explain(r.SetUserDisabled(ctx, u, disabled), "the change is stored, but tokens issued before may still be active and logins refused")
 	}
 	view := viewUser(u)
 	view.Disabled = &disabled
@@ -80,11 +77,7 @@ func userRolesCommand(p *program) *cobra.Command {
 				u, err = r.SetRoles(ctx, u, roles)
 			}
 			return viewUser(u), fmt.Sprintf("The user %s has the roles %s, and all tokens issued before are ended.", shown(args[0]), list(u.Roles)),
-				p.explain(err, sentences{
-					invalid:  "the roles were not changed",
-					inDoubt:  "it is not known whether the roles are stored, so run the same command again",
-					halfDone: "the roles are stored, but tokens issued before may still be active, so run the same command again",
-				})
+				p.explain(err, "the roles are stored, but tokens issued before may still be active")
 		}),
 	}
 	cmd.Flags().SortFlags = false
