@@ -174,11 +174,11 @@ func inMemory(t testing.TB) *verbs {
 }
 
 // The memory stores allocate little of their own, so this is fob without DynamoDB. Some
-// 85 allocations of each are for an event with nine headers and its answer, most of them
-// in encoding/json. "refreshed" and "issued" include the making of the event. `make test`
-// runs it without the race detector, under which a sync.Pool drops things at random.
+// 55 allocations of each are for an event with nine headers and its answer. "refreshed"
+// and "issued" include the making of the event. `make test` runs it without the race
+// detector, under which a sync.Pool drops things at random.
 func TestAllocations(t *testing.T) {
-	limits := map[string]float64{"returned": 164, "introspected": 145, "forged": 133, "revoked": 142, "refreshed": 328, "issued": 680}
+	limits := map[string]float64{"returned": 134, "introspected": 115, "forged": 103, "revoked": 112, "refreshed": 298, "issued": 650}
 	for name, do := range inMemory(t).all() {
 		for range 30 {
 			do()

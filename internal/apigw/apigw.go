@@ -106,9 +106,9 @@ type requestEvent struct {
 	Resource        string              `json:"resource"`       // 1.0
 	Path            string              `json:"path"`           // 1.0
 	HTTPMethod      string              `json:"httpMethod"`     // 1.0
-	Headers         map[string]string   `json:"headers"`
+	Headers         texts               `json:"headers"`
 	MultiHeaders    map[string][]string `json:"multiValueHeaders"`               // 1.0
-	Query           map[string]string   `json:"queryStringParameters"`           // 1.0
+	Query           texts               `json:"queryStringParameters"`           // 1.0
 	MultiQuery      map[string][]string `json:"multiValueQueryStringParameters"` // 1.0
 	Body            string              `json:"body"`
 	IsBase64Encoded bool                `json:"isBase64Encoded"`

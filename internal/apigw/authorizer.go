@@ -44,10 +44,10 @@ type authorizerEvent struct {
 	AuthorizationToken *string             `json:"authorizationToken"` // TOKEN
 	HTTPMethod         string              `json:"httpMethod"`         // 1.0
 	Resource           string              `json:"resource"`           // 1.0
-	Headers            map[string]string   `json:"headers"`
+	Headers            texts               `json:"headers"`
 	Cookies            []string            `json:"cookies"`                         // 2.0
 	MultiValueHeaders  map[string][]string `json:"multiValueHeaders"`               // 1.0
-	Query              map[string]string   `json:"queryStringParameters"`           // 1.0
+	Query              texts               `json:"queryStringParameters"`           // 1.0
 	MultiValueQuery    map[string][]string `json:"multiValueQueryStringParameters"` // 1.0
 	RequestContext     struct {
 		RequestID string `json:"requestId"`
