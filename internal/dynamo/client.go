@@ -8,6 +8,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"errors"
 	mathrand "math/rand/v2"
 	"net"
@@ -35,7 +36,7 @@ const (
 // NewClient returns a client for the stores: three attempts with short pauses,
 // timeouts for a caller who waits, and [*ForeignError] for what DynamoDB did not
 // answer. An HTTP client in cfg that the SDK did not
-// build is left as it is.
+// build is left as it is, and one that it built keeps its own time for an answer.
 func NewClient(cfg aws.Config, options ...func(*dynamodb.Options)) *dynamodb.Client {
 	build, ok := cfg.HTTPClient.(*awshttp.BuildableClient)
 	if cfg.HTTPClient == nil {
@@ -46,7 +47,7 @@ func NewClient(cfg aws.Config, options ...func(*dynamodb.Options)) *dynamodb.Cli
 			WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
 			WithTransportOptions(func(t *http.Transport) {
 				t.TLSHandshakeTimeout = tlsTimeout
-				t.ResponseHeaderTimeout = answerTimeout
+				t.ResponseHeaderTimeout = cmp.Or(t.ResponseHeaderTimeout, answerTimeout)
 			})}
 	}
 	// The token bucket of the retryer is the client's: an outage is not made worse

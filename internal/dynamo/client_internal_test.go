@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -84,8 +85,12 @@ func TestNewClientBoundsHowLongACallerWaits(t *testing.T) {
 			t.Errorf("%s: %d attempts of up to %v", name, options.Retryer.MaxAttempts(), attempt)
 		}
 	}
-	own := &http.Client{}
 	cfg := aws.Config{}
+	cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = time.Hour })
+	if sends, _ := NewClient(cfg).Options().HTTPClient.(inOneWrite); sends.HTTPClient.(*awshttp.BuildableClient).GetTransport().ResponseHeaderTimeout != time.Hour {
+		t.Error("a client with a time of its own for an answer lost it")
+	}
+	own := &http.Client{}
 	cfg.HTTPClient = own
 	if got := NewClient(cfg).Options().HTTPClient; got != own {
 		t.Errorf("the given HTTP client became a %T", got)

@@ -82,7 +82,7 @@ func TestFirstWriteStumbles(t *testing.T) {
 				issuer := *w.issuer
 				issuer.Tokens = dynamo.NewTokens(dynamo.NewClient(cfg), w.f.Tables.Tokens)
 				issue := func() (ledger.Answer, error) {
-					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 					defer cancel()
 					return issuer.Token(ctx, oauth.TokenRequest{
 						Credentials: oauthtest.Credentials("backend"), Form: clientCredentialsForm(device(1)),
@@ -90,7 +90,7 @@ func TestFirstWriteStumbles(t *testing.T) {
 				}
 				began := time.Now()
 				first, err := issue()
-				if took := time.Since(began); took > 3*time.Second {
+				if took := time.Since(began); took > 10*time.Second { // which a function has
 					t.Errorf("took %v", took)
 				}
 				if s.asked == 0 {

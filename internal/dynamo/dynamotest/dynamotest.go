@@ -5,10 +5,13 @@ package dynamotest
 
 import (
 	"crypto/rand"
+	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -49,10 +52,16 @@ func New(t testing.TB, endpoint string) *Fixture {
 	}
 }
 
+// answerTimeout is for an engine on a machine that is busy with other tests. DynamoDB has a
+// second, which DynamoDB Local passed three times in a row.
+const answerTimeout = 30 * time.Second
+
 // Config is for an engine at the endpoint. The engines take any credentials and
 // keep their tables by access key and region.
 func Config(endpoint string) aws.Config {
+	patient := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = answerTimeout })
 	return aws.Config{
+		HTTPClient:   patient,
 		Region:       "eu-central-1",
 		BaseEndpoint: &endpoint,
 		Credentials:  credentials.NewStaticCredentialsProvider("fixture", "fixture", ""),

@@ -203,7 +203,7 @@ func freePort() (string, error) {
 
 // awaitAnswer returns when the endpoint speaks HTTP, whatever it says.
 func awaitAnswer(endpoint string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()

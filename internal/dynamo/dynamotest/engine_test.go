@@ -52,7 +52,7 @@ func TestEngineEndsWithItsBinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = child.Wait() // it was killed
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for again := time.Tick(5 * time.Millisecond); answers(address) == nil; {
 		select {
 		case <-again:
