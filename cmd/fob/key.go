@@ -111,7 +111,8 @@ and reports its progress on standard error.
 It can be stopped at any point, and run again: it goes on where it stopped. A key
 that was activated less than a day ago, by a rotation or in the place of one that
 leaked, is not turned once more, unless with --again, so that running it twice is one
-rotation. The key that it leaves as verify-only is retired by a later run.`,
+rotation. Nor is a key that got its pair less than a day ago. The key that it leaves as
+verify-only is retired by a later run.`,
 		Example: "  fob key rotate",
 		Args:    noArgs,
 		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error {
@@ -122,7 +123,7 @@ rotation. The key that it leaves as verify-only is retired by a later run.`,
 		cmd.Flags().Var(&longest, "longest-life", "the longest life of a token, such as 90d, where the table of clients cannot be asked")
 	}
 	retire.Flags().BoolVar(&now, "now", false, "at once, with all of its tokens: the key has leaked")
-	rotate.Flags().BoolVar(&again, "again", false, "even if the active key is less than a day old")
+	rotate.Flags().BoolVar(&again, "again", false, "even if the active key, or its pair, is less than a day old")
 	printsJSON(list, ringView{})
 	printsJSON(add, keyView{})
 	printsJSON(activate, keyView{})

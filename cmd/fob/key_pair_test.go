@@ -184,3 +184,61 @@ func TestLongLivedJWTsAreWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+// A key that got its pair today is not turned: it may be in the place of one that leaked. The
+// command does not say that it was activated today, and how to turn it.
+func TestRotateAfterThePair(t *testing.T) {
+	p := newKeyProgram(t, "1:active:4800h")
+	if code, _, said := p.fob("key", "pair"); code != 0 {
+		t.Fatal(said)
+	}
+	code, out, said := p.fob("key", "rotate")
+	if code != 0 || said != "" || out != "Nothing was turned: key 1 became active or got its pair at 2030-03-17T17:46:40Z, less than a day ago. With --again it is turned anyway.\n" {
+		t.Errorf("exit code %d, %q, %q", code, out, said)
+	}
+	began := p.now
+	if code, _, said = p.fob("key", "rotate", "--again"); code != 0 || p.now.Sub(began) != rotation.PublicationWait+rotation.StepWait {
+		t.Errorf("exit code %d after %v, %q", code, p.now.Sub(began), said)
+	}
+	p.want("1:verify-only 2:active")
+}
+
+// A full mint secret is refused before anything is written, and the answer says what to do.
+func TestNoRoomForAKey(t *testing.T) {
+	p := newKeyProgram(t, "1:active:48h")
+	if code, _, said := p.fob("key", "pair"); code != 0 {
+		t.Fatal(said)
+	}
+	var f ringFile
+	mint := map[string]any{}
+	text, err := os.ReadFile(p.path)
+	if err == nil {
+		err = json.Unmarshal(text, &f)
+	}
+	if err == nil {
+		err = json.Unmarshal(f.Mint, &mint)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	mint["1"] = strings.Repeat(mint["1"].(string), 1200) // as long as 38 pairs
+	if f.Mint, err = json.Marshal(mint); err == nil {
+		text, err = json.Marshal(f)
+	}
+	if err == nil {
+		err = os.WriteFile(p.path, text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"key", "add"}, {"key", "rotate", "--again"}} {
+		code, out, said := p.fob(args...)
+		if code != exitConflict || out != "" || said != "fob: the mint secret has no room for another key with a pair: run fob key rotate when the oldest "+
+			"verify-only key can be retired (fob key list), or end that key and its tokens with fob key retire KID --now; 90 seconds later there is room\n" {
+			t.Errorf("%q: exit code %d, %q, %q", args, code, out, said)
+		}
+	}
+	if is, err := os.ReadFile(p.path); err != nil || string(is) != string(text) {
+		t.Errorf("the ring was written, or %v", err)
+	}
+}

@@ -221,6 +221,7 @@ const (
 	WrongState
 	TooEarly
 	UsedUp
+	NoRoom
 )
 
 // StepError is the error of a change that must not be made. The ring is as it was.
@@ -240,6 +241,8 @@ func (r *StepError) Error() string {
 			r.Key.Since.Format(time.RFC3339), r.Step, r.From.Format(time.RFC3339))
 	case UsedUp:
 		return fmt.Sprintf("all key ids from 1 to %d are used up", lastKID)
+	case NoRoom:
+		return "the mint secret has no room for another key with a pair"
 	}
 	return fmt.Sprintf("key %d is %s", r.Key.KID, r.Key.State)
 }
@@ -283,7 +286,7 @@ func (d Document) Add(now time.Time) (Document, Key, error) {
 	}
 	d.enter(kid, bearer.Prepublished, now)
 	d.dropOldPairs(now)
-	return d, d.key(kid), nil
+	return d, d.key(kid), d.leavesRoom(spareRoom)
 }
 
 // newKID is above every kid that ever had a state: a key that somebody took out of
@@ -365,7 +368,7 @@ func (d Document) RetireNow(kid uint8, now time.Time) (_ Document, replacement K
 	for _, w := range waiting {
 		d.enter(w.KID, bearer.Retired, now)
 	}
-	return d, replacement, nil
+	return d, replacement, d.leavesRoom(0)
 }
 
 // unseenKID is above every kid that is in either secret. Somebody else may be adding

@@ -121,5 +121,9 @@ func (d Document) Sign(now time.Time) (_ Document, changed bool, _ error) {
 		d.enter(k.KID, k.State, now)
 		changed = true
 	}
-	return d, changed, nil
+	if !changed {
+		return d, false, nil
+	}
+	d.dropOldPairs(now)
+	return d, true, d.leavesRoom(spareRoom)
 }
