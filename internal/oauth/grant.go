@@ -96,7 +96,8 @@ func OfferedGrants(password bool) []GrantType {
 }
 
 // grant is one grant_type (RFC 6749 §1.3), parsed. It holds what its proof needs
-// and nothing else: no grant has a mint key or the token store.
+// and nothing else: no mint key and no store of tokens, so that it can neither mint
+// nor write a record.
 type grant interface {
 	// prove returns what the request proves at now, in Unix seconds.
 	prove(ctx context.Context, client Client, now int64) (proof, error)

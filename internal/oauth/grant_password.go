@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -19,7 +18,7 @@ import (
 type passwordGrant struct {
 	users     Users
 	passwords Passwords
-	keys      Keys[*bearer.MintRing]
+	nameTag   func(ctx context.Context, username string) string
 	username  string
 	password  secret.Text
 	source    string
@@ -39,7 +38,7 @@ func errWrongPassword() error { return refuse(InvalidGrant, "the username or pas
 
 func (i *Issuer) parsePassword(req TokenRequest, q question) (grant, error) {
 	g := passwordGrant{
-		users: i.Users, passwords: i.Passwords, keys: i.Keys, source: req.Source, userSource: req.UserSource, device: q.scope.Device(),
+		users: i.Users, passwords: i.Passwords, nameTag: i.nameTag, source: req.Source, userSource: req.UserSource, device: q.scope.Device(),
 		signedIn: func(ctx context.Context, client Client, u User) (bool, error) {
 			return i.signedIn(ctx, client, u, q)
 		},
@@ -68,10 +67,7 @@ func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (pro
 		g.source = g.userSource
 		EventOf(ctx).UserSource = g.userSource
 	}
-	// Without a ring a right password fails later on, and a wrong one is refused as ever.
-	if ring, err := g.keys.Ring(ctx); err == nil {
-		EventOf(ctx).Name = ring.NameTag(g.username)
-	}
+	EventOf(ctx).Name = g.nameTag(ctx, g.username)
 	user, err := g.owner(ctx, client, now)
 	if err != nil {
 		return proof{}, err
@@ -84,6 +80,16 @@ func (g passwordGrant) prove(ctx context.Context, client Client, now int64) (pro
 		mayRefresh:  true,
 		denied:      errWrongPassword,
 	}, nil
+}
+
+// nameTag stands for a username in the log. Without a ring nothing does: a right password fails
+// later on, and a wrong one is refused as ever.
+func (i *Issuer) nameTag(ctx context.Context, username string) string {
+	ring, err := i.Keys.Ring(ctx)
+	if err != nil {
+		return ""
+	}
+	return ring.NameTag(username)
 }
 
 // owner is the user of that name, if the password is right. It counts a wrong one. A login
