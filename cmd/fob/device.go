@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/scope"
 )
@@ -102,7 +103,7 @@ func listDevices(ctx context.Context, p *program, s stores, which selection, fla
 	if err != nil {
 		return err
 	}
-	var standing []oauth.SignIn
+	var standing []ledger.Record
 	if one {
 		standing, err = d.List(ctx, subject, which.filter)
 	} else {
@@ -119,11 +120,11 @@ func listDevices(ctx context.Context, p *program, s stores, which selection, fla
 			p.say("%s", which.nothing())
 		}
 	}
-	return printTable(p, standing, []string{"USER", "CLIENT", "DEVICE", "SCOPES", "ISSUED", "UNTIL"}, func(st oauth.SignIn) (deviceView, []string) {
-		a := st.Authorization
+	return printTable(p, standing, []string{"USER", "CLIENT", "DEVICE", "SCOPES", "ISSUED", "UNTIL"}, func(r ledger.Record) (deviceView, []string) {
+		a := r.Authorization
 		v := deviceView{
 			Subject: a.Subject.ID, Username: a.Username, ClientID: string(a.Client), Device: string(a.Scope.Device()),
-			Scopes: orEmpty(a.Scope.Ordinary()), FirstIssued: timestamp(st.FirstIssued), LastIssued: timestamp(st.LastIssued), Expires: timestamp(st.Expiry),
+			Scopes: orEmpty(a.Scope.Ordinary()), FirstIssued: timestamp(r.Created), LastIssued: timestamp(r.LastIssued()), Expires: timestamp(r.LastExpiry()),
 		}
 		return v, []string{cmp.Or(v.Username, "-"), v.ClientID, cmp.Or(v.Device, "-"), list(v.Scopes), v.LastIssued, v.Expires}
 	})

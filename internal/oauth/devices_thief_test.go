@@ -96,13 +96,13 @@ func often(seconds int64) int64  { return seconds / 10 }
 func exactly(w *world, _ bearer.Bearer) any {
 	all, err := w.signIns().List(w.t.Context(), w.userSubject("alice"), oauth.Filter{})
 	w.must(err)
-	return fmt.Sprint(all[0].LastIssued)
+	return fmt.Sprint(all[0].LastIssued())
 }
 
 func hourly(w *world, _ bearer.Bearer) any {
 	all, err := w.signIns().List(w.t.Context(), w.userSubject("alice"), oauth.Filter{})
 	w.must(err)
-	return all[0].LastIssued / 3600
+	return all[0].LastIssued() / 3600
 }
 
 // asBuilt is everything that the list shows of the phone.

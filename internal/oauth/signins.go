@@ -25,14 +25,6 @@ type SignIns struct {
 	Now  func() time.Time
 }
 
-// SignIn is an Authorization with something active in it.
-type SignIn struct {
-	Authorization ledger.Authorization
-	FirstIssued   int64 // Unix seconds: when it was made
-	LastIssued    int64 // Unix seconds: when one of its tokens was last made
-	Expiry        int64 // Unix seconds: when the last of its tokens ends, if nothing is done
-}
-
 // Filter selects Authorizations. Its zero fields select all.
 type Filter struct {
 	Client ledger.ClientID
@@ -43,23 +35,16 @@ func (f Filter) selects(a ledger.Authorization) bool {
 	return (f.Client == "" || a.Client == f.Client) && (f.Device == "" || a.Scope.Device() == f.Device)
 }
 
-// List returns the active Authorizations of a subject, the one issued last first.
-// It costs one query for all clients, one read of the subject's state, and one for
+// List returns the records of a subject in which anything is active, the one issued last
+// first. It costs one query for all clients, one read of the subject's state, and one for
 // each client, and for the resource scopes, if they are not cached.
-func (d *SignIns) List(ctx context.Context, subject ledger.Subject, f Filter) ([]SignIn, error) {
-	records, err := d.active(ctx, subject, f)
-	if err != nil {
-		return nil, err
-	}
-	found := []SignIn{}
-	for _, r := range records {
-		found = append(found, signInOf(r))
-	}
-	sortSignIns(found)
-	return found, nil
+func (d *SignIns) List(ctx context.Context, subject ledger.Subject, f Filter) ([]ledger.Record, error) {
+	found, err := d.active(ctx, subject, f)
+	lastIssuedFirst(found)
+	return found, err
 }
 
-// active returns the records of a subject in which anything is active, in no order.
+// active is List in no order.
 func (d *SignIns) active(ctx context.Context, subject ledger.Subject, f Filter) (found []ledger.Record, err error) {
 	// The state comes first: a record that is made meanwhile is then ahead of it, and
 	// not dead.
@@ -88,11 +73,10 @@ func (d *SignIns) active(ctx context.Context, subject ledger.Subject, f Filter) 
 }
 
 // ListAll is List for all subjects, for operators: it reads the whole table.
-func (d *SignIns) ListAll(ctx context.Context, registry TokenRegistry, f Filter) ([]SignIn, error) {
+func (d *SignIns) ListAll(ctx context.Context, registry TokenRegistry, f Filter) (found []ledger.Record, err error) {
 	now := d.Now().Unix()
-	found := []SignIn{}
 	states := map[ledger.Subject]SubjectState{}
-	err := registry.Each(ctx, func(r ledger.Record) error {
+	err = registry.Each(ctx, func(r ledger.Record) error {
 		if !f.selects(r.Authorization) {
 			return nil
 		}
@@ -107,21 +91,21 @@ func (d *SignIns) ListAll(ctx context.Context, registry TokenRegistry, f Filter)
 		}
 		ok, err := d.isActive(ctx, r, state, now)
 		if ok {
-			found = append(found, signInOf(r))
+			found = append(found, r)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	sortSignIns(found)
+	lastIssuedFirst(found)
 	return found, nil
 }
 
-func sortSignIns(all []SignIn) {
-	slices.SortFunc(all, func(a, b SignIn) int {
-		la, lb := a.Authorization.Locator(), b.Authorization.Locator()
-		return cmp.Or(cmp.Compare(b.LastIssued, a.LastIssued), cmp.Compare(a.Authorization.Scope.Device(), b.Authorization.Scope.Device()),
+func lastIssuedFirst(all []ledger.Record) {
+	slices.SortFunc(all, func(a, b ledger.Record) int {
+		la, lb := a.Locator(), b.Locator()
+		return cmp.Or(cmp.Compare(b.LastIssued(), a.LastIssued()), cmp.Compare(a.Authorization.Scope.Device(), b.Authorization.Scope.Device()),
 			bytes.Compare(la.Subject[:], lb.Subject[:]), bytes.Compare(la.Client[:], lb.Client[:]), bytes.Compare(la.Authorization[:], lb.Authorization[:]))
 	})
 }
@@ -147,10 +131,6 @@ func (d *SignIns) isActive(ctx context.Context, r ledger.Record, state SubjectSt
 	// A record that the view is behind was written a moment ago: it is listed.
 	v := view.Judge(r, r.Locator())
 	return v == ledger.Alive || v == ledger.Behind, nil
-}
-
-func signInOf(r ledger.Record) SignIn {
-	return SignIn{Authorization: r.Authorization, FirstIssued: r.Created, LastIssued: r.LastIssued(), Expiry: r.LastExpiry()}
 }
 
 // everyKey takes the place of a key ring that the operator may not read. The list

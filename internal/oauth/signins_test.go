@@ -29,7 +29,7 @@ func (w *world) listed(d *oauth.SignIns, user string, f oauth.Filter) []string {
 	return names(all)
 }
 
-func names(all []oauth.SignIn) []string {
+func names(all []ledger.Record) []string {
 	got := []string{}
 	for _, s := range all {
 		got = append(got, fmt.Sprintf("%s/%s/%s", s.Authorization.Username, s.Authorization.Client, s.Authorization.Scope.Device()))
@@ -75,7 +75,7 @@ func TestSignInsListsWhatStands(t *testing.T) {
 		t.Fatalf("listed %d", len(one))
 	}
 	want(t, "times", []int64{first, first + 3630, first + 3630 + oauth.DefaultRefreshIdle},
-		[]int64{one[0].FirstIssued, one[0].LastIssued, one[0].Expiry})
+		[]int64{one[0].Created, one[0].LastIssued(), one[0].LastExpiry()})
 }
 
 // What Introspect calls inactive for any reason is not listed, and the other way
