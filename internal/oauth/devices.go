@@ -176,27 +176,13 @@ func (d *SignIns) EndDevice(ctx context.Context, subject ledger.Subject, device 
 	if device == "" {
 		return 0, errors.New("no device to end: the empty handle is that of all tokens without a device")
 	}
-	records, err := d.Tokens.List(ctx, subject, "")
-	if err != nil {
-		return 0, err
-	}
-	records = slices.DeleteFunc(records, func(r ledger.Record) bool { return HandleOf(subject, r.Authorization.Scope.Device()) != device })
-	if i := slices.IndexFunc(records, func(r ledger.Record) bool { return r.Locator() == own }); i >= 0 {
-		records = append(slices.Delete(slices.Clone(records), i, i+1), records[i])
-	}
-	for _, r := range records {
-		if err := d.end(ctx, r); err != nil {
-			return ended, err
-		}
-		ended++
-	}
-	return ended, nil
+	return d.endWhere(ctx, subject, "", own, func(a ledger.Authorization) bool { return HandleOf(subject, a.Scope.Device()) == device })
 }
 
 // EndOthers ends the Authorizations of a subject at all places but keep. It may be
 // called again after an error.
 func (d *SignIns) EndOthers(ctx context.Context, subject ledger.Subject, keep Place) error {
-	_, err := d.endWhere(ctx, subject, "", func(r ledger.Record) bool { return PlaceOf(r.Authorization) != keep })
+	_, err := d.endWhere(ctx, subject, "", bearer.Locator{}, func(a ledger.Authorization) bool { return PlaceOf(a) != keep })
 	return err
 }
 
@@ -206,8 +192,6 @@ func (d *SignIns) EndOtherDevices(ctx context.Context, subject ledger.Subject, k
 	if keep == "" {
 		return errors.New("no device to keep: the empty handle is that of all tokens without a device")
 	}
-	_, err := d.endWhere(ctx, subject, "", func(r ledger.Record) bool {
-		return HandleOf(subject, r.Authorization.Scope.Device()) != keep
-	})
+	_, err := d.endWhere(ctx, subject, "", bearer.Locator{}, func(a ledger.Authorization) bool { return HandleOf(subject, a.Scope.Device()) != keep })
 	return err
 }

@@ -147,18 +147,21 @@ func (k everyKey) IssuerEpoch() uint64 { return k.issuerEpoch }
 // (a client that is disabled may be enabled again), with one conditional delete
 // each, and returns how many. It may be called again after an error.
 func (d *SignIns) End(ctx context.Context, subject ledger.Subject, f Filter) (ended int, err error) {
-	return d.endWhere(ctx, subject, f.Client, func(r ledger.Record) bool { return f.selects(r.Authorization) })
+	return d.endWhere(ctx, subject, f.Client, bearer.Locator{}, f.selects)
 }
 
-func (d *SignIns) endWhere(ctx context.Context, subject ledger.Subject, client ledger.ClientID, selects func(ledger.Record) bool) (ended int, err error) {
+// endWhere is End for what selects picks, of one client only unless that is empty. The
+// Authorization at last, if there is one, ends after all others.
+func (d *SignIns) endWhere(ctx context.Context, subject ledger.Subject, client ledger.ClientID, last bearer.Locator, selects func(ledger.Authorization) bool) (ended int, err error) {
 	records, err := d.Tokens.List(ctx, subject, client)
 	if err != nil {
 		return 0, err
 	}
+	records = slices.DeleteFunc(records, func(r ledger.Record) bool { return !selects(r.Authorization) })
+	if i := slices.IndexFunc(records, func(r ledger.Record) bool { return r.Locator() == last }); i >= 0 {
+		records = append(slices.Delete(slices.Clone(records), i, i+1), records[i])
+	}
 	for _, r := range records {
-		if !selects(r) {
-			continue
-		}
 		if err := d.end(ctx, r); err != nil {
 			return ended, err
 		}
