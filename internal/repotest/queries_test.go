@@ -27,14 +27,14 @@ func logFields(t *testing.T) map[string]bool {
 			fields[m[1]] = true
 		}
 	}
-	event := readText(t, "../wire/event.go")
+	event := readText(t, "../wire/log.go")
 	find(event, `(?:optional|number)\("(\w+)"`)
 	find(event, `\{"(\w+)", event\.`)
 	find(event, `KeyAgeMetric = "(\w+)"`)
-	for _, file := range []string{"../wire/event.go", "../apigw/apigw.go", "../apigw/authorizer.go", "../trial/trial.go"} {
+	for _, file := range []string{"../wire/log.go", "../apigw/apigw.go", "../apigw/authorizer.go", "../trial/trial.go"} {
 		find(readText(t, file), `slog\.\w+\("(\w+)"`)
 	}
-	// An outcome is a counter too, if event.go counts it.
+	// An outcome is a counter too, if log.go counts it.
 	outcomes := regexp.MustCompile(`(?m)^\t(\w+) +Outcome = "(\w+)"`).FindAllStringSubmatch(readText(t, "../oauth/event.go"), -1)
 	for _, m := range outcomes {
 		if strings.Contains(event, "oauth."+m[1]) {

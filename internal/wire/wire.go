@@ -2,7 +2,7 @@
 // ([Token], [Revoke], [Introspect], [Events], [Metadata]) and each resource ([Me], [Devices],
 // [DeviceLabels], [Account], [Users], [SignOut]), and the [Authorizer] for resources that
 // somebody else serves. A request that was read strictly reaches the domain; refusal.go
-// turns its errors into statuses, and event.go writes one line to the log. No line and no
+// turns its errors into statuses, and log.go writes one line to the log. No line and no
 // answer repeats what the client sent.
 //
 // The package does not know what makes a token valid, how anything is stored, which

@@ -190,12 +190,12 @@ func eventsOf(c Claims) (map[string]Claims, error) {
 		}
 		return map[string]Claims{name: event}, nil
 	}
-	var all map[string]json.RawMessage
-	if json.Unmarshal(c.JSON("events"), &all) != nil || len(all) == 0 {
+	members, _ := membersOf(c.JSON("events"))
+	if len(members.all) == 0 {
 		return nil, errNoEvents
 	}
 	events := map[string]Claims{}
-	for name, raw := range all {
+	for name, raw := range members.all {
 		event, ok := membersOf(raw)
 		if !ok {
 			return nil, errNoEvents
