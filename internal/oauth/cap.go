@@ -36,16 +36,20 @@ func (i *Issuer) makeRoom(ctx context.Context, v ledger.View, client Client, com
 	}
 	loc := coming.Locator()
 	records := slices.DeleteFunc(near.Records, func(r ledger.Record) bool {
-		verdict := v.Judge(r, r.Locator())
-		return r.Locator() == loc || verdict != ledger.Alive && verdict != ledger.Behind
+		at := r.Locator()
+		verdict := v.Judge(r, at)
+		return at == loc || verdict != ledger.Alive && verdict != ledger.Behind
 	})
 	excess := min(len(records)-(allowedNear(client.maxAuthorizations(), near.Share)-1), maxEvictions)
 	if excess <= 0 {
 		return nil
 	}
 	slices.SortFunc(records, func(a, b ledger.Record) int {
-		la, lb := a.Locator(), b.Locator()
-		return cmp.Or(cmp.Compare(a.LastIssued(), b.LastIssued()), bytes.Compare(la.Authorization[:], lb.Authorization[:]))
+		if older := cmp.Compare(a.LastIssued(), b.LastIssued()); older != 0 {
+			return older
+		}
+		la, lb := a.Locator(), b.Locator() // each takes a hash
+		return bytes.Compare(la.Authorization[:], lb.Authorization[:])
 	})
 	for _, r := range records[:excess] {
 		// One that was used since we listed it stays: it is no longer the oldest.
