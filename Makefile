@@ -28,30 +28,36 @@ build-%Function:
 	$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/$(shell echo $* | tr '[:upper:]' '[:lower:]')
 
 # Tests that the race detector makes six times as long (one request or step after the other,
-# or one hash) or whose count it changes. Code that runs at the same time has tests in
+# or one hash) or whose count it changes. cmd/fob is one command after the other, and most of
+# its time is that of other programs. Code that runs at the same time has tests in
 # internal/proof/races, functions and the packages.
-unraced := ^(TestInMemory|TestAtTheProtocol|TestHide|TestImportedHashesVerify|TestFormsOfOnePassword|TestModel|TestModelOfJWTs|TestRotationLosesNothing|TestRetiringEarlyLosesTokens|TestCapOfAFleet|TestCapAgainstChosenNames|TestOpenAPIBySchemathesis|TestAllocations)$$
+unraced := ^(TestInMemory|TestAtTheProtocol|TestHide|TestImportedHashesVerify|TestFormsOfOnePassword|TestModel|TestModelOfJWTs|TestRotationLosesNothing|TestRetiringEarlyLosesTokens|TestCapOfAFleet|TestCapAgainstChosenNames|TestAllocations)$$
 
 # Every test, with the DynamoDB engines and the client libraries that this machine can run.
 test: engines clients
-	.ci/alive go test -race -timeout 20m -skip '$(unraced)' ./...
-	.ci/alive go test -timeout 20m -run '$(unraced)' ./cmd/fob ./internal/proof/faults ./internal/password ./internal/ledger ./internal/keys/rotation ./internal/oauth ./functions
+	.ci/alive go test -race -timeout 20m -skip '$(unraced)' ./docs/... ./functions/... ./infra/... ./internal/...
+	.ci/alive go test -timeout 20m -run '$(unraced)' ./internal/proof/faults ./internal/password ./internal/ledger ./internal/keys/rotation ./internal/oauth ./functions
+	.ci/alive go test -timeout 20m ./cmd/...
+
+# Of the fuzz targets and the mutants, PART=1/5 is every fifth one.
+PART ?= 1/1
 
 # Each fuzz target for FUZZTIME. An input that fails is kept in its package's testdata.
 FUZZTIME ?= 30s
 fuzz:
-	@set -e; for file in $$(grep -lr '^func Fuzz' --include='*_test.go' internal); do \
-		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' $$file); do \
+	@set -e; n=0; for file in $$(grep -lr '^func Fuzz' --include='*_test.go' internal | sort); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' $$file); do \
+			n=$$((n + 1)); [ $$((n % $(notdir $(PART)))) -eq $$(($(patsubst %/,%,$(dir $(PART))) % $(notdir $(PART)))) ] || continue; \
 			go test ./$$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME); \
 		done; done
 
 # The fault, race and model suites at full length: an hour and more.
-long: engines
+long: engines clients
 	FOB_PROOF=long FOB_RACE_HISTORIES=200 .ci/alive go test -race -v -timeout 120m ./internal/proof/...
 	.ci/alive go test -timeout 60m ./internal/ledger -run TestModel -rapid.checks=20000
+	.ci/alive go test -race -timeout 60m ./cmd/fob
 
-# Breaks each promise once and wants the named test to fail. PART=1/3 is every third one.
-PART ?= 1/1
+# Breaks each promise once and wants the named test to fail.
 mutants: engines
 	go test -v -timeout 60m -run '^TestMutants$$' ./internal/repotest -mutants . -part $(PART)
 

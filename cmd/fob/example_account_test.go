@@ -12,6 +12,7 @@ import (
 
 // The example of docs/account.md runs as the page says, and prints what the page shows.
 func TestExampleOfAccount(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../docs/account.md")
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 // scopes, the same with them, and what else the page can do. With -update it makes the
 // screenshots of README.md; with -artifacts it keeps one of each step to look at.
 func TestPageInABrowser(t *testing.T) {
+	t.Parallel()
 	b := openBrowser(t)
 	fob := serveProcess(t, nil)
 	b.like(t, wide, high, "light")
@@ -170,6 +171,7 @@ func (b *browser) otherRequests(t *testing.T, fob ready) {
 // TestPageInABrowserOutlivesFob: an open page says that fob is down, and signs in again with
 // the new password when fob was started anew.
 func TestPageInABrowserOutlivesFob(t *testing.T) {
+	t.Parallel()
 	b := openBrowser(t)
 	first := startFob(t, nil, "serve", "--json", "--addr", "127.0.0.1:0")
 	issuer := readReady(t, first.stdout).Issuer
@@ -188,6 +190,7 @@ func TestPageInABrowserOutlivesFob(t *testing.T) {
 // TestPageByKeyboard: all of the page can be reached and used without a pointer, in the
 // order in which it is read.
 func TestPageByKeyboard(t *testing.T) {
+	t.Parallel()
 	b := openBrowser(t)
 	fob := serveProcess(t, nil)
 	b.like(t, wide, high, "light")

@@ -14,6 +14,7 @@ import (
 // The page of events runs as it is, with an event as a transmitter of the Shared Signals
 // Framework makes it. The keys come from a file in place of discovery.
 func TestPageOfEvents(t *testing.T) {
+	t.Parallel()
 	const page = "events-in.md"
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", page))
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 // make them. The issuers have their real names. Their keys are of this test, and come
 // from a file in place of discovery.
 func TestPagesOfOtherLogins(t *testing.T) {
+	t.Parallel()
 	const nonce = "a-text-that-the-app-drew"
 	hash := sha256.Sum256([]byte(nonce))
 	now := time.Now().Unix()

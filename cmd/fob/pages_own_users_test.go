@@ -10,6 +10,7 @@ import (
 // The page shows the example as it is, and its commands do what it says. The example's
 // own server is in a terminal of its own, as fob serve is.
 func TestPageOfOwnUsers(t *testing.T) {
+	t.Parallel()
 	const page, example = "../../docs/own-users.md", "own_users.py"
 	text, err := os.ReadFile(page)
 	if err != nil {

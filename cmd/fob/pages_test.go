@@ -30,30 +30,42 @@ import (
 // "$ fob serve" runs until the end of the page, in what is another terminal for the
 // person: it is given a free port, which takes the place of 8080 everywhere.
 
-func TestPageOfMobile(t *testing.T) { runPage(t, "mobile.md", "", os.Environ(), 12) }
+func TestPageOfMobile(t *testing.T) {
+	t.Parallel()
+	runPage(t, "mobile.md", "", os.Environ(), 12)
+}
 
 func TestPageOfUsers(t *testing.T) {
+	t.Parallel()
 	engine := dynamotest.Engine(t)
 	f := &dynamotest.Fixture{DB: dynamo.NewClient(dynamotest.Config(engine)), Tables: newTableNames()}
 	runPage(t, "users.md", engine, append(os.Environ(), fixtureEnv(t, f)...), 15)
 }
 
 func TestPageOfAccount(t *testing.T) {
+	t.Parallel()
 	engine := dynamotest.Engine(t)
 	f := &dynamotest.Fixture{DB: dynamo.NewClient(dynamotest.Config(engine)), Tables: newTableNames()}
 	runPage(t, "account.md", engine, append(os.Environ(), fixtureEnv(t, f)...), 20)
 }
 
 func TestPageOfWSO2(t *testing.T) {
+	t.Parallel()
 	engine := dynamotest.Engine(t)
 	f := &dynamotest.Fixture{DB: dynamo.NewClient(dynamotest.Config(engine)), Tables: newTableNames()}
 	runPage(t, "from-wso2.md", engine, append(os.Environ(), fixtureEnv(t, f)...), 20)
 }
 
-func TestPageOfOperatingOnDynoxide(t *testing.T) { runOperating(t, dynamotest.Engine(t)) }
+func TestPageOfOperatingOnDynoxide(t *testing.T) {
+	t.Parallel()
+	runOperating(t, dynamotest.Engine(t))
+}
 
 // TestPageOfOperatingOnDynamoDBLocal: the page starts this engine, in Docker.
-func TestPageOfOperatingOnDynamoDBLocal(t *testing.T) { runOperating(t, dynamotest.Local(t)) }
+func TestPageOfOperatingOnDynamoDBLocal(t *testing.T) {
+	t.Parallel()
+	runOperating(t, dynamotest.Local(t))
+}
 
 func runOperating(t *testing.T, engine string) {
 	names := newTableNames()

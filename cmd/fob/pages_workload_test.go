@@ -16,6 +16,7 @@ import (
 // The page for clients without secrets runs as it is, with tokens as the platforms make them.
 // The keys of the platforms are of this test, and come from a file in place of discovery.
 func TestPageOfClientsWithoutSecrets(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "clients-without-secrets.md"))
 	if err != nil {
 		t.Fatal(err)

@@ -28,12 +28,14 @@ func TestJavaScriptAssertions(t *testing.T) {
 }
 
 func TestPythonAssertions(t *testing.T) {
+	t.Parallel()
 	l := language(t, "python", "requirements.txt")
 	fob := l.assertions(t)
 	l.run(t, fob, filepath.Join(l.installed, "venv", "bin", "python"), "-B", filepath.Join(l.source, "assertions_with_authlib.py"))
 }
 
 func TestJavaAssertions(t *testing.T) {
+	t.Parallel()
 	l := language(t, "java", "pom.xml", "javac", "java")
 	path := l.java(t)
 	fob := l.assertions(t)

@@ -26,6 +26,7 @@ func TestPythonExchange(t *testing.T) {
 }
 
 func TestJavaExchange(t *testing.T) {
+	t.Parallel()
 	l := language(t, "java", "pom.xml", "javac", "java")
 	path := l.java(t)
 	fob := l.proofs(t)

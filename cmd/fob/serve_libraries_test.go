@@ -19,6 +19,7 @@ import (
 // missing is left out aloud, and fails if FOB_REQUIRE_ENGINES is 1.
 
 func TestJavaScriptLibraries(t *testing.T) {
+	t.Parallel()
 	l := language(t, "javascript", "package.json", "node")
 	for _, library := range []string{"oauth4webapi", "openid-client", "simple-oauth2"} {
 		t.Run(library, func(t *testing.T) {
@@ -29,6 +30,7 @@ func TestJavaScriptLibraries(t *testing.T) {
 }
 
 func TestPythonLibraries(t *testing.T) {
+	t.Parallel()
 	l := language(t, "python", "requirements.txt")
 	for _, library := range []string{"authlib", "requests_oauthlib"} {
 		t.Run(library, func(t *testing.T) {
@@ -38,6 +40,7 @@ func TestPythonLibraries(t *testing.T) {
 }
 
 func TestJavaLibraries(t *testing.T) {
+	t.Parallel()
 	l := language(t, "java", "pom.xml", "javac", "java")
 	path := l.java(t)
 	for _, library := range []string{"Spring", "Nimbus", "Scribe", "Apache"} {
@@ -48,6 +51,7 @@ func TestJavaLibraries(t *testing.T) {
 }
 
 func TestRustLibrary(t *testing.T) {
+	t.Parallel()
 	l := language(t, "rust", "Cargo.toml", "cargo")
 	dir := t.TempDir()
 	l.copy(t, "Cargo.toml", dir)

@@ -16,6 +16,7 @@ import (
 // is not a 5xx, and that a request which the document excludes is refused.
 // testdata/clients/schemathesis has its settings.
 func TestOpenAPIBySchemathesis(t *testing.T) {
+	t.Parallel()
 	l := language(t, "schemathesis", "requirements.txt")
 	fob, _, operate := fobWithOperator(t)
 	scopes := []string{"read", "write", "devices", "account", "users", "sign-out"}
