@@ -92,7 +92,7 @@ func (v *Verifier) Caller(ctx context.Context, token bearer.Bearer, audiences ..
 
 // Holder is Caller for a resource of the token service itself, such as /devices. It
 // takes a refresh token too, which no other server may see (RFC 6749 §1.5): any that
-// could be exchanged now. That one is not used up, and nothing is written. One that was
+// could be exchanged now, under the issuer of its sign-in. That one is not used up, and nothing is written. One that was
 // used up gets the zero Introspection and has no effect; a replay is a matter of the
 // token endpoint.
 func (v *Verifier) Holder(ctx context.Context, token bearer.Bearer) (Introspection, error) {

@@ -35,6 +35,11 @@ const (
 	ReasonScopeOther   Reason = "scope_other"   // a refresh asks for another set or device than was granted
 )
 
+// Why a refresh was refused whose refresh token is alive.
+const (
+	ReasonIssuer Reason = "issuer" // the JWT of the sign-in names another issuer than this request
+)
+
 // Why the authorizer refused a token that is active.
 const (
 	ReasonRoute Reason = "route" // the policy has scopes by route, and no line for this one

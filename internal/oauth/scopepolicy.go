@@ -165,7 +165,8 @@ func (c Client) mayNotUse(name string, registered ResourceScopes) Reason {
 	return ""
 }
 
-// checkRefresh refuses what a refresh token was decided to get if the request
+// checkRefresh refuses what a refresh token was decided to get if it is a JWT of another
+// issuer than the request reached, or if the request
 // names other scopes, another device or another resource than were granted, or fewer scopes (a narrower
 // token would be another Authorization), or if the client may no longer use one of
 // those granted. As at login, a request that names the device alone leaves the
@@ -174,12 +175,16 @@ func checkRefresh(e *Event, c Client, registered ResourceScopes, q question, d l
 	if d.Do != ledger.Return && d.Do != ledger.Save {
 		return nil
 	}
-	granted := d.Answer.Scope
+	a, granted := d.Record.Authorization, d.Answer.Scope
+	if a.Format == ledger.JWT && a.Issuer != q.issuer {
+		e.Reason = ReasonIssuer
+		return errInvalidRefresh()
+	}
 	if q.scope.HasOrdinary() && q.scope != granted || q.scope.Device() != "" && q.scope.Device() != granted.Device() {
 		e.Reason = ReasonScopeOther
 		return refuse(InvalidScope, "scope must be absent or the same set as granted")
 	}
-	if a := d.Record.Authorization; q.resource != "" && !slices.Equal(a.Audiences, []string{q.resource}) {
+	if q.resource != "" && !slices.Equal(a.Audiences, []string{q.resource}) {
 		return refuse(InvalidTarget, "resource must be absent or the one that was granted")
 	}
 	for _, name := range granted.Ordinary() {

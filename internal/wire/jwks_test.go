@@ -26,7 +26,12 @@ func (w *world) signs(t *testing.T) {
 	shop.TokenFormat = ledger.JWT
 	_, err = w.registry.SaveClient(t.Context(), shop)
 	must(t, err)
-	w.options.Issuer = "https://id.example" // each request comes to another port otherwise
+	w.named("https://id.example") // each request comes to another port otherwise
+}
+
+// named gives the service a name.
+func (w *world) named(issuer string) {
+	w.options.Issuer = issuer
 	w.handlers["token"], w.handlers["introspect"] = wire.Token(w.issuer, w.options), wire.Introspect(w.verifier, w.options)
 	w.handlers["metadata"] = wire.Metadata(oauth.GrantTypes(), w.options)
 }
@@ -118,5 +123,43 @@ func TestOpenIDMetadata(t *testing.T) {
 				t.Errorf("%s: %+v", path, document)
 			}
 		}
+	})
+}
+
+// After the service got another name, a JWT with the old one serves until it expires, and says
+// so. It is not refreshed: the app logs in, and gets the new name.
+func TestServiceGetsAnotherName(t *testing.T) {
+	each(t, func(t *testing.T, w *world, by transport) {
+		w.signs(t)
+		before := w.login(t, by, asShop, "read devices device_ipad")
+		old := w.options.Issuer
+		w.named("https://login.example")
+
+		refresh := asShop("token", "grant_type", "refresh_token", "refresh_token", before.text("refresh_token"))
+		w.expect(t, by, step{call: refresh, status: 400, error: "invalid_grant"})
+		asked := w.expect(t, by, step{call: call{endpoint: "introspect", header: basic("resource", resourceSecret), body: form("token", before.text("access_token"))}, status: 200})
+		if asked.json("active") != true || asked.json("iss") != old {
+			t.Errorf("introspection of the JWT from before: %s", asked.body)
+		}
+		asked = w.expect(t, by, step{call: asShop("introspect", "token", before.text("refresh_token")), status: 200})
+		if asked.json("active") != true || asked.json("iss") != old {
+			t.Errorf("introspection of its refresh token: %s", asked.body)
+		}
+		if j := w.judge(t, w.authorizer(wire.Policy{}), "GET /orders", "Bearer "+before.text("access_token")); j.Status != 200 {
+			t.Errorf("the authorizer: %+v", j)
+		}
+		for _, token := range []string{before.text("access_token"), before.text("refresh_token")} {
+			w.expect(t, by, step{call: call{endpoint: "devices", method: "GET", path: "/devices", header: authorization("Bearer " + token)}, status: 200})
+		}
+
+		after := w.login(t, by, asShop, "read devices device_ipad")
+		asked = w.expect(t, by, step{call: call{endpoint: "introspect", header: basic("resource", resourceSecret), body: form("token", after.text("access_token"))}, status: 200})
+		if asked.json("iss") != "https://login.example" {
+			t.Errorf("introspection of the next JWT: %s", asked.body)
+		}
+		w.now.Add(oauth.DefaultJWTLifetime)
+		w.expect(t, by, step{call: refresh, status: 400, error: "invalid_grant"})
+		w.expect(t, by, step{call: asShop("revoke", "token", before.text("refresh_token")), status: 200})
+		w.expect(t, by, step{call: asShop("token", "grant_type", "refresh_token", "refresh_token", after.text("refresh_token")), status: 200})
 	})
 }
