@@ -12,6 +12,7 @@ import (
 	"github.com/fob-oauth/fob/internal/apigw"
 	"github.com/fob-oauth/fob/internal/compose"
 	"github.com/fob-oauth/fob/internal/config"
+	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/wire"
@@ -29,10 +30,11 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 		return nil, err
 	}
 	o.Edge = c.Edge
-	verifier, tokens, users, _, err := compose.LookingAfterUsers(ctx, c.Base, c.UsersTable, o.Log)
+	verifier, db, err := compose.Verifying(ctx, c.Base, o.Log)
 	if err != nil {
 		return nil, err
 	}
+	tokens, users := dynamo.NewTokens(db, c.TokensTable), dynamo.NewUsers(db, c.UsersTable)
 	signIns := &oauth.SignIns{Tokens: tokens, Subjects: tokens, Clients: verifier.Clients, Keys: verifier.Keys, Now: verifier.Now}
 	account := &oauth.Account{
 		Logins: users, SignIns: signIns,

@@ -11,6 +11,7 @@ import (
 	"github.com/fob-oauth/fob/internal/apigw"
 	"github.com/fob-oauth/fob/internal/compose"
 	"github.com/fob-oauth/fob/internal/config"
+	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/wire"
 )
@@ -27,10 +28,11 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 		return nil, err
 	}
 	o.Edge = c.Edge
-	verifier, tokens, err := compose.Verifying(ctx, c, o.Log)
+	verifier, db, err := compose.Verifying(ctx, c, o.Log)
 	if err != nil {
 		return nil, err
 	}
+	tokens := dynamo.NewTokens(db, c.TokensTable)
 	signIns := &oauth.SignIns{Tokens: tokens, Subjects: tokens, Clients: verifier.Clients, Keys: verifier.Keys, Now: verifier.Now}
 	return wire.Devices(verifier, signIns, o), nil
 }

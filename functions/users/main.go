@@ -12,6 +12,7 @@ import (
 	"github.com/fob-oauth/fob/internal/apigw"
 	"github.com/fob-oauth/fob/internal/compose"
 	"github.com/fob-oauth/fob/internal/config"
+	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/password"
 	"github.com/fob-oauth/fob/internal/userimport"
@@ -30,15 +31,16 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 		return nil, err
 	}
 	o.Edge, o.Issuer = c.Edge, c.Issuer
-	verifier, tokens, users, issuers, err := compose.LookingAfterUsers(ctx, c.Base, c.UsersTable, o.Log)
+	verifier, db, err := compose.Verifying(ctx, c.Base, o.Log)
 	if err != nil {
 		return nil, err
 	}
+	tokens, users := dynamo.NewTokens(db, c.TokensTable), dynamo.NewUsers(db, c.UsersTable)
 	return wire.ForBackEnds(wire.People{
 		Verifier:  verifier,
 		Registrar: &oauth.UserRegistrar{Users: users, Subjects: tokens, Tokens: tokens, Passwords: password.Hasher{}, OwnUsers: compose.OwnUsersMode(c.OwnUsers), Now: verifier.Now},
 		SignIns:   &oauth.SignIns{Tokens: tokens, Subjects: tokens, Clients: verifier.Clients, Keys: verifier.Keys, Now: verifier.Now},
-		Issuers:   issuers,
+		Issuers:   dynamo.NewIssuers(db, c.ClientsTable),
 		NewUser:   userimport.ParseUser,
 	}, o), nil
 }

@@ -22,20 +22,18 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// Verifying returns a Verifier with warm connections, and its Tokens store. An
-// error means that the function must not start; see [Warm].
-func Verifying(ctx context.Context, c config.Base, log *slog.Logger) (*oauth.Verifier, *dynamo.Tokens, error) {
-	verifier, tokens, _, err := verifying(ctx, c, log)
-	return verifier, tokens, err
-}
-
-// LookingAfterUsers is Verifying with the stores of users and issuers.
-func LookingAfterUsers(ctx context.Context, c config.Base, usersTable string, log *slog.Logger) (*oauth.Verifier, *dynamo.Tokens, *dynamo.Users, *dynamo.Issuers, error) {
-	verifier, tokens, db, err := verifying(ctx, c, log)
+// Verifying returns a Verifier with warm connections, and the way to the tables for other
+// stores. An error means that the function must not start; see [Warm].
+func Verifying(ctx context.Context, c config.Base, log *slog.Logger) (*oauth.Verifier, *dynamodb.Client, error) {
+	cfg, err := AWS()
 	if err != nil {
-		return nil, nil, nil, nil, err
+		return nil, nil, err
 	}
-	return verifier, tokens, dynamo.NewUsers(db, usersTable), dynamo.NewIssuers(db, c.ClientsTable), nil
+	db := dynamo.NewClient(cfg)
+	ring := keys.NewCache(keys.CheckSource(cfg, c.KeysFile, c.CheckSecret), time.Now)
+	clients := oauth.NewClientCache(dynamo.NewClients(db, c.ClientsTable), time.Now)
+	verifier := &oauth.Verifier{Tokens: dynamo.NewTokens(db, c.TokensTable), Clients: clients, Keys: ring, Now: time.Now}
+	return verifier, db, Warm(ctx, log, clients, ring)
 }
 
 // OwnUsersMode is when the deployment asks its team's own users.
@@ -47,19 +45,6 @@ func OwnUsersMode(c config.OwnUsers) oauth.OwnUsersMode {
 		return oauth.AskedUntilFirst
 	}
 	return oauth.AskedAtEach
-}
-
-func verifying(ctx context.Context, c config.Base, log *slog.Logger) (*oauth.Verifier, *dynamo.Tokens, *dynamodb.Client, error) {
-	cfg, err := AWS()
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	db := dynamo.NewClient(cfg)
-	ring := keys.NewCache(keys.CheckSource(cfg, c.KeysFile, c.CheckSecret), time.Now)
-	clients := oauth.NewClientCache(dynamo.NewClients(db, c.ClientsTable), time.Now)
-	tokens := dynamo.NewTokens(db, c.TokensTable)
-	verifier := &oauth.Verifier{Tokens: tokens, Clients: clients, Keys: ring, Now: time.Now}
-	return verifier, tokens, db, Warm(ctx, log, clients, ring)
 }
 
 // Receiving returns the stores of events. Its connection to DynamoDB is warm, or an outage
