@@ -7,7 +7,6 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
@@ -19,11 +18,6 @@ const (
 	accountSegment  = "account"
 	passwordSegment = "password"
 )
-
-var accountScope = func() scope.Set {
-	set, _ := scope.Of(oauth.AccountScope) // a constant
-	return set
-}()
 
 // Account is the resource with which signed-in users change their password and leave:
 //
@@ -43,7 +37,7 @@ func Account(verifier *oauth.Verifier, account *oauth.Account, o Options) http.H
 		if r.Method != method {
 			return answer{}, errMethodNotIn(method)
 		}
-		caller, err := holderOf(w, r, verifier, accountScope)
+		caller, err := holderOf(w, r, verifier, oauth.AccountScope)
 		if err != nil {
 			return answer{}, err
 		}

@@ -91,7 +91,7 @@ func (p Policy) judge(r *http.Request, source CallerSource) (caller oauth.Intros
 		oauth.EventOf(r.Context()).Reason = oauth.ReasonRoute
 		return caller, errClosed()
 	}
-	return caller, needs(r.Context(), caller, needed)
+	return caller, needs(r.Context(), caller, needed.Ordinary()...)
 }
 
 // errClosed is for a route without a line. Asking for another scope would not help, so

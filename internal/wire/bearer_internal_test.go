@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -54,16 +55,16 @@ func TestNeeds(t *testing.T) {
 		{"", "", true},
 		{"device_ipad", "", true},
 		{"read device_ipad", "read", true},
-		{"read write", "write read", true},
+		{"read write", "read write", true},
 		{"read", "read write", false},
 		{"", "read", false},
 		{"reader", "read", false},
 	} {
-		err := needs(t.Context(), oauth.Introspection{Scope: set(c.has)}, set(c.needs))
+		err := needs(t.Context(), oauth.Introspection{Scope: set(c.has)}, strings.Fields(c.needs)...)
 		if (err == nil) != c.ok {
 			t.Errorf("%q for %q: %v", c.has, c.needs, err)
 		}
-		if refused, ok := errors.AsType[*resourceError](err); !c.ok && (!ok || refused.refused.Code != oauth.InsufficientScope || refused.scope != set(c.needs).String()) {
+		if refused, ok := errors.AsType[*resourceError](err); !c.ok && (!ok || refused.refused.Code != oauth.InsufficientScope || refused.scope != c.needs) {
 			t.Errorf("%q for %q: %v", c.has, c.needs, err)
 		}
 	}

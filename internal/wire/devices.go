@@ -33,7 +33,7 @@ func Devices(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) http.H
 		if err != nil {
 			return answer{}, err
 		}
-		caller, err := holderOf(w, r, verifier, devicesScope)
+		caller, err := holderOf(w, r, verifier, oauth.DevicesScope)
 		if err != nil {
 			return answer{}, o.describedAt(DevicesMetadataPath, err)
 		}
@@ -48,10 +48,10 @@ func Devices(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) http.H
 }
 
 // holderOf is the user who asks, with a token of either kind that has the scopes.
-func holderOf(w http.ResponseWriter, r *http.Request, verifier *oauth.Verifier, scopes scope.Set) (oauth.Introspection, error) {
+func holderOf(w http.ResponseWriter, r *http.Request, verifier *oauth.Verifier, scopes ...string) (oauth.Introspection, error) {
 	caller, err := callerOf(w, r, holderSource{verifier}, isSecretName)
 	if err == nil {
-		err = needs(r.Context(), caller, scopes)
+		err = needs(r.Context(), caller, scopes...)
 	}
 	if err == nil && caller.Subject.Kind != ledger.UserSubject {
 		// Asking for another scope would not help, so none is named.
@@ -72,11 +72,6 @@ func (s holderSource) Caller(ctx context.Context, token bearer.Bearer, _ ...stri
 func errNeedsRefreshToken() error {
 	return refuseResource(oauth.UnsupportedTokenType, "an access token ends its own device alone: send the refresh token as the bearer to end others")
 }
-
-var devicesScope = func() scope.Set {
-	set, _ := scope.Of(oauth.DevicesScope) // a constant
-	return set
-}()
 
 const (
 	devicesSegment = "devices"

@@ -26,7 +26,7 @@ func DeviceLabels(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) h
 		if err != nil {
 			return answer{}, err
 		}
-		caller, err := holderOf(w, r, verifier, devicesScope)
+		caller, err := holderOf(w, r, verifier, oauth.DevicesScope)
 		if err != nil {
 			return answer{}, o.describedAt(DevicesMetadataPath, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"strings"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
@@ -59,11 +60,11 @@ func callerOf(w http.ResponseWriter, r *http.Request, source CallerSource, isSec
 }
 
 // needs refuses a token that lacks one of the scopes.
-func needs(ctx context.Context, caller oauth.Introspection, scopes scope.Set) error {
-	for _, name := range scopes.Ordinary() {
+func needs(ctx context.Context, caller oauth.Introspection, scopes ...string) error {
+	for _, name := range scopes {
 		if !caller.Scope.Contains(name) {
 			oauth.EventOf(ctx).Scope = name
-			return errInsufficientScope(scopes.String())
+			return errInsufficientScope(strings.Join(scopes, " "))
 		}
 	}
 	return nil

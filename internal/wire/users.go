@@ -12,7 +12,6 @@ import (
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/scope"
 )
 
 // People are what the resources for back ends work on.
@@ -102,11 +101,7 @@ func (p People) backEnd(w http.ResponseWriter, r *http.Request, name string) err
 	if err != nil {
 		return err
 	}
-	set, err := scope.Of(name)
-	if err != nil {
-		return err
-	}
-	if err := needs(r.Context(), caller, set); err != nil {
+	if err := needs(r.Context(), caller, name); err != nil {
 		return err
 	}
 	if caller.Subject.Kind != ledger.ClientSubject {
