@@ -45,15 +45,9 @@ func Account(verifier *oauth.Verifier, account *oauth.Account, o Options) http.H
 			return answer{}, refuseResource(oauth.UnsupportedTokenType, "an access token changes no account: send the refresh token as the bearer")
 		}
 		oauth.EventOf(r.Context()).Subject = caller.Subject.ID
-		a, err := serve(w, r, account, asking{caller, o.sourceOf(r).counted})
+		a, err := serve(w, r, account, caller, o.sourceOf(r).counted)
 		return a, ofAccount(err)
 	})
-}
-
-// asking is who asks, and where.
-type asking struct {
-	oauth.Introspection
-	source string
 }
 
 // passwordChangedJSON says whether the device that asked is still signed in.
@@ -61,7 +55,7 @@ type passwordChangedJSON struct {
 	SignedIn bool `json:"signed_in"`
 }
 
-func changePassword(w http.ResponseWriter, r *http.Request, account *oauth.Account, who asking) (answer, error) {
+func changePassword(w http.ResponseWriter, r *http.Request, account *oauth.Account, caller oauth.Introspection, source string) (answer, error) {
 	var present, next string
 	if _, err := readObject(w, r, map[string]any{"password": &present, "new_password": &next}); err != nil {
 		return answer{}, err
@@ -69,7 +63,7 @@ func changePassword(w http.ResponseWriter, r *http.Request, account *oauth.Accou
 	if present == "" || next == "" {
 		return answer{}, invalidRequest("password or new_password is missing")
 	}
-	stays, err := account.ChangePassword(r.Context(), who.Introspection, who.source, secret.New(present), secret.New(next))
+	stays, err := account.ChangePassword(r.Context(), caller, source, secret.New(present), secret.New(next))
 	if err != nil {
 		return answer{}, err
 	}
@@ -77,7 +71,7 @@ func changePassword(w http.ResponseWriter, r *http.Request, account *oauth.Accou
 	return jsonAnswer(passwordChangedJSON{stays})
 }
 
-func leave(w http.ResponseWriter, r *http.Request, account *oauth.Account, who asking) (answer, error) {
+func leave(w http.ResponseWriter, r *http.Request, account *oauth.Account, caller oauth.Introspection, source string) (answer, error) {
 	var password string
 	if r.ContentLength != 0 {
 		read, err := readObject(w, r, map[string]any{"password": &password})
@@ -88,8 +82,8 @@ func leave(w http.ResponseWriter, r *http.Request, account *oauth.Account, who a
 			return answer{}, invalidRequest("the password is empty")
 		}
 	}
-	err := account.Delete(r.Context(), who.Introspection, who.source, secret.New(password))
-	return doneWith(r.Context(), oauth.Removed, err)
+	err := account.Delete(r.Context(), caller, source, secret.New(password))
+	return done(r.Context(), oauth.Removed, err)
 }
 
 // ofAccount makes an error of [oauth.Account] one of this resource.

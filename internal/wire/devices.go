@@ -96,7 +96,7 @@ func (d devices) endDevice(ctx context.Context, subject ledger.Subject, named de
 	if err == nil && ended == 0 && strings.HasPrefix(string(named.name), scope.DevicePrefix) {
 		return answer{}, refuseResource(oauth.InvalidRequest, "there is no such device: the name is the part behind device_")
 	}
-	return done(ctx, err)
+	return done(ctx, oauth.Revoked, err)
 }
 
 func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.Introspection) (answer, error) {
@@ -123,16 +123,14 @@ func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.In
 			return answer{}, errNeedsRefreshToken()
 		}
 		if which == "all" {
-			return done(r.Context(), d.signIns.SignOut(r.Context(), caller.Subject))
+			return done(r.Context(), oauth.Revoked, d.signIns.SignOut(r.Context(), caller.Subject))
 		}
-		return done(r.Context(), d.signIns.EndOthers(r.Context(), caller.Subject, placeOf(caller)))
+		return done(r.Context(), oauth.Revoked, d.signIns.EndOthers(r.Context(), caller.Subject, placeOf(caller)))
 	}
 	return answer{}, refuseResource(oauth.InvalidRequest, "which must be others, all or device")
 }
 
-func done(ctx context.Context, err error) (answer, error) { return doneWith(ctx, oauth.Revoked, err) }
-
-func doneWith(ctx context.Context, outcome oauth.Outcome, err error) (answer, error) {
+func done(ctx context.Context, outcome oauth.Outcome, err error) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}

@@ -50,7 +50,7 @@ func DeviceLabels(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) h
 		if err == nil && !found {
 			err = &oauth.Error{Code: oauth.NotFound, Description: "nobody is signed in on such a device"}
 		}
-		return doneWith(r.Context(), oauth.Changed, err)
+		return done(r.Context(), oauth.Changed, err)
 	})
 }
 

@@ -194,7 +194,7 @@ func (u users) remove(_ http.ResponseWriter, r *http.Request, at usersPlace) (an
 	if err == nil {
 		err = u.Registrar.RemoveUser(r.Context(), user)
 	}
-	return doneWith(r.Context(), oauth.Removed, ofChange(err))
+	return done(r.Context(), oauth.Removed, ofChange(err))
 }
 
 // removeAgain ends what a login under way at the removal may have left.
@@ -208,7 +208,7 @@ func (u users) removeAgain(ctx context.Context, id string) (answer, error) {
 		return answer{}, errNoSuchUser()
 	}
 	_, err = u.SignIns.End(ctx, subject, oauth.Filter{})
-	return doneWith(ctx, oauth.Removed, err)
+	return done(ctx, oauth.Removed, err)
 }
 
 func (u users) listDevices(_ http.ResponseWriter, r *http.Request, at usersPlace) (answer, error) {
@@ -248,7 +248,7 @@ func (u users) signOut(w http.ResponseWriter, r *http.Request, at usersPlace) (a
 	if which == "device" {
 		return u.devices.endDevice(r.Context(), subject, named, bearer.Locator{})
 	}
-	return done(r.Context(), u.SignIns.EndOtherDevices(r.Context(), subject, named.handleFor(subject)))
+	return done(r.Context(), oauth.Revoked, u.SignIns.EndOtherDevices(r.Context(), subject, named.handleFor(subject)))
 }
 
 // signOutSubject ends all that a user has, who need not be in fob's tables. It leaves
@@ -261,5 +261,5 @@ func (p People) signOutSubject(ctx context.Context, subject ledger.Subject) (ans
 	if !known {
 		return answer{}, errNoSuchUser()
 	}
-	return done(ctx, p.SignIns.SignOut(ctx, subject))
+	return done(ctx, oauth.Revoked, p.SignIns.SignOut(ctx, subject))
 }
