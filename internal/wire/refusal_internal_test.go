@@ -72,7 +72,7 @@ func TestRefusalOf(t *testing.T) {
 func TestDescriptionOutsideTheGrammarIsLeftOut(t *testing.T) {
 	for _, description := range []string{`a "quote"`, `back\slash`, "new\nline", "\u00fcber", "\x7f"} {
 		rec := httptest.NewRecorder()
-		respond(rec, false, answer{}, &oauth.Error{Code: oauth.InvalidRequest, Description: description})
+		endpoint{}.respond(rec, false, answer{}, &oauth.Error{Code: oauth.InvalidRequest, Description: description})
 		if got, want := rec.Body.String(), `{"error":"invalid_request"}`; got != want {
 			t.Errorf("%q: body %s, want %s", description, got, want)
 		}

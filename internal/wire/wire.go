@@ -97,8 +97,7 @@ func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	event := new(oauth.Event)
 	r = r.WithContext(oauth.WithEvent(r.Context(), event))
 	a, err := e.answer(w, r)
-	a.eventErrors = e.eventErrors
-	status := respond(w, r.TLS != nil, a, err)
+	status := e.respond(w, r.TLS != nil, a, err)
 	e.record(r, e.name, event, status, began, err)
 }
 
@@ -119,8 +118,6 @@ type answer struct {
 	status int               // 0 is 200
 	header map[string]string // that belongs to this answer
 	maxAge int               // seconds for which anybody may keep it
-
-	eventErrors bool // see endpoint
 }
 
 func jsonAnswer(content any) (answer, error) {
@@ -129,7 +126,7 @@ func jsonAnswer(content any) (answer, error) {
 }
 
 // respond writes the answer and returns its status.
-func respond(w http.ResponseWriter, https bool, a answer, err error) int {
+func (e endpoint) respond(w http.ResponseWriter, https bool, a answer, err error) int {
 	h := w.Header()
 	if err == nil && a.maxAge > 0 {
 		h.Set("Cache-Control", "public, max-age="+strconv.Itoa(a.maxAge))
@@ -158,7 +155,7 @@ func respond(w http.ResponseWriter, https bool, a answer, err error) int {
 			r.description = ""
 		}
 		var content any = errorJSON{r.code, r.description, r.id}
-		if a.eventErrors {
+		if e.eventErrors {
 			content = eventErrorJSON{r.code, r.description}
 			h.Set("Content-Language", "en") // RFC 8935 §2.3
 		}
