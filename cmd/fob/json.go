@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,7 +20,7 @@ func newEncoder(w io.Writer) *json.Encoder {
 type visible struct{ to io.Writer }
 
 func (v visible) Write(text []byte) (int, error) {
-	if !bytes.ContainsFunc(text, notASCII) { // nearly every line
+	if isASCII(text) { // nearly every line
 		return v.to.Write(text)
 	}
 	out := make([]byte, 0, len(text))
@@ -42,5 +41,12 @@ func (v visible) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// notASCII reports what is neither printable ASCII nor a line end.
-func notASCII(c rune) bool { return c != '\n' && (c < ' ' || c > '~') }
+// isASCII reports a text of printable ASCII and line ends alone.
+func isASCII(text []byte) bool {
+	for _, c := range text {
+		if c != '\n' && (c < ' ' || c > '~') {
+			return false
+		}
+	}
+	return true
+}
