@@ -18,7 +18,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
+	"sync"
 
 	"github.com/fob-oauth/fob/internal/secret"
 )
@@ -180,7 +182,19 @@ func (n Name) appendUntagged(b []byte, secret [32]byte) []byte {
 
 // key is behind a pointer so that a ring printed by mistake shows addresses: fmt
 // asks no methods of unexported fields.
-type key = *[32]byte
+type key = *keyed
+
+type keyed struct {
+	text [32]byte
+	// idle has HMACs of the key that nobody uses now. To make one hashes the key again.
+	idle sync.Pool
+}
+
+func newKey(text [32]byte) key {
+	k := &keyed{text: text}
+	k.idle.New = func() any { return hmac.New(sha256.New, k.text[:]) }
+	return k
+}
 
 // CheckRing verifies bearers. It is what introspection and revocation hold. A
 // ring is immutable; a changed one is parsed anew.
@@ -321,7 +335,9 @@ func deriveSecret(k key, n Name, rid RID) [32]byte {
 const maxMessage = 192
 
 func mac(k key, message []byte) []byte {
-	h := hmac.New(sha256.New, k[:])
+	h := k.idle.Get().(hash.Hash) // as newKey has it
+	defer k.idle.Put(h)
+	h.Reset()
 	h.Write(message)
 	return h.Sum(nil)
 }

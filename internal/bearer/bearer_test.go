@@ -363,7 +363,7 @@ func TestNothingPrints(t *testing.T) {
 		deep  MintRing
 	}
 	printed := fmt.Sprintf("%v %+v %#v %v %+v %+v %+v", opened, opened, opened, r, *r, *r.CheckRing, holder{opened, r, *r})
-	for what, b := range map[string][]byte{"secret": opened.secret[:], "mint key": r.mint[1][:], "check key": r.keys[1][:]} {
+	for what, b := range map[string][]byte{"secret": opened.secret[:], "mint key": r.mint[1].text[:], "check key": r.keys[1].text[:]} {
 		for _, form := range []string{fmt.Sprint(b), fmt.Sprintf("%x", b), strings.Trim(fmt.Sprintf("%#v", b), "[]byte{}")} {
 			if strings.Contains(printed, strings.Trim(form, "[]")) {
 				t.Errorf("the %s was printed", what)

@@ -203,13 +203,12 @@ func parseKeys(label string, members map[string]json.RawMessage) (map[uint8]key,
 			errs = append(errs, fmt.Errorf("key %d must be a text of at least %d characters", kid, minKeyText))
 			continue
 		}
-		k := new([32]byte)
-		*k = sha256.Sum256(AppendField(AppendField(nil, label), text))
-		if other, doubled := seen[*k]; doubled {
+		k := sha256.Sum256(AppendField(AppendField(nil, label), text))
+		if other, doubled := seen[k]; doubled {
 			errs = append(errs, fmt.Errorf("keys %d and %d are the same", min(kid, other), max(kid, other)))
 		}
-		seen[*k] = kid
-		keys[kid] = k
+		seen[k] = kid
+		keys[kid] = newKey(k)
 	}
 	return keys, errors.Join(errs...)
 }
