@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -128,14 +129,19 @@ func readBody(w http.ResponseWriter, r *http.Request) (string, error) {
 	return string(body), nil
 }
 
+const formType = "application/x-www-form-urlencoded"
+
 // formCharset accepts application/x-www-form-urlencoded in any case, from one
 // header, and returns its charset, utf-8 if it names none.
 func formCharset(contentTypes []string) (charset string, ok bool) {
 	if len(contentTypes) != 1 {
 		return "", false
 	}
+	if contentTypes[0] == formType { // nearly every request
+		return "utf-8", true
+	}
 	mediaType, params, err := mime.ParseMediaType(contentTypes[0])
-	if err != nil || mediaType != "application/x-www-form-urlencoded" {
+	if err != nil || mediaType != formType {
 		return "", false
 	}
 	return cmp.Or(strings.ToLower(params["charset"]), "utf-8"), true
@@ -169,7 +175,6 @@ func parseForm(body string, known func(name string) bool) (oauth.Form, error) {
 		return nil, errEncoding()
 	}
 	form := oauth.Form{}
-	seen := map[string]bool{}
 	for pair := range strings.SplitSeq(body, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		name, ok := unescape(name)
@@ -182,14 +187,12 @@ func parseForm(body string, known func(name string) bool) (oauth.Form, error) {
 		if !known(name) {
 			continue
 		}
-		if seen[name] {
+		if _, seen := form[name]; seen {
 			return nil, invalidRequest("a parameter is repeated")
 		}
-		seen[name] = true
-		if value != "" {
-			form[name] = value
-		}
+		form[name] = value
 	}
+	maps.DeleteFunc(form, func(_, value string) bool { return value == "" })
 	return form, nil
 }
 
