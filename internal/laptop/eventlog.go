@@ -10,9 +10,9 @@ import (
 // that start fob often give it a pipe for standard error and never read it: once the
 // pipe is full, a write blocks for good. Then lines are lost, and the service goes on.
 //
-// A line waits ten milliseconds for others, and one write takes all: a system call and the
-// wake-up of a goroutine for each line cost a request more than the text of its line. Who
-// kills the process loses the lines of these ten milliseconds; a handler that panics does not.
+// A line waits ten milliseconds for others, and one write takes all. So requests that come
+// one after the other share a system call and the wake-up of a goroutine. Who kills the
+// process loses the lines of these ten milliseconds; a handler that panics loses none.
 type EventLog struct {
 	mu      sync.Mutex
 	waiting []byte // whole lines

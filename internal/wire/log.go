@@ -81,7 +81,12 @@ func (o Options) record(r *http.Request, endpoint string, event *oauth.Event, st
 	case oauth.Issued, oauth.Returned, oauth.Refreshed, oauth.Repeated, oauth.Replayed, oauth.Revoked, oauth.Added, oauth.Changed, oauth.Removed, oauth.Denied, oauth.Failed:
 		counters = append(counters, counter{string(event.Outcome), 1})
 	}
-	o.Log.LogAttrs(ctx, level, "request", o.withMetrics(attrs, counters, now)...)
+	// Not by LogAttrs, which walks the stack for a line of source that no handler writes.
+	if log := o.Log.Handler(); log.Enabled(ctx, level) {
+		line := slog.NewRecord(now, level, "request", 0)
+		line.AddAttrs(o.withMetrics(attrs, counters, now)...)
+		_ = log.Handle(ctx, line) // nobody is left to hear of it
+	}
 }
 
 // LogFailure logs a failure outside any request: a start that failed, an event that
