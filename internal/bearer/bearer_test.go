@@ -329,8 +329,8 @@ func TestOpenAllocations(t *testing.T) {
 	if got := testing.AllocsPerRun(100, func() { _, _ = r.Open(short) }); got > 0 {
 		t.Errorf("garbage of the wrong length costs %v allocations, want 0", got)
 	}
-	if got := testing.AllocsPerRun(100, func() { _, _ = r.Open(good) }); got > 20 {
-		t.Errorf("a genuine token costs %v allocations, want at most 20", got)
+	if got := testing.AllocsPerRun(100, func() { _, _ = r.Open(good) }); got > 8 {
+		t.Errorf("a genuine token costs %v allocations, want at most 8", got)
 	}
 }
 
