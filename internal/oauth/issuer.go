@@ -114,6 +114,11 @@ starts:
 		if err != nil {
 			return none, err
 		}
+		if authorization.Format == ledger.JWT && !ring.Signs() {
+			if ring, err = i.ringThatSigns(ctx); err != nil {
+				return none, err
+			}
+		}
 		rules := ledger.Rules{Ring: ring, Terms: client.terms()}
 		var reading Reading
 		unread, granted := true, false // granted: this request was granted before, and lost a race
@@ -149,11 +154,11 @@ starts:
 				}
 			}
 
-			if needsPair(authorization, current) && !ring.Signs() {
-				if !fresh {
-					continue starts
+			if current != nil && current.Authorization.Format == ledger.JWT && !ring.Signs() { // a refresh
+				if _, err := i.ringThatSigns(ctx); err != nil {
+					return none, err
 				}
-				return none, Unavailable("sign a JWT", errNoPair)
+				continue starts
 			}
 
 			// 6. Decide: the same token again, the next one, or none.
@@ -235,10 +240,14 @@ var (
 	errNoPair     = errors.New("the active key has no pair for signatures: fob key pair makes one")
 )
 
-// needsPair reports whether the answer may be a JWT: for a login with a, or for a refresh
-// of current.
-func needsPair(a ledger.Authorization, current *ledger.Record) bool {
-	return a.Format == ledger.JWT || current != nil && current.Authorization.Format == ledger.JWT
+// ringThatSigns looks for a pair that this instance does not know yet, at most once a minute:
+// where somebody took it out of the secrets, each request for a JWT comes here.
+func (i *Issuer) ringThatSigns(ctx context.Context) (*bearer.MintRing, error) {
+	ring, err := i.Keys.ReloadForUnknownKey(ctx)
+	if err == nil && !ring.Signs() {
+		err = Unavailable("sign a JWT", errNoPair)
+	}
+	return ring, err
 }
 
 // authenticate proves the client of a request by whatever it showed.

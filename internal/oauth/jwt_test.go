@@ -222,6 +222,29 @@ func TestNoPairToSignWith(t *testing.T) {
 	w.wantActive("backend", a.AccessToken, true)
 }
 
+// Somebody took the pair out by hand: a login proves its password once and a refresh nothing, and
+// the ring is asked for as for an unknown key, which a cache does once a minute.
+func TestWhatALoginWithoutAPairCosts(t *testing.T) {
+	w := newJWTWorld(t)
+	a := w.login("backend", "alice", "device_a")
+	w.advance(oauth.DefaultJWTLifetime)
+	w.ring.set(t, func(r *ring) { r.signing = false })
+	w.ring.publish()
+	for _, device := range []string{"device_a", "device_b"} {
+		hashes, fetches, looks := w.hasher.Runs.Load(), w.ring.fetches, w.ring.looks
+		if _, err := w.token("backend", w.passwordForm("alice", device)...); !errors.Is(err, oauth.ErrUnavailable) {
+			t.Errorf("%s: a login: %v, want ErrUnavailable", device, err)
+		}
+		if _, err := w.refresh("backend", a.RefreshToken); !errors.Is(err, oauth.ErrUnavailable) {
+			t.Errorf("a refresh: %v, want ErrUnavailable", err)
+		}
+		hashes, fetches, looks = w.hasher.Runs.Load()-hashes, w.ring.fetches-fetches, w.ring.looks-looks
+		if hashes != 1 || fetches != 2 || looks != 2 {
+			t.Errorf("%s: %d passwords were proved, want 1, and %d fetches of which %d are bounded, want 2 of 2", device, hashes, fetches, looks)
+		}
+	}
+}
+
 // A record keeps its format when the client's changes, and its tokens the lifetime of the
 // format: somebody goes back because a JWT cannot be revoked at an API.
 func TestLifetimeIsOfTheFormat(t *testing.T) {

@@ -25,6 +25,7 @@ type ring struct {
 	cached  []byte // the check secret as instances know it until they reload
 	err     error
 	fetches int
+	looks   int // of the fetches, those that a cache makes once a minute
 }
 
 func newRing(t testing.TB) *ring {
@@ -116,6 +117,9 @@ func (k mintKeys) Ring(context.Context) (*bearer.MintRing, error) { return k.fet
 func (k mintKeys) Reload(context.Context) (*bearer.MintRing, error) { return k.fetch(true) }
 
 func (k mintKeys) ReloadForUnknownKey(context.Context) (*bearer.MintRing, error) {
+	k.mu.Lock()
+	k.looks++
+	k.mu.Unlock()
 	return k.fetch(true)
 }
 
