@@ -56,6 +56,7 @@ type clientOptions struct {
 	id                  string
 	public, secretStdin bool
 	settings            *entryFlags[oauth.Client]
+	ring                ring
 }
 
 func clientAddCommand(p *program) *cobra.Command {
@@ -79,7 +80,7 @@ func clientAddCommand(p *program) *cobra.Command {
 	f.StringVar(&o.id, "id", "", "client `id` (default: a generated one)")
 	f.BoolVar(&o.public, "public", false, "it cannot keep a secret, as a mobile app")
 	f.BoolVar(&o.secretStdin, "secret-stdin", false, "read its secret from standard input, one line of at least 20 characters")
-	o.settings = addClientSettings(cmd, p)
+	o.settings = addClientSettings(cmd, p, &o.ring)
 	return printsJSON(cmd, clientView{})
 }
 
@@ -107,7 +108,7 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, flags *pflag
 		return invalid(oauth.ClientEntry, faults)
 	}
 	if asksForJWTs(flags) {
-		if err := pairForJWTs(ctx, p, flags); err != nil {
+		if err := pairForJWTs(ctx, p, &o.ring); err != nil {
 			return err
 		}
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // addClientSettings adds the flags that fob client add and set share. A setting that
-// is new needs a line here.
-func addClientSettings(cmd *cobra.Command, p *program) *entryFlags[oauth.Client] {
+// is new needs a line here. A JWT needs a pair in the key ring r.
+func addClientSettings(cmd *cobra.Command, p *program, r *ring) *entryFlags[oauth.Client] {
 	all := newEntryFlags[oauth.Client](cmd)
 	scopes := func(flag, help string, of func(c *oauth.Client) *scope.Set) {
 		all.list(flag, help, func(c *oauth.Client, values []string) (err error) {
@@ -44,7 +44,7 @@ func addClientSettings(cmd *cobra.Command, p *program) *entryFlags[oauth.Client]
 		return nil
 	})
 	completeValues(cmd, tokenFormatFlag, string(ledger.Opaque), string(ledger.JWT))
-	p.ring.addFlags(cmd.Flags(), p.getenv) // a JWT needs a pair
+	r.addFlags(p, cmd.Flags())
 	all.span("access-lifetime", "how long access tokens live (default 1h, for JWTs 10m)", func(c *oauth.Client) *int64 { return &c.AccessLifetime })
 	all.span("refresh-idle", "how long a refresh token lives without use (default 30d)", func(c *oauth.Client) *int64 { return &c.RefreshIdle })
 	all.span("refresh-absolute", "how long a refresh token lives at most (default 90d)", func(c *oauth.Client) *int64 { return &c.RefreshAbsolute })

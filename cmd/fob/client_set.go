@@ -46,7 +46,8 @@ func clientSetCommand(p *program) *cobra.Command {
   fob client set report --trusts-subject arn:aws:iam::123456789012:role/report-2`,
 		Args: oneArg("the client's id"),
 	}
-	settings := addClientSettings(cmd, p)
+	var r ring
+	settings := addClientSettings(cmd, p, &r)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if !settings.given() {
 			return fail(exitUsage, "fob client set needs a setting to change")
@@ -54,7 +55,7 @@ func clientSetCommand(p *program) *cobra.Command {
 		return nil
 	}
 	cmd.RunE = p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
-		r := s.registrar()
+		clients := s.registrar()
 		edit := func(c *oauth.Client) error {
 			fault := settings.apply(c)
 			if cmd.Flags().Changed(maxAuthorizationsFlag) && c.MaxAuthorizations == 0 { // the default
@@ -63,16 +64,16 @@ func clientSetCommand(p *program) *cobra.Command {
 			return fault
 		}
 		if asksForJWTs(cmd.Flags()) {
-			if err := tryEdit(ctx, *r, ledger.ClientID(args[0]), edit); err != nil {
+			if err := tryEdit(ctx, *clients, ledger.ClientID(args[0]), edit); err != nil {
 				return nil, "", err
 			}
-			if err := pairForJWTs(ctx, p, cmd.Flags()); err != nil {
+			if err := pairForJWTs(ctx, p, &r); err != nil {
 				return nil, "", err
 			}
 		}
-		saved, err := r.EditClient(ctx, ledger.ClientID(args[0]), edit)
+		saved, err := clients.EditClient(ctx, ledger.ClientID(args[0]), edit)
 		if changed := cmd.Flags().Changed; err == nil && (changed(introspectsFlag) || changed(audienceFlag)) {
-			warnOfAudiences(ctx, p, r, func(c oauth.Client) bool { return c.ID == saved.ID || changed(audienceFlag) })
+			warnOfAudiences(ctx, p, clients, func(c oauth.Client) bool { return c.ID == saved.ID || changed(audienceFlag) })
 		}
 		id, view := shown(args[0]), viewClient(saved)
 		if err == nil {

@@ -22,7 +22,6 @@ type program struct {
 	getenv         func(string) string
 
 	tables tables // from the flags
-	ring   ring   // from the flags
 	json   bool   // from the flags
 
 	// open returns the stores that the flags name, made if they are missing for fob
@@ -101,7 +100,7 @@ func (p *program) command() *cobra.Command {
 	}
 	flags := root.PersistentFlags()
 	flags.SortFlags = false
-	p.tables.addFlags(flags, p.getenv)
+	p.tables.addFlags(p, flags)
 	flags.BoolVar(&p.json, "json", false, "print JSON, for programs")
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { manual(cmd.OutOrStdout(), cmd) })
 	root.SetFlagErrorFunc(flagError)
@@ -151,12 +150,15 @@ func didYouMean(cmd *cobra.Command, name, prefix string) string {
 	return ", did you mean " + prefix + strings.Join(near, " or "+prefix) + "?"
 }
 
-// flagError adds the flags whose names are near to an error about one that does not
-// exist.
+// flagError words an error about a flag: to one that does not exist it adds the flags
+// whose names are near.
 func flagError(cmd *cobra.Command, err error) error {
 	// A group has hardly a flag: the slip is in the command's name before it.
 	if args := cmd.Flags().Args(); cmd.HasSubCommands() && len(args) > 0 {
 		return noArgs(cmd, args)
+	}
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok && errors.Is(err, errEmpty) {
+		return fmt.Errorf("--%s is empty: %w", invalid.GetFlag().Name, errEmpty)
 	}
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -35,9 +34,9 @@ The list is judged by the key ring, too, if it can be read: of --stack, or of
 epoch has ended is listed as well, and standard error says so.`
 
 // judging returns sign-ins that are judged by the key ring, or says that they are not.
-func judging(ctx context.Context, p *program, s stores, flags *pflag.FlagSet) (*oauth.SignIns, error) {
+func judging(ctx context.Context, p *program, s stores, r *ring) (*oauth.SignIns, error) {
 	d := s.signIns()
-	known, err := p.checkKeys(ctx, flags)
+	known, err := r.checkKeys(ctx, p)
 	if exitCode(err) == exitUsage {
 		return nil, err // flags that contradict each other
 	}
@@ -51,6 +50,7 @@ func judging(ctx context.Context, p *program, s stores, flags *pflag.FlagSet) (*
 
 func deviceListCommand(p *program) *cobra.Command {
 	var which selection
+	var r ring
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the devices that are signed in",
@@ -66,7 +66,7 @@ it, "until" when the last of its tokens ends if it is not used again.
 		Args: noArgs,
 	}
 	which.addFlags(cmd)
-	p.ring.addCheckFlags(cmd.Flags(), p.getenv)
+	r.addCheckFlags(p, cmd.Flags())
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if err := which.parse(cmd); err != nil {
 			return err
@@ -77,7 +77,7 @@ it, "until" when the last of its tokens ends if it is not used again.
 		return nil
 	}
 	cmd.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error {
-		return listDevices(ctx, p, s, which, cmd.Flags())
+		return listDevices(ctx, p, s, which, &r)
 	})
 	return printsJSON(cmd, []deviceView{})
 }
@@ -94,12 +94,12 @@ type deviceView struct {
 	Expires     string   `json:"expires_at" is:"time"`
 }
 
-func listDevices(ctx context.Context, p *program, s stores, which selection, flags *pflag.FlagSet) error {
+func listDevices(ctx context.Context, p *program, s stores, which selection, r *ring) error {
 	subject, one, err := which.one(ctx, s)
 	if err != nil {
 		return err
 	}
-	d, err := judging(ctx, p, s, flags)
+	d, err := judging(ctx, p, s, r)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ A backup of the tables holds tokens that were revoked since it was made, and
 restoring it would make them active again. Raise the epoch, and none of them is.`
 
 func epochCommand(p *program) *cobra.Command {
+	var r ring
 	show := printsJSON(&cobra.Command{
 		Use:   "show",
 		Short: "Show the issuer epoch",
@@ -23,7 +24,7 @@ func epochCommand(p *program) *cobra.Command {
 most.`,
 		Example: "  fob epoch show",
 		Args:    noArgs,
-		RunE:    p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error { return showEpoch(ctx, p, v) }),
+		RunE:    p.withRing(&r, func(ctx context.Context, v rotation.Vault, _ []string) error { return showEpoch(ctx, p, v) }),
 	}, epochView{})
 	cmd := group("epoch", "Show and raise the issuer epoch, which ends every token", epochHelp,
 		show,
@@ -40,10 +41,10 @@ and clients that were removed or changed since the backup are as they were then,
 see docs/runbook.md.`,
 			Example: "  fob epoch raise",
 			Args:    noArgs,
-			RunE:    p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error { return raiseEpoch(ctx, p, v) }),
+			RunE:    p.withRing(&r, func(ctx context.Context, v rotation.Vault, _ []string) error { return raiseEpoch(ctx, p, v) }),
 		}, epochView{}),
 	)
-	p.ring.addFlags(cmd.PersistentFlags(), p.getenv)
+	r.addFlags(p, cmd.PersistentFlags())
 	return cmd
 }
 

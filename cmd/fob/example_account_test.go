@@ -30,7 +30,7 @@ func TestExampleOfAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	endpoint := dynamotest.Engine(t)
-	env := append(fixtureEnv(t, dynamotest.New(t, endpoint)), endpointEnv+"="+endpoint)
+	env := append(fixtureEnv(t, dynamotest.New(t, endpoint)), "FOB_DYNAMODB="+endpoint)
 	fob, folder := serveProcess(t, env, "--dynamodb", endpoint), t.TempDir()
 	steps := []pageStep{
 		{command: "fob scope add account"},

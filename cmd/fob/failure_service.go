@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
@@ -118,40 +117,36 @@ func explainAs(err error, service string, in func(k kind, code, message string) 
 	return err
 }
 
-// explain is for errors of the table that was asked.
-func (t table) explain(err error) error {
-	return explainAs(err, "DynamoDB "+t.where, func(k kind, _, message string) error {
+// explain is for errors of the tables.
+func (t *tables) explain(err error) error {
+	asked := t.tokens
+	if e, ok := errors.AsType[*dynamo.TableError](err); ok {
+		for _, s := range []*setting{t.clients, t.users} {
+			if s.value == e.Table {
+				asked = s
+			}
+		}
+	}
+	name, where, endpoint := asked.value, t.where(), t.endpointSource()
+	return explainAs(err, "DynamoDB "+where, func(k kind, _, message string) error {
 		switch k {
 		case conflict:
 			return fail(exitConflict, "somebody else changed it meanwhile: look at it, and run the command again")
 		case missing:
-			return fail(exitFailure, "there is no table %q %s: %s (fob serve --dynamodb makes missing tables; no command reaches what fob serve keeps in memory)", t.name, t.where, t.naming)
+			return fail(exitFailure, "there is no table %q %s: %s (fob serve --dynamodb makes missing tables; no command reaches what fob serve keeps in memory)", name, where, t.naming(asked))
 		case nothingListens:
-			return fail(exitUnavailable, "nothing answers %s: start it, or change %s", t.where, t.endpoint)
+			return fail(exitUnavailable, "nothing answers %s: start it, or change %s", where, endpoint)
 		case noHost:
-			return fail(exitUnavailable, "the host of DynamoDB %s is not known here: check %s, and the AWS region", t.where, t.endpoint)
+			return fail(exitUnavailable, "the host of DynamoDB %s is not known here: check %s, and the AWS region", where, endpoint)
 		case badRequest:
-			return fail(exitUsage, "%q %s is not a table of fob, or not a table name: %s (%s)", t.name, t.where, t.naming, message)
+			return fail(exitUsage, "%q %s is not a table of fob, or not a table name: %s (%s)", name, where, t.naming(asked), message)
 		case foreign:
-			return fail(exitUnavailable, "a server that is not DynamoDB answers %s: check %s (%v)", t.where, t.endpoint, foreignAnswer(err))
+			return fail(exitUnavailable, "a server that is not DynamoDB answers %s: check %s (%v)", where, endpoint, foreignAnswer(err))
 		case unavailable:
-			return fail(exitUnavailable, "the table %q %s gives no answer, try again: %v", t.name, t.where, err)
+			return fail(exitUnavailable, "the table %q %s gives no answer, try again: %v", name, where, err)
 		}
 		return nil
 	})
-}
-
-// explain finds the table that an error is about.
-func (t *tables) explain(err error) error {
-	asked := t.tokens()
-	if e, ok := errors.AsType[*dynamo.TableError](err); ok {
-		for _, table := range []table{t.clients(), t.users()} {
-			if table.name == e.Table {
-				asked = table
-			}
-		}
-	}
-	return asked.explain(err)
 }
 
 func explainStack(err error, stack, source, region string) error {
@@ -175,13 +170,12 @@ func (r *ring) explain(err error) error {
 	if step, ok := errors.AsType[*rotation.StepError](err); ok {
 		return explainStep(step)
 	}
-	file, check, mint := r.settings()
-	about, naming := "the key ring", fmt.Sprintf("name it with --%s, or --%s and --%s", stackFlag, checkFlag, mintFlag)
+	about, naming := "the key ring", "name it with --stack, or --check-secret and --mint-secret"
 	if s, ok := errors.AsType[*rotation.SecretError](err); ok {
 		about = "the secret " + s.Secret
-		for _, named := range []setting{check, mint} {
-			if *named.value == s.Secret {
-				naming = r.tables.naming(named, r.flags)
+		for _, named := range r.secrets() {
+			if named.value == s.Secret {
+				naming = r.tables.naming(named)
 			}
 		}
 	}
@@ -191,8 +185,8 @@ func (r *ring) explain(err error) error {
 			return fail(exitFailure, "%v: no instance serves with it, and nothing was changed", err)
 		case k == conflict:
 			return fail(exitConflict, "somebody else changed the key ring meanwhile: look at fob key list, and run the command again")
-		case r.file != "" && errors.Is(err, fs.ErrNotExist):
-			return fail(exitFailure, "there is no key file %s: %s, and fob serve --%s makes one", r.file, r.tables.naming(file, r.flags), keysFlag)
+		case r.file.value != "" && errors.Is(err, fs.ErrNotExist):
+			return fail(exitFailure, "there is no key file %s: %s, and fob serve --keys makes one", r.file.value, r.tables.naming(r.file))
 		case k == missing:
 			return fail(exitFailure, "%s is not there, in the account and region of this environment: %s", about, naming)
 		case k == forbidden, k == badCredentials:

@@ -45,7 +45,7 @@ func TestEndpointThatIsNotDynamoDB(t *testing.T) {
 			for _, args := range [][]string{{"client", "list"}, {"scope", "add", "read"}, {"serve", "--addr", "127.0.0.1:0", "--keys", t.TempDir() + "/keys.json"}} {
 				var stdout, stderr output
 				p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: func(name string) string {
-					return map[string]string{endpointEnv: test.endpoint}[name]
+					return map[string]string{"FOB_DYNAMODB": test.endpoint}[name]
 				}}
 				code := p.run(t.Context(), args)
 				want := "fob: a server that is not DynamoDB answers at " + test.endpoint + ": check FOB_DYNAMODB ("

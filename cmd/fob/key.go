@@ -39,6 +39,7 @@ work on the secrets at once: the second write is refused, and nothing is lost. T
 value before stays in Secrets Manager as AWSPREVIOUS. No command prints a key.`
 
 func keyCommand(p *program) *cobra.Command {
+	var r ring
 	var longest seconds
 	var now, again bool
 	list := &cobra.Command{
@@ -52,7 +53,7 @@ When a key can be retired depends on the clients, so their table is read if a ke
 is verify-only.`,
 		Example: "  fob key list\n  fob key list --keys keys.json --longest-life 90d --json",
 		Args:    noArgs,
-		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error {
+		RunE: p.withRing(&r, func(ctx context.Context, v rotation.Vault, _ []string) error {
 			return listKeys(ctx, p, v, longest)
 		}),
 	}
@@ -66,7 +67,7 @@ and five minutes later with a pair. One key at a time is on its way.
 An add that was stopped can be run again: it takes on the key that it began.`,
 		Example: "  fob key add",
 		Args:    noArgs,
-		RunE:    p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error { return addKey(ctx, p, v) }),
+		RunE:    p.withRing(&r, func(ctx context.Context, v rotation.Vault, _ []string) error { return addKey(ctx, p, v) }),
 	}
 	activate := &cobra.Command{
 		Use:   "activate KID",
@@ -79,7 +80,7 @@ minutes more with a pair: an instance that did not know it yet would refuse the 
 that others make under it.`,
 		Example: "  fob key activate 2",
 		Args:    oneArg("the key's id"),
-		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, args []string) error {
+		RunE: p.withRing(&r, func(ctx context.Context, v rotation.Vault, args []string) error {
 			return activateKey(ctx, p, v, args[0])
 		}),
 	}
@@ -96,7 +97,7 @@ ends with it. All keys are in one secret: if the secret leaked, end each of
 them, the active one last. The command lists the other keys.`,
 		Example: "  fob key retire 1\n  fob key retire 2 --now",
 		Args:    oneArg("the key's id"),
-		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, args []string) error {
+		RunE: p.withRing(&r, func(ctx context.Context, v rotation.Vault, args []string) error {
 			return retireKey(ctx, p, v, args[0], longest, now)
 		}),
 	}
@@ -115,7 +116,7 @@ rotation. Nor is a key that got its pair less than a day ago. The key that it le
 verify-only is retired by a later run.`,
 		Example: "  fob key rotate",
 		Args:    noArgs,
-		RunE: p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error {
+		RunE: p.withRing(&r, func(ctx context.Context, v rotation.Vault, _ []string) error {
 			return rotateKeys(ctx, p, v, longest, again)
 		}),
 	}
@@ -141,22 +142,22 @@ seconds. This command does not wait, and prints from when on they need not eithe
 Functions of a release from before JWTs refuse a ring with a pair: deploy first.`,
 		Example: "  fob key pair",
 		Args:    noArgs,
-		RunE:    p.withRing(func(ctx context.Context, v rotation.Vault, _ []string) error { return pairKeys(ctx, p, v) }),
+		RunE:    p.withRing(&r, func(ctx context.Context, v rotation.Vault, _ []string) error { return pairKeys(ctx, p, v) }),
 	}
 	printsJSON(pair, pairView{})
 	cmd := group("key", "List and turn the keys that tokens are made under", keyHelp, list, add, activate, retire, rotate, pair)
-	p.ring.addFlags(cmd.PersistentFlags(), p.getenv)
+	r.addFlags(p, cmd.PersistentFlags())
 	return cmd
 }
 
 // withRing runs a command on the key ring.
-func (p *program) withRing(run func(ctx context.Context, v rotation.Vault, args []string) error) func(*cobra.Command, []string) error {
+func (p *program) withRing(r *ring, run func(ctx context.Context, v rotation.Vault, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		v, err := p.openRing(cmd.Context(), cmd.Flags())
+		v, err := r.open(cmd.Context(), p)
 		if err != nil {
 			return err
 		}
-		return p.ring.explain(run(cmd.Context(), v, args))
+		return r.explain(run(cmd.Context(), v, args))
 	}
 }
 
@@ -220,7 +221,7 @@ func longestLife(ctx context.Context, p *program, given seconds) (time.Duration,
 	}
 	all, err := s.clients.ListClients(ctx)
 	if err != nil {
-		return 0, withoutClients(p.tables.clients().explain(err))
+		return 0, withoutClients(p.tables.explain(err))
 	}
 	return rotation.LongestLife(all), nil
 }

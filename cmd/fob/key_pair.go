@@ -53,14 +53,14 @@ func asksForJWTs(flags *pflag.FlagSet) bool {
 // pairForJWTs gives the active key a pair, and returns when every instance knows it. That
 // comes before a client gets JWTs: without a pair its logins would be answered with 503, and
 // an instance that does not know the pair would call its JWTs dead.
-func pairForJWTs(ctx context.Context, p *program, flags *pflag.FlagSet) error {
-	v, err := p.openRing(ctx, flags)
+func pairForJWTs(ctx context.Context, p *program, where *ring) error {
+	v, err := where.open(ctx, p)
 	if err != nil {
 		return err
 	}
 	k, changed, err := givePair(ctx, v, p.now())
 	if err != nil {
-		return p.ring.explain(err)
+		return where.explain(err)
 	}
 	r := newRotation(p)
 	if changed {

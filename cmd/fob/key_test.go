@@ -104,8 +104,8 @@ func (m *scriptManagers) script(t *testing.T) func(ts *testscript.TestScript, ne
 			"AWS_ACCESS_KEY_ID":                "example",
 			"AWS_SECRET_ACCESS_KEY":            "example",
 			"AWS_MAX_ATTEMPTS":                 "1", // no pauses
-			mintEnv:                            scriptMintSecret,
-			checkEnv:                           scriptCheckSecret,
+			"FOB_MINT_SECRET":                  scriptMintSecret,
+			"FOB_CHECK_SECRET":                 scriptCheckSecret,
 		} {
 			ts.Setenv(name, value)
 		}
@@ -176,7 +176,7 @@ func (p *keyProgram) fob(args ...string) (code int, out, said string) {
 	if p.stores.clients != nil {
 		fob.open = opens(&p.stores)
 	}
-	code = fob.run(p.t.Context(), append(args, "--"+keysFlag, p.path))
+	code = fob.run(p.t.Context(), append(args, "--keys", p.path))
 	p.shows(stdout.String() + stderr.String())
 	return code, stdout.String(), stderr.String()
 }
@@ -304,7 +304,7 @@ func TestKeyRotateInterruptedInATable(t *testing.T) {
 	} {
 		var stdout, stderr output
 		fob := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, getenv: noEnv}
-		code := fob.run(ctx, []string{"key", command, "--" + keysFlag, p.path, "--" + endpointFlag, server.URL})
+		code := fob.run(ctx, []string{"key", command, "--keys", p.path, "--dynamodb", server.URL})
 		if code != exitFailure || stdout.String() != "" || stderr.String() != says {
 			t.Errorf("%s: exit code %d, %q, %q", command, code, &stdout, &stderr)
 		}

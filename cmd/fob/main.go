@@ -2,8 +2,9 @@
 // for the tables and keys of a deployment.
 //
 // It holds flags, help and sentences. The rules about clients, users, scopes and
-// tokens are in package oauth. terminal.go begins with the rules for input and
-// output, where.go finds tables and keys, failure.go says what to do about an error.
+// tokens are in package oauth. terminal.go begins with the rules for input and output,
+// tables.go and keyring.go find tables and keys, and failure.go says what to do about an
+// error.
 package main
 
 import (

@@ -21,7 +21,7 @@ func TestPageOfEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	endpoint := dynamotest.Engine(t)
-	env := append(fixtureEnv(t, dynamotest.New(t, endpoint)), endpointEnv+"="+endpoint)
+	env := append(fixtureEnv(t, dynamotest.New(t, endpoint)), "FOB_DYNAMODB="+endpoint)
 	fob, folder := serveProcess(t, env, "--dynamodb", endpoint), t.TempDir()
 	key := assertiontest.NewKey(t, "RS256")
 	if err := os.WriteFile(filepath.Join(folder, "keys.json"), []byte(assertiontest.JWKS(t, key)), 0o600); err != nil {

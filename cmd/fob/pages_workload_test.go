@@ -22,7 +22,7 @@ func TestPageOfClientsWithoutSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	endpoint := dynamotest.Engine(t)
-	env := append(fixtureEnv(t, dynamotest.New(t, endpoint)), endpointEnv+"="+endpoint)
+	env := append(fixtureEnv(t, dynamotest.New(t, endpoint)), "FOB_DYNAMODB="+endpoint)
 	fob, folder := serveProcess(t, env, "--dynamodb", endpoint), t.TempDir()
 	key := assertiontest.NewKey(t, "RS256")
 	writeKeys(t, folder, "keys.json", key)

@@ -108,7 +108,7 @@ func runScripts(t *testing.T, folder, endpoint string) {
 				return err
 			}
 			if folder == "testdata/operator" {
-				env.Setenv(endpointEnv, endpoint)
+				env.Setenv("FOB_DYNAMODB", endpoint)
 			}
 			stack := "fob-" + rand.Text()
 			stacks.deploy(stack, map[string]string{
@@ -119,9 +119,9 @@ func runScripts(t *testing.T, folder, endpoint string) {
 			env.Setenv("STACK", stack)
 			env.Setenv("DYNAMODB", endpoint)
 			env.Setenv("ELSEWHERE", strings.Replace(endpoint, "127.0.0.1", "0.0.0.0", 1))
-			env.Setenv(tokensEnv, names.Tokens)
-			env.Setenv(clientsEnv, names.Clients)
-			env.Setenv(usersEnv, names.Users)
+			env.Setenv("FOB_TOKENS_TABLE", names.Tokens)
+			env.Setenv("FOB_CLIENTS_TABLE", names.Clients)
+			env.Setenv("FOB_USERS_TABLE", names.Users)
 			return nil
 		},
 		Condition: func(condition string) (bool, error) {
@@ -173,7 +173,7 @@ type scriptWorlds struct {
 
 // scriptEnv is what of a script's environment fob may see.
 var scriptEnv = []string{
-	"PATH", "HOME", "GORACE", endpointEnv, stackEnv, urlEnv, tokensEnv, clientsEnv, usersEnv, keysEnv, checkEnv, mintEnv,
+	"PATH", "HOME", "GORACE", "FOB_DYNAMODB", "FOB_STACK", "FOB_URL", "FOB_TOKENS_TABLE", "FOB_CLIENTS_TABLE", "FOB_USERS_TABLE", "FOB_KEYS_FILE", "FOB_CHECK_SECRET", "FOB_MINT_SECRET",
 	"AWS_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED",
 	"AWS_ENDPOINT_URL_CLOUDFORMATION", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_DYNAMODB",
 }
@@ -299,7 +299,7 @@ func (w scriptWorlds) serve(ts *testscript.TestScript, neg bool, args []string) 
 		ts.Fatalf("serve cannot be negated")
 	}
 	args = append([]string{"serve", "--json", "--quiet", "--addr", "127.0.0.1:0"}, args...)
-	if ts.Getenv(endpointEnv) != "" && !slices.Contains(args, "--keys") && ts.Getenv(keysEnv) == "" {
+	if ts.Getenv("FOB_DYNAMODB") != "" && !slices.Contains(args, "--keys") && ts.Getenv("FOB_KEYS_FILE") == "" {
 		args = append(args, "--keys", "keys.json")
 	}
 	start := w.serveProcess

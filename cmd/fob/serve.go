@@ -58,8 +58,7 @@ event bus writes a line too ("msg":"announced").`
 
 type serveOptions struct {
 	addr           string
-	keysFile       string
-	keysFrom       string // the flag or variable that names it
+	keys           *setting // the file
 	accessLifetime seconds
 	corsOrigins    []string
 	quiet          bool
@@ -77,17 +76,12 @@ func serveCommand(p *program) *cobra.Command {
 		Example: `  fob serve
   fob serve --dynamodb http://localhost:8000 --keys keys.json`,
 		Args: noArgs,
-		PreRunE: func(cmd *cobra.Command, _ []string) error {
-			file := setting{value: &o.keysFile, flag: keysFlag, env: keysEnv}
-			o.keysFrom = file.source(cmd.Flags())
-			return notEmpty(cmd.Flags(), file)
-		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), p, o) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 picks a free one")
-	flags.StringVar(&o.keysFile, keysFlag, p.getenv(keysEnv), "`file` that keeps the key ring, made if it is missing, or set "+keysEnv+"; in memory it may be left out")
+	o.keys = p.newSetting(flags, "keys", "FOB_KEYS_FILE", "", "", "`file` that keeps the key ring, needed only with --dynamodb and made if it is missing")
 	flags.Var(&o.accessLifetime, "access-lifetime", "how long the demo's access tokens live, such as 90s (default 1h)")
 	flags.StringVar(&o.tokenFormat, tokenFormatFlag, string(ledger.Opaque), "`format` of the demo's access tokens, opaque or jwt")
 	flags.StringArrayVar(&o.corsOrigins, corsOriginFlag, nil, "`origin` of pages whose scripts may read answers, such as http://localhost:3000; may be repeated")
@@ -133,19 +127,19 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	if err := p.tables.choose(); err != nil {
 		return err
 	}
-	inMemory := p.tables.endpoint == ""
-	if !inMemory && o.keysFile == "" && p.tables.stack == "" {
-		return fail(exitUsage, "the tables %s outlive this process, and so must the key ring: give --%s FILE, which is made if it is missing", p.tables.where(), keysFlag)
+	inMemory, keysFile := p.tables.endpoint.value == "", o.keys.value
+	if !inMemory && keysFile == "" && p.tables.stack.value == "" {
+		return fail(exitUsage, "the tables %s outlive this process, and so must the key ring: give --keys FILE, which is made if it is missing", p.tables.where())
 	}
-	fetch, seed, err := keySource(ctx, o.keysFile, format == ledger.JWT)
+	fetch, seed, err := keySource(ctx, keysFile, format == ledger.JWT)
 	if err == nil {
 		_, err = fetch(ctx)
 	}
 	if err != nil {
-		return fail(exitFailure, "%s %s: %v", o.keysFrom, o.keysFile, err)
+		return fail(exitFailure, "%s %s: %v", o.keys.source(), keysFile, err)
 	}
-	if o.keysFile != "" {
-		warnOfKeyFile(p, o.keysFile)
+	if keysFile != "" {
+		warnOfKeyFile(p, keysFile)
 	}
 	if inMemory && seed.Len() == 0 {
 		seed = keys.NewText()
@@ -167,7 +161,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		d := laptop.NewDemo(seed, int64(o.accessLifetime))
 		d.TokenFormat = format
 		if err := d.Seed(ctx, s.registrar(), s.userRegistrar()); errors.Is(err, laptop.ErrOtherDemo) {
-			return p.otherDemo(o.keysFile)
+			return p.otherDemo(keysFile)
 		} else if err != nil {
 			return p.explain(err, "")
 		}
@@ -187,7 +181,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		events = slog.NewJSONHandler(visible{log}, nil)
 	}
 	over := func(api http.Handler) http.Handler { return api }
-	if about.hasPage = inMemory && o.keysFile == "" && own == nil && onLoopback(listener.Addr()); about.hasPage {
+	if about.hasPage = inMemory && keysFile == "" && own == nil && onLoopback(listener.Addr()); about.hasPage {
 		shown := page.New(*about.demo, s.registry)
 		over, events = shown.Over, slog.NewMultiHandler(events, shown.Log())
 	}
@@ -251,8 +245,8 @@ func (o serveOptions) own() (oauth.OwnUsers, oauth.OwnUsersMode, error) {
 // otherDemo says what to do about a demo that this instance cannot show.
 func (p *program) otherDemo(keysFile string) error {
 	return fail(exitConflict, "the demo %s has other secrets than those of %s, and somebody may be using them: start with the key file that it was added with, "+
-		"or give other names with --%s, --%s and --%s. fob client remove %s, fob client remove %s and fob user remove %s make room for a new demo",
-		p.tables.where(), keysFile, tokensFlag, clientsFlag, usersFlag, laptop.DemoClient, laptop.DemoAPI, laptop.DemoUsername)
+		"or give other names with --tokens-table, --clients-table and --users-table. fob client remove %s, fob client remove %s and fob user remove %s make room for a new demo",
+		p.tables.where(), keysFile, laptop.DemoClient, laptop.DemoAPI, laptop.DemoUsername)
 }
 
 // keySource returns what fetches the key ring, with a pair if signs, and the seed of the
@@ -293,7 +287,7 @@ func warn(p *program, addr net.Addr, o serveOptions, s service) {
 	}
 	switch {
 	case s.demo == nil && p.tables.areLocal():
-		p.say(`no demo was added: the key file %s has no member "demo", of which its secrets are made. A new key file has one`, o.keysFile)
+		p.say(`no demo was added: the key file %s has no member "demo", of which its secrets are made. A new key file has one`, o.keys.value)
 	case s.demo == nil:
 		p.say("no demo was added: %s is not on this machine. Use fob scope add, fob client add and fob user add", strings.TrimPrefix(p.tables.where(), "at "))
 	}
@@ -307,10 +301,10 @@ func onLoopback(addr net.Addr) bool {
 
 // where completes the first line of the transcript.
 func (s service) where() string {
-	if s.tables.endpoint == "" {
+	if s.tables.endpoint.value == "" {
 		return "in memory"
 	}
-	names := s.tables.names
+	names := s.tables.names()
 	return "in the tables " + names.Tokens + ", " + names.Clients + " and " + names.Users + " " + s.tables.where()
 }
 

@@ -122,7 +122,7 @@ func fobWithIssuer(t *testing.T) (ready, assertiontest.Key) {
 func fobWithOperator(t *testing.T) (fob ready, folder string, operate func(args ...string)) {
 	t.Helper()
 	endpoint := dynamotest.Engine(t)
-	env := append(fixtureEnv(t, dynamotest.New(t, endpoint)), endpointEnv+"="+endpoint)
+	env := append(fixtureEnv(t, dynamotest.New(t, endpoint)), "FOB_DYNAMODB="+endpoint)
 	fob = serveProcess(t, env, "--dynamodb", endpoint)
 	folder = t.TempDir()
 	return fob, folder, func(args ...string) {

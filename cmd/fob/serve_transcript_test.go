@@ -186,9 +186,13 @@ func noSecretsIn(t *testing.T, where, text, printed string) {
 // is there for its users.
 func TestPrintedCommentsAreHarmless(t *testing.T) {
 	harmless := regexp.MustCompile(`^# [A-Za-z0-9 .,:/_-]+$`)
+	places := program{getenv: noEnv}
+	places.command() // sets the flags
+	inMemory, inTables := places.tables, places.tables
+	inTables.endpoint = &setting{value: "http://localhost:8000"}
 	for _, s := range []service{
-		{base: "http://localhost:8080", tables: new(tables), demo: new(laptop.Demo), hasPage: true},
-		{base: "http://[::1]:8080", tables: &tables{endpoint: "http://localhost:8000", names: newTableNames()}, demo: new(laptop.Demo)},
+		{base: "http://localhost:8080", tables: &inMemory, demo: new(laptop.Demo), hasPage: true},
+		{base: "http://[::1]:8080", tables: &inTables, demo: new(laptop.Demo)},
 	} {
 		lines := strings.Split(laptop.Transcript(s.base, s.where(), "/bin/zsh", s.demo, s.hasPage), "\n")
 		comments := 0

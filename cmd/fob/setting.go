@@ -5,7 +5,9 @@ package main
 // each other are refused only where both have the same rank.
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -16,49 +18,48 @@ import (
 
 // setting is a value that a flag, an output of the stack or the environment names.
 type setting struct {
-	value     *string
-	flag, env string
-	output    string // empty: the stack does not name it
+	value   string
+	flag    *pflag.Flag
+	env     string // the variable
+	fromEnv bool   // the variable is set
+	output  string // of the stack; empty: it does not name the value
+}
+
+// newSetting adds the flag. otherwise is the value that nothing has to name.
+func (p *program) newSetting(flags *pflag.FlagSet, name, env, output, otherwise, usage string) *setting {
+	given := p.getenv(env)
+	s := &setting{env: env, fromEnv: given != "", output: output}
+	s.flag = addText(flags, &s.value, name, cmp.Or(given, otherwise), usage+", or set "+env)
+	return s
 }
 
 // source is what gave the value: the flag, or the variable of the environment.
-func (s setting) source(flags *pflag.FlagSet) string {
-	if flags.Changed(s.flag) {
-		return "--" + s.flag
+func (s *setting) source() string {
+	if s.flag.Changed {
+		return "--" + s.flag.Name
 	}
 	return s.env
 }
 
 // naming says, for an error about the value, what gave it, or how to give it where it
 // is the default.
-func (t *tables) naming(s setting, flags *pflag.FlagSet) string {
+func (t *tables) naming(s *setting) string {
 	switch {
-	case flags.Changed(s.flag):
-		return "--" + s.flag + " names it"
-	case t.stack != "" && s.output != "":
-		return fmt.Sprintf("the stack %q names it", t.stack)
-	case t.getenv(s.env) != "":
+	case s.flag.Changed:
+		return "--" + s.flag.Name + " names it"
+	case t.stack.value != "" && s.output != "":
+		return fmt.Sprintf("the stack %q names it", t.stack.value)
+	case s.fromEnv:
 		return s.env + " names it"
 	}
-	return "name it with --" + s.flag + " or " + s.env
-}
-
-// notEmpty refuses a flag that was given without a value: a variable of the shell
-// that is not set must not select something else.
-func notEmpty(flags *pflag.FlagSet, settings ...setting) error {
-	for _, s := range settings {
-		if flags.Changed(s.flag) && *s.value == "" {
-			return fail(exitUsage, "--%s is empty: leave it out, or give it a value", s.flag)
-		}
-	}
-	return nil
+	return "name it with --" + s.flag.Name + " or " + s.env
 }
 
 // exclusive empties what the environment gave on one side where flags gave the other.
 // It returns the sources of two settings that contradict each other, or two empty
 // texts.
-func exclusive(flags *pflag.FlagSet, one, other []setting) (a, b string) {
-	byFlag := func(s setting) bool { return flags.Changed(s.flag) }
+func exclusive(one, other []*setting) (a, b string) {
+	byFlag := func(s *setting) bool { return s.flag.Changed }
 	counts := byFlag
 	switch i, j := slices.ContainsFunc(one, byFlag), slices.ContainsFunc(other, byFlag); {
 	case i && !j:
@@ -66,41 +67,41 @@ func exclusive(flags *pflag.FlagSet, one, other []setting) (a, b string) {
 	case j && !i:
 		clearValues(one)
 	case !i:
-		counts = func(s setting) bool { return *s.value != "" }
+		counts = func(s *setting) bool { return s.value != "" }
 	}
 	i, j := slices.IndexFunc(one, counts), slices.IndexFunc(other, counts)
 	if i < 0 || j < 0 {
 		return "", ""
 	}
-	return one[i].source(flags), other[j].source(flags)
+	return one[i].source(), other[j].source()
 }
 
-func clearValues(settings []setting) {
+func clearValues(settings []*setting) {
 	for _, s := range settings {
-		*s.value = ""
+		s.value = ""
 	}
 }
 
 // leaveToStack empties, where a stack is named, the settings that no flag gave.
-func (t *tables) leaveToStack(flags *pflag.FlagSet, settings ...setting) {
+func (t *tables) leaveToStack(settings ...*setting) {
 	for _, s := range settings {
-		if t.stack != "" && !flags.Changed(s.flag) {
-			*s.value = ""
+		if t.stack.value != "" && !s.flag.Changed {
+			s.value = ""
 		}
 	}
 }
 
 // fromStack fills the settings that are empty with the outputs of the stack, if one
 // is named.
-func (t *tables) fromStack(ctx context.Context, cfg aws.Config, settings ...setting) error {
-	settings = slices.DeleteFunc(slices.Clone(settings), func(s setting) bool { return *s.value != "" })
-	if t.stack == "" || len(settings) == 0 {
+func (t *tables) fromStack(ctx context.Context, cfg aws.Config, settings ...*setting) error {
+	settings = slices.DeleteFunc(slices.Clone(settings), func(s *setting) bool { return s.value != "" })
+	stack := t.stack.value
+	if stack == "" || len(settings) == 0 {
 		return nil
 	}
-	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &t.stack})
+	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &stack})
 	if err != nil {
-		stack, _, _ := t.settings()
-		return explainStack(err, t.stack, stack.source(t.flags), cfg.Region)
+		return explainStack(err, stack, t.stack.source(), cfg.Region)
 	}
 	outputs := map[string]string{}
 	for _, s := range out.Stacks {
@@ -109,9 +110,31 @@ func (t *tables) fromStack(ctx context.Context, cfg aws.Config, settings ...sett
 		}
 	}
 	for _, s := range settings {
-		if *s.value = outputs[s.output]; *s.value == "" {
-			return fail(exitFailure, "the stack %q has no output %s: it is not a fob stack, or its deployment did not finish", t.stack, s.output)
+		if s.value = outputs[s.output]; s.value == "" {
+			return fail(exitFailure, "the stack %q has no output %s: it is not a fob stack, or its deployment did not finish", stack, s.output)
 		}
 	}
 	return nil
 }
+
+// addText adds a flag for a text. It is not empty where it is given: a variable of the
+// shell that is not set must not select something else.
+func addText(flags *pflag.FlagSet, value *string, name, otherwise, usage string) *pflag.Flag {
+	*value = otherwise
+	return flags.VarPF((*filled)(value), name, "", usage)
+}
+
+type filled string
+
+var errEmpty = errors.New("leave it out, or give it a value")
+
+func (f *filled) Set(text string) error {
+	if text == "" {
+		return errEmpty
+	}
+	*f = filled(text)
+	return nil
+}
+
+func (f *filled) String() string { return string(*f) }
+func (*filled) Type() string     { return "string" }

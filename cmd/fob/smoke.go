@@ -44,8 +44,8 @@ func smokeCommand(p *program) *cobra.Command {
 			switch {
 			case len(args) > 1:
 				return fmt.Errorf("%s takes one argument, the address before /token", cmd.CommandPath())
-			case len(args) == 0 && p.tables.stack == "":
-				return fmt.Errorf("%s needs the address before /token, or --%s", cmd.CommandPath(), stackFlag)
+			case len(args) == 0 && p.tables.stack.value == "":
+				return fmt.Errorf("%s needs the address before /token, or --stack", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -61,13 +61,12 @@ func smokeCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			base := ""
-			if len(args) == 1 {
-				base = args[0]
-			} else if base, err = p.tables.stackOutput(cmd.Context(), "ApiUrl"); err != nil {
+			url := setting{output: "ApiUrl", value: strings.Join(args, "")} // one argument, or none
+			if err := p.tables.learn(cmd.Context(), &url); err != nil {
 				return err
 			}
-			if base, err = parseBase(base); err != nil {
+			base, err := parseBase(url.value)
+			if err != nil {
 				return err
 			}
 			return trySmoke(cmd.Context(), p, s, base, clientOnly)

@@ -33,11 +33,10 @@ type users interface {
 // openStores opens the stores that the flags name. For fob serve without a place that is
 // memory, and missing tables are made.
 func openStores(ctx context.Context, t *tables, forServe bool) (stores, error) {
-	if forServe && t.stack != "" {
-		stack, _, _ := t.settings()
-		return stores{}, fail(exitUsage, "fob serve is for this machine: deploy a stack with sam deploy, and leave out %s", stack.source(t.flags))
+	if forServe && t.stack.value != "" {
+		return stores{}, fail(exitUsage, "fob serve is for this machine: deploy a stack with sam deploy, and leave out %s", t.stack.source())
 	}
-	if forServe && t.endpoint == "" {
+	if forServe && t.endpoint.value == "" {
 		return newMemoryStores(), nil
 	}
 	db, err := t.connect(ctx)
@@ -45,11 +44,11 @@ func openStores(ctx context.Context, t *tables, forServe bool) (stores, error) {
 		return stores{}, err
 	}
 	if forServe {
-		if err := dynamo.EnsureTables(ctx, db, t.names); err != nil {
-			return stores{}, t.tokens().explain(err)
+		if err := dynamo.EnsureTables(ctx, db, t.names()); err != nil {
+			return stores{}, t.explain(err)
 		}
 	}
-	return newDynamoStores(db, t.names), nil
+	return newDynamoStores(db, t.names()), nil
 }
 
 func newMemoryStores() stores {

@@ -30,38 +30,33 @@ func tokenCommand(p *program) *cobra.Command {
 		tokenGetCommand(p), tokenShowCommand(p), tokenRefreshCommand(p), tokenIntrospectCommand(p), tokenRevokeCommand(p))
 }
 
-const urlFlag, urlEnv = "url", "FOB_URL"
-
 // caller is the client that asks, and where.
 type caller struct {
-	url, id string
-	secret  givenFile
+	url    *setting
+	id     string
+	secret givenFile
 }
 
 func (c *caller) addFlags(p *program, cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&c.url, urlFlag, p.getenv(urlEnv), "`address` before /token, or set "+urlEnv)
-	f.StringVar(&c.id, "client", "", "`id` of the client that asks")
+	c.url = p.newSetting(f, "url", "FOB_URL", "ApiUrl", "", "`address` before /token")
+	addText(f, &c.id, "client", "", "`id` of the client that asks")
 	c.secret = givenFile{what: "client secret", flag: "secret-file", members: []string{"client_secret"}}
-	f.StringVar(&c.secret.name, c.secret.flag, "", "`file` with the client's secret, or -; a public client has none")
+	addText(f, &c.secret.name, c.secret.flag, "", "`file` with the client's secret, or -; a public client has none")
 }
 
 // check refuses what cannot work, before a secret is asked for.
-func (c *caller) check(p *program, cmd *cobra.Command, files ...givenFile) error {
-	url := setting{&c.url, urlFlag, urlEnv, "ApiUrl"}
-	if err := notEmpty(cmd.Flags(), url, setting{value: &c.id, flag: "client"}, setting{value: &c.secret.name, flag: c.secret.flag}); err != nil {
-		return err
-	}
-	p.tables.leaveToStack(cmd.Flags(), url)
-	if c.url == "" {
+func (c *caller) check(p *program, files ...givenFile) error {
+	p.tables.leaveToStack(c.url)
+	if c.url.value == "" {
 		if err := p.tables.choose(); err != nil {
 			return err
 		}
-		if p.tables.stack == "" {
-			return fail(exitUsage, "where is fob? give --%s, the address before /token, or --%s", urlFlag, stackFlag)
+		if p.tables.stack.value == "" {
+			return fail(exitUsage, "where is fob? give --url, the address before /token, or --stack")
 		}
-	} else if _, err := parseBase(c.url); err != nil {
+	} else if _, err := parseBase(c.url.value); err != nil {
 		return err
 	}
 	if c.id == "" {
@@ -74,13 +69,10 @@ func (c *caller) check(p *program, cmd *cobra.Command, files ...givenFile) error
 func (c *caller) asking(p *program, run func(ctx context.Context, client *endpoint.Client, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
-		if c.url == "" {
-			var err error
-			if c.url, err = p.tables.stackOutput(ctx, "ApiUrl"); err != nil {
-				return err
-			}
+		if err := p.tables.learn(ctx, c.url); err != nil {
+			return err
 		}
-		base, err := parseBase(c.url)
+		base, err := parseBase(c.url.value)
 		if err != nil {
 			return err
 		}
@@ -124,7 +116,7 @@ func explainAnswer(err error, base string) error {
 	case refused.Unavailable():
 		return fail(exitUnavailable, "%s cannot answer now, run the same command again: %v", base, err)
 	case refused.Status >= 300 && refused.Status < 400:
-		return fail(exitFailure, "%s redirects to another address, give that with --%s: %v", base, urlFlag, err)
+		return fail(exitFailure, "%s redirects to another address, give that with --url: %v", base, err)
 	}
 	if next := advice[oauth.Code(refused.Code)]; next != "" {
 		return fail(exitFailure, "%s refuses that: %v (%s)", base, err, next)

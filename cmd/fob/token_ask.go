@@ -29,7 +29,7 @@ audience of the token always gets that answer.`,
 	c.addFlags(p, cmd)
 	c.secret.members = []string{"resource_client_secret", "client_secret"}
 	members := []string{bearer.Access.String()}
-	cmd.PreRunE = func(cmd *cobra.Command, args []string) error { return c.check(p, cmd, givenToken(args, members...)) }
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error { return c.check(p, givenToken(args, members...)) }
 	cmd.RunE = c.asking(p, func(ctx context.Context, client *endpoint.Client, args []string) error {
 		token, _, err := p.readToken(ctx, givenToken(args, members...))
 		if err != nil {
@@ -89,7 +89,7 @@ made, is not an error.`,
 	}
 	c.addFlags(p, cmd)
 	members := []string{bearer.Refresh.String(), bearer.Access.String()}
-	cmd.PreRunE = func(cmd *cobra.Command, args []string) error { return c.check(p, cmd, givenToken(args, members...)) }
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error { return c.check(p, givenToken(args, members...)) }
 	cmd.RunE = c.asking(p, func(ctx context.Context, client *endpoint.Client, args []string) error {
 		token, _, err := p.readToken(ctx, givenToken(args, members...))
 		if err != nil {

@@ -51,18 +51,14 @@ begins with device_ names the device.`,
 	}
 	c.addFlags(p, cmd)
 	f := cmd.Flags()
-	f.StringVar(&login.Username, "user", "", "`name` of the user who logs in")
-	f.StringVar(&password.name, password.flag, "-", "`file` with the user's password")
-	f.StringVar(&idToken.name, idToken.flag, "", "`file` with an ID token, which is exchanged, or -")
-	f.StringVar(&assertion.name, assertion.flag, "", "`file` with an assertion of RFC 7523, or -")
+	addText(f, &login.Username, "user", "", "`name` of the user who logs in")
+	addText(f, &password.name, password.flag, "-", "`file` with the user's password")
+	addText(f, &idToken.name, idToken.flag, "", "`file` with an ID token, which is exchanged, or -")
+	addText(f, &assertion.name, assertion.flag, "", "`file` with an assertion of RFC 7523, or -")
 	f.StringArrayVar(&login.Scopes, "scope", nil, "`scope` that the token is for; repeat for more (default: those of the client)")
 	f.StringVar(&login.Resource, "audience", "", "one `audience` of the client that the token is for (default: all)")
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if err := oneOf(cmd, "user", idToken.flag, assertion.flag); err != nil {
-			return err
-		}
-		if err := notEmpty(cmd.Flags(), setting{value: &login.Username, flag: "user"}, setting{value: &password.name, flag: password.flag},
-			setting{value: &idToken.name, flag: idToken.flag}, setting{value: &assertion.name, flag: assertion.flag}); err != nil {
 			return err
 		}
 		if login.Username == "" {
@@ -71,7 +67,7 @@ begins with device_ names the device.`,
 			}
 			password.name = ""
 		}
-		return c.check(p, cmd, password, idToken, assertion)
+		return c.check(p, password, idToken, assertion)
 	}
 	cmd.RunE = c.asking(p, func(ctx context.Context, client *endpoint.Client, _ []string) (err error) {
 		switch {
@@ -113,7 +109,7 @@ client's grace, which is a minute by default.`,
 	}
 	c.addFlags(p, cmd)
 	members := []string{bearer.Refresh.String()}
-	cmd.PreRunE = func(cmd *cobra.Command, args []string) error { return c.check(p, cmd, givenToken(args, members...)) }
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error { return c.check(p, givenToken(args, members...)) }
 	cmd.RunE = c.asking(p, func(ctx context.Context, client *endpoint.Client, args []string) error {
 		file := givenToken(args, members...)
 		token, seen, err := p.readToken(ctx, file)

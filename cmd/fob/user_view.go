@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/fob-oauth/fob/internal/oauth"
 )
@@ -40,6 +39,7 @@ func listUsers(ctx context.Context, p *program, s stores) error {
 
 func userShowCommand(p *program) *cobra.Command {
 	var byID bool
+	var r ring
 	cmd := &cobra.Command{
 		Use:   "show NAME",
 		Short: "Show a user",
@@ -51,7 +51,7 @@ how many devices and scopes are signed in. fob device list shows them.
 		Args: oneArg("the user's name"),
 	}
 	cmd.Flags().BoolVar(&byID, "id", false, "NAME is the user's id, which APIs and log lines have")
-	p.ring.addCheckFlags(cmd.Flags(), p.getenv)
+	r.addCheckFlags(p, cmd.Flags())
 	cmd.RunE = p.withStores(func(ctx context.Context, s stores, args []string) error {
 		find := s.userRegistrar().User
 		if byID {
@@ -64,18 +64,18 @@ how many devices and scopes are signed in. fob device list shows them.
 		if err != nil {
 			return err
 		}
-		return showUser(ctx, p, s, u, cmd.Flags())
+		return showUser(ctx, p, s, u, &r)
 	})
 	return printsJSON(cmd, userView{})
 }
 
-func showUser(ctx context.Context, p *program, s stores, u oauth.User, flags *pflag.FlagSet) error {
+func showUser(ctx context.Context, p *program, s stores, u oauth.User, r *ring) error {
 	subject := oauth.SubjectOf(u.ID)
 	state, err := s.subjects.State(ctx, subject)
 	if err != nil {
 		return err
 	}
-	d, err := judging(ctx, p, s, flags)
+	d, err := judging(ctx, p, s, r)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func TestOnlyLoopbackIsLocal(t *testing.T) {
 		"http://dynamodb.example.com/?http://localhost": false,
 		"http://dynamodb.example.com#localhost":         false,
 	} {
-		tables := tables{endpoint: endpoint}
+		tables := tables{endpoint: &setting{value: endpoint}}
 		if got := tables.areLocal(); got != want {
 			t.Errorf("%q: %v, want %v", endpoint, got, want)
 		}
