@@ -107,7 +107,7 @@ func newClientSecret(ctx context.Context, p *program, stdin bool) (text, generat
 		text = oauth.NewClientSecret()
 		return text, text, nil
 	}
-	text, err = p.readSecret(ctx, "client secret")
+	text, err = p.readNewSecret(ctx, "client secret")
 	if err != nil || oauth.ValidateClientSecret(text) != nil {
 		return text, secret.Text{}, err
 	}

@@ -69,6 +69,18 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return code
 }
 
+// sleep returns after d, or with an error when ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 const rootHelp = `fob is an OAuth 2.0 token service for mobile back ends, with one token for each
 user, app and device.
 

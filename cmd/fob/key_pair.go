@@ -9,7 +9,6 @@ import (
 
 	"github.com/fob-oauth/fob/internal/keys/rotation"
 	"github.com/fob-oauth/fob/internal/ledger"
-	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // givePair gives the active key a pair, if it has none.
@@ -71,12 +70,4 @@ func pairForJWTs(ctx context.Context, p *program, where *ring) error {
 		return fail(exitFailure, "interrupted: the client was not saved; run the command again, and it goes on from here")
 	}
 	return err
-}
-
-// warnOfLongJWTs says that a client's access tokens outlive every revocation.
-func warnOfLongJWTs(p *program, c clientView) {
-	if c.TokenFormat == string(ledger.JWT) && c.AccessLifetime > oauth.DefaultAccessLifetime {
-		p.say("warning: the JWTs of %s live for %s: an API that verifies them by itself accepts them until they end, whatever is revoked",
-			shown(c.ClientID), oauth.FormatLifetime(c.AccessLifetime))
-	}
 }

@@ -15,7 +15,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -31,122 +30,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fob-oauth/fob/internal/oauth"
-	"github.com/fob-oauth/fob/internal/secret"
-	"github.com/fob-oauth/fob/internal/text"
 )
-
-// maxInput bounds what is read for one secret. The caller checks what may be in it.
-const maxInput = 4096
-
-// terminal returns the terminal that standard input is, if it is one.
-func (p *program) terminal() (fd int, ok bool) {
-	f, ok := p.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return 0, false
-	}
-	return int(f.Fd()), true
-}
-
-// readSecret reads one line from standard input. At a terminal it asks for it,
-// twice, and shows nothing of it.
-func (p *program) readSecret(ctx context.Context, what string) (secret.Text, error) {
-	if fd, ok := p.terminal(); ok {
-		return p.ask(ctx, fd, what)
-	}
-	input, err := readText(ctx, p.stdin, what, standardInput, maxInput)
-	if err != nil {
-		return secret.Text{}, err
-	}
-	return lineOf(input, what, standardInput, maxInput)
-}
-
-const standardInput = "standard input"
-
-// readText reads one byte more than limit, which [lineOf] refuses. place is where it reads.
-func readText(ctx context.Context, in io.Reader, what, place string, limit int64) ([]byte, error) {
-	input, err := orDone(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(in, limit+1)) })
-	switch {
-	case ctx.Err() != nil:
-		return nil, errInterrupted
-	case err != nil:
-		return nil, fail(exitFailure, "the %s could not be read from %s: %v", what, place, err)
-	}
-	return input, nil
-}
-
-// lineOf is the secret in an input of one line.
-func lineOf(input []byte, what, place string, limit int) (secret.Text, error) {
-	line, err := text.Line(input)
-	switch {
-	case err != nil:
-		return secret.Text{}, fail(exitUsage, "%s is %v", place, err)
-	case len(line) == 0:
-		return secret.Text{}, fail(exitUsage, "%s has no %s", place, what)
-	case len(line) > limit:
-		return secret.Text{}, fail(exitUsage, "%s is too long for a %s", place, what)
-	case bytes.ContainsAny(line, "\r\n"):
-		return secret.Text{}, fail(exitUsage, "%s has more than one line; the %s is one", place, what)
-	}
-	return secret.New(string(line)), nil
-}
-
-// orDone returns what read does, or the error of ctx when that ends: the read then
-// lasts until the process ends.
-func orDone[V any](ctx context.Context, read func() (V, error)) (V, error) {
-	var got, none V
-	done := make(chan error, 1)
-	go func() {
-		v, err := read()
-		got = v
-		done <- err
-	}()
-	select {
-	case err := <-done:
-		return got, err
-	case <-ctx.Done():
-		return none, ctx.Err()
-	}
-}
-
-// ask asks twice, because a slip would be stored.
-func (p *program) ask(ctx context.Context, fd int, what string) (secret.Text, error) {
-	first, err := p.prompt(ctx, fd, "The "+what+": ")
-	if err != nil {
-		return secret.Text{}, err
-	}
-	again, err := p.prompt(ctx, fd, "Once more: ")
-	if err != nil {
-		return secret.Text{}, err
-	}
-	if !first.Equal(again) {
-		return secret.Text{}, fail(exitUsage, "the two were not the same")
-	}
-	if first.Len() == 0 {
-		return secret.Text{}, fail(exitUsage, "nothing was typed for the %s", what)
-	}
-	return first, nil
-}
-
-// prompt reads a line without echo. When ctx ends it turns the echo on again.
-func (p *program) prompt(ctx context.Context, fd int, text string) (secret.Text, error) {
-	before, err := term.GetState(fd)
-	if err != nil {
-		return secret.Text{}, fmt.Errorf("look at the terminal: %w", err)
-	}
-	_, _ = io.WriteString(p.stderr, text)
-	line, err := orDone(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
-	if ctx.Err() != nil {
-		_ = term.Restore(fd, before)
-	}
-	_, _ = io.WriteString(p.stderr, "\n")
-	switch {
-	case errors.Is(err, context.Canceled):
-		return secret.Text{}, errInterrupted
-	case err != nil:
-		return secret.Text{}, fmt.Errorf("read from the terminal: %w", err)
-	}
-	return secret.New(string(line)), nil
-}
 
 // write writes value with --json, and else text and the end of its line.
 func (p *program) write(value any, text string) error {

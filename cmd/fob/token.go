@@ -34,7 +34,7 @@ func tokenCommand(p *program) *cobra.Command {
 type caller struct {
 	url    *setting
 	id     string
-	secret givenFile
+	secret secretFile
 }
 
 func (c *caller) addFlags(p *program, cmd *cobra.Command) {
@@ -42,12 +42,12 @@ func (c *caller) addFlags(p *program, cmd *cobra.Command) {
 	f.SortFlags = false
 	c.url = p.newSetting(f, "url", "FOB_URL", "ApiUrl", "", "`address` before /token")
 	addText(f, &c.id, "client", "", "`id` of the client that asks")
-	c.secret = givenFile{what: "client secret", flag: "secret-file", members: []string{"client_secret"}}
+	c.secret = secretFile{what: "client secret", flag: "secret-file", members: []string{"client_secret"}}
 	addText(f, &c.secret.name, c.secret.flag, "", "`file` with the client's secret, or -; a public client has none")
 }
 
 // check refuses what cannot work, before a secret is asked for.
-func (c *caller) check(p *program, files ...givenFile) error {
+func (c *caller) check(p *program, files ...secretFile) error {
 	p.tables.leaveToStack(c.url)
 	if c.url.value == "" {
 		if err := p.tables.choose(); err != nil {
@@ -78,7 +78,7 @@ func (c *caller) asking(p *program, run func(ctx context.Context, client *endpoi
 		}
 		var clientSecret secret.Text
 		if c.secret.name != "" {
-			if clientSecret, err = p.readGiven(ctx, c.secret); err != nil {
+			if clientSecret, err = p.readSecret(ctx, c.secret); err != nil {
 				return err
 			}
 		}
@@ -141,18 +141,18 @@ func tokenFile(cmd *cobra.Command, args []string) error {
 
 // givenToken is the file of [tokenFile]. members are those of a JSON object that may hold
 // the token, the first that is there.
-func givenToken(args []string, members ...string) givenFile {
+func givenToken(args []string, members ...string) secretFile {
 	name := "-"
 	if len(args) == 1 {
 		name = args[0]
 	}
-	return givenFile{name: name, what: "token", members: members}
+	return secretFile{name: name, what: "token", members: members}
 }
 
 // readToken reads a token and sees what it is, so that a password in the wrong file is not
 // sent.
-func (p *program) readToken(ctx context.Context, file givenFile) (secret.Text, endpoint.Sight, error) {
-	token, err := p.readGiven(ctx, file)
+func (p *program) readToken(ctx context.Context, file secretFile) (secret.Text, endpoint.Sight, error) {
+	token, err := p.readSecret(ctx, file)
 	if err != nil {
 		return token, endpoint.Sight{}, err
 	}

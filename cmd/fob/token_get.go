@@ -32,9 +32,9 @@ func (p *program) confirmTokens(t endpoint.Tokens) error {
 func tokenGetCommand(p *program) *cobra.Command {
 	var c caller
 	var login endpoint.Login
-	password := givenFile{what: "password", flag: "password-file", members: []string{"password"}}
-	idToken := givenFile{what: "ID token", flag: "id-token-file", members: []string{"id_token"}}
-	assertion := givenFile{what: "assertion", flag: "assertion-file", members: []string{"assertion"}}
+	password := secretFile{what: "password", flag: "password-file", members: []string{"password"}}
+	idToken := secretFile{what: "ID token", flag: "id-token-file", members: []string{"id_token"}}
+	assertion := secretFile{what: "assertion", flag: "assertion-file", members: []string{"assertion"}}
 	cmd := &cobra.Command{
 		Use:   "get",
 		Short: "Get the token of a user, or of the client itself",
@@ -72,11 +72,11 @@ begins with device_ names the device.`,
 	cmd.RunE = c.asking(p, func(ctx context.Context, client *endpoint.Client, _ []string) (err error) {
 		switch {
 		case password.name != "":
-			login.Password, err = p.readGiven(ctx, password)
+			login.Password, err = p.readSecret(ctx, password)
 		case idToken.name != "":
-			login.IDToken, err = p.readGiven(ctx, idToken)
+			login.IDToken, err = p.readSecret(ctx, idToken)
 		case assertion.name != "":
-			login.Assertion, err = p.readGiven(ctx, assertion)
+			login.Assertion, err = p.readSecret(ctx, assertion)
 		}
 		if err != nil {
 			return err

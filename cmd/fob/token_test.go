@@ -97,8 +97,8 @@ func TestGivenFiles(t *testing.T) {
 		"UTF-16":                {content: utf16Text, says: "given is UTF-16, as PowerShell writes it: it must be UTF-8"},
 		"nothing":               {content: "\n", says: "given has no client secret"},
 		"two lines":             {content: "a\nb\n", says: "given has more than one line; the client secret is one"},
-		"the longest":           {content: strings.Repeat("x", maxGiven) + "\n", want: strings.Repeat("x", maxGiven)},
-		"more than the longest": {content: strings.Repeat("x", maxGiven+1), says: "given is too long for a client secret"},
+		"the longest":           {content: strings.Repeat("x", maxSecret) + "\n", want: strings.Repeat("x", maxSecret)},
+		"more than the longest": {content: strings.Repeat("x", maxSecret+1), says: "given is too long for a client secret"},
 	} {
 		if err := os.WriteFile("given", []byte(test.content), 0o600); err != nil {
 			t.Fatal(err)

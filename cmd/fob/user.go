@@ -89,7 +89,7 @@ func addUser(ctx context.Context, p *program, r *oauth.UserRegistrar, name strin
 	if !oauth.IsChange(err, oauth.NoSuchEntry) {
 		return u, err
 	}
-	text, err := p.readSecret(ctx, "password")
+	text, err := p.readNewSecret(ctx, "password")
 	if err != nil {
 		return u, err
 	}
@@ -101,7 +101,7 @@ func changePassword(ctx context.Context, p *program, r *oauth.UserRegistrar, nam
 	if err != nil {
 		return u, err
 	}
-	text, err := p.readSecret(ctx, "password")
+	text, err := p.readNewSecret(ctx, "password")
 	if err != nil {
 		return u, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -22,5 +23,13 @@ func warnOfAudiences(ctx context.Context, p *program, r *oauth.Registrar, about 
 			p.say("warning: %s introspects the audience %s, which no client has, so every token is inactive to it: fob client set ID --audience %s gives it to the tokens of a client",
 				shown(string(c.ID)), shown(audience), shown(audience))
 		}
+	}
+}
+
+// warnOfLongJWTs says that a client's access tokens outlive every revocation.
+func warnOfLongJWTs(p *program, c clientView) {
+	if c.TokenFormat == string(ledger.JWT) && c.AccessLifetime > oauth.DefaultAccessLifetime {
+		p.say("warning: the JWTs of %s live for %s: an API that verifies them by itself accepts them until they end, whatever is revoked",
+			shown(c.ClientID), oauth.FormatLifetime(c.AccessLifetime))
 	}
 }
