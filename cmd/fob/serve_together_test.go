@@ -14,6 +14,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
+	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // Two processes that share a key file and an endpoint are one service, from the
@@ -77,7 +78,7 @@ func TestTwoProcessesAreOneService(t *testing.T) {
 		t.Errorf("%d items in the table of tokens, want 1", n)
 	}
 	// The one that came second may have left an item of an id, which leads to nobody.
-	if users, err := dynamo.NewUsers(f.DB, f.Tables.Users).ListUsers(t.Context()); err != nil || len(users) != 1 {
+	if users, err := oauth.AllUsers(t.Context(), dynamo.NewUsers(f.DB, f.Tables.Users)); err != nil || len(users) != 1 {
 		t.Errorf("%d users, %v, want 1", len(users), err)
 	}
 }

@@ -39,7 +39,7 @@ func smokeAgainst(t *testing.T, broken func(next http.Handler) http.Handler, fla
 	if err := json.Unmarshal([]byte(stdout.String()), &view); err != nil {
 		t.Fatalf("exit code %d, %q: %v", code, stderr.String(), err)
 	}
-	if users, err := s.users.ListUsers(t.Context()); len(users) > 0 || err != nil {
+	if users, err := oauth.AllUsers(t.Context(), s.users); len(users) > 0 || err != nil {
 		t.Errorf("%d users are left, %v", len(users), err)
 	}
 	if clients, err := s.clients.ListClients(t.Context()); len(clients) > 0 || err != nil {
@@ -154,7 +154,7 @@ func TestSmokeInterrupted(t *testing.T) {
 	if code := p.run(ctx, []string{"smoke", server.URL}); code != exitFailure {
 		t.Errorf("exit code %d, %s", code, &stderr)
 	}
-	users, err1 := s.users.ListUsers(t.Context())
+	users, err1 := oauth.AllUsers(t.Context(), s.users)
 	clients, err2 := s.clients.ListClients(t.Context())
 	if err := errors.Join(err1, err2); err != nil || len(users)+len(clients) > 0 {
 		t.Errorf("left: %d users and %d clients, %v", len(users), len(clients), err)

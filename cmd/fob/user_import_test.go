@@ -215,7 +215,7 @@ func TestImportGoesOnAfterAnOutage(t *testing.T) {
 		t.Errorf("refused: %+v", view.Refused)
 	}
 
-	all, err := f.Users.ListUsers(t.Context())
+	all, err := oauth.AllUsers(t.Context(), f.Users)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func viewUser(u oauth.User) userView {
 }
 
 func listUsers(ctx context.Context, p *program, s stores) error {
-	all, err := s.users.ListUsers(ctx)
+	all, err := oauth.AllUsers(ctx, s.users)
 	if err != nil {
 		return err
 	}

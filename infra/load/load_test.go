@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/fob-oauth/fob/internal/ledger"
+	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
@@ -47,7 +48,7 @@ func loadFor(t *testing.T, ctx context.Context, around func(http.Handler) http.H
 
 func checkNothingIsLeft(t *testing.T, d *deployment) {
 	t.Helper()
-	users, err := d.users.Users.ListUsers(t.Context())
+	users, err := oauth.AllUsers(t.Context(), d.users.Users)
 	if len(users) > 0 || err != nil {
 		t.Errorf("%d users are left, %v", len(users), err)
 	}

@@ -1,7 +1,6 @@
 package dynamo
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"slices"
@@ -119,12 +118,6 @@ func (u *Users) SaveSources(ctx context.Context, user oauth.User) error {
 // User implements oauth.UserRegistry.
 func (u *Users) User(ctx context.Context, username string) (oauth.User, bool, error) {
 	return readOne(ctx, u.table, "read a user", userKey(username), decodeUser)
-}
-
-// ListUsers implements oauth.UserRegistry with a scan.
-func (u *Users) ListUsers(ctx context.Context) ([]oauth.User, error) {
-	return readAll(ctx, u.table, "list the users", userPrefix, decodeUser,
-		func(a, b oauth.User) int { return cmp.Compare(a.Username, b.Username) })
 }
 
 // RemoveUser implements oauth.UserRegistry with two conditional deletes: the user, and

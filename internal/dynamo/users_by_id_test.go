@@ -52,7 +52,7 @@ func TestAUserWithoutAnIDIsNeverThere(t *testing.T) {
 			if err := c.call(dynamo.NewUsers(dynamo.NewClient(cfg), f.Tables.Users)); err == nil || !network.wrote {
 				t.Fatalf("%s: %v, want it stopped after one write", c.name, err)
 			}
-			all, err := f.Users.ListUsers(t.Context())
+			all, err := oauth.AllUsers(t.Context(), f.Users)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -39,7 +39,7 @@ func claimed(t *testing.T, f *dynamotest.Fixture, id string, ago time.Duration) 
 
 func wantNames(t *testing.T, f *dynamotest.Fixture, want ...string) {
 	t.Helper()
-	all, err := f.Users.ListUsers(t.Context())
+	all, err := oauth.AllUsers(t.Context(), f.Users)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ const (
 // UsersAfter implements oauth.UserRegistry in the order of DynamoDB, by a scan of a part
 // of the table. A position is the partition key of the last item that was read.
 func (u *Users) UsersAfter(ctx context.Context, after string, limit int) (page []oauth.User, next string, err error) {
-	const doing, filter = "list some users", "begins_with(#pk, :prefix)"
+	const doing, filter = "list the users", "begins_with(#pk, :prefix)"
 	next = after
 	for range maxPageScans {
 		in := &dynamodb.ScanInput{

@@ -100,7 +100,7 @@ func (u *Users) UserByID(ctx context.Context, id string) (user oauth.User, found
 
 // UsersAfter implements oauth.UserRegistry in the order of names.
 func (u *Users) UsersAfter(ctx context.Context, after string, limit int) (page []oauth.User, next string, err error) {
-	all, err := u.users.list(ctx, "list some users")
+	all, err := u.users.list(ctx, "list the users")
 	for _, user := range all {
 		switch {
 		case after != "" && user.Username <= after:
@@ -111,11 +111,6 @@ func (u *Users) UsersAfter(ctx context.Context, after string, limit int) (page [
 		}
 	}
 	return page, "", err
-}
-
-// ListUsers implements oauth.UserRegistry.
-func (u *Users) ListUsers(ctx context.Context) ([]oauth.User, error) {
-	return u.users.list(ctx, "list the users")
 }
 
 // RemoveUser implements oauth.UserRegistry.

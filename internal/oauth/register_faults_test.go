@@ -126,7 +126,7 @@ func lookAt(t *testing.T, s storetest.Stores, ann oauth.User) (now snapshot) {
 	t.Helper()
 	clients, err := s.Clients.ListClients(t.Context())
 	scopes, err2 := s.Clients.ResourceScopes(t.Context())
-	users, err3 := s.UserRegistry.ListUsers(t.Context())
+	users, err3 := oauth.AllUsers(t.Context(), s.UserRegistry)
 	state, err4 := s.Subjects.State(t.Context(), oauth.SubjectOf(ann.ID))
 	issuers, err6 := s.Issuers.ListIssuers(t.Context())
 	records, err5 := s.Tokens.List(t.Context(), oauth.SubjectOf(ann.ID), "")
@@ -205,7 +205,7 @@ func diffSnapshots(a, b snapshot) string {
 func clean(t *testing.T, s storetest.Stores, ann oauth.User) {
 	t.Helper()
 	r := newRegistrar(s)
-	users, err := s.UserRegistry.ListUsers(t.Context())
+	users, err := oauth.AllUsers(t.Context(), s.UserRegistry)
 	if err != nil {
 		t.Fatal(err)
 	}

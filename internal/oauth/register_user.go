@@ -1,8 +1,10 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/fob-oauth/fob/internal/secret"
 )
@@ -23,6 +25,22 @@ func (r *UserRegistrar) UserByID(ctx context.Context, id string) (User, error) {
 		err = &ChangeError{Kind: NoSuchEntry, Entry: UserEntry, Name: id}
 	}
 	return u, err
+}
+
+// AllUsers returns all users, sorted by Username. It reads the whole table.
+func AllUsers(ctx context.Context, users UserRegistry) ([]User, error) {
+	all := []User{}
+	for after := ""; ; {
+		page, next, err := users.UsersAfter(ctx, after, 10_000) // more than a store reads at once
+		if err != nil {
+			return nil, err
+		}
+		if all, after = append(all, page...), next; next == "" {
+			break
+		}
+	}
+	slices.SortFunc(all, func(a, b User) int { return cmp.Compare(a.Username, b.Username) })
+	return all, nil
 }
 
 // NewUser is a user for [UserRegistrar.AddUser], with one of three: Password, Hash and

@@ -162,7 +162,7 @@ func TestRegistrarUsers(t *testing.T) {
 			if err := r.RemoveUser(t.Context(), u); err != nil || faulty.Calls() != 5 {
 				t.Errorf("%v after %d calls", err, faulty.Calls())
 			}
-			if all, err := s.UserRegistry.ListUsers(t.Context()); err != nil || len(all) > 0 {
+			if all, err := oauth.AllUsers(t.Context(), s.UserRegistry); err != nil || len(all) > 0 {
 				t.Errorf("%d users are left, %v", len(all), err)
 			}
 		}},

@@ -252,8 +252,6 @@ type UserRegistry interface {
 	// other text begins a page somewhere. A user who is there all the time must be in
 	// exactly one of the pages.
 	UsersAfter(ctx context.Context, after string, limit int) (page []User, next string, err error)
-	// ListUsers returns all, sorted by Username.
-	ListUsers(ctx context.Context) ([]User, error)
 	// RemoveUser deletes the user of that Username and ID in one atomic step. A
 	// user who was added under the same name since has another ID and stays.
 	// existed may be false after an earlier try whose reply was lost. When it returns

@@ -87,16 +87,11 @@ func (f FaultyRegistry) UserByID(ctx context.Context, id string) (oauth.User, bo
 
 // UsersAfter implements oauth.UserRegistry.
 func (f FaultyRegistry) UsersAfter(ctx context.Context, after string, limit int) (page []oauth.User, next string, err error) {
-	err = f.Try(ctx, "list some users", func() error {
+	err = f.Try(ctx, "list the users", func() error {
 		page, next, err = f.stores.UserRegistry.UsersAfter(ctx, after, limit)
 		return err
 	})
 	return page, next, err
-}
-
-// ListUsers implements oauth.UserRegistry.
-func (f FaultyRegistry) ListUsers(ctx context.Context) ([]oauth.User, error) {
-	return tried(ctx, f.Faulty, "list the users", func() ([]oauth.User, error) { return f.stores.UserRegistry.ListUsers(ctx) })
 }
 
 // RemoveUser implements oauth.UserRegistry.

@@ -216,10 +216,6 @@ func Methods(s Stores) []Method {
 			_, _, err := s.UserRegistry.UsersAfter(ctx, "", 10)
 			return err
 		}, false},
-		{"UserRegistry.ListUsers", func(ctx context.Context) error {
-			_, err := s.UserRegistry.ListUsers(ctx)
-			return err
-		}, false},
 		{"UserRegistry.RemoveUser", func(ctx context.Context) error {
 			_, err := s.UserRegistry.RemoveUser(ctx, testUser("registry"))
 			return err

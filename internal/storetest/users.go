@@ -114,9 +114,9 @@ var usersTests = []test{
 			t.Fatal(err)
 		}
 		spoil(read.User)
-		list, err := s.UserRegistry.ListUsers(t.Context())
+		list, err := oauth.AllUsers(t.Context(), s.UserRegistry)
 		if err != nil || len(list) != 1 {
-			t.Fatalf("ListUsers = %d users, %v", len(list), err)
+			t.Fatalf("AllUsers = %d users, %v", len(list), err)
 		}
 		spoil(list[0])
 		wantUser(t, s, want)
@@ -336,12 +336,12 @@ func wantLogin(t *testing.T, s Stores, name string, want oauth.Login) {
 
 func wantUsers(t *testing.T, s Stores, want ...oauth.User) {
 	t.Helper()
-	got, err := s.UserRegistry.ListUsers(t.Context())
+	got, err := oauth.AllUsers(t.Context(), s.UserRegistry)
 	if err != nil {
-		t.Fatalf("ListUsers: %v", err)
+		t.Fatalf("AllUsers: %v", err)
 	}
 	if d := diff(want, got); d != "" {
-		t.Errorf("ListUsers (-want +got):\n%s", d)
+		t.Errorf("AllUsers (-want +got):\n%s", d)
 	}
 }
 

@@ -88,7 +88,7 @@ func TestEndedBackEnds(t *testing.T) {
 		must(t, err)
 		w.now.Add(11) // a registration is believed for 10 seconds
 		w.expect(t, by, step{name: "disabled", call: ofUsers("POST", "/users", second, `{"username":"eve"}`), status: 401, error: "invalid_token"})
-		if all, err := w.users.ListUsers(t.Context()); err != nil || len(all) != 1 {
+		if all, err := oauth.AllUsers(t.Context(), w.users); err != nil || len(all) != 1 {
 			t.Errorf("%d users, %v", len(all), err)
 		}
 	})

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // The table of limits in docs/users.md: what is as long as it may be is served, and one more
@@ -104,7 +106,7 @@ func TestCostlyHashesOfUsersAreRefused(t *testing.T) {
 	} {
 		w.expect(t, by, step{name: what, call: ofUsers("POST", "/users", token, `{"username":"eve",`+members+`}`), status: http.StatusBadRequest, error: "invalid_request"})
 	}
-	if all, err := w.users.ListUsers(t.Context()); err != nil || len(all) != 1 {
+	if all, err := oauth.AllUsers(t.Context(), w.users); err != nil || len(all) != 1 {
 		t.Errorf("%d users, %v", len(all), err)
 	}
 }

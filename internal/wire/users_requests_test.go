@@ -64,7 +64,7 @@ func TestBodiesOfUsers(t *testing.T) {
 			if a.text("error_description") == "" {
 				t.Errorf("no word of why: %s", a.body)
 			}
-			all, err := w.users.ListUsers(t.Context())
+			all, err := oauth.AllUsers(t.Context(), w.users)
 			must(t, err)
 			if len(all) != 1 || !w.isActiveUser(t, "u_ada") {
 				t.Errorf("something was done: %d users", len(all))
