@@ -39,6 +39,11 @@ const (
 // timeout is the functions' in the template.
 const timeout = 10 * time.Second
 
+// lateness is what a machine that is busy with other tests adds to the time of an answer.
+// That the reserve is kept to the millisecond is a test of internal/apigw, by a clock of
+// its own.
+const lateness = time.Second
+
 // stage is a whole deployment on loopback: the tables, and what its functions
 // said and were told, for the search of searchForLeaks.
 type stage struct {

@@ -222,7 +222,7 @@ func TestOutage(t *testing.T) {
 			const little = 1500 * time.Millisecond
 			a = i.sendWithin(t, text, little)
 			checkOutage(t, i, a)
-			if a.took >= little {
+			if a.took >= little+lateness {
 				t.Errorf("answered after %v of %v", a.took, little)
 			}
 			i.tables.set(open)
@@ -259,8 +259,8 @@ func TestKeysAreMissingForAWhile(t *testing.T) {
 		t.Errorf("want one line that reports the outage: %s", said)
 	}
 	event := formEvent(t, "introspect", form("token", "x", "client_id", demoAPI, "client_secret", demoAPISecret))
-	a := i.sendWithin(t, event, time.Second)
-	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || a.text(t, "error") != "temporarily_unavailable" || a.took >= time.Second {
+	a := i.sendWithin(t, event, 5*time.Second)
+	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || a.text(t, "error") != "temporarily_unavailable" || a.took >= 5*time.Second {
 		t.Errorf("status %d after %v, %v", a.status, a.took, a.line)
 	}
 	i.secrets.setDown(false)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -261,18 +262,28 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 
 // If the bus does not answer, Lambda is told where to go on before it ends the function.
 func TestNoTimeLeft(t *testing.T) {
-	release := make(chan struct{})
-	defer close(release)
-	a, _ := newAnnouncer(t, func(int, []entry) (int, map[int]bool) {
-		<-release
-		return http.StatusOK, nil
+	a, _ := newAnnouncer(t, nil)
+	o := a.Client.Options()
+	o.HTTPClient = silent{}
+	a.Client = awseventbridge.New(o)
+	records := many(t, 1)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		began := time.Now()
+		done, err := a.Handle(ctx, eventbridge.Batch{Records: records})
+		if took := time.Since(began); err != nil || len(done.Failures) != 1 || took != 9*time.Second {
+			t.Errorf("%v, %v after %v", done, err, took)
+		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 1200*time.Millisecond)
-	defer cancel()
-	done, err := a.Handle(ctx, eventbridge.Batch{Records: many(t, 1)})
-	if err != nil || len(done.Failures) != 1 || ctx.Err() != nil {
-		t.Errorf("%v, %v, %v", done, err, ctx.Err())
-	}
+}
+
+// silent never answers.
+type silent struct{}
+
+func (silent) Do(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
 }
 
 // EventBridge refuses an event for a bus of another Region than the one that is asked.

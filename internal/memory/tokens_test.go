@@ -62,7 +62,7 @@ func TestOthersCostNothing(t *testing.T) {
 	quickest := func(tokens *Tokens) time.Duration {
 		tokens.put(r.Locator(), r)
 		best := time.Hour
-		for range 50 {
+		for range 1000 { // a machine that is busy is not so each time
 			start := time.Now()
 			if all, err := tokens.List(t.Context(), r.Authorization.Subject, ""); err != nil || len(all) != 1 {
 				t.Fatalf("%d records, %v", len(all), err)

@@ -167,8 +167,25 @@ func (h *recording) number(token string) int {
 	return n
 }
 
-// history lets all lanes loose on Authorizations that are new.
+// history is one that took less than longest. A machine that others keep busy may need more
+// than one try.
 func (d *driver) history(t *testing.T, n int) []porcupine.Operation {
+	t.Helper()
+	for try := range 4 {
+		began := time.Now()
+		operations := d.record(t, n+try*1000)
+		if time.Since(began) <= longest {
+			d.counts["histories"]++
+			d.counts["operations"] += len(operations)
+			return operations
+		}
+	}
+	t.Fatalf("history %d took more than %v in each of four tries: this machine is too slow", n, longest)
+	return nil
+}
+
+// record lets all lanes loose on Authorizations that are new.
+func (d *driver) record(t *testing.T, n int) []porcupine.Operation {
 	t.Helper()
 	ann, cid := fmt.Sprintf("ann-%d", n), fmt.Sprintf("cid-%d", n)
 	annSubject, cidSubject := addUser(t, d.fixture, ann), oauth.SubjectOf(oauth.HashedUserID(provider, cid))
@@ -186,7 +203,6 @@ func (d *driver) history(t *testing.T, n int) []porcupine.Operation {
 		a.name = strings.Join([]string{a.subject.ID, string(a.client), a.device, a.resource}, " ")
 	}
 
-	began := time.Now()
 	var lanes sync.WaitGroup
 	for lane := range processes * lanesOfProcess {
 		lanes.Go(func() {
@@ -196,14 +212,9 @@ func (d *driver) history(t *testing.T, n int) []porcupine.Operation {
 		})
 	}
 	lanes.Wait()
-	if took := time.Since(began); took > longest {
-		t.Fatalf("history %d took %v: this machine is too slow, or stopped for a while", n, took)
-	}
 	if t.Failed() {
 		t.FailNow()
 	}
-	d.counts["histories"]++
-	d.counts["operations"] += len(h.operations)
 	return h.operations
 }
 
