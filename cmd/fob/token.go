@@ -86,6 +86,21 @@ func (c *caller) asking(p *program, run func(ctx context.Context, client *endpoi
 	}
 }
 
+// askAbout completes a command that takes the file with a token. members are those of a
+// JSON object that may hold the token, the first that is there.
+func (c *caller) askAbout(p *program, cmd *cobra.Command, run func(ctx context.Context, client *endpoint.Client, token givenToken) error, members ...string) {
+	cmd.Args = tokenFile
+	c.addFlags(p, cmd)
+	cmd.PreRunE = func(_ *cobra.Command, args []string) error { return c.check(p, fileOf(args, members...)) }
+	cmd.RunE = c.asking(p, func(ctx context.Context, client *endpoint.Client, args []string) error {
+		token, err := p.readToken(ctx, fileOf(args, members...))
+		if err != nil {
+			return err
+		}
+		return run(ctx, client, token)
+	})
+}
+
 // advice says what to do about an error of the client, by its code.
 var advice = map[oauth.Code]string{
 	oauth.InvalidClient:        "check --client and --secret-file",
@@ -139,9 +154,8 @@ func tokenFile(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// givenToken is the file of [tokenFile]. members are those of a JSON object that may hold
-// the token, the first that is there.
-func givenToken(args []string, members ...string) secretFile {
+// fileOf is the file of [tokenFile].
+func fileOf(args []string, members ...string) secretFile {
 	name := "-"
 	if len(args) == 1 {
 		name = args[0]
@@ -149,16 +163,22 @@ func givenToken(args []string, members ...string) secretFile {
 	return secretFile{name: name, what: "token", members: members}
 }
 
-// readToken reads a token and sees what it is, so that a password in the wrong file is not
-// sent.
-func (p *program) readToken(ctx context.Context, file secretFile) (secret.Text, endpoint.Sight, error) {
-	token, err := p.readSecret(ctx, file)
-	if err != nil {
-		return token, endpoint.Sight{}, err
+// givenToken is a token, and what it says about itself.
+type givenToken struct {
+	text  secret.Text
+	sight endpoint.Sight
+	place string // where it was, for errors
+}
+
+// readToken sees what it reads, so that a password in the wrong file is not sent.
+func (p *program) readToken(ctx context.Context, file secretFile) (t givenToken, err error) {
+	t.place = file.place()
+	if t.text, err = p.readSecret(ctx, file); err != nil {
+		return t, err
 	}
-	s, ok := endpoint.Look(token)
-	if !ok {
-		return token, s, fail(exitUsage, "%s has no token: one of fob begins with fob_at_ or fob_rt_, and a JWT has three parts", file.place())
+	var ok bool
+	if t.sight, ok = endpoint.Look(t.text); !ok {
+		return t, fail(exitUsage, "%s has no token: one of fob begins with fob_at_ or fob_rt_, and a JWT has three parts", t.place)
 	}
-	return token, s, nil
+	return t, nil
 }

@@ -24,18 +24,9 @@ An inactive token is an answer too, with exit code 0. A client without --introsp
 audience of the token always gets that answer.`,
 		Example: `  fob token introspect --stack fob-prod --client shop-api --secret-file shop-api.json ipad.json
   fob token introspect --url http://localhost:8080 --client demo-api --secret-file demo.json < token.txt`,
-		Args: tokenFile,
 	}
-	c.addFlags(p, cmd)
-	c.secret.members = []string{"resource_client_secret", "client_secret"}
-	members := []string{bearer.Access.String()}
-	cmd.PreRunE = func(cmd *cobra.Command, args []string) error { return c.check(p, givenToken(args, members...)) }
-	cmd.RunE = c.asking(p, func(ctx context.Context, client *endpoint.Client, args []string) error {
-		token, _, err := p.readToken(ctx, givenToken(args, members...))
-		if err != nil {
-			return err
-		}
-		said, err := client.Introspect(ctx, token)
+	c.askAbout(p, cmd, func(ctx context.Context, client *endpoint.Client, token givenToken) error {
+		said, err := client.Introspect(ctx, token.text)
 		if err != nil {
 			return err
 		}
@@ -44,7 +35,8 @@ audience of the token always gets that answer.`,
 			p.say("a client without --introspects for an audience of the token always gets this answer")
 		}
 		return err
-	})
+	}, bearer.Access.String())
+	c.secret.members = []string{"resource_client_secret", "client_secret"}
 	return printsJSON(cmd, endpoint.Introspection{})
 }
 
@@ -85,20 +77,12 @@ client is the one that the token was issued to. A token that had ended, or that 
 made, is not an error.`,
 		Example: `  fob token revoke --url http://localhost:8080 --client demo-app ipad.json
   fob token revoke --stack fob-prod --client shop --secret-file shop.json < token.txt`,
-		Args: tokenFile,
 	}
-	c.addFlags(p, cmd)
-	members := []string{bearer.Refresh.String(), bearer.Access.String()}
-	cmd.PreRunE = func(cmd *cobra.Command, args []string) error { return c.check(p, givenToken(args, members...)) }
-	cmd.RunE = c.asking(p, func(ctx context.Context, client *endpoint.Client, args []string) error {
-		token, _, err := p.readToken(ctx, givenToken(args, members...))
-		if err != nil {
-			return err
-		}
-		if err := client.Revoke(ctx, token); err != nil {
+	c.askAbout(p, cmd, func(ctx context.Context, client *endpoint.Client, token givenToken) error {
+		if err := client.Revoke(ctx, token.text); err != nil {
 			return err
 		}
 		return p.confirmf(revokedView{true}, "The token is inactive, and so is what belongs to its sign-in.")
-	})
+	}, bearer.Refresh.String(), bearer.Access.String())
 	return printsJSON(cmd, revokedView{})
 }

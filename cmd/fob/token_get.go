@@ -105,28 +105,19 @@ before fob reads it. If the answer is lost, the same request gets it again withi
 client's grace, which is a minute by default.`,
 		Example: `  fob token refresh --url http://localhost:8080 --client demo-app ipad.json --json
   fob token refresh --stack fob-prod --client shop --secret-file shop.json < refresh.txt`,
-		Args: tokenFile,
 	}
-	c.addFlags(p, cmd)
-	members := []string{bearer.Refresh.String()}
-	cmd.PreRunE = func(cmd *cobra.Command, args []string) error { return c.check(p, givenToken(args, members...)) }
-	cmd.RunE = c.asking(p, func(ctx context.Context, client *endpoint.Client, args []string) error {
-		file := givenToken(args, members...)
-		token, seen, err := p.readToken(ctx, file)
+	c.askAbout(p, cmd, func(ctx context.Context, client *endpoint.Client, token givenToken) error {
+		if token.sight.Kind != bearer.Refresh.String() {
+			return fail(exitUsage, "%s has another token: a refresh token begins with fob_rt_", token.place)
+		}
+		next, err := client.Refresh(ctx, token.text)
 		if err != nil {
 			return err
 		}
-		if seen.Kind != bearer.Refresh.String() {
-			return fail(exitUsage, "%s has another token: a refresh token begins with fob_rt_", file.place())
-		}
-		next, err := client.Refresh(ctx, token)
-		if err != nil {
-			return err
-		}
-		if next.RefreshToken.Len() > 0 && !next.RefreshToken.Equal(token) && !p.json {
+		if next.RefreshToken.Len() > 0 && !next.RefreshToken.Equal(token.text) && !p.json {
 			p.say("warning: the refresh token is used up, and only --json prints the next one: repeat it with --json now, within the client's grace")
 		}
 		return p.confirmTokens(next)
-	})
+	}, bearer.Refresh.String())
 	return printsJSON(cmd, tokensView{})
 }

@@ -40,10 +40,11 @@ and whose it is, fob token introspect asks.`,
 		Args: tokenFile,
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		_, s, err := p.readToken(cmd.Context(), givenToken(args, bearer.Access.String()))
+		token, err := p.readToken(cmd.Context(), fileOf(args, bearer.Access.String()))
 		if err != nil {
 			return err
 		}
+		s := token.sight
 		view := sightView{Kind: s.Kind, Format: s.Format, KeyID: s.KeyID, Expiry: s.Expiry, Header: s.Header, Claims: s.Claims}
 		return p.print(view, columns(sightRows(s, p.now())...))
 	}
