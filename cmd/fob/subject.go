@@ -22,7 +22,13 @@ disable.`,
 	}
 	which.addSubjectFlags(signOut)
 	signOut.PreRunE = func(*cobra.Command, []string) error { return which.parseSubject(signOut) }
-	signOut.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error { return signOutSubject(ctx, p, s, which) })
+	signOut.RunE = p.changing(func(ctx context.Context, s stores, _ []string) (any, string, error) {
+		subject, _, err := which.one(ctx, s)
+		if err == nil {
+			err = inDoubt(p.tables.explain(s.signIns().SignOut(ctx, subject)), doubtfulChange)
+		}
+		return signedOutView{subject.ID, true}, "All tokens of " + shown(subject.ID) + " are ended.", err
+	})
 	printsJSON(signOut, signedOutView{})
 	return group("subject", "Sign a user out everywhere, or refuse a user's logins", subjectHelp, signOut,
 		subjectStateCommand(p, true, &cobra.Command{
@@ -89,15 +95,4 @@ type disabledSubject struct {
 type signedOutView struct {
 	Subject   string `json:"sub"`
 	SignedOut bool   `json:"signed_out"`
-}
-
-func signOutSubject(ctx context.Context, p *program, s stores, which selection) error {
-	subject, _, err := which.one(ctx, s)
-	if err != nil {
-		return err
-	}
-	if err := s.signIns().SignOut(ctx, subject); err != nil {
-		return inDoubt(p.tables.explain(err), doubtfulChange)
-	}
-	return p.confirmf(signedOutView{subject.ID, true}, "All tokens of %s are ended.", shown(subject.ID))
 }
