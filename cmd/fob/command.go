@@ -26,7 +26,7 @@ type program struct {
 
 	// open returns the stores that the flags name, made if they are missing for fob
 	// serve. Then the clock. run sets those that a test has not set.
-	open  func(ctx context.Context, t *tables, forServe bool) (stores, error)
+	open  func(ctx context.Context, forServe bool) (stores, error)
 	now   func() time.Time
 	sleep func(ctx context.Context, d time.Duration) error
 }
@@ -34,7 +34,7 @@ type program struct {
 // run executes one command and returns the exit code.
 func (p *program) run(ctx context.Context, args []string) int {
 	if p.open == nil {
-		p.open = openStores
+		p.open = p.tables.open
 	}
 	if p.now == nil {
 		p.now = time.Now

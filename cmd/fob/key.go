@@ -215,7 +215,7 @@ func longestLife(ctx context.Context, p *program, given seconds) (time.Duration,
 	if given > 0 {
 		return time.Duration(given) * time.Second, nil
 	}
-	s, err := p.open(ctx, &p.tables, false)
+	s, err := p.open(ctx, false)
 	if err != nil {
 		return 0, withoutClients(err)
 	}

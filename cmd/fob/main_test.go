@@ -185,8 +185,8 @@ func (o *output) String() string {
 func noEnv(string) string { return "" }
 
 // opens makes all commands of a program work on the same stores.
-func opens(s *stores) func(context.Context, *tables, bool) (stores, error) {
-	return func(context.Context, *tables, bool) (stores, error) { return *s, nil }
+func opens(s *stores) func(context.Context, bool) (stores, error) {
+	return func(context.Context, bool) (stores, error) { return *s, nil }
 }
 
 // fixtureEnv is for the account that dynamotest's tables are in.

@@ -152,7 +152,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		return fail(exitFailure, "cannot listen on %s, give another --addr (port 0 picks a free one): %v", o.addr, err)
 	}
 	defer listener.Close() //nolint:errcheck // Serve closes it too
-	s, err := p.open(ctx, &p.tables, true)
+	s, err := p.open(ctx, true)
 	if err != nil {
 		return err
 	}

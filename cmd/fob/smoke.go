@@ -57,7 +57,7 @@ func smokeCommand(p *program) *cobra.Command {
 			return err
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := p.open(cmd.Context(), &p.tables, false)
+			s, err := p.open(cmd.Context(), false)
 			if err != nil {
 				return err
 			}

@@ -30,9 +30,9 @@ type users interface {
 	oauth.UserRegistry
 }
 
-// openStores opens the stores that the flags name. For fob serve without a place that is
+// open opens the stores that the flags name. For fob serve without a place that is
 // memory, and missing tables are made.
-func openStores(ctx context.Context, t *tables, forServe bool) (stores, error) {
+func (t *tables) open(ctx context.Context, forServe bool) (stores, error) {
 	if forServe && t.stack.value != "" {
 		return stores{}, fail(exitUsage, "fob serve is for this machine: deploy a stack with sam deploy, and leave out %s", t.stack.source())
 	}
@@ -89,7 +89,7 @@ func (s stores) ofLaptop() laptop.Stores {
 // withStores runs a command on the tables and explains its error.
 func (p *program) withStores(run func(ctx context.Context, s stores, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		s, err := p.open(cmd.Context(), &p.tables, false)
+		s, err := p.open(cmd.Context(), false)
 		if err != nil {
 			return err
 		}
