@@ -97,16 +97,8 @@ const (
 	ownUsersModeFlag = "users-mode"
 )
 
-// Limits of the server. A request is a form of a few hundred bytes and is
-// answered within a second.
-const (
-	headerTimeout  = 5 * time.Second
-	readTimeout    = 10 * time.Second
-	writeTimeout   = 20 * time.Second
-	idleTimeout    = 2 * time.Minute
-	maxHeaderBytes = 16 << 10
-	goodbye        = 5 * time.Second
-)
+// goodbye is how long requests that are under way have at the end.
+const goodbye = 5 * time.Second
 
 func serve(ctx context.Context, p *program, o serveOptions) error {
 	if _, _, err := net.SplitHostPort(o.addr); err != nil {
@@ -160,15 +152,8 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	if seed.Len() > 0 && (inMemory || p.tables.areLocal()) {
 		d := laptop.NewDemo(seed, int64(o.accessLifetime))
 		d.TokenFormat = format
-		if err := d.Seed(ctx, s.registrar(), s.userRegistrar()); errors.Is(err, laptop.ErrOtherDemo) {
-			return p.otherDemo(keysFile)
-		} else if err != nil {
-			return p.explain(err, "")
-		}
-		if inMemory {
-			if d.IDToken, err = laptop.SeedIssuer(ctx, s.registrar()); err != nil {
-				return p.explain(err, "")
-			}
+		if err := addDemo(ctx, p, &d, s, inMemory, keysFile); err != nil {
+			return err
 		}
 		about.demo = &d
 	}
@@ -190,20 +175,8 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	}
 	on := s.ofLaptop()
 	on.OwnUsers, on.OwnUsersMode = own, mode
-	server := &http.Server{
-		Handler:           over(allowOrigins(laptop.Handler(on, fetch, wire.Options{Issuer: about.base, Log: slog.New(events), NoMetrics: true}))),
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-
-		Protocols:                    new(http.Protocols),
-		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     slog.NewLogLogger(events, slog.LevelWarn),
-	}
-	server.Protocols.SetHTTP1(true)
-	server.Protocols.SetUnencryptedHTTP2(true) // for a proxy in front that speaks nothing else
+	api := laptop.Handler(on, fetch, wire.Options{Issuer: about.base, Log: slog.New(events), NoMetrics: true})
+	server := newServer(over(allowOrigins(api)), events)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	if err := announce(p, about); err != nil {
@@ -214,13 +187,32 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		return err
 	case <-ctx.Done():
 	}
-	// Requests that are under way are answered.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
 	defer cancel()
 	if server.Shutdown(ctx) != nil {
 		return server.Close()
 	}
 	return nil
+}
+
+// newServer bounds what a request may take: it is a form of a few hundred bytes, and is
+// answered within a second.
+func newServer(handler http.Handler, log slog.Handler) *http.Server {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      20 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+
+		Protocols:                    new(http.Protocols),
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(log, slog.LevelWarn),
+	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true) // for a proxy in front that speaks nothing else
+	return server
 }
 
 // own are a team's own users, and when they are asked; nil without the flag.
@@ -242,11 +234,18 @@ func (o serveOptions) own() (oauth.OwnUsers, oauth.OwnUsersMode, error) {
 	return own, mode, nil
 }
 
-// otherDemo says what to do about a demo that this instance cannot show.
-func (p *program) otherDemo(keysFile string) error {
-	return fail(exitConflict, "the demo %s has other secrets than those of %s, and somebody may be using them: start with the key file that it was added with, "+
-		"or give other names with --tokens-table, --clients-table and --users-table. fob client remove %s, fob client remove %s and fob user remove %s make room for a new demo",
-		p.tables.where(), keysFile, laptop.DemoClient, laptop.DemoAPI, laptop.DemoUsername)
+// addDemo adds the demo, in memory with an issuer, whose key ends with this process.
+func addDemo(ctx context.Context, p *program, d *laptop.Demo, s stores, inMemory bool, keysFile string) error {
+	err := d.Seed(ctx, s.registrar(), s.userRegistrar())
+	if errors.Is(err, laptop.ErrOtherDemo) {
+		return fail(exitConflict, "the demo %s has other secrets than those of %s, and somebody may be using them: start with the key file that it was added with, "+
+			"or give other names with --tokens-table, --clients-table and --users-table. fob client remove %s, fob client remove %s and fob user remove %s make room for a new demo",
+			p.tables.where(), keysFile, laptop.DemoClient, laptop.DemoAPI, laptop.DemoUsername)
+	}
+	if err == nil && inMemory {
+		d.IDToken, err = laptop.SeedIssuer(ctx, s.registrar())
+	}
+	return p.explain(err, "")
 }
 
 // keySource returns what fetches the key ring, with a pair if signs, and the seed of the
