@@ -128,11 +128,12 @@ func (a Answer) Decode(into any) error {
 }
 
 // RefusedError is an answer that is an error (RFC 6749 §5.2), in the words of the
-// service as a terminal may show them.
+// service as a terminal may show them. Words that repeat a secret of the request are left
+// out.
 type RefusedError struct {
 	Status      int
-	Code        string // such as invalid_grant; may be empty
-	Description string // may be empty, and is where it repeats a secret of the request
+	Code        string // such as invalid_grant, at most 40 characters; may be empty
+	Description string // at most 200 characters; may be empty
 	// RetryAfter is after how many seconds a try makes sense, at most an hour; zero if the
 	// service did not say, or said more.
 	RetryAfter int
@@ -164,29 +165,27 @@ func (a Answer) Refused() error {
 		Description string `json:"error_description"`
 	}
 	_ = a.Decode(&body) // a gateway's has other members, and the status says enough
-	repeated := func(s secret.Text) bool {
-		return s.Len() > 0 && (strings.Contains(body.Description, s.Reveal()) || strings.Contains(body.Description, url.QueryEscape(s.Reveal())))
-	}
-	if slices.ContainsFunc(a.sent, repeated) {
-		body.Description = ""
-	}
 	after, err := strconv.Atoi(a.retryAfter)
 	if err != nil || after < 0 || after > maxRetryAfter {
 		after = 0
 	}
-	return &RefusedError{a.Status, visible(body.Error, 40), visible(body.Description, 200), after}
+	return &RefusedError{a.Status, a.words(body.Error, 40), a.words(body.Description, 200), after}
 }
 
 const maxRetryAfter = 3600 // seconds
 
-// visible is a text of a service as a terminal may show it: ASCII, as RFC 6749 §5.2 has
-// it, and not longer than limit.
-func visible(text string, limit int) string {
-	text = text[:min(len(text), limit)]
-	if strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c > '~' }) {
-		return strconv.QuoteToASCII(text)
+// words are a text of the service as a terminal may show it, not longer than limit. They are
+// empty if the text has a character that no error has (RFC 6749 §5.2), or repeats a secret
+// that was sent.
+func (a Answer) words(text string, limit int) string {
+	foreign := func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' }
+	repeated := func(s secret.Text) bool {
+		return s.Len() > 0 && (strings.Contains(text, s.Reveal()) || strings.Contains(text, url.QueryEscape(s.Reveal())))
 	}
-	return text
+	if strings.ContainsFunc(text, foreign) || slices.ContainsFunc(a.sent, repeated) {
+		return ""
+	}
+	return text[:min(len(text), limit)]
 }
 
 // errPromise is for a 200 that does not hold what the endpoint promises.

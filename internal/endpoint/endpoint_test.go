@@ -51,8 +51,9 @@ func TestRefused(t *testing.T) {
 		{503, `<html>`, "", "status 503", true}, // of a proxy
 
 		// An error must not move the cursor, nor fill the terminal.
-		{400, `{"error":"\u202e\u001b[31m"}`, "", `status 400, "\u202e\x1b[31m"`, false},
-		{400, `{"error":"x","error_description":"a\nb"}`, "", `status 400, x: "a\nb"`, false},
+		{400, `{"error":"\u202e\u001b[31m"}`, "", "status 400", false},
+		{400, `{"error":"x","error_description":"a\nb"}`, "", "status 400, x", false},
+		{400, `{"error":"x\"y","error_description":"a\\b"}`, "", "status 400", false},
 		{400, `{"error":"` + strings.Repeat("x", 41) + `secret"}`, "", "status 400, " + strings.Repeat("x", 40), false},
 		{400, `{"error_description":"` + strings.Repeat("x", 201) + `"}`, "", "status 400: " + strings.Repeat("x", 200), false},
 	} {
@@ -117,10 +118,10 @@ func TestNoAnswer(t *testing.T) {
 // A service that repeats a secret in its error does not bring it into a log or a terminal.
 func TestRefusedRepeatsNoSecret(t *testing.T) {
 	const password, clientSecret, token, other = "pass word 1", "client-secret-2", "fob_rt_3", "header.payload.signature"
-	var description string
+	var code, description string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
-		_ = json.NewEncoder(w).Encode(map[string]string{"error": "invalid_grant", "error_description": description})
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": code, "error_description": description})
 	}))
 	defer server.Close()
 	c := endpoint.New(server.URL, "shop-app", secret.New(clientSecret), nil)
@@ -151,6 +152,7 @@ func TestRefusedRepeatsNoSecret(t *testing.T) {
 		"token": {token, func() error { return c.Revoke(t.Context(), secret.New(token)) }},
 	} {
 		const without = "status 400, invalid_grant"
+		code = "invalid_grant"
 		description = "I know no " + test.secret + " of ann"
 		if err := test.ask(); err == nil || err.Error() != without {
 			t.Errorf("%s: %v", name, err)
@@ -170,6 +172,10 @@ func TestRefusedRepeatsNoSecret(t *testing.T) {
 		description = "not for ann"
 		if err := test.ask(); err == nil || err.Error() != without+": not for ann" {
 			t.Errorf("%s is not repeated: %v", name, err)
+		}
+		code = "no " + test.secret
+		if err := test.ask(); err == nil || err.Error() != "status 400: not for ann" {
+			t.Errorf("%s, as the code: %v", name, err)
 		}
 	}
 }
