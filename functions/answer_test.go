@@ -67,11 +67,11 @@ func (i *instance) sendWithin(t *testing.T, event []byte, left time.Duration) an
 		"Strict-Transport-Security": "max-age=31536000",
 	}
 	endpoint := i.name
-	if i.name == "metadata" && a.status == http.StatusOK {
-		headers["Cache-Control"], headers["Pragma"] = "public, max-age=3600", ""
-	}
 	if bytes.Contains(event, []byte(wire.KeySetPath)) { // of introspect
-		endpoint, headers["Cache-Control"], headers["Pragma"] = "jwks", "public, max-age=300", ""
+		endpoint = "jwks"
+	}
+	if age := keptFor(endpoint, a); age != "" {
+		headers["Cache-Control"], headers["Pragma"] = "public, max-age="+age, ""
 	}
 	for name, want := range headers {
 		if got := a.header.Get(name); got != want {

@@ -102,6 +102,7 @@ func samples() map[string]sample {
 		"token/events/wrong-method.json":    {asItIs: wrongMethod},
 		"revoke/events/revoke.json":         {asItIs: revoked, filledIn: &revoked},
 		"introspect/events/introspect.json": {asItIs: reply{status: http.StatusOK, body: map[string]any{"active": false}}, filledIn: &active},
+		"introspect/events/jwks.json":       {asItIs: reply{status: http.StatusOK, body: map[string]any{"keys": []any{}}}},
 		"devices/events/list.json":          {asItIs: badToken, filledIn: &listed},
 		"devices/events/end.json":           {asItIs: badToken, filledIn: &done},
 		"devices/events/sign-out.json":      {asItIs: badToken, filledIn: &done},
@@ -301,10 +302,11 @@ func recoded(t *testing.T, e events.APIGatewayV2HTTPRequest) events.APIGatewayV2
 
 // routesOf are the routes of functions that are not at their own name.
 var routesOf = map[string][]string{
-	"devices":  {"/devices", "/devices/{device}", "/devices/sign-out"},
-	"users":    {"/users", "/users/{id}", "/users/{id}/devices", "/users/{id}/devices/{device}", "/users/{id}/devices/sign-out", "/sign-out"},
-	"account":  {"/account", "/account/password", "/devices/{device}"},
-	"metadata": {"/.well-known/oauth-authorization-server"},
+	"devices":    {"/devices", "/devices/{device}", "/devices/sign-out"},
+	"users":      {"/users", "/users/{id}", "/users/{id}/devices", "/users/{id}/devices/{device}", "/users/{id}/devices/sign-out", "/sign-out"},
+	"account":    {"/account", "/account/password", "/devices/{device}"},
+	"metadata":   {"/.well-known/oauth-authorization-server"},
+	"introspect": {"/introspect", "/.well-known/jwks.json"},
 }
 
 // contentTypeOf is that of the body of a sample.

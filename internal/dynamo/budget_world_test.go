@@ -35,13 +35,14 @@ type budgetWorld struct {
 	now      oauthtest.Clock
 	source   string            // where logins come from
 	key      assertiontest.Key // of the issuers, and of the client signer
+	ring     *bearer.MintRing
 	issuer   *oauth.Issuer
 	verifier *oauth.Verifier
 }
 
 func newBudgetWorld(t *testing.T, endpoint string) *budgetWorld {
 	t.Helper()
-	w := &budgetWorld{t: t, f: dynamotest.New(t, endpoint), meter: &meter{}, source: "192.0.2.1", key: assertiontest.NewKey(t, "ES256")}
+	w := &budgetWorld{t: t, f: dynamotest.New(t, endpoint), meter: &meter{}, source: "192.0.2.1", key: assertiontest.NewKey(t, "ES256"), ring: oauthtest.Ring(t, "")}
 	w.now.Store(1_800_000_000)
 
 	both, err := scope.Of("calendar.read", "calendar.write", "contacts.read", "mail.read", "mail.send")
@@ -117,12 +118,11 @@ func (w *budgetWorld) instance(endpoint string) (*oauth.Issuer, *oauth.Verifier)
 			w.t.Fatalf("no issuer %s", name)
 		}
 	}
-	ring := oauthtest.Ring(w.t, "")
 	return &oauth.Issuer{
 			Tokens: tokens, Clients: clients, Users: dynamo.NewUsers(db, w.f.Tables.Users),
-			Issuers: issuers, Assertions: assertion.New(w.now.Now, nil), Passwords: new(oauthtest.Passwords), Keys: oauthtest.Keys[*bearer.MintRing]{Always: ring}, Now: w.now.Now,
+			Issuers: issuers, Assertions: assertion.New(w.now.Now, nil), Passwords: new(oauthtest.Passwords), Keys: oauthtest.Keys[*bearer.MintRing]{Always: w.ring}, Now: w.now.Now,
 		}, &oauth.Verifier{
-			Tokens: tokens, Clients: clients, Keys: oauthtest.Keys[*bearer.CheckRing]{Always: ring.CheckRing}, Now: w.now.Now,
+			Tokens: tokens, Clients: clients, Keys: oauthtest.Keys[*bearer.CheckRing]{Always: w.ring.CheckRing}, Now: w.now.Now,
 		}
 }
 
@@ -141,9 +141,16 @@ func (w *budgetWorld) refused(want oauth.Code, request func(context.Context) err
 	}
 }
 
+// at is a request to fob under its name.
+func (w *budgetWorld) at(id ledger.ClientID, form oauth.Form) oauth.TokenRequest {
+	credentials := oauthtest.Credentials(id)
+	credentials.Audience = budgetFob
+	return oauth.TokenRequest{Credentials: credentials, Form: form, Source: w.source}
+}
+
 func (w *budgetWorld) token(id ledger.ClientID, form oauth.Form) func(context.Context) error {
 	return func(ctx context.Context) error {
-		_, err := w.issuer.Token(ctx, oauth.TokenRequest{Credentials: oauthtest.Credentials(id), Form: form, Source: w.source})
+		_, err := w.issuer.Token(ctx, w.at(id, form))
 		return err
 	}
 }
@@ -179,7 +186,7 @@ func (w *budgetWorld) login(id ledger.ClientID, password, device string) func(co
 
 func (w *budgetWorld) mustLogin(id ledger.ClientID, device string) ledger.Answer {
 	w.t.Helper()
-	r, err := w.issuer.Token(w.t.Context(), oauth.TokenRequest{Credentials: oauthtest.Credentials(id), Form: passwordForm(budgetPassword, device), Source: w.source})
+	r, err := w.issuer.Token(w.t.Context(), w.at(id, passwordForm(budgetPassword, device)))
 	w.must(err)
 	return r
 }
