@@ -103,10 +103,9 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 	defer floor.end()
 
-	c := newClient(fob.service)
 	var verbs []verb
 	for _, name := range o.verbs {
-		v, err := c.verb(ctx, name)
+		v, err := fob.service.verb(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -115,11 +114,11 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 	spent := make([]figures, len(verbs))
 	for round := range o.rounds + 1 { // the first one warms up
 		for n, v := range verbs {
-			base, err := c.spend(ctx, floor, o.requests, v.like(floor.service.Token))
+			base, err := floor.spend(ctx, o.requests, v.atFloor())
 			if err != nil {
 				return err
 			}
-			took, err := c.spend(ctx, fob, o.requests, v)
+			took, err := fob.spend(ctx, o.requests, v)
 			if err != nil {
 				return err
 			}

@@ -19,9 +19,7 @@ import (
 
 // service is the line that fob serve --json prints, and the floor too.
 type service struct {
-	Token          string `json:"token_endpoint"`
-	Revoke         string `json:"revocation_endpoint"`
-	Introspect     string `json:"introspection_endpoint"`
+	Issuer         string `json:"issuer"` // the address before /token
 	ClientID       string `json:"client_id"`
 	ClientSecret   string `json:"client_secret"`
 	AppID          string `json:"public_client_id"`
@@ -97,8 +95,7 @@ func serveFloor(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	address := "http://" + listener.Addr().String() + "/token"
-	if _, err := fmt.Fprintf(out, "{\"token_endpoint\":%q}\n", address); err != nil {
+	if _, err := fmt.Fprintf(out, "{\"issuer\":\"http://%s\"}\n", listener.Addr()); err != nil {
 		return err
 	}
 	server := &http.Server{
