@@ -15,12 +15,6 @@ import (
 // maxLine is the most bytes of a line. A user with a hundred roles has 13 KiB.
 const maxLine = 64 << 10
 
-// ReadError is an error of the file, and not of the stores.
-type ReadError struct{ err error }
-
-func (e *ReadError) Error() string { return "the users cannot be read: " + e.err.Error() }
-func (e *ReadError) Unwrap() error { return e.err }
-
 // line is one that is not blank.
 type line struct {
 	number  int
@@ -48,7 +42,7 @@ func readLines(ctx context.Context, in io.Reader) <-chan line {
 				l.err = fmt.Errorf("line %d is %w", number, l.err)
 			}
 			if err != nil && !errors.Is(err, io.EOF) {
-				l.err = &ReadError{err}
+				l.err = fmt.Errorf("the users cannot be read: %w", err)
 			}
 			if l.err != nil || l.tooLong || len(bytes.TrimSpace(l.text)) > 0 {
 				select {
