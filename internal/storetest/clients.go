@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,132 +12,50 @@ import (
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
-var clientsTests = []test{
-	{"no client is absent and no error", func(t *testing.T, s Stores) {
-		// Whatever a request may send as a client id is at worst unknown.
-		for _, id := range []ledger.ClientID{
-			"nobody", "", "scopes", "client#nobody", "non\x00sense", "\xff\xfe", ledger.ClientID(strings.Repeat("x", 16<<10)),
-		} {
-			wantNoClient(t, s, id)
-			if existed, err := s.Clients.RemoveClient(t.Context(), id); existed || err != nil {
-				t.Errorf("RemoveClient(%.20q) = %v, %v; want false", id, existed, err)
-			}
-		}
-		wantClients(t, s)
+var clients = entries[oauth.Client]{
+	kind:    "client",
+	of:      testClient,
+	name:    func(c oauth.Client) string { return string(c.ID) },
+	version: func(c *oauth.Client) *uint64 { return &c.Version },
+	change:  func(c *oauth.Client, n int64) { c.Epoch += uint64(n) },
+	spoil: func(c oauth.Client) {
+		c.Secrets[0].Created = -1
+		c.Grants[0], c.Audiences[0], c.Introspects[0], c.LoginAudiences[0] = "spoiled", "spoiled", "spoiled", "spoiled"
+	},
+	read: func(ctx context.Context, s Stores, id string) (oauth.Client, bool, error) {
+		return s.Clients.Client(ctx, ledger.ClientID(id))
+	},
+	save: func(ctx context.Context, s Stores, c oauth.Client) (oauth.Client, error) {
+		return s.Clients.SaveClient(ctx, c)
+	},
+	remove: func(ctx context.Context, s Stores, id string) (bool, error) {
+		return s.Clients.RemoveClient(ctx, ledger.ClientID(id))
+	},
+	list: func(ctx context.Context, s Stores) ([]oauth.Client, error) { return s.Clients.ListClients(ctx) },
+}
+
+var clientsTests = append(clients.tests(publicClient, clientOfManyScopes()), []test{
+	{"a public client has no secret in its next version", func(t *testing.T, s Stores) {
+		change := clients.saved(t, s, testClient("app"))
+		change.Secrets, change.Public = nil, true
+		clients.want(t, s, clients.saved(t, s, change))
 	}},
-	{"what was saved comes back whole", func(t *testing.T, s Stores) {
-		full, public, long := testClient("full"), oauth.Client{ID: "public", Created: 5, Epoch: 5, Public: true}, testClient("long")
-		var names []string
-		for i := range scope.MaxCount {
-			names = append(names, fmt.Sprintf("%02d-%s", i, strings.Repeat("s", 100)))
-		}
-		long.Scopes = mustScopes(names...)
-		for _, c := range []oauth.Client{full, public, long} {
-			saved := saveClient(t, s, c)
-			c.Version = saved.Version
-			if d := diff(c, saved); d != "" || saved.Version == 0 {
-				t.Errorf("SaveClient returned version %d and (-want +got):\n%s", saved.Version, d)
-			}
-			wantClient(t, s, saved)
-		}
-	}},
-	{"a client is made only where there is none", func(t *testing.T, s Stores) {
-		first := saveClient(t, s, testClient("app"))
-		second := testClient("app")
-		second.Disabled = !second.Disabled
-		wantClientConflict(t, s, second)
-		wantClientConflict(t, s, testClient("app")) // nor the same once more
-		wantClient(t, s, first)
-	}},
-	{"a client is replaced in the very version that was read", func(t *testing.T, s Stores) {
-		first := saveClient(t, s, testClient("app"))
-		change := first
-		change.Epoch++
-		change.Secrets = nil
-		change.Public = true
-		second := saveClient(t, s, change)
-		if second.Version <= first.Version {
-			t.Errorf("version %d after %d", second.Version, first.Version)
-		}
-		wantClient(t, s, second)
-		wantClientConflict(t, s, change) // of the first version, which is gone
-		ahead := second
-		ahead.Version++
-		wantClientConflict(t, s, ahead)
-		wantClient(t, s, second)
-	}},
-	{"a client that was removed is gone", func(t *testing.T, s Stores) {
-		saved, other := saveClient(t, s, testClient("app")), saveClient(t, s, testClient("other"))
-		if existed, err := s.Clients.RemoveClient(t.Context(), "app"); !existed || err != nil {
-			t.Errorf("RemoveClient = %v, %v; want true", existed, err)
-		}
-		wantNoClient(t, s, "app")
-		wantClientConflict(t, s, saved) // saving what was read does not bring it back
-		wantNoClient(t, s, "app")
-		if existed, err := s.Clients.RemoveClient(t.Context(), "app"); existed || err != nil {
-			t.Errorf("RemoveClient again = %v, %v; want false", existed, err)
-		}
-		wantClients(t, s, other)
-	}},
-	{"all clients are listed by id", func(t *testing.T, s Stores) {
-		saveResourceScopes(t, s, oauth.ResourceScopes{Roles: map[string][]string{"mail": nil}}) // are not a client
-		b, a, c := saveClient(t, s, testClient("b")), saveClient(t, s, testClient("A")), saveClient(t, s, testClient("b#"))
-		wantClients(t, s, a, b, c)
+	{"resource scopes are not a client", func(t *testing.T, s Stores) {
+		saveResourceScopes(t, s, oauth.ResourceScopes{Roles: map[string][]string{"mail": nil}})
+		clients.wantAll(t, s)
 	}},
 	{"all clients are listed, however many", func(t *testing.T, s Stores) {
 		// More than the megabyte that DynamoDB returns at once.
 		var want []oauth.Client
 		for i := range 120 {
-			c := testClient(ledger.ClientID(fmt.Sprintf("client-%03d", i)))
+			c := testClient(fmt.Sprintf("client-%03d", i))
 			for a := range 20 {
 				c.Audiences = append(c.Audiences, fmt.Sprintf("https://%02d.example.com/%s", a, strings.Repeat("a", 230)))
 				c.Introspects = append(c.Introspects, fmt.Sprintf("https://%02d.example.org/%s", a, strings.Repeat("i", 230)))
 			}
-			want = append(want, saveClient(t, s, c))
+			want = append(want, clients.saved(t, s, c))
 		}
-		wantClients(t, s, want...)
-	}},
-	{"of many who save a client one wins", func(t *testing.T, s Stores) {
-		saved := saveClient(t, s, testClient("app"))
-		for _, base := range []oauth.Client{testClient("new"), saved} {
-			won := make([]bool, crowd)
-			together(crowd, func(i int) {
-				c := base
-				c.AccessLifetime = int64(i + 1)
-				_, err := s.Clients.SaveClient(t.Context(), c)
-				if err != nil && !errors.Is(err, oauth.ErrConflict) {
-					t.Error(err)
-				}
-				won[i] = err == nil
-			})
-			if n := count(won); n != 1 {
-				t.Errorf("%s: %d won, want 1", base.ID, n)
-			}
-		}
-	}},
-	{"clients are copies", func(t *testing.T, s Stores) {
-		in := testClient("app")
-		want := testClient("app")
-		spoil := func(c oauth.Client) {
-			c.Secrets[0].Created = -1
-			c.Grants[0], c.Audiences[0], c.Introspects[0], c.LoginAudiences[0] = "spoiled", "spoiled", "spoiled", "spoiled"
-		}
-		saved := saveClient(t, s, in)
-		want.Version = saved.Version
-		spoil(in)
-		wantClient(t, s, want)
-		got, _, err := s.Clients.Client(t.Context(), "app")
-		if err != nil {
-			t.Fatal(err)
-		}
-		spoil(got)
-		wantClient(t, s, want)
-		list, err := s.Clients.ListClients(t.Context())
-		if err != nil || len(list) != 1 {
-			t.Fatalf("ListClients = %d clients, %v", len(list), err)
-		}
-		spoil(list[0])
-		wantClient(t, s, want)
+		clients.wantAll(t, s, want...)
 	}},
 	{"no resource scopes are an empty map", func(t *testing.T, s Stores) {
 		got, err := s.Clients.ResourceScopes(t.Context())
@@ -182,12 +101,24 @@ var clientsTests = []test{
 			t.Errorf("Since was spoiled: %v", again.Since)
 		}
 	}},
+}...)
+
+var publicClient = oauth.Client{ID: "public", Created: 5, Epoch: 5, Public: true}
+
+func clientOfManyScopes() oauth.Client {
+	c := testClient("long")
+	var names []string
+	for i := range scope.MaxCount {
+		names = append(names, fmt.Sprintf("%02d-%s", i, strings.Repeat("s", 100)))
+	}
+	c.Scopes = mustScopes(names...)
+	return c
 }
 
 // testClient has something in every field but Version.
-func testClient(id ledger.ClientID) oauth.Client {
+func testClient(id string) oauth.Client {
 	return oauth.Client{
-		ID:       id,
+		ID:       ledger.ClientID(id),
 		Created:  1_700_000_000,
 		Epoch:    1_700_000_001,
 		Disabled: true,
@@ -222,55 +153,11 @@ func mustScopes(names ...string) scope.Set {
 	return s
 }
 
-func saveClient(t *testing.T, s Stores, c oauth.Client) oauth.Client {
-	t.Helper()
-	saved, err := s.Clients.SaveClient(t.Context(), c)
-	if err != nil {
-		t.Fatalf("SaveClient(%s): %v", c.ID, err)
-	}
-	return saved
-}
-
 func saveResourceScopes(t *testing.T, s Stores, r oauth.ResourceScopes) {
 	t.Helper()
 	if err := s.Clients.SaveResourceScopes(t.Context(), r); err != nil {
 		t.Fatalf("SaveResourceScopes: %v", err)
 	}
-}
-
-func wantClient(t *testing.T, s Stores, want oauth.Client) {
-	t.Helper()
-	got, found, err := s.Clients.Client(t.Context(), want.ID)
-	if err != nil || !found {
-		t.Fatalf("Client(%s) = found %v, %v", want.ID, found, err)
-	}
-	if d := diff(want, got); d != "" {
-		t.Errorf("Client(%s) (-want +got):\n%s", want.ID, d)
-	}
-}
-
-func wantNoClient(t *testing.T, s Stores, id ledger.ClientID) {
-	t.Helper()
-	if got, found, err := s.Clients.Client(t.Context(), id); found || err != nil {
-		t.Errorf("Client(%.20q) = %+v, %v, %v; want it absent", id, got, found, err)
-	}
-}
-
-func wantClients(t *testing.T, s Stores, want ...oauth.Client) {
-	t.Helper()
-	got, err := s.Clients.ListClients(t.Context())
-	if err != nil {
-		t.Fatalf("ListClients: %v", err)
-	}
-	if d := diff(want, got); d != "" {
-		t.Errorf("ListClients (-want +got):\n%s", d)
-	}
-}
-
-func wantClientConflict(t *testing.T, s Stores, c oauth.Client) {
-	t.Helper()
-	_, err := s.Clients.SaveClient(t.Context(), c)
-	wantConflict(t, fmt.Sprintf("SaveClient of version %d", c.Version), err)
 }
 
 func wantConflict(t *testing.T, what string, err error) {
