@@ -57,7 +57,6 @@ func clientRotateSecretCommand(p *program) *cobra.Command {
 		}),
 	}
 	f := cmd.Flags()
-	f.SortFlags = false
 	f.BoolVar(&o.finish, "finish", false, "drop the older of two secrets")
 	f.BoolVar(&o.cancel, "cancel", false, "drop the newer of two secrets")
 	f.BoolVar(&o.now, "now", false, "drop all secrets that it has, at once")

@@ -111,7 +111,6 @@ func (p *program) command() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags := root.PersistentFlags()
-	flags.SortFlags = false
 	p.tables.addFlags(p, flags)
 	flags.BoolVar(&p.json, "json", false, "print JSON, for programs")
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { manual(cmd.OutOrStdout(), cmd) })
@@ -119,7 +118,16 @@ func (p *program) command() *cobra.Command {
 	root.AddCommand(serveCommand(p), clientCommand(p), userCommand(p), scopeCommand(p), issuerCommand(p), deviceCommand(p), subjectCommand(p),
 		keyCommand(p), epochCommand(p), tokenCommand(p), smokeCommand(p), versionCommand(p))
 	ofLibrary(root)
+	inOrder(root)
 	return root
+}
+
+// inOrder makes the help show flags in the order in which they were added.
+func inOrder(cmd *cobra.Command) {
+	cmd.Flags().SortFlags, cmd.PersistentFlags().SortFlags = false, false
+	for _, c := range cmd.Commands() {
+		inOrder(c)
+	}
 }
 
 // group is a command that only has commands.

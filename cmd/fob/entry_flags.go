@@ -20,7 +20,6 @@ type entryFlag[T any] struct {
 }
 
 func newEntryFlags[T any](cmd *cobra.Command) *entryFlags[T] {
-	cmd.Flags().SortFlags = false
 	return &entryFlags[T]{f: cmd.Flags()}
 }
 

@@ -105,14 +105,13 @@ func seeAlso(cmd *cobra.Command) string {
 	return text
 }
 
-// optionList keeps the order in which they were made.
 func optionList(flags *pflag.FlagSet) string {
 	flags.SortFlags = false
 	return unindented(flags.FlagUsagesWrapped(helpWidth))
 }
 
 func namesOf(flags *pflag.FlagSet) string {
-	flags.SortFlags = false
+	flags.SortFlags = false // the library made the set
 	var names []string
 	flags.VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
 	return strings.Join(names, ", ")

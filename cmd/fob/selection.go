@@ -27,7 +27,6 @@ func (s *selection) addFlags(cmd *cobra.Command) {
 
 func (s *selection) addSubjectFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.SortFlags = false
 	addText(f, &s.user, "user", "", "of the user with this `name`")
 	addText(f, &s.subject, "subject", "", "of this sub: a user's `id`, which begins with u_, or a client's")
 	addText(f, &s.issuer, "issuer", "", "of the user whom the issuer with this `name` calls --sub")

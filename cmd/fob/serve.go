@@ -79,7 +79,6 @@ func serveCommand(p *program) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), p, o) },
 	}
 	flags := cmd.Flags()
-	flags.SortFlags = false
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 picks a free one")
 	o.keys = p.newSetting(flags, "keys", "FOB_KEYS_FILE", "", "", "`file` that keeps the key ring, needed only with --dynamodb and made if it is missing")
 	flags.Var(&o.accessLifetime, "access-lifetime", "how long the demo's access tokens live, such as 90s (default 1h)")

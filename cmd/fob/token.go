@@ -39,7 +39,6 @@ type caller struct {
 
 func (c *caller) addFlags(p *program, cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.SortFlags = false
 	c.url = p.newSetting(f, "url", "FOB_URL", "ApiUrl", "", "`address` before /token")
 	addText(f, &c.id, "client", "", "`id` of the client that asks")
 	c.secret = secretFile{what: "client secret", flag: "secret-file", members: []string{"client_secret"}}

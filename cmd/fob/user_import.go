@@ -87,7 +87,6 @@ func userImportCommand(p *program) *cobra.Command {
 		})(cmd, args)
 	}
 	flags := cmd.Flags()
-	flags.SortFlags = false
 	flags.BoolVar(&o.dryRun, "dry-run", false, "check the file, ask no table and change nothing")
 	printsJSON(cmd, importView{})
 	flags.StringArrayVar(&o.names.Domains, "strip-domain", nil, "cut this `domain` of a user store and the slash off: PRIMARY/ann becomes ann; repeat for more")

@@ -80,7 +80,6 @@ func userRolesCommand(p *program) *cobra.Command {
 				p.explain(err, "the roles are stored, but tokens issued before may still be active")
 		}),
 	}
-	cmd.Flags().SortFlags = false
 	cmd.Flags().StringArrayVar(&roles, "role", nil, "`role` that the user has; repeat for more")
 	cmd.Flags().BoolVar(&none, "none", false, "the user has no role")
 	return printsJSON(cmd, userView{})
