@@ -112,7 +112,7 @@ func TestDescriptions(t *testing.T) {
 				if !isFixed {
 					// Those of package scope, which TestScopeDescriptions looks at, and faults of
 					// bodies, which TestBodiesOfUsers looks at.
-					if !slices.Contains([]string{"grant.go", "scopepolicy.go", "json_body.go"}, filepath.Base(name)) {
+					if !slices.Contains([]string{"grant.go", "scope_policy.go", "json_body.go"}, filepath.Base(name)) {
 						t.Errorf("%s: the description is not fixed", where)
 					}
 					return true

@@ -28,7 +28,7 @@ const DefaultMinPassword = 8
 // lower case: the head of the list that Royce Williams made of leaked passwords, as
 // Django ships it.
 //
-//go:embed passwordpolicy_common.txt
+//go:embed password_policy_common.txt
 var commonPasswords string
 
 var common = sync.OnceValue(func() map[string]bool {

@@ -42,7 +42,7 @@ func TestPasswordPolicy(t *testing.T) {
 
 func last(t *testing.T) string {
 	t.Helper()
-	list, err := os.ReadFile("passwordpolicy_common.txt")
+	list, err := os.ReadFile("password_policy_common.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
