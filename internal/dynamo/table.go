@@ -3,7 +3,6 @@ package dynamo
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -286,8 +285,7 @@ func readAll[T any](ctx context.Context, t table, doing, prefix string, decode f
 // putVersion replaces the version seen, or nothing if seen is zero, by it. It
 // returns the new version, see [oauth.NextVersion], or [oauth.ErrConflict].
 func (t table) putVersion(ctx context.Context, doing string, it item, seen uint64) (uint64, error) {
-	var nonce ledger.Nonce
-	_, _ = rand.Read(nonce[:]) // never fails; it ends the program instead
+	nonce := oauth.NewNonce()
 	it[attrNonce] = octets(nonce[:])
 	next := oauth.NextVersion(seen, time.Now())
 	it[attrVersion] = number(next)

@@ -211,7 +211,7 @@ starts:
 						return none, err
 					}
 				}
-				decided.Record.Nonce = newNonce()
+				decided.Record.Nonce = NewNonce()
 				won, found, err := i.Tokens.Save(ctx, decided.Record, seen)
 				if err != nil {
 					return none, err
@@ -308,7 +308,8 @@ func viewOf(now int64, ring interface {
 	}
 }
 
-func newNonce() (n ledger.Nonce) {
+// NewNonce draws the nonce of one write.
+func NewNonce() (n ledger.Nonce) {
 	_, _ = rand.Read(n[:]) // never fails; it ends the program instead
 	return n
 }

@@ -208,7 +208,7 @@ func (d *SignIns) rewrite(ctx context.Context, r ledger.Record, change func(ledg
 		if !ok {
 			return false, nil
 		}
-		next.Nonce = newNonce()
+		next.Nonce = NewNonce()
 		won, found, err := d.Tokens.Save(ctx, next, r.Nonce)
 		if err != nil || !found || won.Nonce == next.Nonce {
 			return found, err
