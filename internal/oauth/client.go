@@ -123,7 +123,6 @@ func (c Client) getsJWTs() bool { return c.TokenFormat == ledger.JWT }
 
 func (c Client) refreshIdle() int64     { return cmp.Or(c.RefreshIdle, DefaultRefreshIdle) }
 func (c Client) refreshAbsolute() int64 { return cmp.Or(c.RefreshAbsolute, DefaultRefreshAbsolute) }
-func (c Client) refreshGrace() int64    { return cmp.Or(c.RefreshGrace, DefaultRefreshGrace) }
 
 // terms are what package ledger needs of the registration.
 func (c Client) terms() ledger.Terms {
@@ -134,12 +133,8 @@ func (c Client) terms() ledger.Terms {
 		JWTLifetime:     cmp.Or(c.AccessLifetime, DefaultJWTLifetime),
 		RefreshIdle:     c.refreshIdle(),
 		RefreshAbsolute: c.refreshAbsolute(),
-		RefreshGrace:    c.refreshGrace(),
+		RefreshGrace:    cmp.Or(c.RefreshGrace, DefaultRefreshGrace),
 	}
-}
-
-func (c Client) maxAuthorizations() int {
-	return cmp.Or(c.MaxAuthorizations, DefaultMaxAuthorizations)
 }
 
 // Validate reports every fault of a client that is about to be saved.
@@ -264,9 +259,12 @@ func ValidateClientSecret(s secret.Text) error {
 }
 
 // HasSecret reports whether s is a secret of the client.
-func (c Client) HasSecret(s secret.Text) bool {
+func (c Client) HasSecret(s secret.Text) bool { return c.indexOf(s) >= 0 }
+
+// indexOf is where s is among the secrets of the client, or -1.
+func (c Client) indexOf(s secret.Text) int {
 	hash := HashClientSecret(s)
-	return slices.ContainsFunc(c.Secrets, func(has ClientSecret) bool {
+	return slices.IndexFunc(c.Secrets, func(has ClientSecret) bool {
 		return subtle.ConstantTimeCompare(has.Hash[:], hash[:]) == 1
 	})
 }
@@ -297,26 +295,18 @@ func authenticate(ctx context.Context, clients *ClientCache, cred Credentials, f
 	if err != nil {
 		return Client{}, err
 	}
-	hash := HashClientSecret(cred.Secret)
-	matched, older := 0, 0
-	for i, s := range c.Secrets {
-		same := subtle.ConstantTimeCompare(s.Hash[:], hash[:])
-		matched |= same
-		if i < len(c.Secrets)-1 {
-			older |= same
-		}
-	}
+	at := c.indexOf(cred.Secret)
 	ok := found && !c.Disabled
 	if c.Public {
 		ok = ok && cred.Secret.Len() == 0
 	} else {
-		ok = ok && cred.Secret.Len() > 0 && matched == 1
+		ok = ok && cred.Secret.Len() > 0 && at >= 0
 	}
 	event := EventOf(ctx)
 	if !ok {
 		event.Claimed = c.ID // empty if not found
 		return Client{}, ErrInvalidClient
 	}
-	event.Client, event.OlderSecret = c.ID, older == 1
+	event.Client, event.OlderSecret = c.ID, at >= 0 && at < len(c.Secrets)-1
 	return c, nil
 }

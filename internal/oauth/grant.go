@@ -154,7 +154,7 @@ func (i *Issuer) parse(req TokenRequest) (q question, err error) {
 	case ClientCredentialsGrant:
 		q.grant = clientCredentialsGrant{}
 	case RefreshTokenGrant:
-		q.grant, err = parseRefreshToken(i.open, form)
+		q.grant, err = i.parseRefreshToken(form)
 	case TokenExchangeGrant:
 		if q.resource, err = exchangeTarget(form); err == nil {
 			q.grant, err = i.parseTokenExchange(form)
@@ -188,8 +188,4 @@ func requestedScope(form Form) (scope.Set, error) {
 
 func errUnsupportedGrant() error {
 	return refuse(UnsupportedGrantType, "grant_type is not supported")
-}
-
-func (i *Issuer) open(ctx context.Context, b bearer.Bearer) (bearer.Token, error) {
-	return openBearer(ctx, i.Keys, b)
 }

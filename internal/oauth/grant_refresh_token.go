@@ -19,7 +19,8 @@ func errInvalidRefresh() error {
 	return refuse(InvalidGrant, "the refresh token is invalid, expired, revoked or of another client")
 }
 
-func parseRefreshToken(open func(context.Context, bearer.Bearer) (bearer.Token, error), form Form) (grant, error) {
+func (i *Issuer) parseRefreshToken(form Form) (grant, error) {
+	open := func(ctx context.Context, b bearer.Bearer) (bearer.Token, error) { return openBearer(ctx, i.Keys, b) }
 	g := refreshTokenGrant{open, bearer.FromClient(form[paramRefreshToken])}
 	if g.token.Len() == 0 {
 		return nil, refuse(InvalidRequest, "refresh_token is missing")

@@ -303,7 +303,7 @@ func viewOf(now int64, ring interface {
 		Now:    now,
 		Keys:   ring,
 		Epochs: ledger.Epochs{Subject: state.Epoch, Client: client.Epoch, Issuer: ring.IssuerEpoch()},
-		Scopes: registered.versions(),
+		Scopes: ledger.ScopeVersions{Current: registered.Version, Since: registered.Since},
 		Ahead:  ahead,
 	}
 }

@@ -23,11 +23,6 @@ type ResourceScopes struct {
 	Since map[string]uint64
 }
 
-// versions are what package ledger needs of the scopes.
-func (s ResourceScopes) versions() ledger.ScopeVersions {
-	return ledger.ScopeVersions{Current: s.Version, Since: s.Since}
-}
-
 // only is set without the scopes that do not exist. The device stays.
 func (s ResourceScopes) only(set scope.Set) (scope.Set, error) {
 	names := slices.DeleteFunc(set.Ordinary(), func(name string) bool {
