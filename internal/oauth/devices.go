@@ -65,8 +65,8 @@ type Place struct {
 	Client ledger.ClientID
 }
 
-// PlaceOf is where an Authorization is used.
-func PlaceOf(a ledger.Authorization) Place { return Place{a.Scope.Device(), a.Client} }
+// placeOf is where an Authorization is used.
+func placeOf(a ledger.Authorization) Place { return Place{a.Scope.Device(), a.Client} }
 
 // Position is where a place is in the list of its user: in the order of handles and
 // then of clients. In the order of names somebody who signs in under names of their own
@@ -135,7 +135,7 @@ func (d *SignIns) Places(ctx context.Context, subject ledger.Subject, after Posi
 	now := d.Now().Unix()
 	at := map[Place]*SignedInPlace{}
 	for _, r := range records {
-		place := PlaceOf(r.Authorization)
+		place := placeOf(r.Authorization)
 		position := Position{HandleOf(subject, place.Device), place.Client}
 		if position.Compare(after) <= 0 {
 			continue
@@ -182,7 +182,7 @@ func (d *SignIns) EndDevice(ctx context.Context, subject ledger.Subject, device 
 // EndOthers ends the Authorizations of a subject at all places but keep. It may be
 // called again after an error.
 func (d *SignIns) EndOthers(ctx context.Context, subject ledger.Subject, keep Place) error {
-	_, err := d.endWhere(ctx, subject, "", bearer.Locator{}, func(a ledger.Authorization) bool { return PlaceOf(a) != keep })
+	_, err := d.endWhere(ctx, subject, "", bearer.Locator{}, func(a ledger.Authorization) bool { return placeOf(a) != keep })
 	return err
 }
 

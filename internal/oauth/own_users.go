@@ -10,8 +10,8 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// MaxOwnID is the most bytes of an [OwnUser].ID.
-const MaxOwnID = 256
+// maxOwnID is the most bytes of an [OwnUser].ID.
+const maxOwnID = 256
 
 // OwnUsers are the users of a team's own system (docs/own-users.md).
 type OwnUsers interface {
@@ -34,8 +34,8 @@ type OwnUser struct {
 // Validate reports every fault, and repeats nothing of the names.
 func (u OwnUser) Validate() error {
 	var errs []error
-	if u.ID == "" || len(u.ID) > MaxOwnID || !utf8.ValidString(u.ID) || strings.ContainsFunc(u.ID, isControl) {
-		errs = append(errs, fmt.Errorf("an id has 1 to %d bytes of UTF-8 without control characters", MaxOwnID))
+	if u.ID == "" || len(u.ID) > maxOwnID || !utf8.ValidString(u.ID) || strings.ContainsFunc(u.ID, isControl) {
+		errs = append(errs, fmt.Errorf("an id has 1 to %d bytes of UTF-8 without control characters", maxOwnID))
 	}
 	if ValidateNameAndRoles(NormalUsername(u.Username), nil) != nil {
 		errs = append(errs, fmt.Errorf("a username has 1 to %d bytes that people can see", MaxUsername))
