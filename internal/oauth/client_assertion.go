@@ -170,32 +170,3 @@ func (c Client) faultsOfAssertions() error {
 	}
 	return errors.Join(faults...)
 }
-
-// ofKeys has the faults of assertions that cannot do what the client is for.
-func (r *Registrar) ofKeys(c Client) error {
-	var faults []error
-	if c.Asserts() && len(c.Secrets) == 0 && len(c.Introspects) > 0 {
-		faults = append(faults, errors.New("a client that introspects needs a secret: an assertion serves at /token alone"))
-	}
-	if c.JWKS != "" && len(c.JWKS) <= maxClientKeys {
-		faults = append(faults, r.Assertions.CheckKeys(c.JWKS, Algorithms()))
-	}
-	return errors.Join(faults...)
-}
-
-// ofTrust has the fault of a client whose issuer could never prove it.
-func (r *Registrar) ofTrust(ctx context.Context, c Client) (fault, err error) {
-	if c.Trusts.Issuer == "" {
-		return nil, nil
-	}
-	i, found, err := r.Issuers.TrustedIssuer(ctx, c.Trusts.Issuer)
-	switch {
-	case err != nil:
-		return nil, err
-	case !found:
-		return &MissingIssuerError{c.Trusts.Issuer}, nil
-	case i.SubjectRule() != ClientSubjects:
-		return fmt.Errorf("the issuer %q proves users, not clients", c.Trusts.Issuer), nil
-	}
-	return nil, nil
-}
