@@ -126,22 +126,18 @@ func (a *Account) carry(ctx context.Context, caller Introspection, records []led
 		return false, err
 	}
 	for _, r := range records {
-		carried, err := a.carryOne(ctx, r, state.Epoch)
+		rid := r.RID
+		carried, err := a.SignIns.rewrite(ctx, r, func(r ledger.Record) (next ledger.Record, ok bool) {
+			next, ok = r.Carried(state.Epoch)
+			// One with another rid was made since by a login, which may have shown the old password.
+			return next, ok && r.RID == rid
+		})
 		if err != nil {
 			return false, err
 		}
 		own = own || carried && r.Locator() == caller.Locator
 	}
 	return own, nil
-}
-
-func (a *Account) carryOne(ctx context.Context, r ledger.Record, epoch uint64) (bool, error) {
-	rid := r.RID
-	return a.SignIns.rewrite(ctx, r, func(r ledger.Record) (next ledger.Record, ok bool) {
-		next, ok = r.Carried(epoch)
-		// One with another rid was made since by a login, which may have shown the old password.
-		return next, ok && r.RID == rid
-	})
 }
 
 // Delete removes the user for good and ends all sign-ins. The user shows the password, or
