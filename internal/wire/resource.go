@@ -122,10 +122,7 @@ func (GatewayCaller) Caller(ctx context.Context, _ bearer.Bearer, _ ...string) (
 		Scope:    set,
 		ClientID: ledger.ClientID(client),
 		Username: said("username"),
-		Subject:  ledger.Subject{Kind: ledger.UserSubject, ID: sub},
-	}
-	if sub == client {
-		i.Subject.Kind = ledger.ClientSubject // a user's id never equals a client's
+		Subject:  oauth.SubjectOf(sub),
 	}
 	event := oauth.EventOf(ctx)
 	event.Client, event.Outcome = i.ClientID, oauth.Active
