@@ -115,7 +115,7 @@ func clientOfManyScopes() oauth.Client {
 	return c
 }
 
-// testClient has something in every field but Version.
+// testClient has something in every field but Version and Public.
 func testClient(id string) oauth.Client {
 	return oauth.Client{
 		ID:       ledger.ClientID(id),
