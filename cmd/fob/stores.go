@@ -83,7 +83,11 @@ func (s stores) signIns() *oauth.SignIns {
 
 // ofLaptop are those that serve's endpoints work on.
 func (s stores) ofLaptop() laptop.Stores {
-	return laptop.Stores{Tokens: s.tokens, Subjects: s.subjects, Clients: s.clients, Issuers: s.issuers, Users: s.users, People: s.users}
+	_, inProcess := s.tokens.(*memory.Tokens)
+	return laptop.Stores{
+		Tokens: s.tokens, Subjects: s.subjects, Clients: s.clients, Issuers: s.issuers, Users: s.users, People: s.users,
+		InProcess: inProcess,
+	}
 }
 
 // withStores runs a command on the tables and explains its error.

@@ -36,12 +36,16 @@ type Stores struct {
 	Users    oauth.Users
 	People   oauth.UserRegistry // the same users, for back ends
 
+	// InProcess says that the stores answer at once. Then no timer ends a request: issuers,
+	// own users and the key file, which it may still wait for, have limits of their own.
+	InProcess bool
+
 	// OwnUsers are asked as the mode says; nil if it is never.
 	OwnUsers     oauth.OwnUsers
 	OwnUsersMode oauth.OwnUsersMode
 }
 
-// answerTimeout bounds one request, which is answered within a second.
+// answerTimeout bounds one request that may wait for stores. It is answered within a second.
 const answerTimeout = 10 * time.Second
 
 // Handler serves each endpoint at its path. fetch returns the key ring.
@@ -122,8 +126,12 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		OpenAPIPath:              http.HandlerFunc(describe),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
-		defer cancel()
+		ctx := r.Context()
+		if !s.InProcess {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, answerTimeout)
+			defer cancel()
+		}
 		route := routeOf(r.URL.Path)
 		endpoint, ok := endpoints[route]
 		if !ok {

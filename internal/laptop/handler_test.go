@@ -1,12 +1,21 @@
 package laptop
 
 import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/fob-oauth/fob/internal/ledger"
+	"github.com/fob-oauth/fob/internal/memory"
+	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/secret"
+	"github.com/fob-oauth/fob/internal/wire"
 )
 
 // gauge counts how many passwords are verified at once.
@@ -60,4 +69,26 @@ func TestRouteOf(t *testing.T) {
 			t.Errorf("%q has the route %q, want %q", path, got, want)
 		}
 	}
+}
+
+// silent are clients in a store that does not answer.
+type silent struct{ oauth.Clients }
+
+func (silent) Client(ctx context.Context, _ ledger.ClientID) (oauth.Client, bool, error) {
+	<-ctx.Done()
+	return oauth.Client{}, false, oauth.Unavailable("read a client", ctx.Err())
+}
+
+// A request that waits for a store ends after ten seconds, with an answer.
+func TestStoreThatDoesNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/token", strings.NewReader("grant_type=client_credentials&client_id=app&client_secret=x"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		rec := httptest.NewRecorder()
+		Handler(Stores{Clients: silent{}, Issuers: memory.NewIssuers()}, nil, wire.Options{}).ServeHTTP(rec, r)
+		if took := time.Since(began); rec.Code != http.StatusServiceUnavailable || rec.Header().Get("Retry-After") == "" || took != answerTimeout {
+			t.Errorf("%d after %v: %v", rec.Code, took, rec.Header())
+		}
+	})
 }
