@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -74,17 +73,6 @@ func smokeCommand(p *program) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&clientOnly, "client-only", false, "try what a client does for itself, and no login")
 	return printsJSON(cmd, smoke.View{})
-}
-
-func parseBase(address string) (string, error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return "", fail(exitUsage, "the address must be like https://login.example.com, without a query")
-	}
-	if u.Scheme == "http" && !isLoopback(u) {
-		return "", fail(exitUsage, "the address must be https: secrets are sent to it")
-	}
-	return strings.TrimRight(u.String(), "/"), nil
 }
 
 func trySmoke(ctx context.Context, p *program, s stores, base string, clientOnly bool) error {

@@ -5,9 +5,7 @@ package main
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"net/url"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -18,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fob-oauth/fob/internal/dynamo"
+	"github.com/fob-oauth/fob/internal/loopback"
 )
 
 // tables says where the three tables are.
@@ -88,22 +87,13 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 	return u, nil
 }
 
-// isLoopback reports whether the endpoint is surely on this machine, which has no
-// real users.
-func isLoopback(u *url.URL) bool {
-	if strings.EqualFold(u.Hostname(), "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(u.Hostname())
-	return err == nil && addr.Unmap().IsLoopback()
-}
-
+// areLocal reports whether the tables are surely on this machine, which has no real users.
 func (t *tables) areLocal() bool {
 	if t.endpoint.value == "" {
 		return false
 	}
 	u, err := parseEndpoint(t.endpoint.value)
-	return err == nil && isLoopback(u)
+	return err == nil && loopback.Is(u.Hostname())
 }
 
 // localRegion and localKey are what engines on this machine get if nothing is

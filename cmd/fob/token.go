@@ -100,6 +100,15 @@ func (c *caller) askAbout(p *program, cmd *cobra.Command, run func(ctx context.C
 	})
 }
 
+// parseBase is [endpoint.ParseBase].
+func parseBase(address string) (string, error) {
+	base, err := endpoint.ParseBase(address)
+	if err != nil {
+		err = fail(exitUsage, "%v", err)
+	}
+	return base, err
+}
+
 // advice says what to do about an error of the client, by its code.
 var advice = map[oauth.Code]string{
 	oauth.InvalidClient:        "check --client and --secret-file",

@@ -296,7 +296,6 @@ func TestRefusedOptions(t *testing.T) {
 		{"-dynamodb http://localhost:8000", "the address of the service"},
 		{"-stack a -dynamodb http://localhost:8000", "exclude each other"},
 		{"-stack a http://login.example.com", "must be https"},
-		{"-stack a https://login.example.com/", "without a slash"},
 		{"-stack a https://login.example.com/?x", "must be like"},
 		{"-stack a https://a.example https://b.example", "one address"},
 		{"-users 0", "-users must be"},

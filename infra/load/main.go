@@ -20,6 +20,9 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"github.com/fob-oauth/fob/internal/endpoint"
+	"github.com/fob-oauth/fob/internal/loopback"
 )
 
 func main() {
@@ -73,7 +76,12 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	o.base = flags.Arg(0)
+	if flags.NArg() > 0 {
+		var err error
+		if o.base, err = endpoint.ParseBase(flags.Arg(0)); err != nil {
+			return o, err
+		}
+	}
 	switch {
 	case flags.NArg() > 1:
 		return o, errors.New("it takes one address, the one before /token")
@@ -150,5 +158,5 @@ func (d *deployment) load(ctx context.Context, o options, stdout, stderr io.Writ
 
 func isLoopback(base string) bool {
 	u, err := url.Parse(base)
-	return err == nil && isLoopbackHost(u.Hostname())
+	return err == nil && loopback.Is(u.Hostname())
 }

@@ -24,6 +24,7 @@ var arrows = map[string][]string{
 	"internal/secret":     {},
 	"internal/text":       {},
 	"internal/jsonobject": {},
+	"internal/loopback":   {},
 	"internal/bearer":     {"internal/secret"},
 	"internal/config":     {"internal/scope"},
 	"internal/ledger":     {"internal/bearer", "internal/scope"},
@@ -39,7 +40,7 @@ var arrows = map[string][]string{
 	"internal/assertion":     {"internal/oauth"},
 	"internal/announce":      {"internal/ledger", "internal/oauth"},
 	"internal/eventbridge":   {"internal/announce", "internal/dynamo", "internal/wire"},
-	"internal/ownusers":      {"internal/jsonobject", "internal/oauth", "internal/secret"},
+	"internal/ownusers":      {"internal/jsonobject", "internal/loopback", "internal/oauth", "internal/secret"},
 
 	"internal/compose": {"internal/bearer", "internal/config", "internal/dynamo", "internal/keys", "internal/oauth"},
 
@@ -47,8 +48,8 @@ var arrows = map[string][]string{
 	"docs/examples/account": {},
 
 	"internal/laptop":      {"docs", "internal/announce", "internal/assertion", "internal/bearer", "internal/keys", "internal/ledger", "internal/oauth", "internal/password", "internal/scope", "internal/secret", "internal/userimport", "internal/wire"},
-	"internal/endpoint":    {"internal/bearer", "internal/oauth", "internal/secret", "internal/wire"},
-	"internal/laptop/page": {"internal/dynamo", "internal/laptop", "internal/ledger", "internal/oauth"},
+	"internal/endpoint":    {"internal/bearer", "internal/loopback", "internal/oauth", "internal/secret", "internal/wire"},
+	"internal/laptop/page": {"internal/dynamo", "internal/laptop", "internal/ledger", "internal/loopback", "internal/oauth"},
 	"internal/smoke":       {"internal/endpoint", "internal/ledger", "internal/oauth", "internal/secret", "internal/wire"},
 	"internal/trial":       {"internal/smoke", "internal/wire"},
 	"internal/userimport":  {"internal/jsonobject", "internal/oauth", "internal/password", "internal/secret", "internal/text"},

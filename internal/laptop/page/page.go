@@ -13,13 +13,13 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/fob-oauth/fob/internal/dynamo"
 	"github.com/fob-oauth/fob/internal/laptop"
 	"github.com/fob-oauth/fob/internal/ledger"
+	"github.com/fob-oauth/fob/internal/loopback"
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
@@ -80,9 +80,7 @@ func isLoopback(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	host = strings.Trim(host, "[]")
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.IsLoopback() || strings.EqualFold(host, "localhost")
+	return loopback.Is(strings.Trim(host, "[]"))
 }
 
 //go:embed page.html page.css page.js icon.svg
