@@ -29,7 +29,9 @@ type passwordGrant struct {
 	// signedIn reports whether the token that the login asks for is there already.
 	signedIn func(ctx context.Context, client Client, u User) (bool, error)
 
-	own *ownUsers // nil where fob alone has users
+	own     OwnUsers // nil where fob alone has users
+	keep    bool     // somebody whom own proved, with a hash of fob, so that the next login asks nobody
+	stateOf func(ctx context.Context, client Client, u User) (SubjectState, error)
 }
 
 // An unknown, wrong, disabled and throttled user get the same answer (RFC 6749
@@ -42,10 +44,8 @@ func (i *Issuer) parsePassword(req TokenRequest, q question) (grant, error) {
 		signedIn: func(ctx context.Context, client Client, u User) (bool, error) {
 			return i.signedIn(ctx, client, u, q)
 		},
+		own: i.OwnUsers, keep: i.KeepUsers, stateOf: i.stateOf,
 		username: NormalUsername(req.Form[paramUsername]), password: secret.New(req.Form[paramPassword]),
-	}
-	if i.OwnUsers != nil {
-		g.own = i.ownUsers()
 	}
 	switch {
 	case g.username == "" || g.password.Len() == 0:

@@ -9,21 +9,15 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// ownUsers is a login where a team has its own users. fob keeps an entry of each person
-// who logged in: it counts wrong passwords for the name, knows where the person was seen,
-// and is what operators and back ends disable and remove. A name keeps its first id until
-// that user is removed, and a removed one stays disabled (decision 75).
-type ownUsers struct {
-	OwnUsers
-	keep  bool // with a hash of fob, so that the next login asks nobody
-	state func(context.Context, Client, User) (SubjectState, error)
-}
+// Where a team has its own users, fob keeps an entry of each person who logged in: it counts
+// wrong passwords for the name, knows where the person was seen, and is what operators and
+// back ends disable and remove. A name keeps its first id until that user is removed, and a
+// removed one stays disabled (decision 75).
 
-func (i *Issuer) ownUsers() *ownUsers {
-	return &ownUsers{i.OwnUsers, i.KeepUsers, func(ctx context.Context, client Client, u User) (SubjectState, error) {
-		reading, err := i.Tokens.Read(ctx, ledger.Authorization{Subject: u.subject(), Client: client.ID}.Locator())
-		return reading.State, err
-	}}
+// stateOf is the state of somebody who has no entry.
+func (i *Issuer) stateOf(ctx context.Context, client Client, u User) (SubjectState, error) {
+	reading, err := i.Tokens.Read(ctx, ledger.Authorization{Subject: u.subject(), Client: client.ID}.Locator())
+	return reading.State, err
 }
 
 // checkOwn asks the team's system, unless it proves the password here.
@@ -33,7 +27,7 @@ func (i *Issuer) ownUsers() *ownUsers {
 // former is dropped: the password there may be one that was changed here.
 func (g passwordGrant) checkOwn(ctx context.Context, client Client, a attempt, now int64) (checked, error) {
 	var here checked
-	if g.own.keep {
+	if g.keep {
 		var err error
 		if here, err = g.checkHere(ctx, client, a, now); err != nil || here.why == "" {
 			return here, err
@@ -41,7 +35,7 @@ func (g passwordGrant) checkOwn(ctx context.Context, client Client, a attempt, n
 	}
 	said, proved, err := g.own.Ask(ctx, g.username, g.password)
 	if err != nil {
-		if g.own.keep {
+		if g.keep {
 			// While the system is down, passwords of people who are kept here can be guessed:
 			// a right one logs in. Counting those alone would show who they are.
 			err = errors.Join(err, g.users.CountFailure(ctx, now, a.counters...))
@@ -49,7 +43,7 @@ func (g passwordGrant) checkOwn(ctx context.Context, client Client, a attempt, n
 		return checked{}, err
 	}
 	user, found := a.login.User, a.login.Found
-	if g.own.keep && found && user.Origin != UserAsked {
+	if g.keep && found && user.Origin != UserAsked {
 		return here, nil
 	}
 	id := OwnUserID(said.ID)
@@ -68,7 +62,7 @@ func (g passwordGrant) checkOwn(ctx context.Context, client Client, a attempt, n
 		return refused(ReasonOtherID)
 	case !found:
 		user = User{Username: g.username, ID: id, Created: now}
-		state, err := g.own.state(ctx, client, user)
+		state, err := g.stateOf(ctx, client, user)
 		if err != nil {
 			return checked{}, err
 		}
@@ -80,7 +74,7 @@ func (g passwordGrant) checkOwn(ctx context.Context, client Client, a attempt, n
 	said.Roles = slices.Compact(said.Roles)
 	known := found && user.Origin == UserAsked && slices.Equal(user.Roles, said.Roles)
 	user.Roles, user.Origin, user.PasswordHash = said.Roles, UserAsked, secret.Text{}
-	keep := g.own.keep && provesAll(g.password)
+	keep := g.keep && provesAll(g.password)
 	if known && !keep {
 		return checked{user: user}, nil
 	}
