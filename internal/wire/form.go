@@ -35,30 +35,28 @@ const (
 // jwtBearerAssertion is the one client_assertion_type (RFC 7523 §2.2).
 const jwtBearerAssertion = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// grantParameters are read in package oauth; a true one is a secret.
-var grantParameters = oauth.TokenParameters()
+// readParameters are those that are read, here or in package oauth; a true one is a secret.
+var readParameters = func() map[string]bool {
+	all := oauth.TokenParameters()
+	maps.Copy(all, map[string]bool{
+		paramClientID: false, paramClientAssertionType: false, "token_type_hint": false,
+		paramClientSecret: true, paramClientAssertion: true, paramToken: true,
+	})
+	return all
+}()
 
 // isKnown reports a parameter that is read. It may not be repeated; all others are
 // ignored, however often they come (RFC 6749 §3.2).
 func isKnown(name string) bool {
-	switch name {
-	case paramClientID, paramClientSecret, paramClientAssertion, paramClientAssertionType,
-		paramToken, "token_type_hint":
-		return true
-	}
-	_, ofGrant := grantParameters[name]
-	return ofGrant
+	_, known := readParameters[name]
+	return known
 }
 
 // isSecretName reports a parameter whose value must not be in a URL, where proxies
 // and browsers keep them (RFC 6749 §2.3.1), in whatever case it is written.
 func isSecretName(name string) bool {
 	name = strings.ToLower(name)
-	switch name {
-	case paramClientSecret, paramToken, paramClientAssertion, "access_token":
-		return true
-	}
-	return grantParameters[name]
+	return name == "access_token" || readParameters[name]
 }
 
 func invalidRequest(description string) error {
