@@ -110,3 +110,23 @@ func (r *ring) checkKeys(ctx context.Context, p *program) (oauth.Keys[*bearer.Ch
 	}
 	return cache, nil
 }
+
+const judgedHelp = `
+The list is judged by the key ring, too, if it can be read: of --stack, or of
+--check-secret, or in the file of --keys. Without it, what a retired key or the issuer
+epoch has ended is listed as well, and standard error says so.`
+
+// judging returns sign-ins that are judged by the key ring, or says that they are not.
+func judging(ctx context.Context, p *program, s stores, r *ring) (*oauth.SignIns, error) {
+	d := s.signIns()
+	known, err := r.checkKeys(ctx, p)
+	if exitCode(err) == exitUsage {
+		return nil, err // flags that contradict each other
+	}
+	if err != nil {
+		p.say("what a retired key or the issuer epoch ended counts as signed in, since the key ring was not read: %s", oneLine(err.Error()))
+		return d, nil
+	}
+	d.Keys = known
+	return d, nil
+}

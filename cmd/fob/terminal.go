@@ -189,3 +189,15 @@ func (s *seconds) String() string {
 
 // Type names the value in the help.
 func (*seconds) Type() string { return "duration" }
+
+// plural counts what one and many are the words for.
+func plural(n int64, one, many string) string {
+	return strconv.FormatInt(n, 10) + " " + isAre(n, one, many)
+}
+
+func isAre(n int64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}

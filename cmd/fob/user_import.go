@@ -280,15 +280,3 @@ func refusedInWords(counts userimport.Counts, refused []userimport.Refusal, o im
 func soFar(c userimport.Counts) string {
 	return fmt.Sprintf("%s, %d %s there already", plural(c.Imported, "user is imported", "users are imported"), c.Existing, isAre(c.Existing, "was", "were"))
 }
-
-// plural counts what one and many are the words for.
-func plural(n int64, one, many string) string {
-	return strconv.FormatInt(n, 10) + " " + isAre(n, one, many)
-}
-
-func isAre(n int64, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
-}
