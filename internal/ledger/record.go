@@ -208,10 +208,10 @@ func (c EndCondition) Met(r Record) bool {
 // Locator is the key of the Authorization's record. It covers every field of a.
 func (a Authorization) Locator() (l bearer.Locator) {
 	l.Subject, l.Client = SubjectKey(a.Subject), ClientKey(a.Client)
-	fields := []string{
+	fields := append(make([]string, 0, 12), // usually no allocation
 		string(a.Subject.Kind), a.Subject.ID, a.Username, string(a.Client), string(a.Format),
 		a.Scope.String(), // canonical, with the device
-	}
+	)
 	name := "fob authorization 1"
 	if a.Issuer != "" { // another name, or an audience could be taken for it
 		name, fields = "fob authorization 2", append(fields, a.Issuer)
