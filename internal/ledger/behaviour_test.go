@@ -93,7 +93,7 @@ func behaviourBench(t *testing.T, public, device bool, access, refresh string) *
 		return b
 	}
 	r := Record{Nonce: Nonce{1}, Authorization: b.auth, RID: bearer.RID{7}}
-	d := draft{Rules: b.rules(), next: r}
+	d := draft{Rules: b.rules(), next: r, at: r.Locator()}
 	if left, ok := map[string]int64{"live": 3000, "past half": 1000, "below the floor": 300, "expired": 0}[access]; ok {
 		d.next.Access = Slot{Generation: 4, KID: 1, IssuedAt: testNow + left - defaultAccessLifetime, Expiry: testNow + left}
 		_, d.next.Access.Hash, _ = d.seal(bearer.Access, d.next.Access)

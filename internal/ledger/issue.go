@@ -109,7 +109,7 @@ func (r Rules) Issue(current *Record, a Authorization, withRefresh bool, rid bea
 }
 
 func (r Rules) login(from Record, withRefresh bool) Decision {
-	d := draft{Rules: r, next: from}
+	d := draft{Rules: r, next: from, at: from.Locator()}
 	access := d.access(enoughForLogin(from.Access.lifetime()))
 	var refresh bearer.Bearer
 	if withRefresh {
@@ -122,8 +122,9 @@ func (r Rules) login(from Record, withRefresh bool) Decision {
 type draft struct {
 	Rules
 	next     Record
-	made     bool // next differs from the record that was read
-	issued   bool // an access token was made
+	at       bearer.Locator // of next, which takes three hashes
+	made     bool           // next differs from the record that was read
+	issued   bool           // an access token was made
 	tampered bool
 }
 
@@ -193,7 +194,7 @@ func (d *draft) again(kind bearer.Kind, s Slot) bearer.Bearer {
 }
 
 func (d *draft) seal(kind bearer.Kind, s Slot) (bearer.Bearer, bearer.Hash, bool) {
-	name := bearer.Name{Kind: kind, KID: s.KID, Expiry: s.Expiry, Locator: d.next.Locator(), Generation: s.Generation}
+	name := bearer.Name{Kind: kind, KID: s.KID, Expiry: s.Expiry, Locator: d.at, Generation: s.Generation}
 	if a := d.next.Authorization; kind == bearer.Access && a.Format == JWT {
 		return d.Ring.SealJWT(name, d.next.RID, a.claims(s))
 	}

@@ -36,7 +36,7 @@ func (r Rules) Refresh(current *Record, t bearer.Token, shown bearer.Bearer, gra
 		return Decision{}
 	}
 
-	d := draft{Rules: r, next: rec}
+	d := draft{Rules: r, next: rec, at: t.Locator}
 	half := rec.Access.lifetime() / 2 // a client that refreshes wants a token that lasts
 	switch {
 	case !r.Terms.Public:
