@@ -9,6 +9,7 @@ package laptop
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"runtime"
@@ -37,7 +38,8 @@ type Stores struct {
 	People   oauth.UserRegistry // the same users, for back ends
 
 	// InProcess says that the stores answer at once. Then no timer ends a request: issuers,
-	// own users and the key file, which it may still wait for, have limits of their own.
+	// own users, the key file and a turn to hash a password, which it may still wait for, have
+	// limits of their own.
 	InProcess bool
 
 	// OwnUsers are asked as the mode says; nil if it is never.
@@ -189,20 +191,41 @@ func routeOf(path string) string {
 }
 
 // fewAtOnce hashes only as many passwords at a time as the machine has cores: each
-// run takes 19 MiB, and more at once would not be faster.
+// run takes 19 MiB, and more at once would not be faster. A run that has no turn after
+// [answerTimeout] is not begun, or its answer would come when the server writes none any more.
 type fewAtOnce struct {
 	oauth.Passwords
 	turns chan struct{}
 }
 
+var errNoTurn = errors.New("too many passwords are hashed at once")
+
+func (f fewAtOnce) wait() error {
+	select {
+	case f.turns <- struct{}{}:
+		return nil
+	default: // without a timer
+	}
+	select {
+	case f.turns <- struct{}{}:
+		return nil
+	case <-time.After(answerTimeout):
+		return oauth.Unavailable("hash a password", errNoTurn)
+	}
+}
+
 func (f fewAtOnce) Hash(password secret.Text) (secret.Text, error) {
-	f.turns <- struct{}{}
+	if err := f.wait(); err != nil {
+		return secret.Text{}, err
+	}
 	defer func() { <-f.turns }()
 	return f.Passwords.Hash(password)
 }
 
 func (f fewAtOnce) Verify(password, hash secret.Text) (ok, outdated bool, err error) {
-	f.turns <- struct{}{}
+	if err := f.wait(); err != nil {
+		return false, false, err
+	}
 	defer func() { <-f.turns }()
 	return f.Passwords.Verify(password, hash)
 }

@@ -2,6 +2,7 @@ package laptop
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -52,6 +53,31 @@ func TestFewPasswordsAtOnce(t *testing.T) {
 		all.Wait()
 		if n := g.now.Load(); n != 20 {
 			t.Errorf("%d were verified, want all 20", n)
+		}
+	})
+}
+
+// A login that gets no turn in ten seconds is told so while its answer can still be written.
+func TestNoTurnToHash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gauge{full: make(chan struct{})}
+		few := fewAtOnce{g, make(chan struct{}, 1)}
+		var one sync.WaitGroup
+		one.Go(func() { _, _, _ = few.Verify(secret.Text{}, secret.Text{}) })
+		synctest.Wait()
+		for name, waits := range map[string]func() error{
+			"Verify": func() error { _, _, err := few.Verify(secret.Text{}, secret.Text{}); return err },
+			"Hash":   func() error { _, err := few.Hash(secret.Text{}); return err },
+		} {
+			began := time.Now()
+			if err, took := waits(), time.Since(began); !errors.Is(err, oauth.ErrUnavailable) || took != answerTimeout {
+				t.Errorf("%s: %v after %v", name, err, took)
+			}
+		}
+		close(g.full)
+		one.Wait()
+		if n := g.now.Load(); n != 1 {
+			t.Errorf("%d were verified, want the one that had a turn", n)
 		}
 	})
 }
