@@ -167,7 +167,7 @@ func act(t *testing.T, s stores) (heard []announce.Event) {
 	phone := login("app", "phone") // the next one, in a record that is there
 	login("app", "tablet")
 	hear(event{Type: announce.NewDevice}, "tablet")
-	must(verifier.Revoke(ctx, oauth.RevokeRequest{Credentials: credentials("app"), Token: phone.AccessToken}))
+	must(verifier.Revoke(ctx, credentials("app"), phone.AccessToken))
 	hear(event{Type: announce.SignedOut, Reason: announce.Ended}, "phone")
 
 	stolen := login("app", "phone")

@@ -197,14 +197,14 @@ func (w *budgetWorld) refresh(id ledger.ClientID, b bearer.Bearer) func(context.
 
 func (w *budgetWorld) introspect(id ledger.ClientID, b bearer.Bearer) func(context.Context) error {
 	return func(ctx context.Context) error {
-		_, err := w.verifier.Introspect(ctx, oauth.IntrospectRequest{Credentials: oauthtest.Credentials(id), Token: b})
+		_, err := w.verifier.Introspect(ctx, oauthtest.Credentials(id), b)
 		return err
 	}
 }
 
 func (w *budgetWorld) revoke(id ledger.ClientID, b bearer.Bearer) func(context.Context) error {
 	return func(ctx context.Context) error {
-		return w.verifier.Revoke(ctx, oauth.RevokeRequest{Credentials: oauthtest.Credentials(id), Token: b})
+		return w.verifier.Revoke(ctx, oauthtest.Credentials(id), b)
 	}
 }
 

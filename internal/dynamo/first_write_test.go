@@ -112,9 +112,7 @@ func TestFirstWriteStumbles(t *testing.T) {
 					t.Error("asked again, and it was another token")
 				}
 				w.must(w.introspect("backend", first.AccessToken)(t.Context()))
-				i, err := w.verifier.Introspect(t.Context(), oauth.IntrospectRequest{
-					Credentials: oauthtest.Credentials("backend"), Token: first.AccessToken,
-				})
+				i, err := w.verifier.Introspect(t.Context(), oauthtest.Credentials("backend"), first.AccessToken)
 				if err != nil || !i.Active {
 					t.Errorf("active %v, %v", i.Active, err)
 				}

@@ -147,8 +147,8 @@ func TestClientAssertionElsewhere(t *testing.T) {
 	token := w.key.Sign(t, nil, w.claims(nil))
 	for _, id := range []ledger.ClientID{"", "signer", "app"} {
 		cred := oauth.Credentials{ID: id, Assertion: secret.New(token), Audience: fobName}
-		wantInvalidClient(t, "revoke as "+string(id), w.verifier.Revoke(w.context(), oauth.RevokeRequest{Credentials: cred, Token: bearer.FromClient("x")}))
-		_, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: cred, Token: bearer.FromClient("x")})
+		wantInvalidClient(t, "revoke as "+string(id), w.verifier.Revoke(w.context(), cred, bearer.FromClient("x")))
+		_, err := w.verifier.Introspect(w.context(), cred, bearer.FromClient("x"))
 		wantInvalidClient(t, "introspect as "+string(id), err)
 	}
 }

@@ -136,10 +136,10 @@ func TestClientAuthentication(t *testing.T) {
 		_, err := w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: cred, Form: formOf(w.passwordForm("alice", "read"))})
 		wantCode(t, err, oauth.InvalidClient)
 		texts = append(texts, err.Error())
-		if err := w.verifier.Revoke(w.context(), oauth.RevokeRequest{Credentials: cred, Token: bearer.FromClient("x")}); err == nil || err.Error() != texts[0] {
+		if err := w.verifier.Revoke(w.context(), cred, bearer.FromClient("x")); err == nil || err.Error() != texts[0] {
 			t.Errorf("%s: revoke = %v", what, err)
 		}
-		if _, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: cred, Token: bearer.FromClient("x")}); err == nil || err.Error() != texts[0] {
+		if _, err := w.verifier.Introspect(w.context(), cred, bearer.FromClient("x")); err == nil || err.Error() != texts[0] {
 			t.Errorf("%s: introspect = %v", what, err)
 		}
 	}

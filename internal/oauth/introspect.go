@@ -12,13 +12,6 @@ import (
 	"github.com/fob-oauth/fob/internal/scope"
 )
 
-// IntrospectRequest is one request to the introspection endpoint (RFC 7662
-// §2.1).
-type IntrospectRequest struct {
-	Credentials Credentials
-	Token       bearer.Bearer
-}
-
 // Introspection says what an active token asserts (RFC 7662 §2.2). The zero
 // value is an inactive one, about which nothing is said.
 type Introspection struct {
@@ -41,26 +34,26 @@ type Introspection struct {
 	SignedIn int64
 }
 
-// Introspect reports whether a token is active, for a caller that may know: the
-// client that it was issued to, or for access tokens one that is registered to
-// introspect one of its audiences. Anyone else, and every token that is not
+// Introspect answers a request to the introspection endpoint (RFC 7662 §2.1). It reports
+// whether a token is active, for a caller that may know: the client that it was issued to,
+// or for access tokens one that is registered to introspect one of its audiences. Anyone else, and every token that is not
 // active, gets the zero Introspection. Nothing positive is cached: a revoked
 // token is inactive at the next call.
-func (v *Verifier) Introspect(ctx context.Context, req IntrospectRequest) (Introspection, error) {
+func (v *Verifier) Introspect(ctx context.Context, cred Credentials, token bearer.Bearer) (Introspection, error) {
 	event := EventOf(ctx)
-	caller, err := authenticate(ctx, v.Clients, req.Credentials, false)
+	caller, err := authenticate(ctx, v.Clients, cred, false)
 	if err != nil {
 		return Introspection{}, err
 	}
 	if caller.Public {
 		return Introspection{}, ErrInvalidClient
 	}
-	if req.Token.Len() == 0 {
+	if token.Len() == 0 {
 		return Introspection{}, refuse(InvalidRequest, "token is missing")
 	}
 	event.Outcome = Inactive
 	now := v.Now().Unix()
-	t, ok, err := v.open(ctx, req.Token)
+	t, ok, err := v.open(ctx, token)
 	if err != nil || !ok {
 		return Introspection{}, err
 	}

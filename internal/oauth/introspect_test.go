@@ -25,7 +25,7 @@ func TestWhoMayIntrospect(t *testing.T) {
 		w.wantActive(tt.caller, r.AccessToken, tt.access)
 		w.wantActive(tt.caller, r.RefreshToken, tt.refresh)
 	}
-	_, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: oauthtest.Credentials("app"), Token: r.AccessToken})
+	_, err := w.verifier.Introspect(w.context(), oauthtest.Credentials("app"), r.AccessToken)
 	wantCode(t, err, oauth.InvalidClient) // a public client
 }
 

@@ -184,7 +184,7 @@ func TestScopesUnknown(t *testing.T) {
 	r := w.login("backend", "alice", "write device_a")
 	for _, breaks := range []bool{false, true} {
 		w.verifier.Clients = oauth.NewClientCache(&noScopes{w.clients, breaks}, w.clock.Now)
-		i, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: oauthtest.Credentials("backend"), Token: r.AccessToken})
+		i, err := w.verifier.Introspect(w.context(), oauthtest.Credentials("backend"), r.AccessToken)
 		if i.Active == breaks || errors.Is(err, oauth.ErrUnavailable) != breaks {
 			t.Errorf("registry down %v: active %v, %v", breaks, i.Active, err)
 		}

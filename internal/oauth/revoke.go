@@ -7,16 +7,9 @@ import (
 	"github.com/fob-oauth/fob/internal/ledger"
 )
 
-// RevokeRequest is one request to the revocation endpoint (RFC 7009 §2.1). The
-// hint is not in it: a bearer says of itself what it is.
-type RevokeRequest struct {
-	Credentials Credentials
-	Token       bearer.Bearer
-}
-
-// Revoke ends the Authorization that a token of the caller belongs to: that
-// device's, with its access and refresh tokens, and nothing else. It costs one
-// conditional delete and no read.
+// Revoke answers a request to the revocation endpoint (RFC 7009 §2.1). It ends the
+// Authorization that a token of the caller belongs to: that device's, with its access and
+// refresh tokens, and nothing else. It costs one conditional delete and no read.
 //
 // nil means that the token is inactive now, whether or not there was anything to
 // end: an unknown, malformed or dead token is not an error (RFC 7009 §2.2), and a
@@ -24,17 +17,17 @@ type RevokeRequest struct {
 // whose time has passed still ends its Authorization: the phone that logs out
 // may have slept. Another client's token is refused and stays active. When the
 // outcome is in doubt the error matches ErrUnavailable.
-func (v *Verifier) Revoke(ctx context.Context, req RevokeRequest) error {
+func (v *Verifier) Revoke(ctx context.Context, cred Credentials, token bearer.Bearer) error {
 	event := EventOf(ctx)
-	client, err := authenticate(ctx, v.Clients, req.Credentials, false)
+	client, err := authenticate(ctx, v.Clients, cred, false)
 	if err != nil {
 		return err
 	}
-	if req.Token.Len() == 0 {
+	if token.Len() == 0 {
 		return refuse(InvalidRequest, "token is missing")
 	}
 	event.Outcome = Revoked
-	t, ok, err := v.open(ctx, req.Token)
+	t, ok, err := v.open(ctx, token)
 	if err != nil || !ok {
 		return err
 	}

@@ -82,7 +82,7 @@ func TestGarbageCostsNoCall(t *testing.T) {
 	for _, call := range []func() error{
 		func() error { return w.revoke("backend", bearer.Bearer{}) },
 		func() error {
-			_, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: oauthtest.Credentials("backend")})
+			_, err := w.verifier.Introspect(w.context(), oauthtest.Credentials("backend"), bearer.Bearer{})
 			return err
 		},
 	} {

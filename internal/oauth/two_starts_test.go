@@ -39,7 +39,7 @@ func TestStaleKnowledge(t *testing.T) {
 		r, err := fresh.Token(w.context(), oauth.TokenRequest{Credentials: oauthtest.Credentials("backend"), Form: formOf(w.passwordForm("alice", "device_a"))})
 		w.must(err)
 		w.ring.err = errors.New("down")
-		if _, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: oauthtest.Credentials("backend"), Token: r.AccessToken}); !errors.Is(err, oauth.ErrUnavailable) {
+		if _, err := w.verifier.Introspect(w.context(), oauthtest.Credentials("backend"), r.AccessToken); !errors.Is(err, oauth.ErrUnavailable) {
 			t.Errorf("behind, and cannot find out: %v; want ErrUnavailable", err)
 		}
 		if _, err := w.token("backend", w.passwordForm("alice", "device_a")...); !errors.Is(err, oauth.ErrUnavailable) {

@@ -161,12 +161,12 @@ func (w *world) refresh(client ledger.ClientID, b bearer.Bearer, more ...string)
 }
 
 func (w *world) revoke(client ledger.ClientID, b bearer.Bearer) error {
-	return w.verifier.Revoke(w.context(), oauth.RevokeRequest{Credentials: oauthtest.Credentials(client), Token: b})
+	return w.verifier.Revoke(w.context(), oauthtest.Credentials(client), b)
 }
 
 func (w *world) introspect(client ledger.ClientID, b bearer.Bearer) oauth.Introspection {
 	w.t.Helper()
-	i, err := w.verifier.Introspect(w.context(), oauth.IntrospectRequest{Credentials: oauthtest.Credentials(client), Token: b})
+	i, err := w.verifier.Introspect(w.context(), oauthtest.Credentials(client), b)
 	w.must(err)
 	return i
 }

@@ -15,10 +15,7 @@ func Introspect(verifier *oauth.Verifier, o Options) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		i, err := verifier.Introspect(r.Context(), oauth.IntrospectRequest{
-			Credentials: credentials,
-			Token:       bearer.FromClient(form[paramToken]),
-		})
+		i, err := verifier.Introspect(r.Context(), credentials, bearer.FromClient(form[paramToken]))
 		switch {
 		case err != nil:
 			return answer{}, err

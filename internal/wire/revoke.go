@@ -16,10 +16,7 @@ func Revoke(verifier *oauth.Verifier, o Options) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		err = verifier.Revoke(r.Context(), oauth.RevokeRequest{
-			Credentials: credentials,
-			Token:       bearer.FromClient(form[paramToken]),
-		})
+		err = verifier.Revoke(r.Context(), credentials, bearer.FromClient(form[paramToken]))
 		if err != nil {
 			return answer{}, err
 		}

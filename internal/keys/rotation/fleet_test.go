@@ -256,7 +256,7 @@ func (f *fleet) active(i *instance, token *issued) bool {
 		return err == nil
 	}
 	found, err := i.verifier.Introspect(oauth.WithEvent(f.t.Context(), new(oauth.Event)),
-		oauth.IntrospectRequest{Credentials: oauthtest.Credentials("api"), Token: token.bearer})
+		oauthtest.Credentials("api"), token.bearer)
 	return err == nil && found.Active
 }
 

@@ -63,7 +63,7 @@ func TestFrozenForTwentyMinutes(t *testing.T) {
 	}
 	active := func(b bearer.Bearer) bool {
 		t.Helper()
-		i, err := verifier.Introspect(t.Context(), oauth.IntrospectRequest{Credentials: cred, Token: b})
+		i, err := verifier.Introspect(t.Context(), cred, b)
 		if err != nil {
 			t.Fatalf("introspect: %v", err)
 		}
@@ -76,7 +76,7 @@ func TestFrozenForTwentyMinutes(t *testing.T) {
 	}
 	for round, first := range []func(){
 		func() { // the first thing after waking is a write
-			if err := verifier.Revoke(t.Context(), oauth.RevokeRequest{Credentials: cred, Token: a}); err != nil {
+			if err := verifier.Revoke(t.Context(), cred, a); err != nil {
 				t.Errorf("revoke: %v", err)
 			}
 			if active(a) {

@@ -51,27 +51,29 @@ var defectiveStores = map[plantedDefect]func(oauth.Tokens) oauth.Tokens{
 // staleness is how old what the two caches say may be.
 const staleness = 30 * time.Millisecond
 
+type introspect func(context.Context, oauth.Credentials, bearer.Bearer) (oauth.Introspection, error)
+
 // cacheIntrospection remembers tokens that were active.
-func cacheIntrospection(ask func(context.Context, oauth.IntrospectRequest) (oauth.Introspection, error)) func(context.Context, oauth.IntrospectRequest) (oauth.Introspection, error) {
+func cacheIntrospection(ask introspect) introspect {
 	type answer struct {
 		said oauth.Introspection
 		at   time.Time
 	}
 	var mu sync.Mutex
 	known := map[string]answer{}
-	return func(ctx context.Context, req oauth.IntrospectRequest) (oauth.Introspection, error) {
+	return func(ctx context.Context, cred oauth.Credentials, token bearer.Bearer) (oauth.Introspection, error) {
 		mu.Lock()
-		a, ok := known[req.Token.Reveal()]
+		a, ok := known[token.Reveal()]
 		mu.Unlock()
 		if ok && time.Since(a.at) < staleness {
 			return a.said, nil
 		}
 		a.at = time.Now()
-		said, err := ask(ctx, req)
+		said, err := ask(ctx, cred, token)
 		if err == nil && said.Active {
 			mu.Lock()
 			defer mu.Unlock()
-			known[req.Token.Reveal()] = answer{said, a.at}
+			known[token.Reveal()] = answer{said, a.at}
 		}
 		return said, err
 	}

@@ -78,7 +78,7 @@ type instance struct {
 	subjects   oauth.Subjects
 	registrar  *oauth.UserRegistrar
 	signIns    *oauth.SignIns
-	introspect func(context.Context, oauth.IntrospectRequest) (oauth.Introspection, error)
+	introspect introspect
 	faults     faultRates
 	defect     plantedDefect
 }
@@ -211,11 +211,11 @@ func (i *instance) do(ctx context.Context, r Request, a *Answer) error {
 	case doRefresh:
 		form["grant_type"], form["refresh_token"] = string(oauth.RefreshTokenGrant), r.Token
 	case doIntrospect:
-		said, err := i.introspect(ctx, oauth.IntrospectRequest{Credentials: oauthtest.Credentials(r.Client), Token: token})
+		said, err := i.introspect(ctx, oauthtest.Credentials(r.Client), token)
 		a.Active = said.Active
 		return err
 	case doRevoke:
-		return i.verifier.Revoke(ctx, oauth.RevokeRequest{Credentials: oauthtest.Credentials(r.Client), Token: token})
+		return i.verifier.Revoke(ctx, oauthtest.Credentials(r.Client), token)
 	case doSignOut:
 		return i.subjects.Raise(ctx, r.Subject, oauth.StateChange{})
 	case doSetPassword, doDisableUser, doEnableUser, doRemove:

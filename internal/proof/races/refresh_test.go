@@ -46,7 +46,7 @@ func (i *instance) login(ctx context.Context, client ledger.ClientID, user, devi
 }
 
 func (i *instance) active(ctx context.Context, token bearer.Bearer) (bool, error) {
-	said, err := i.introspect(ctx, oauth.IntrospectRequest{Credentials: oauthtest.Credentials(apiClient), Token: token})
+	said, err := i.introspect(ctx, oauthtest.Credentials(apiClient), token)
 	return said.Active, err
 }
 
