@@ -115,10 +115,10 @@ func value[V any](t *testing.T, b *browser, expression string) V {
 	return v
 }
 
-// waitFor waits until an expression is true, for ten seconds at most.
+// waitFor waits until an expression is true, for a minute at most.
 func (b *browser) waitFor(t *testing.T, condition, saying string) {
 	t.Helper()
-	loop := `new Promise(done => { const look = () => ` + condition + ` ? done(true) : performance.now() > until ? done(false) : setTimeout(look, 10); const until = performance.now() + 10000; look() })`
+	loop := `new Promise(done => { const look = () => ` + condition + ` ? done(true) : performance.now() > until ? done(false) : setTimeout(look, 10); const until = performance.now() + 60000; look() })`
 	if !value[bool](t, b, loop) {
 		t.Fatalf("%s. The page has:\n%s", saying, value[string](t, b, "document.body.innerText"))
 	}

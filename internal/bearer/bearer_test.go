@@ -329,8 +329,10 @@ func TestOpenAllocations(t *testing.T) {
 	if got := testing.AllocsPerRun(100, func() { _, _ = r.Open(short) }); got > 0 {
 		t.Errorf("garbage of the wrong length costs %v allocations, want 0", got)
 	}
-	if got := testing.AllocsPerRun(100, func() { _, _ = r.Open(good) }); got > 8 {
-		t.Errorf("a genuine token costs %v allocations, want at most 8", got)
+	// 6; 7 to 9 under the race detector, which takes HMACs out of the pool at random; and 13
+	// with an HMAC for each message.
+	if got := testing.AllocsPerRun(100, func() { _, _ = r.Open(good) }); got > 11 {
+		t.Errorf("a genuine token costs %v allocations, want at most 11", got)
 	}
 }
 
