@@ -39,7 +39,8 @@ func TestTokenIsNotAnswered(t *testing.T) {
 		{502, "", `<html>`, exitUnavailable, "fob: URL cannot answer now, run the same command again: status 502\n"},
 		{429, "", `{"message":"Too Many Requests"}`, exitUnavailable, "fob: URL cannot answer now, run the same command again: status 429\n"},
 		{400, "", `{"error":"invalid_target"}`, exitFailure, "fob: URL refuses that: status 400, invalid_target (fob client show says which audiences the client has)\n"},
-		{400, "", `{"error":"x","error_description":"\u001b[2J"}`, exitFailure, `fob: URL refuses that: status 400, x: "\x1b[2J"` + "\n"},
+		{400, "", `{"error":"x","error_description":"Say less."}`, exitFailure, "fob: URL refuses that: status 400, x: Say less.\n"},
+		{400, "", `{"error":"x","error_description":"\u001b[2J"}`, exitFailure, "fob: URL refuses that: status 400, x\n"},
 		{302, "", ``, exitFailure, "fob: URL redirects to another address, give that with --url: status 302\n"},
 		{200, "", `<html>`, exitFailure, "fob: URL does not answer as fob does: status 200, and a body that is not JSON\n"},
 	} {
