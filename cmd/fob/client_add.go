@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -73,10 +72,8 @@ func clientAddCommand(p *program) *cobra.Command {
 			return noArgs(cmd, args)
 		},
 	}
+	cmd.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error { return addClient(ctx, p, s.registrar(), o) })
 	f := cmd.Flags()
-	cmd.RunE = p.withStores(func(ctx context.Context, s stores, _ []string) error {
-		return addClient(ctx, p, s.registrar(), f, o)
-	})
 	f.StringVar(&o.id, "id", "", "client `id` (default: a generated one)")
 	f.BoolVar(&o.public, "public", false, "it cannot keep a secret, as a mobile app")
 	f.BoolVar(&o.secretStdin, "secret-stdin", false, "read its secret from standard input, one line of at least 20 characters")
@@ -84,7 +81,7 @@ func clientAddCommand(p *program) *cobra.Command {
 	return printsJSON(cmd, clientView{})
 }
 
-func addClient(ctx context.Context, p *program, r *oauth.Registrar, flags *pflag.FlagSet, o clientOptions) error {
+func addClient(ctx context.Context, p *program, r *oauth.Registrar, o clientOptions) error {
 	if o.public && o.secretStdin {
 		return fail(exitUsage, "--public and --secret-stdin exclude each other: a public client has no secret")
 	}
@@ -107,7 +104,7 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, flags *pflag
 	if faults != nil {
 		return invalid(oauth.ClientEntry, faults)
 	}
-	if asksForJWTs(flags) {
+	if c.TokenFormat == ledger.JWT {
 		if err := pairForJWTs(ctx, p, &o.ring); err != nil {
 			return err
 		}

@@ -48,12 +48,7 @@ func clientSetCommand(p *program) *cobra.Command {
 	}
 	var r ring
 	settings := addClientSettings(cmd, p, &r)
-	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if !settings.given() {
-			return fail(exitUsage, "fob client set needs a setting to change")
-		}
-		return nil
-	}
+	cmd.PreRunE = settings.needOne
 	cmd.RunE = p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
 		clients := s.registrar()
 		edit := func(c *oauth.Client) error {
@@ -63,7 +58,7 @@ func clientSetCommand(p *program) *cobra.Command {
 			}
 			return fault
 		}
-		if asksForJWTs(cmd.Flags()) {
+		if cmd.Flags().Lookup(tokenFormatFlag).Value.String() == string(ledger.JWT) {
 			if err := tryEdit(ctx, *clients, ledger.ClientID(args[0]), edit); err != nil {
 				return nil, "", err
 			}

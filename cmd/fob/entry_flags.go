@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -23,14 +24,12 @@ func newEntryFlags[T any](cmd *cobra.Command) *entryFlags[T] {
 	return &entryFlags[T]{f: cmd.Flags()}
 }
 
-// given reports whether any of the flags was given.
-func (e *entryFlags[T]) given() bool {
-	for _, flag := range e.all {
-		if e.f.Changed(flag.name) {
-			return true
-		}
+// needOne refuses a command line with none of the flags.
+func (e *entryFlags[T]) needOne(cmd *cobra.Command, _ []string) error {
+	if !slices.ContainsFunc(e.all, func(flag entryFlag[T]) bool { return e.f.Changed(flag.name) }) {
+		return fail(exitUsage, "%s needs a setting to change", cmd.CommandPath())
 	}
-	return false
+	return nil
 }
 
 // apply puts those settings into entry whose flags were given.

@@ -90,12 +90,7 @@ func issuerSetCommand(p *program) *cobra.Command {
 		Args: oneArg("the issuer's name"),
 	}
 	settings := addIssuerSettings(cmd, p)
-	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if !settings.given() {
-			return fail(exitUsage, "fob issuer set needs a setting to change")
-		}
-		return nil
-	}
+	cmd.PreRunE = settings.needOne
 	cmd.RunE = p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
 		saved, err := s.registrar().EditIssuer(ctx, args[0], settings.apply)
 		name := shown(args[0])

@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spf13/pflag"
-
 	"github.com/fob-oauth/fob/internal/keys/rotation"
-	"github.com/fob-oauth/fob/internal/ledger"
 )
 
 // givePair gives the active key a pair, if it has none.
@@ -43,10 +40,6 @@ func pairKeys(ctx context.Context, p *program, v rotation.Vault) error {
 		return p.confirmf(view, "Key %d has a pair already. Clients can be set to JWTs from %s on.", k.KID, view.JWTsFrom)
 	}
 	return p.confirmf(view, "Key %d has a pair, with which JWTs are signed. Clients can be set to JWTs from %s on.", k.KID, view.JWTsFrom)
-}
-
-func asksForJWTs(flags *pflag.FlagSet) bool {
-	return flags.Lookup(tokenFormatFlag).Value.String() == string(ledger.JWT)
 }
 
 // pairForJWTs gives the active key a pair, and returns when every instance knows it. That
