@@ -38,11 +38,7 @@ func addClientSettings(cmd *cobra.Command, p *program, r *ring) *entryFlags[oaut
 	all.texts(audienceFlag, "`audience` of its tokens; repeat for more (default: its id)", func(c *oauth.Client) *[]string { return &c.Audiences })
 	all.texts(introspectsFlag, "`audience` whose access tokens it may introspect; repeat for more", func(c *oauth.Client) *[]string { return &c.Introspects })
 	all.texts("login-audience", "`audience` of the ID tokens and assertions that it may show; repeat for more (default: all of all issuers)", func(c *oauth.Client) *[]string { return &c.LoginAudiences })
-	format := cmd.Flags().String(tokenFormatFlag, "", "`format` of its access tokens: opaque, or jwt for APIs that verify by themselves (default opaque)")
-	all.add(tokenFormatFlag, func(c *oauth.Client) error {
-		c.TokenFormat = ledger.TokenFormat(*format)
-		return nil
-	})
+	all.text(tokenFormatFlag, "`format` of its access tokens: opaque, or jwt for APIs that verify by themselves (default opaque)", func(c *oauth.Client) *string { return (*string)(&c.TokenFormat) })
 	completeValues(cmd, tokenFormatFlag, string(ledger.Opaque), string(ledger.JWT))
 	r.addFlags(p, cmd.Flags())
 	all.span("access-lifetime", "how long access tokens live (default 1h, for JWTs 10m)", func(c *oauth.Client) *int64 { return &c.AccessLifetime })
@@ -68,11 +64,7 @@ func addClientSettings(cmd *cobra.Command, p *program, r *ring) *entryFlags[oaut
 	}
 	trust("trusts-issuer", "`name` of an issuer for clients, which signs its assertions: see fob issuer add --subject client", func(t *oauth.Trust) *string { return &t.Issuer })
 	trust("trusts-subject", "`sub` of those assertions, to the letter", func(t *oauth.Trust) *string { return &t.Subject })
-	sends := cmd.Flags().Bool("sends-user-address", false, "it is a back end whose logins have user_address, by which wrong passwords are counted")
-	all.add("sends-user-address", func(c *oauth.Client) error {
-		c.SendsUserAddress = *sends
-		return nil
-	})
+	all.truth("sends-user-address", "it is a back end whose logins have user_address, by which wrong passwords are counted", func(c *oauth.Client) *bool { return &c.SendsUserAddress })
 	maximum := cmd.Flags().Int(maxAuthorizationsFlag, 0, "`number` of devices and scopes of one user that are live at once (default 25)")
 	all.add(maxAuthorizationsFlag, func(c *oauth.Client) error {
 		c.MaxAuthorizations = *maximum
