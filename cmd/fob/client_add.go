@@ -87,10 +87,10 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, o clientOpti
 	}
 	c := oauth.Client{ID: ledger.ClientID(o.id), Public: o.public}
 	faults := o.settings.apply(&c)
-	var text, generated secret.Text
+	var text secret.Text
 	if !o.public && (!c.Asserts() || o.secretStdin) {
 		var err error
-		if text, generated, err = newClientSecret(ctx, p, o.secretStdin); err != nil {
+		if text, err = newClientSecret(ctx, p, o.secretStdin); err != nil {
 			return err
 		}
 	}
@@ -121,6 +121,8 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, o clientOpti
 	warnOfAudiences(ctx, p, r, func(c oauth.Client) bool { return c.ID == saved.ID })
 	view := viewClient(saved)
 	warnOfLongJWTs(p, view)
-	view.ClientSecret = generated.Reveal()
+	if !o.secretStdin {
+		view.ClientSecret = text.Reveal()
+	}
 	return confirmSecret(p, view, secretInWords(view))
 }

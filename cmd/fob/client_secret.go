@@ -72,7 +72,7 @@ func addSecret(ctx context.Context, p *program, r *oauth.Registrar, id ledger.Cl
 	if err != nil {
 		return err
 	}
-	text, generated, err := newClientSecret(ctx, p, o.stdin)
+	text, err := newClientSecret(ctx, p, o.stdin)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,9 @@ func addSecret(ctx context.Context, p *program, r *oauth.Registrar, id ledger.Cl
 		return err
 	}
 	view := viewClient(saved)
-	view.ClientSecret = generated.Reveal()
+	if !o.stdin {
+		view.ClientSecret = text.Reveal()
+	}
 	before := "It is the only one: whatever it had before is refused within 10 seconds."
 	if len(view.Secrets) > 1 {
 		before = "The one before works as well until fob client rotate-secret " + shown(view.ClientID) + " --finish."
@@ -98,22 +100,20 @@ func addSecret(ctx context.Context, p *program, r *oauth.Registrar, id ledger.Cl
 	return confirmSecret(p, view, secretInWords(view)+"\n"+before)
 }
 
-// newClientSecret draws a secret, or reads the one that an operator brings along and
-// warns of what its owner may not be able to change. A secret that was read is not
-// shown: then generated is empty.
-func newClientSecret(ctx context.Context, p *program, stdin bool) (text, generated secret.Text, err error) {
+// newClientSecret draws a secret, which is then to be shown, or reads the one that an
+// operator brings along and warns of what its owner may not be able to change.
+func newClientSecret(ctx context.Context, p *program, stdin bool) (secret.Text, error) {
 	if !stdin {
-		text = oauth.NewClientSecret()
-		return text, text, nil
+		return oauth.NewClientSecret(), nil
 	}
-	text, err = p.readNewSecret(ctx, "client secret")
+	text, err := p.readNewSecret(ctx, "client secret")
 	if err != nil || oauth.ValidateClientSecret(text) != nil {
-		return text, secret.Text{}, err
+		return text, err
 	}
 	if decoded, err := url.QueryUnescape(text.Reveal()); err != nil || decoded != text.Reveal() {
 		p.say("warning: the secret has a %% or +, so the client must form-encode it in its Basic header (RFC 6749 section 2.3.1); curl -u does not")
 	}
-	return text, secret.Text{}, nil
+	return text, nil
 }
 
 // secretInWords shows a generated secret on purpose, this once.
