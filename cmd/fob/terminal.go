@@ -83,6 +83,9 @@ func printTable[T, V any](p *program, all []T, header []string, row func(T) (V, 
 		view, cells := row(one)
 		views[i], rows = view, append(rows, cells)
 	}
+	if p.json {
+		return p.print(views, "") // a list of users can be long
+	}
 	return p.print(views, columns(rows...))
 }
 
