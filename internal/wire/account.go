@@ -10,15 +10,6 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// Paths of [Account].
-const (
-	AccountPath  = "/account"
-	PasswordPath = AccountPath + "/password"
-
-	accountSegment  = "account"
-	passwordSegment = "password"
-)
-
 // Account is the resource with which signed-in users change their password and leave:
 //
 //	POST   .../account/password   {"password": the present one, "new_password": ...}

@@ -73,11 +73,6 @@ func errNeedsRefreshToken() error {
 	return refuseResource(oauth.UnsupportedTokenType, "an access token ends its own device alone: send the refresh token as the bearer to end others")
 }
 
-const (
-	devicesSegment = "devices"
-	signOutSegment = "sign-out"
-)
-
 type devices struct{ signIns *oauth.SignIns }
 
 // end ends the device that the caller named, if the token may.

@@ -79,14 +79,6 @@ func partOfPath(method, path string) part {
 	return noPart
 }
 
-func lastSegments(path string) (parent, last string) {
-	segments := strings.Split(path, "/")
-	if n := len(segments); n > 1 {
-		return segments[n-2], segments[n-1]
-	}
-	return "", path
-}
-
 // device is one that a request names: by the name that the app made, or by the handle
 // that the list has.
 type device struct {

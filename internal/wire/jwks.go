@@ -8,14 +8,6 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// Where verifiers of JWTs look. The first is the document of [Metadata] once more: API
-// Gateway and OpenID libraries look for it there (RFC 8414 §5). fob is not an OpenID
-// provider.
-const (
-	OpenIDMetadataPath = "/.well-known/openid-configuration"
-	KeySetPath         = "/.well-known/jwks.json"
-)
-
 // keySetAge is for how long the key set may be kept, in seconds. A key is published for
 // longer before it signs (rotation.PublicationWait), but for the first one: so an empty
 // set is not kept.

@@ -8,25 +8,6 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// Where the endpoints are below the base address. The template and `fob serve`
-// put them there.
-const (
-	TokenPath      = "/token"
-	RevokePath     = "/revoke"
-	IntrospectPath = "/introspect"
-	DevicesPath    = "/devices"
-	MePath         = "/me"
-	EventsPath     = "/events"
-	// As a gateway spells them.
-	DevicePath   = DevicesPath + "/{device}"
-	SignOutPath  = DevicesPath + "/sign-out"
-	MetadataPath = "/.well-known/oauth-authorization-server" // RFC 8414 §3
-	// Of the resources (RFC 9728 §3.1).
-	MeMetadataPath       = resourceMetadataPath + MePath
-	DevicesMetadataPath  = resourceMetadataPath + DevicesPath
-	resourceMetadataPath = "/.well-known/oauth-protected-resource"
-)
-
 // metadataAge is for how long the document may be kept, in seconds. It changes with
 // a deployment, and then clients learn of it within this.
 const metadataAge = 3600

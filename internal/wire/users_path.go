@@ -7,19 +7,7 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// Paths of [Users] and [SignOut].
-const (
-	UsersPath       = "/users"
-	UserPath        = UsersPath + "/{id}"
-	UserDevicesPath = UserPath + "/devices"
-	UserDevicePath  = UserDevicesPath + "/{device}"
-	UserSignOutPath = UserDevicesPath + "/sign-out"
-	// GlobalSignOutPath is one path: a user's own is [SignOutPath].
-	GlobalSignOutPath = "/sign-out"
-
-	usersSegment = "users"
-	maxUserID    = 64 // bytes; fob's own have 28
-)
+const maxUserID = 64 // bytes; fob's own have 28
 
 // usersPlace is what a path names.
 type usersPlace struct {
@@ -72,10 +60,6 @@ func userPath(id string, rest []string) (usersPlace, error) {
 		return usersPlace{}, errNothingHere()
 	}
 	return usersPlace{userDevice, id, rest[1]}, nil
-}
-
-func errNothingHere() error {
-	return &oauth.Error{Code: oauth.NotFound, Description: "there is nothing at this path"}
 }
 
 func errNoSuchUser() error {
