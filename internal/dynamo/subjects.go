@@ -4,9 +4,7 @@ import (
 	"context"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -45,34 +43,23 @@ func (t *Tokens) Raise(ctx context.Context, subject ledger.Subject, change oauth
 // raise makes the whole change in one write, on condition that UserVersion, if
 // there is one, is higher than that of the item.
 func (t *Tokens) raise(ctx context.Context, subject ledger.Subject, change oauth.StateChange) error {
-	_, err := call(ctx, t.table.name, "raise a subject's epoch", t.table.db.UpdateItem, t.raiseInput(subject, change))
-	return err
+	return t.table.update(ctx, "raise a subject's epoch", t.raiseInput(subject, change))
 }
 
 func (t *Tokens) raiseInput(subject ledger.Subject, change oauth.StateChange) *dynamodb.UpdateItemInput {
-	in := &dynamodb.UpdateItemInput{
-		TableName:                 &t.table.name,
-		Key:                       stateKey(ledger.SubjectKey(subject)),
-		ExpressionAttributeValues: item{":one": number(1), ":subject": text(subject.ID), ":why": text(joined(change.Why))},
-		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
-	}
-	var condition string
 	// The key is a hash of the subject, which a follower of the table could not name.
-	sets := []string{"#sb = :subject", "#why = :why"}
+	update, condition := "ADD #epoch :one SET #sb = :subject, #why = :why", ""
+	values := item{":one": number(1), ":subject": text(subject.ID), ":why": text(joined(change.Why))}
 	if change.Disabled != nil {
-		sets = append(sets, "#disabled = :disabled")
-		in.ExpressionAttributeValues[":disabled"] = flag(*change.Disabled)
+		update += ", #disabled = :disabled"
+		values[":disabled"] = flag(*change.Disabled)
 	}
 	if change.UserVersion > 0 {
-		sets = append(sets, "#user_version = :version")
-		in.ExpressionAttributeValues[":version"] = number(change.UserVersion)
+		update += ", #user_version = :version"
+		values[":version"] = number(change.UserVersion)
 		condition = "attribute_not_exists(#user_version) OR #user_version < :version"
-		in.ConditionExpression = &condition
 	}
-	update := "ADD #epoch :one SET " + strings.Join(sets, ", ")
-	in.UpdateExpression = aws.String(update)
-	in.ExpressionAttributeNames = names(update, condition)
-	return in
+	return t.table.updateInput(stateKey(ledger.SubjectKey(subject)), update, condition, values)
 }
 
 // joined are causes as the item has them: with a space between two.

@@ -165,6 +165,27 @@ func (t table) remove(ctx context.Context, doing string, key item) (existed bool
 	return len(out.Attributes) > 0, nil
 }
 
+// updateInput changes the item of key, on condition unless that is empty.
+func (t table) updateInput(key item, update, condition string, values item) *dynamodb.UpdateItemInput {
+	in := &dynamodb.UpdateItemInput{
+		TableName:                 &t.name,
+		Key:                       key,
+		UpdateExpression:          &update,
+		ExpressionAttributeNames:  names(update, condition),
+		ExpressionAttributeValues: values,
+		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
+	}
+	if condition != "" {
+		in.ConditionExpression = &condition
+	}
+	return in
+}
+
+func (t table) update(ctx context.Context, doing string, in *dynamodb.UpdateItemInput) error {
+	_, err := call(ctx, t.name, doing, t.db.UpdateItem, in)
+	return err
+}
+
 var errUnprocessed = errors.New("keys are still unprocessed after several tries")
 
 // batchGet reads the items of keys in one call, in their order; nil is none.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -166,18 +165,9 @@ const replayed = "replayed"
 
 // MarkReplayed implements oauth.Tokens with one conditional update.
 func (t *Tokens) MarkReplayed(ctx context.Context, loc bearer.Locator, seen ledger.Nonce) error {
-	const update = "SET #why = :why"
 	condition, values := ifSeen(seen)
 	values[":why"] = text(replayed)
-	_, err := call(ctx, t.table.name, "note a replay", t.table.db.UpdateItem, &dynamodb.UpdateItemInput{
-		TableName:                 &t.table.name,
-		Key:                       recordKey(loc),
-		UpdateExpression:          aws.String(update),
-		ConditionExpression:       &condition,
-		ExpressionAttributeNames:  names(update, condition),
-		ExpressionAttributeValues: values,
-		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
-	})
+	err := t.table.update(ctx, "note a replay", t.table.updateInput(recordKey(loc), "SET #why = :why", condition, values))
 	if _, failed := conflict(err); failed {
 		return nil
 	}

@@ -59,17 +59,10 @@ func (u *Users) Login(ctx context.Context, username string, counters ...oauth.Co
 
 // CountFailure implements oauth.Users with one write for each counter.
 func (u *Users) CountFailure(ctx context.Context, now int64, counters ...oauth.ExpiringCounter) error {
-	const update = "ADD #n :one SET #last = :now, #ttl = :ttl"
 	for _, c := range counters {
-		_, err := call(ctx, u.table.name, "count a wrong password", u.table.db.UpdateItem, &dynamodb.UpdateItemInput{
-			TableName:                 &u.table.name,
-			Key:                       counterKey(c.Key),
-			UpdateExpression:          aws.String(update),
-			ExpressionAttributeNames:  names(update),
-			ExpressionAttributeValues: item{":one": number(1), ":now": number(now), ":ttl": number(c.TTL)},
-			ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
-		})
-		if err != nil {
+		in := u.table.updateInput(counterKey(c.Key), "ADD #n :one SET #last = :now, #ttl = :ttl", "",
+			item{":one": number(1), ":now": number(now), ":ttl": number(c.TTL)})
+		if err := u.table.update(ctx, "count a wrong password", in); err != nil {
 			return err
 		}
 	}
@@ -99,16 +92,9 @@ func (u *Users) SaveUser(ctx context.Context, user oauth.User) (oauth.User, erro
 
 // SaveSources implements oauth.Users with one conditional write.
 func (u *Users) SaveSources(ctx context.Context, user oauth.User) error {
-	const update, condition = "SET #known = :known", "#id = :id AND #v = :v"
-	_, err := call(ctx, u.table.name, "save where a user signed in", u.table.db.UpdateItem, &dynamodb.UpdateItemInput{
-		TableName:                 &u.table.name,
-		Key:                       userKey(user.Username),
-		UpdateExpression:          aws.String(update),
-		ConditionExpression:       aws.String(condition),
-		ExpressionAttributeNames:  names(update, condition),
-		ExpressionAttributeValues: item{":known": sources(user.Sources), ":id": text(user.ID), ":v": number(user.Version)},
-		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
-	})
+	in := u.table.updateInput(userKey(user.Username), "SET #known = :known", "#id = :id AND #v = :v",
+		item{":known": sources(user.Sources), ":id": text(user.ID), ":v": number(user.Version)})
+	err := u.table.update(ctx, "save where a user signed in", in)
 	if _, failed := conflict(err); failed {
 		return nil
 	}

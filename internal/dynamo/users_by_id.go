@@ -51,16 +51,9 @@ func (u *Users) saveID(ctx context.Context, user oauth.User) error {
 	own, now := userKey(user.Username)[partitionKey], time.Now().Unix()
 	condition, values := "attribute_not_exists(#user) OR #user = :user", item{":user": own, ":now": number(now)}
 	for again := false; ; again = true {
-		_, err := call(ctx, u.table.name, doing, u.table.db.UpdateItem, &dynamodb.UpdateItemInput{
-			TableName:                           &u.table.name,
-			Key:                                 key,
-			UpdateExpression:                    aws.String(update),
-			ConditionExpression:                 aws.String(condition),
-			ExpressionAttributeNames:            names(update, condition),
-			ExpressionAttributeValues:           values,
-			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-			ReturnConsumedCapacity:              types.ReturnConsumedCapacityTotal,
-		})
+		in := u.table.updateInput(key, update, condition, values)
+		in.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
+		err := u.table.update(ctx, doing, in)
 		there, failed := conflict(err)
 		if !failed {
 			return err
