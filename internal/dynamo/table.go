@@ -123,7 +123,7 @@ func units(c *types.ConsumedCapacity) float64 {
 }
 
 // conflict reports whether err is a condition that failed, and for which item.
-func conflict(err error) (stands item, failed bool) {
+func conflict(err error) (there item, failed bool) {
 	e, failed := errors.AsType[*types.ConditionalCheckFailedException](err)
 	if !failed {
 		return nil, false
@@ -316,15 +316,15 @@ func (t table) putVersion(ctx context.Context, doing string, it item, seen uint6
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		ReturnConsumedCapacity:              types.ReturnConsumedCapacityTotal,
 	}
-	condition := ifNothingStands
+	condition := ifNothingIsThere
 	if seen > 0 {
 		condition = "#v = :seen"
 		in.ExpressionAttributeValues = item{":seen": number(seen)}
 	}
 	in.ConditionExpression, in.ExpressionAttributeNames = &condition, names(condition)
 	_, err := call(ctx, t.name, doing, t.db.PutItem, in)
-	if stands, failed := conflict(err); failed {
-		if nonceOf(stands) == nonce {
+	if there, failed := conflict(err); failed {
+		if nonceOf(there) == nonce {
 			return next, nil // an earlier try of the SDK's, whose reply was lost
 		}
 		return 0, oauth.ErrConflict
@@ -341,8 +341,8 @@ func nonceOf(it item) (n ledger.Nonce) {
 	return n
 }
 
-// ifNothingStands is the condition of a write that must not replace an item.
-const ifNothingStands = "attribute_not_exists(#pk)"
+// ifNothingIsThere is the condition of a write that must not replace an item.
+const ifNothingIsThere = "attribute_not_exists(#pk)"
 
 // names maps each #name in the expressions to the attribute called so. Written
 // like this, no attribute collides with DynamoDB's long list of reserved words.

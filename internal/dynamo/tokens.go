@@ -69,7 +69,7 @@ func (t *Tokens) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		ReturnConsumedCapacity:              types.ReturnConsumedCapacityTotal,
 	}
-	condition, put := ifNothingStands, t.putOnce
+	condition, put := ifNothingIsThere, t.putOnce
 	if seen != (ledger.Nonce{}) {
 		put = t.table.db.PutItem
 		condition, in.ExpressionAttributeValues = ifSeen(seen)

@@ -115,7 +115,7 @@ func (u *Users) UsersAfter(ctx context.Context, after string, limit int) (page [
 
 // RemoveUser implements oauth.UserRegistry.
 func (u *Users) RemoveUser(ctx context.Context, user oauth.User) (existed bool, err error) {
-	return u.users.remove(ctx, "remove a user", user.Username, func(stands oauth.User) bool { return stands.ID == user.ID })
+	return u.users.remove(ctx, "remove a user", user.Username, func(there oauth.User) bool { return there.ID == user.ID })
 }
 
 func copyUser(u oauth.User) oauth.User {
