@@ -128,7 +128,7 @@ func (g passwordGrant) owner(ctx context.Context, client Client, now int64) (Use
 		// If that fails, the login goes on, and the next one tries again.
 		_ = g.users.SaveSources(ctx, user)
 	}
-	if a.counted > 0 {
+	if a.login.Counters[0].Count > 0 {
 		if err := g.users.ClearFailures(ctx, a.counters[0].Key); err != nil {
 			return User{}, err
 		}
@@ -247,7 +247,6 @@ type attempt struct {
 	login Login
 	// counters are for a wrong password. A right one clears the first.
 	counters []ExpiringCounter
-	counted  int  // what the first has counted
 	delayed  bool // it is refused, whatever the password
 }
 
@@ -270,7 +269,6 @@ func (g passwordGrant) admit(ctx context.Context, client Client, now int64) (a a
 	if a.login, err = g.users.Login(ctx, g.username, keys...); err != nil {
 		return a, false, err
 	}
-	a.counted = a.login.Counters[0].Count
 	pair, others := pairDelay.runs(a.login.Counters[0], now), false
 	for i, d := range delays[1:] {
 		others = others || d.runs(a.login.Counters[i+1], now)
@@ -314,7 +312,6 @@ func (g passwordGrant) admitDevice(ctx context.Context, client Client, u User, n
 	if a.login, err = g.users.Login(ctx, g.username, a.counters[0].Key); err != nil {
 		return a, false, err
 	}
-	a.counted = a.login.Counters[0].Count
 	return a, !deviceDelay.runs(a.login.Counters[0], now), nil
 }
 
