@@ -38,7 +38,12 @@ func addClientSettings(cmd *cobra.Command, p *program, r *ring) *entryFlags[oaut
 	all.texts(audienceFlag, "`audience` of its tokens; repeat for more (default: its id)", func(c *oauth.Client) *[]string { return &c.Audiences })
 	all.texts(introspectsFlag, "`audience` whose access tokens it may introspect; repeat for more", func(c *oauth.Client) *[]string { return &c.Introspects })
 	all.texts("login-audience", "`audience` of the ID tokens and assertions that it may show; repeat for more (default: all of all issuers)", func(c *oauth.Client) *[]string { return &c.LoginAudiences })
-	all.text(tokenFormatFlag, "`format` of its access tokens: opaque, or jwt for APIs that verify by themselves (default opaque)", func(c *oauth.Client) *string { return (*string)(&c.TokenFormat) })
+	var format string // which is not emptied like other settings: APIs that verify by themselves would take no token
+	addText(cmd.Flags(), &format, tokenFormatFlag, "", "`format` of its access tokens: opaque, or jwt for APIs that verify by themselves (default opaque)")
+	all.add(tokenFormatFlag, func(c *oauth.Client) error {
+		c.TokenFormat = ledger.TokenFormat(format)
+		return nil
+	})
 	completeValues(cmd, tokenFormatFlag, string(ledger.Opaque), string(ledger.JWT))
 	r.addFlags(p, cmd.Flags())
 	all.span("access-lifetime", "how long access tokens live (default 1h, for JWTs 10m)", func(c *oauth.Client) *int64 { return &c.AccessLifetime })

@@ -140,6 +140,7 @@ func TestRefusedChangeMakesNoPair(t *testing.T) {
 		args []string
 	}{
 		{exitNotFound, []string{"client", "set", "nosuch", "--token-format", "jwt"}},
+		{exitUsage, []string{"client", "set", "app", "--token-format", ""}}, // a variable that is not set would end its JWTs
 		{exitUsage, []string{"client", "set", "app", "--token-format", "jwt", "--access-lifetime", "31d"}},
 		{exitUsage, []string{"client", "set", "app", "--token-format", "jwt", "--scope", "nosuch"}},
 		{exitUsage, []string{"client", "add", "--id", "new", "--public", "--token-format", "jwt", "--scope", "nosuch"}},
