@@ -50,10 +50,11 @@ func TestEventLogWritesTogether(t *testing.T) {
 		_, _ = io.WriteString(log, "a\n")
 		_, _ = io.WriteString(log, "b\n")
 		time.Sleep(eventDelay / 2)
-		_, _ = io.WriteString(log, "c\n")
-		if len(got) > 0 {
+		synctest.Wait()
+		if len(got) > 0 { // before the next line, whose lock orders this read and the write
 			t.Errorf("wrote %q at once", got)
 		}
+		_, _ = io.WriteString(log, "c\n")
 		time.Sleep(eventDelay)
 		synctest.Wait()
 		if fmt.Sprint(got) != fmt.Sprint(writes{"a\nb\nc\n"}) {
