@@ -10,7 +10,7 @@ actionlint  := .tools/actionlint-1.7.12
 goreleaser  := .tools/goreleaser-2.14.3
 cyclonedx   := .tools/cyclonedx-gomod-1.10.0
 
-.PHONY: build test fuzz long mutants engines clients lint vulncheck local invoke sam deploy release
+.PHONY: build test test-unraced test-plain fuzz long mutants engines clients lint vulncheck local invoke sam deploy release
 
 # How functions are released. lambda.norpc leaves out the runtime of 2017.
 release  := GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags '-s -w'
@@ -28,18 +28,28 @@ build-%Function:
 	$(release) -o $(ARTIFACTS_DIR)/bootstrap ./functions/$(shell echo $* | tr '[:upper:]' '[:lower:]')
 
 # Tests that the race detector makes six times as long (one request or step after the other,
-# or one hash) or whose count it changes. cmd/fob is one command after the other, and most of
-# its time is that of other programs. Code that runs at the same time has tests in
+# or one hash) or whose count it changes. Code that runs at the same time has tests in
 # internal/proof/races, functions and the packages.
 unraced := ^(TestInMemory|TestAtTheProtocol|TestHide|TestImportedHashesVerify|TestFormsOfOnePassword|TestModel|TestModelOfJWTs|TestRotationLosesNothing|TestRetiringEarlyLosesTokens|TestCapOfAFleet|TestCapAgainstChosenNames|TestAllocations)$$
 
+# Packages that it only slows down: cmd/fob runs one command after the other and waits for
+# other programs, and repotest reads files.
+plain := ./cmd/fob ./internal/repotest
+module := github.com/fob-oauth/fob
+raced   = $(filter-out $(plain:./%=$(module)/%),$(shell go list ./...))
+
 # Every test, with the DynamoDB engines and the client libraries that this machine can run.
 test: engines clients
-	.ci/alive go test -race -timeout 20m -skip '$(unraced)' ./docs/... ./functions/... ./infra/... ./internal/...
-	.ci/alive go test -timeout 20m -run '$(unraced)' ./internal/proof/faults ./internal/password ./internal/ledger ./internal/keys/rotation ./internal/oauth ./functions
-	.ci/alive go test -timeout 20m ./cmd/...
+	.ci/alive go test -race -timeout 20m -skip '$(unraced)' $(or $(raced),$(error go list names no package))
+	@$(MAKE) --no-print-directory -j2 test-unraced test-plain
 
-# Of the fuzz targets and the mutants, PART=1/5 is every fifth one.
+test-unraced:
+	.ci/alive go test -timeout 20m -run '$(unraced)' ./internal/proof/faults ./internal/password ./internal/ledger ./internal/keys/rotation ./internal/oauth ./functions
+
+test-plain:
+	.ci/alive go test -timeout 20m $(plain)
+
+# Of the fuzz targets and the mutants, PART=1/7 is every seventh one.
 PART ?= 1/1
 
 # Each fuzz target for FUZZTIME. An input that fails is kept in its package's testdata.
