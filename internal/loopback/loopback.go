@@ -1,5 +1,5 @@
 // Package loopback says which hosts are this machine, whatever a name server says. Requests
-// to them leave the machine in no case, so they may go without TLS.
+// to them never leave the machine, so they may go without TLS.
 package loopback
 
 import (
