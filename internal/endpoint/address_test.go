@@ -17,6 +17,7 @@ func TestParseBase(t *testing.T) {
 		"http://login.example.com":         "",
 		"http://localhost.example.com":     "",
 		"ftp://localhost":                  "",
+		"http://192.0.2.1:8080":            "",
 		"https://login.example.com?a=b":    "",
 		"https://login.example.com#a":      "",
 		"https://ann:pw@login.example.com": "",
