@@ -22,7 +22,7 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// TableError is an outage, with the table that was asked.
+// TableError is an outage, or a table that is not one of fob, with the table that was asked.
 type TableError struct {
 	Table string
 	err   error

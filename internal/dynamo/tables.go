@@ -62,7 +62,8 @@ func schema(name string, keys ...string) *dynamodb.CreateTableInput {
 func EnsureTables(ctx context.Context, db *dynamodb.Client, tables Tables) error {
 	for _, s := range tables.Schemas() {
 		if err := ensureTable(ctx, db, s); err != nil {
-			return fmt.Errorf("table %s: %w", *s.Create.TableName, err)
+			name := *s.Create.TableName
+			return &TableError{name, fmt.Errorf("table %s: %w", name, err)}
 		}
 	}
 	return nil

@@ -106,8 +106,12 @@ func TestEnsureTablesLeavesStrangersAlone(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if err := dynamo.EnsureTables(t.Context(), db, other); err == nil {
+		err := dynamo.EnsureTables(t.Context(), db, other)
+		if err == nil {
 			t.Error("a table that sweeps by another attribute was taken")
+		}
+		if e, ok := errors.AsType[*dynamo.TableError](err); !ok || e.Table != other.Users {
+			t.Errorf("EnsureTables = %v; want it to be about %s", err, other.Users)
 		}
 	})
 }
