@@ -101,8 +101,8 @@ func (b testBinary) link(t *testing.T, dir, folder, file string) (binary string,
 	if err := os.WriteFile(list, []byte(archives), 0o600); err != nil {
 		return "", err
 	}
-	out, err := goCommand(t, dir, "tool", "link", "-o", binary, "-importcfg", list, "-s", "-w", "-X", "testing.testBinary=1", b.main)
-	if err != nil && bytes.Contains(out, []byte("fingerprint mismatch")) {
+	_, err = goCommand(t, dir, "tool", "link", "-o", binary, "-importcfg", list, "-s", "-w", "-X", "testing.testBinary=1", b.main)
+	if err != nil && strings.Contains(err.Error(), "fingerprint mismatch") {
 		return "", errSeenOutside
 	}
 	return binary, err
@@ -150,15 +150,25 @@ func (b testBinary) compile(t *testing.T, dir, imported, file, archive string) e
 	return err
 }
 
-// goCommand runs the go command in a folder. An error has its output.
+// goCommand runs the go command in a folder, and returns its standard output alone: go list
+// says on standard error which modules it downloads. An error has both.
 func goCommand(t *testing.T, dir string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
 	if err != nil {
-		err = fmt.Errorf("go %s: %w\n%s", strings.Join(args[:2], " "), err, out)
+		err = fmt.Errorf("go %s: %w\n%s%s", strings.Join(args[:2], " "), err, out, said.Bytes())
 	}
 	return out, err
+}
+
+func TestStandardErrorIsNotParsed(t *testing.T) {
+	out, err := goCommand(t, ".", "list", "github.com/fob-oauth/fob/nowhere/...") // "matched no packages"
+	if err != nil || len(out) > 0 {
+		t.Errorf("%v, and standard output is %q", err, out)
+	}
 }
 
 var noTests = regexp.MustCompile(`(?m)^testing: warning: no tests to run$|\[no tests to run\]`)
