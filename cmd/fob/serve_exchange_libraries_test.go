@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,6 +34,32 @@ func TestJavaExchange(t *testing.T) {
 	path := l.java(t)
 	fob := l.proofs(t)
 	l.run(t, fob, "java", "-XX:TieredStopAtLevel=1", "-cp", path, "NimbusExchange")
+}
+
+// TestKotlinExchange runs the function that docs/another-login.md shows, with OkHttp.
+func TestKotlinExchange(t *testing.T) {
+	t.Parallel()
+	l := language(t, "kotlin", "pom.xml", "java")
+	page, err := os.ReadFile("../../docs/another-login.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, function, _ := strings.Cut(string(page), "```kotlin\n")
+	function, _, _ = strings.Cut(function, "```")
+	dir := t.TempDir()
+	shown := filepath.Join(dir, "Page.kt")
+	if err := os.WriteFile(shown, []byte("import okhttp3.*\n\n"+function), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found, err := filepath.Glob(filepath.Join(l.installed, "jars", "*.jar")) // the compiler wants their names
+	if err != nil {
+		t.Fatal(err)
+	}
+	jars := strings.Join(found, string(filepath.ListSeparator))
+	l.build(t, exec.CommandContext(t.Context(), "java", "-XX:TieredStopAtLevel=1", "-cp", jars, "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler",
+		"-no-stdlib", "-cp", jars, "-d", dir, shown, filepath.Join(l.source, "Main.kt")))
+	fob := l.proofs(t)
+	l.run(t, fob, "java", "-XX:TieredStopAtLevel=1", "-cp", dir+string(filepath.ListSeparator)+jars, "MainKt")
 }
 
 // proofs starts fob and sets $PROOF: an ID token, as an app gets it from a login, and

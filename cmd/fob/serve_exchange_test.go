@@ -113,7 +113,8 @@ func fobWithIssuer(t *testing.T) (ready, assertiontest.Key) {
 		t.Fatal(err)
 	}
 	operate("issuer", "add", otherIssuer, "--audience", "com.example.app", "--audience", fob.Issuer, "--algorithm", "RS256", "--keys-file", "keys.json", "--username-claim", "email")
-	operate("client", "add", "--id", "shop-app", "--public", "--grant", "token-exchange", "--grant", "jwt-bearer", "--grant", "refresh_token", "--scope", "read", "--default-scope", "read", "--audience", "https://api.example.com")
+	operate("scope", "add", "orders")
+	operate("client", "add", "--id", "shop-app", "--public", "--grant", "token-exchange", "--grant", "jwt-bearer", "--grant", "refresh_token", "--scope", "read", "--scope", "orders", "--default-scope", "read", "--audience", "https://api.example.com")
 	return fob, key
 }
 

@@ -41,7 +41,9 @@ venv='python3 -m venv venv && venv/bin/pip install --quiet --no-compile -r requi
 lay cdk ../../../../docs/examples/cdk/package.json npm $npm &
 lay python python/requirements.txt python3 sh -c "$venv" &
 lay schemathesis schemathesis/requirements.txt python3 sh -c "$venv" &
-lay java java/pom.xml mvn mvn --batch-mode --quiet -Dstyle.color=never --strict-checksums dependency:copy-dependencies &
+jars='mvn --batch-mode --quiet -Dstyle.color=never --strict-checksums dependency:copy-dependencies'
+lay java java/pom.xml mvn $jars &
+lay kotlin kotlin/pom.xml mvn $jars &
 # Compiled here, so that the test compiles one file.
 lay rust rust/Cargo.toml cargo sh -c 'echo "fn main() {}" >main.rs && cargo build --quiet' &
 wait
