@@ -31,7 +31,7 @@ func logFields(t *testing.T) map[string]bool {
 	find(event, `(?:optional|number)\("(\w+)"`)
 	find(event, `\{"(\w+)", event\.`)
 	find(event, `KeyAgeMetric = "(\w+)"`)
-	for _, file := range []string{"../wire/log.go", "../apigw/apigw.go", "../apigw/authorizer.go", "../trial/trial.go"} {
+	for _, file := range []string{"../wire/log.go", "../apigw/apigw.go", "../apigw/authorizer.go", "../trial/trial.go", "../eventbridge/eventbridge.go"} {
 		find(readText(t, file), `slog\.\w+\("(\w+)"`)
 	}
 	// An outcome is a counter too, if log.go counts it.
@@ -43,6 +43,35 @@ func logFields(t *testing.T) map[string]bool {
 	}
 	find(readText(t, "../../template.yaml"), `"(\w+)":"\$context\.`)
 	return fields
+}
+
+// TestLogEndpoints: docs/log.md names each endpoint and each outcome that a line can have.
+func TestLogEndpoints(t *testing.T) {
+	sources, err := filepath.Glob("../wire/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wire strings.Builder
+	for _, file := range sources {
+		wire.WriteString(readText(t, file))
+	}
+	page := readText(t, "../../docs/log.md")
+	for field, made := range map[string]struct{ text, pattern string }{
+		"endpoint": {wire.String(), `(?:newHandler\(|const name = )"(\w+)"`},
+		"outcome":  {readText(t, "../oauth/event.go"), `(?m)^\t\w+ +Outcome = "(\w+)"`},
+	} {
+		_, row, _ := strings.Cut(page, "\n| `"+field+"` |")
+		row, _, _ = strings.Cut(row, "\n")
+		names := regexp.MustCompile(made.pattern).FindAllStringSubmatch(made.text, -1)
+		if len(names) < 10 {
+			t.Errorf("%d names of %s", len(names), field)
+		}
+		for _, m := range names {
+			if !strings.Contains(row, "`"+m[1]+"`") {
+				t.Errorf("docs/log.md does not name the %s %s", field, m[1])
+			}
+		}
+	}
 }
 
 // TestLogFields: docs/log.md explains each field that a line can have, and no other.
