@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -86,7 +85,7 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, o clientOpti
 		return fail(exitUsage, "--public and --secret-stdin exclude each other: a public client has no secret")
 	}
 	c := oauth.Client{ID: ledger.ClientID(o.id), Public: o.public}
-	faults := o.settings.apply(&c)
+	fault := o.settings.apply(&c)
 	var text secret.Text
 	if !o.public && (!c.Asserts() || o.secretStdin) {
 		var err error
@@ -94,15 +93,8 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, o clientOpti
 			return err
 		}
 	}
-	err := r.CheckClient(ctx, c, text)
-	if e, ok := errors.AsType[*oauth.ChangeError](err); ok {
-		faults, err = errors.Join(faults, faultInWords(e.Err)), nil
-	}
-	if err != nil {
+	if err := r.CheckClient(ctx, c, text, fault); err != nil {
 		return err
-	}
-	if faults != nil {
-		return invalid(oauth.ClientEntry, faults)
 	}
 	if c.TokenFormat == ledger.JWT {
 		if err := pairForJWTs(ctx, p, &o.ring); err != nil {

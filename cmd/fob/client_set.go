@@ -59,7 +59,7 @@ func clientSetCommand(p *program) *cobra.Command {
 			return fault
 		}
 		if cmd.Flags().Lookup(tokenFormatFlag).Value.String() == string(ledger.JWT) {
-			if err := tryEdit(ctx, *clients, ledger.ClientID(args[0]), edit); err != nil {
+			if err := clients.CheckEdit(ctx, ledger.ClientID(args[0]), edit); err != nil {
 				return nil, "", err
 			}
 			if err := pairForJWTs(ctx, p, &r); err != nil {
@@ -67,27 +67,15 @@ func clientSetCommand(p *program) *cobra.Command {
 			}
 		}
 		saved, err := clients.EditClient(ctx, ledger.ClientID(args[0]), edit)
-		if changed := cmd.Flags().Changed; err == nil && (changed(introspectsFlag) || changed(audienceFlag)) {
+		if err != nil {
+			return nil, "", err
+		}
+		if changed := cmd.Flags().Changed; changed(introspectsFlag) || changed(audienceFlag) {
 			warnOfAudiences(ctx, p, clients, func(c oauth.Client) bool { return c.ID == saved.ID || changed(audienceFlag) })
 		}
 		id, view := shown(args[0]), viewClient(saved)
-		if err == nil {
-			warnOfLongJWTs(p, view)
-		}
-		return view, fmt.Sprintf("The client %s is changed, within 10 seconds. See fob client show %s.", id, id), err
+		warnOfLongJWTs(p, view)
+		return view, fmt.Sprintf("The client %s is changed, within 10 seconds. See fob client show %s.", id, id), nil
 	})
 	return printsJSON(cmd, clientView{})
-}
-
-// tryEdit returns the error that EditClient would refuse an edit with, and saves nothing.
-func tryEdit(ctx context.Context, r oauth.Registrar, id ledger.ClientID, edit func(*oauth.Client) error) error {
-	r.Clients = savesNothing{r.Clients}
-	_, err := r.EditClient(ctx, id, edit)
-	return err
-}
-
-type savesNothing struct{ oauth.ClientRegistry }
-
-func (savesNothing) SaveClient(_ context.Context, c oauth.Client) (oauth.Client, error) {
-	return c, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"strconv"
 
@@ -44,6 +43,7 @@ type secretView struct {
 
 // viewClient shows what holds, defaults included.
 func viewClient(c oauth.Client) clientView {
+	c = c.WithDefaults()
 	v := clientView{
 		ClientID:          string(c.ID),
 		Type:              "confidential",
@@ -60,28 +60,22 @@ func viewClient(c oauth.Client) clientView {
 		Introspects:       orEmpty(c.Introspects),
 		SendsUserAddress:  c.SendsUserAddress,
 		LoginAudiences:    orEmpty(c.LoginAudiences),
-		TokenFormat:       string(cmp.Or(c.TokenFormat, ledger.Opaque)),
-		AccessLifetime:    cmp.Or(c.AccessLifetime, oauth.DefaultAccessLifetime),
-		RefreshIdle:       cmp.Or(c.RefreshIdle, oauth.DefaultRefreshIdle),
-		RefreshAbsolute:   cmp.Or(c.RefreshAbsolute, oauth.DefaultRefreshAbsolute),
-		RefreshGrace:      cmp.Or(c.RefreshGrace, oauth.DefaultRefreshGrace),
-		MaxAuthorizations: cmp.Or(c.MaxAuthorizations, oauth.DefaultMaxAuthorizations),
+		TokenFormat:       string(c.TokenFormat),
+		AccessLifetime:    c.AccessLifetime,
+		RefreshIdle:       c.RefreshIdle,
+		RefreshAbsolute:   c.RefreshAbsolute,
+		RefreshGrace:      c.RefreshGrace,
+		MaxAuthorizations: c.MaxAuthorizations,
 		LongestLife:       c.LongestLife,
 	}
 	if c.Public {
 		v.Type = "public"
-	}
-	if c.TokenFormat == ledger.JWT {
-		v.AccessLifetime = cmp.Or(c.AccessLifetime, oauth.DefaultJWTLifetime)
 	}
 	for _, s := range c.Secrets {
 		v.Secrets = append(v.Secrets, secretView{timestamp(s.Created)})
 	}
 	for _, g := range c.Grants {
 		v.Grants = append(v.Grants, string(g))
-	}
-	if len(v.Audiences) == 0 {
-		v.Audiences = []string{v.ClientID}
 	}
 	return v
 }

@@ -40,7 +40,7 @@ func (i *Issuer) makeRoom(ctx context.Context, v ledger.View, client Client, com
 		verdict := v.Judge(r, at)
 		return at == loc || verdict != ledger.Alive && verdict != ledger.Behind
 	})
-	excess := min(len(records)-(allowedNear(cmp.Or(client.MaxAuthorizations, DefaultMaxAuthorizations), near.Share)-1), maxEvictions)
+	excess := min(len(records)-(allowedNear(client.maxAuthorizations(), near.Share)-1), maxEvictions)
 	if excess <= 0 {
 		return nil
 	}

@@ -121,8 +121,22 @@ func (c Client) accessLifetime() int64 {
 
 func (c Client) getsJWTs() bool { return c.TokenFormat == ledger.JWT }
 
+// WithDefaults is c with the default of each setting that is zero.
+func (c Client) WithDefaults() Client {
+	if len(c.Audiences) == 0 {
+		c.Audiences = []string{string(c.ID)}
+	}
+	c.TokenFormat = cmp.Or(c.TokenFormat, ledger.Opaque)
+	c.AccessLifetime = c.accessLifetime()
+	c.RefreshIdle, c.RefreshAbsolute, c.RefreshGrace = c.refreshIdle(), c.refreshAbsolute(), c.refreshGrace()
+	c.MaxAuthorizations = c.maxAuthorizations()
+	return c
+}
+
 func (c Client) refreshIdle() int64     { return cmp.Or(c.RefreshIdle, DefaultRefreshIdle) }
 func (c Client) refreshAbsolute() int64 { return cmp.Or(c.RefreshAbsolute, DefaultRefreshAbsolute) }
+func (c Client) refreshGrace() int64    { return cmp.Or(c.RefreshGrace, DefaultRefreshGrace) }
+func (c Client) maxAuthorizations() int { return cmp.Or(c.MaxAuthorizations, DefaultMaxAuthorizations) }
 
 // terms are what package ledger needs of the registration.
 func (c Client) terms() ledger.Terms {
@@ -133,7 +147,7 @@ func (c Client) terms() ledger.Terms {
 		JWTLifetime:     cmp.Or(c.AccessLifetime, DefaultJWTLifetime),
 		RefreshIdle:     c.refreshIdle(),
 		RefreshAbsolute: c.refreshAbsolute(),
-		RefreshGrace:    cmp.Or(c.RefreshGrace, DefaultRefreshGrace),
+		RefreshGrace:    c.refreshGrace(),
 	}
 }
 

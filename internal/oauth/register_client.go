@@ -41,9 +41,9 @@ func (r *Registrar) AddClient(ctx context.Context, c Client, s secret.Text) (Cli
 	return saved, nil
 }
 
-// CheckClient returns InvalidEntry with every fault of a client for AddClient, and
-// writes nothing.
-func (r *Registrar) CheckClient(ctx context.Context, c Client, s secret.Text) error {
+// CheckClient returns InvalidEntry with every fault of a client for AddClient, after
+// those that the caller found, and writes nothing.
+func (r *Registrar) CheckClient(ctx context.Context, c Client, s secret.Text, found ...error) error {
 	scopes, err := r.Clients.ResourceScopes(ctx)
 	if err != nil {
 		return err
@@ -57,7 +57,8 @@ func (r *Registrar) CheckClient(ctx context.Context, c Client, s secret.Text) er
 	if err != nil {
 		return err
 	}
-	return invalidEntry(ClientEntry, string(c.ID), ofNewID(c.ID), ofUse(c), ofUnused(c), ofSecret, r.ofKeys(c), ofTrust, c.Validate(), ofScopes(c, scopes))
+	return invalidEntry(ClientEntry, string(c.ID),
+		append(found, ofNewID(c.ID), ofUse(c), ofUnused(c), ofSecret, r.ofKeys(c), ofTrust, c.Validate(), ofScopes(c, scopes))...)
 }
 
 // asNew is c as AddClient saves it. The epoch begins at the time, so that a client
@@ -199,31 +200,42 @@ func (r *Registrar) Landed(ctx context.Context, sent Client) (Client, bool, erro
 // gives must exist. edit may be called more than once; an error of it is a fault, and nothing is
 // saved.
 func (r *Registrar) EditClient(ctx context.Context, id ledger.ClientID, edit func(*Client) error) (Client, error) {
-	return r.changeClient(ctx, id, func(c *Client) error {
-		before := *c
-		faults := []error{edit(c), ofUse(*c), r.ofKeys(*c), c.Validate()}
-		if c.Scopes != before.Scopes {
-			scopes, err := r.Clients.ResourceScopes(ctx)
-			if err != nil {
-				return err
-			}
-			faults = append(faults, ofScopes(*c, scopes))
+	return r.changeClient(ctx, id, func(c *Client) error { return r.edit(ctx, c, edit) })
+}
+
+// CheckEdit returns the error that EditClient would refuse an edit with, and writes nothing.
+func (r *Registrar) CheckEdit(ctx context.Context, id ledger.ClientID, edit func(*Client) error) error {
+	c, err := r.Client(ctx, id)
+	if err != nil {
+		return err
+	}
+	return r.edit(ctx, &c, edit)
+}
+
+func (r *Registrar) edit(ctx context.Context, c *Client, edit func(*Client) error) error {
+	before := *c
+	faults := []error{edit(c), ofUse(*c), r.ofKeys(*c), c.Validate()}
+	if c.Scopes != before.Scopes {
+		scopes, err := r.Clients.ResourceScopes(ctx)
+		if err != nil {
+			return err
 		}
-		if c.Trusts != before.Trusts {
-			fault, err := r.ofTrust(ctx, *c)
-			if err != nil {
-				return err
-			}
-			faults = append(faults, fault)
+		faults = append(faults, ofScopes(*c, scopes))
+	}
+	if c.Trusts != before.Trusts {
+		fault, err := r.ofTrust(ctx, *c)
+		if err != nil {
+			return err
 		}
-		// Tokens of before keep their life, and their key is needed as long. A key
-		// rotation that did not know it would have to wait for the longest life that a
-		// client can have at all: 366 days instead of 90.
-		if longest := before.LongestTokenLife(); longest > c.LongestTokenLife() {
-			c.LongestLife = longest
-		}
-		return invalidEntry(ClientEntry, string(id), faults...)
-	})
+		faults = append(faults, fault)
+	}
+	// Tokens of before keep their life, and their key is needed as long. A key
+	// rotation that did not know it would have to wait for the longest life that a
+	// client can have at all: 366 days instead of 90.
+	if longest := before.LongestTokenLife(); longest > c.LongestTokenLife() {
+		c.LongestLife = longest
+	}
+	return invalidEntry(ClientEntry, string(before.ID), faults...)
 }
 
 // SetClientDisabled refuses a client, and makes its tokens inactive, until it is
