@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,11 +58,16 @@ type serveOptions struct {
 	addr           string
 	keys           *setting // the file
 	accessLifetime seconds
+	tokenFormat    ledger.TokenFormat // of the demo's clients
 	corsOrigins    []string
-	quiet          bool
-	tokenFormat    string // of the demo's clients
 	ownUsers       string // the URL of a team's own users
 	ownUsersMode   string
+	quiet          bool
+
+	// check makes these of the texts above.
+	allowOrigins func(http.Handler) http.Handler
+	own          oauth.OwnUsers // nil without the flag
+	mode         oauth.OwnUsersMode
 }
 
 func serveCommand(p *program) *cobra.Command {
@@ -75,14 +78,15 @@ func serveCommand(p *program) *cobra.Command {
 		Long:  serveHelp,
 		Example: `  fob serve
   fob serve --dynamodb http://localhost:8000 --keys keys.json`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), p, o) },
+		Args:    noArgs,
+		PreRunE: func(*cobra.Command, []string) error { return o.check(p) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), p, o) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 picks a free one")
 	o.keys = p.newSetting(flags, "keys", "FOB_KEYS_FILE", "", "", "`file` that keeps the key ring, needed only with --dynamodb and made if it is missing")
 	flags.Var(&o.accessLifetime, "access-lifetime", "how long the demo's access tokens live, such as 90s (default 1h)")
-	flags.StringVar(&o.tokenFormat, tokenFormatFlag, string(ledger.Opaque), "`format` of the demo's access tokens, opaque or jwt")
+	flags.StringVar((*string)(&o.tokenFormat), tokenFormatFlag, string(ledger.Opaque), "`format` of the demo's access tokens, opaque or jwt")
 	flags.StringArrayVar(&o.corsOrigins, corsOriginFlag, nil, "`origin` of pages whose scripts may read answers, such as http://localhost:3000; may be repeated")
 	flags.StringVar(&o.ownUsers, ownUsersFlag, "", "`URL` of your own users, which says who a name and a password are: see docs/own-users.md")
 	flags.StringVar(&o.ownUsersMode, ownUsersModeFlag, "ask", "with --"+ownUsersFlag+": `ask` at each login, or migrate, which keeps each user here after one")
@@ -99,30 +103,44 @@ const (
 // goodbye is how long requests that are under way have at the end.
 const goodbye = 5 * time.Second
 
-func serve(ctx context.Context, p *program, o serveOptions) error {
+// check refuses flags that cannot work, before anything is begun.
+func (o *serveOptions) check(p *program) (err error) {
 	if _, _, err := net.SplitHostPort(o.addr); err != nil {
 		return fail(exitUsage, "--addr wants host:port, such as 127.0.0.1:8080")
 	}
-	allowOrigins, err := laptop.AllowOrigins(o.corsOrigins)
-	if err != nil {
+	if o.allowOrigins, err = laptop.AllowOrigins(o.corsOrigins); err != nil {
 		return fail(exitUsage, "--%s: %v", corsOriginFlag, err)
 	}
-	format := ledger.TokenFormat(o.tokenFormat)
-	if format != ledger.Opaque && format != ledger.JWT {
+	if o.tokenFormat != ledger.Opaque && o.tokenFormat != ledger.JWT {
 		return fail(exitUsage, "--%s is opaque or jwt", tokenFormatFlag)
 	}
-	own, mode, err := o.own()
-	if err != nil {
-		return err
+	mode, known := map[string]oauth.OwnUsersMode{"ask": oauth.AskedAtEach, "migrate": oauth.AskedUntilFirst}[o.ownUsersMode]
+	switch {
+	case !known:
+		return fail(exitUsage, "--%s is ask or migrate", ownUsersModeFlag)
+	case o.ownUsers != "":
+		if o.own, err = ownusers.AtURL(o.ownUsers); err != nil {
+			return fail(exitUsage, "--%s: %v", ownUsersFlag, err)
+		}
+		o.mode = mode
+	case mode != oauth.AskedAtEach:
+		return fail(exitUsage, "--%s goes with --%s", ownUsersModeFlag, ownUsersFlag)
 	}
 	if err := p.tables.choose(); err != nil {
 		return err
 	}
-	inMemory, keysFile := p.tables.endpoint.value == "", o.keys.value
-	if !inMemory && keysFile == "" && p.tables.stack.value == "" {
+	switch {
+	case p.tables.stack.value != "":
+		return fail(exitUsage, "fob serve is for this machine: deploy a stack with sam deploy, and leave out %s", p.tables.stack.source())
+	case p.tables.endpoint.value != "" && o.keys.value == "":
 		return fail(exitUsage, "the tables %s outlive this process, and so must the key ring: give --keys FILE, which is made if it is missing", p.tables.where())
 	}
-	fetch, seed, err := keySource(ctx, keysFile, format == ledger.JWT)
+	return nil
+}
+
+func serve(ctx context.Context, p *program, o serveOptions) error {
+	inMemory, keysFile := p.tables.endpoint.value == "", o.keys.value
+	fetch, seed, err := keySource(ctx, keysFile, o.tokenFormat == ledger.JWT)
 	if err == nil {
 		_, err = fetch(ctx)
 	}
@@ -150,7 +168,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 	about := service{base: baseURL(listener.Addr()), tables: &p.tables}
 	if seed.Len() > 0 && (inMemory || p.tables.areLocal()) {
 		d := laptop.NewDemo(seed, int64(o.accessLifetime))
-		d.TokenFormat = format
+		d.TokenFormat = o.tokenFormat
 		if err := addDemo(ctx, p, &d, s, inMemory, keysFile); err != nil {
 			return err
 		}
@@ -165,7 +183,7 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		events = slog.NewJSONHandler(visible{log}, nil)
 	}
 	over := func(api http.Handler) http.Handler { return api }
-	if about.hasPage = inMemory && keysFile == "" && own == nil && onLoopback(listener.Addr()); about.hasPage {
+	if about.hasPage = inMemory && keysFile == "" && o.own == nil && onLoopback(listener.Addr()); about.hasPage {
 		shown := page.New(*about.demo, s.registry)
 		over, events = shown.Over, slog.NewMultiHandler(events, shown.Log())
 	}
@@ -173,12 +191,16 @@ func serve(ctx context.Context, p *program, o serveOptions) error {
 		tokens.Follow(laptop.Announce(slog.New(events)))
 	}
 	on := s.ofLaptop()
-	on.OwnUsers, on.OwnUsersMode = own, mode
+	on.OwnUsers, on.OwnUsersMode = o.own, o.mode
 	api := laptop.Handler(on, fetch, wire.Options{Issuer: about.base, Log: slog.New(events), NoMetrics: true})
-	server := newServer(over(allowOrigins(api)), events)
+	return answer(ctx, newServer(over(o.allowOrigins(api)), events), listener, func() error { return announce(p, about) })
+}
+
+// answer serves until ctx ends. It calls ready when requests are answered.
+func answer(ctx context.Context, server *http.Server, listener net.Listener, ready func() error) error {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	if err := announce(p, about); err != nil {
+	if err := ready(); err != nil {
 		return errors.Join(err, server.Close())
 	}
 	select {
@@ -214,25 +236,6 @@ func newServer(handler http.Handler, log slog.Handler) *http.Server {
 	return server
 }
 
-// own are a team's own users, and when they are asked; nil without the flag.
-func (o serveOptions) own() (oauth.OwnUsers, oauth.OwnUsersMode, error) {
-	mode, known := map[string]oauth.OwnUsersMode{"ask": oauth.AskedAtEach, "migrate": oauth.AskedUntilFirst}[o.ownUsersMode]
-	if !known {
-		return nil, 0, fail(exitUsage, "--%s is ask or migrate", ownUsersModeFlag)
-	}
-	if o.ownUsers == "" {
-		if o.ownUsersMode != "ask" {
-			return nil, 0, fail(exitUsage, "--%s goes with --%s", ownUsersModeFlag, ownUsersFlag)
-		}
-		return nil, oauth.NeverAsked, nil
-	}
-	own, err := ownusers.AtURL(o.ownUsers)
-	if err != nil {
-		return nil, 0, fail(exitUsage, "--%s: %v", ownUsersFlag, err)
-	}
-	return own, mode, nil
-}
-
 // addDemo adds the demo, in memory with an issuer, whose key ends with this process.
 func addDemo(ctx context.Context, p *program, d *laptop.Demo, s stores, inMemory bool, keysFile string) error {
 	err := d.Seed(ctx, s.registrar(), s.userRegistrar())
@@ -261,103 +264,4 @@ func keySource(ctx context.Context, file string, signs bool) (fetch func(context
 		_, _, err = givePair(ctx, rotation.NewFileVault(file), time.Now())
 	}
 	return keys.MintFromFile(file), seed, err
-}
-
-// service is what serve prints when it is ready.
-type service struct {
-	base    string
-	tables  *tables
-	demo    *laptop.Demo // nil if it was not added
-	hasPage bool         // at base, for browsers
-}
-
-// warn prints what may surprise the operator.
-func warn(p *program, addr net.Addr, o serveOptions, s service) {
-	if _, ok := addr.(*net.TCPAddr); ok && !onLoopback(addr) {
-		text := addr.String() + " can be reached from other machines, and fob serve speaks http without encryption"
-		if s.demo != nil {
-			text += " and has demo secrets on show"
-		}
-		p.say("warning: %s", text)
-	}
-	if s.demo != nil && o.ownUsers != "" && o.ownUsersMode == "ask" {
-		p.say("the demo user does not log in: --%s says who does", ownUsersFlag)
-	}
-	switch {
-	case s.demo == nil && p.tables.areLocal():
-		p.say(`no demo was added: the key file %s has no member "demo", of which its secrets are made. A new key file has one`, o.keys.value)
-	case s.demo == nil:
-		p.say("no demo was added: %s is not on this machine. Use fob scope add, fob client add and fob user add", strings.TrimPrefix(p.tables.where(), "at "))
-	}
-}
-
-// onLoopback reports an address that no other machine reaches.
-func onLoopback(addr net.Addr) bool {
-	tcp, ok := addr.(*net.TCPAddr)
-	return ok && tcp.IP.IsLoopback()
-}
-
-// where completes the first line of the transcript.
-func (s service) where() string {
-	if s.tables.endpoint.value == "" {
-		return "in memory"
-	}
-	names := s.tables.names()
-	return "in the tables " + names.Tokens + ", " + names.Clients + " and " + names.Users + " " + s.tables.where()
-}
-
-// announce prints that requests are answered.
-func announce(p *program, s service) error {
-	var out bytes.Buffer
-	if p.json {
-		if err := newEncoder(&out).Encode(s.json()); err != nil {
-			return err
-		}
-	} else {
-		out.WriteString(laptop.Transcript(s.base, s.where(), p.getenv("SHELL"), s.demo, s.hasPage))
-	}
-	_, err := p.stdout.Write(out.Bytes())
-	return err
-}
-
-// serviceJSON is the first line of --json. Programs rely on it.
-type serviceJSON struct {
-	Issuer                string `json:"issuer"`
-	TokenEndpoint         string `json:"token_endpoint"`
-	RevocationEndpoint    string `json:"revocation_endpoint"`
-	IntrospectionEndpoint string `json:"introspection_endpoint"`
-	DevicesEndpoint       string `json:"devices_endpoint"`
-	MeEndpoint            string `json:"me_endpoint"`
-	MetadataEndpoint      string `json:"metadata_endpoint"`
-	*laptop.DemoJSON
-}
-
-func (s service) json() serviceJSON {
-	out := serviceJSON{
-		Issuer:                s.base,
-		TokenEndpoint:         s.base + wire.TokenPath,
-		RevocationEndpoint:    s.base + wire.RevokePath,
-		IntrospectionEndpoint: s.base + wire.IntrospectPath,
-		DevicesEndpoint:       s.base + wire.DevicesPath,
-		MeEndpoint:            s.base + wire.MePath,
-		MetadataEndpoint:      s.base + wire.MetadataPath,
-	}
-	if s.demo != nil {
-		out.DemoJSON = s.demo.JSON()
-	}
-	return out
-}
-
-// baseURL is how a client on this machine reaches a listener.
-func baseURL(addr net.Addr) string {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return "http://" + addr.String()
-	}
-	host := tcp.IP.String()
-	if tcp.IP.Equal(net.IPv4(127, 0, 0, 1)) || tcp.IP.IsUnspecified() {
-		host = "localhost"
-	}
-	_, port, _ := net.SplitHostPort(addr.String())
-	return "http://" + net.JoinHostPort(host, port)
 }

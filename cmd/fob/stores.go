@@ -33,9 +33,6 @@ type users interface {
 // open opens the stores that the flags name. For fob serve without a place that is
 // memory, and missing tables are made.
 func (t *tables) open(ctx context.Context, forServe bool) (stores, error) {
-	if forServe && t.stack.value != "" {
-		return stores{}, fail(exitUsage, "fob serve is for this machine: deploy a stack with sam deploy, and leave out %s", t.stack.source())
-	}
 	if forServe && t.endpoint.value == "" {
 		return newMemoryStores(), nil
 	}
