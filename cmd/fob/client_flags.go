@@ -70,11 +70,7 @@ func addClientSettings(cmd *cobra.Command, p *program, r *ring) *entryFlags[oaut
 	trust("trusts-issuer", "`name` of an issuer for clients, which signs its assertions: see fob issuer add --subject client", func(t *oauth.Trust) *string { return &t.Issuer })
 	trust("trusts-subject", "`sub` of those assertions, to the letter", func(t *oauth.Trust) *string { return &t.Subject })
 	all.truth("sends-user-address", "it is a back end whose logins have user_address, by which wrong passwords are counted", func(c *oauth.Client) *bool { return &c.SendsUserAddress })
-	maximum := cmd.Flags().Int(maxAuthorizationsFlag, 0, "`number` of devices and scopes of one user that are live at once (default 25)")
-	all.add(maxAuthorizationsFlag, func(c *oauth.Client) error {
-		c.MaxAuthorizations = *maximum
-		return nil
-	})
+	all.number(maxAuthorizationsFlag, "`number` of devices and scopes of one user that are live at once (default 25)", func(c *oauth.Client) *int { return &c.MaxAuthorizations })
 	return all
 }
 

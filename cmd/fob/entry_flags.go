@@ -67,27 +67,28 @@ func (e *entryFlags[T]) texts(name, help string, of func(*T) *[]string) {
 }
 
 func (e *entryFlags[T]) text(name, help string, of func(*T) *string) {
-	value := e.f.String(name, "", help)
-	e.add(name, func(entry *T) error {
-		*of(entry) = *value
-		return nil
-	})
+	sets(e, name, e.f.String(name, "", help), of)
 }
 
 func (e *entryFlags[T]) truth(name, help string, of func(*T) *bool) {
-	value := e.f.Bool(name, false, help)
-	e.add(name, func(entry *T) error {
-		*of(entry) = *value
-		return nil
-	})
+	sets(e, name, e.f.Bool(name, false, help), of)
+}
+
+func (e *entryFlags[T]) number(name, help string, of func(*T) *int) {
+	sets(e, name, e.f.Int(name, 0, help), of)
 }
 
 // span adds a flag for a duration.
 func (e *entryFlags[T]) span(name, help string, of func(*T) *int64) {
 	var value seconds
 	e.f.Var(&value, name, help)
+	sets(e, name, (*int64)(&value), of)
+}
+
+// sets registers that the flag of that name sets what of points to.
+func sets[T, V any](e *entryFlags[T], name string, value *V, of func(*T) *V) {
 	e.add(name, func(entry *T) error {
-		*of(entry) = int64(value)
+		*of(entry) = *value
 		return nil
 	})
 }

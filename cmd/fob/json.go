@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // newEncoder writes JSON as fob shows it.
@@ -20,33 +22,22 @@ func newEncoder(w io.Writer) *json.Encoder {
 type visible struct{ to io.Writer }
 
 func (v visible) Write(text []byte) (int, error) {
-	if isASCII(text) { // nearly every line
+	special := func(c byte) bool { return c != '\n' && (c < ' ' || c > '~') }
+	if !slices.ContainsFunc(text, special) { // nearly every line
 		return v.to.Write(text)
 	}
 	out := make([]byte, 0, len(text))
 	for _, c := range string(text) {
-		switch {
-		case c == '\n' || unicode.IsPrint(c): // a line end is outside of texts
-			out = append(out, string(c)...)
-		case c > 0xffff:
-			high, low := utf16.EncodeRune(c)
-			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
-		default:
-			out = fmt.Appendf(out, `\u%04x`, c)
+		if c == '\n' || unicode.IsPrint(c) { // a line end is outside of texts
+			out = utf8.AppendRune(out, c)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, c) {
+			out = fmt.Appendf(out, `\u%04x`, unit)
 		}
 	}
 	if _, err := v.to.Write(out); err != nil {
 		return 0, err
 	}
 	return len(text), nil
-}
-
-// isASCII reports a text of printable ASCII and line ends alone.
-func isASCII(text []byte) bool {
-	for _, c := range text {
-		if c != '\n' && (c < ' ' || c > '~') {
-			return false
-		}
-	}
-	return true
 }

@@ -60,20 +60,20 @@ func (t *tables) naming(s *setting) string {
 // texts.
 func exclusive(one, other []*setting) (a, b string) {
 	byFlag := func(s *setting) bool { return s.flag.Changed }
-	counts := byFlag
-	switch i, j := slices.ContainsFunc(one, byFlag), slices.ContainsFunc(other, byFlag); {
-	case i && !j:
+	i, j := slices.IndexFunc(one, byFlag), slices.IndexFunc(other, byFlag)
+	if i < 0 && j < 0 {
+		byAny := func(s *setting) bool { return s.value != "" }
+		i, j = slices.IndexFunc(one, byAny), slices.IndexFunc(other, byAny)
+	}
+	switch {
+	case i >= 0 && j >= 0:
+		return one[i].source(), other[j].source()
+	case i >= 0:
 		clearValues(other)
-	case j && !i:
+	case j >= 0:
 		clearValues(one)
-	case !i:
-		counts = func(s *setting) bool { return s.value != "" }
 	}
-	i, j := slices.IndexFunc(one, counts), slices.IndexFunc(other, counts)
-	if i < 0 || j < 0 {
-		return "", ""
-	}
-	return one[i].source(), other[j].source()
+	return "", ""
 }
 
 func clearValues(settings []*setting) {

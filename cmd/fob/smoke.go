@@ -45,11 +45,7 @@ func smokeCommand(p *program) *cobra.Command {
 				return fmt.Errorf("%s takes one argument, the address before /token", cmd.CommandPath())
 			case len(args) == 0 && p.tables.stack.value == "":
 				return fmt.Errorf("%s needs the address before /token, or --stack", cmd.CommandPath())
-			}
-			return nil
-		},
-		PreRunE: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			case len(args) == 0:
 				return nil
 			}
 			_, err := parseBase(args[0])

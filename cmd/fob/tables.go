@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -72,28 +71,26 @@ func (t *tables) where() string {
 	if t.endpoint.value == "" {
 		return "in AWS, in the account and region of this environment"
 	}
-	u, err := parseEndpoint(t.endpoint.value)
-	if err != nil {
+	u := t.endpointURL()
+	if u == nil {
 		return "at the endpoint"
 	}
 	return "at " + u.Scheme + "://" + u.Host
 }
 
-func parseEndpoint(endpoint string) (*url.URL, error) {
-	u, err := url.Parse(endpoint)
+// endpointURL is the endpoint, or nil if it cannot be one.
+func (t *tables) endpointURL() *url.URL {
+	u, err := url.Parse(t.endpoint.value)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" {
-		return nil, errors.New("a URL such as http://localhost:8000")
+		return nil
 	}
-	return u, nil
+	return u
 }
 
 // areLocal reports whether the tables are surely on this machine, which has no real users.
 func (t *tables) areLocal() bool {
-	if t.endpoint.value == "" {
-		return false
-	}
-	u, err := parseEndpoint(t.endpoint.value)
-	return err == nil && loopback.Is(u.Hostname())
+	u := t.endpointURL()
+	return u != nil && loopback.Is(u.Hostname())
 }
 
 // localRegion and localKey are what engines on this machine get if nothing is
@@ -147,10 +144,8 @@ func (t *tables) connect(ctx context.Context) (*dynamodb.Client, error) {
 	if err := t.choose(); err != nil {
 		return nil, err
 	}
-	if t.endpoint.value != "" {
-		if _, err := parseEndpoint(t.endpoint.value); err != nil {
-			return nil, fail(exitUsage, "%s wants %v", t.endpointSource(), err)
-		}
+	if t.endpoint.value != "" && t.endpointURL() == nil {
+		return nil, fail(exitUsage, "%s wants a URL such as http://localhost:8000", t.endpointSource())
 	}
 	cfg, err := t.awsConfig(ctx)
 	if err != nil {

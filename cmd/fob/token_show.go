@@ -14,17 +14,6 @@ import (
 	"github.com/fob-oauth/fob/internal/endpoint"
 )
 
-// sightView is what a token says about itself.
-type sightView struct {
-	Kind     string         `json:"kind,omitempty" is:"access_token or refresh_token"`
-	Format   string         `json:"format" is:"opaque or jwt"`
-	KeyID    string         `json:"kid,omitempty"`
-	Expiry   int64          `json:"exp,omitempty" is:"seconds since 1970"`
-	Verified bool           `json:"verified" is:"false, always"`
-	Header   map[string]any `json:"header,omitempty" is:"the members of a JWT's header"`
-	Claims   map[string]any `json:"claims,omitempty" is:"the claims of a JWT"`
-}
-
 func tokenShowCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show [FILE]",
@@ -44,11 +33,9 @@ and whose it is, fob token introspect asks.`,
 		if err != nil {
 			return err
 		}
-		s := token.sight
-		view := sightView{Kind: s.Kind, Format: s.Format, KeyID: s.KeyID, Expiry: s.Expiry, Header: s.Header, Claims: s.Claims}
-		return p.print(view, columns(sightRows(s, p.now())...))
+		return p.print(token.sight, columns(sightRows(token.sight, p.now())...))
 	}
-	return printsJSON(cmd, sightView{})
+	return printsJSON(cmd, endpoint.Sight{})
 }
 
 func sightRows(s endpoint.Sight, now time.Time) [][]string {

@@ -18,15 +18,17 @@ const (
 )
 
 // Sight is what a token says about itself. Nobody verified it: everybody can write such
-// a text.
+// a text. It is what fob token show --json prints: programs rely on the names.
 type Sight struct {
-	Kind   string // access_token or refresh_token; empty for a JWT that does not say
-	Format string // [Opaque] or [JWT]
-	KeyID  string // of the key that it names; may be empty
-	Expiry int64  // Unix seconds; zero if it does not say
+	Kind     string `json:"kind,omitempty" is:"access_token or refresh_token"` // empty for a JWT that does not say
+	Format   string `json:"format" is:"opaque or jwt"`
+	KeyID    string `json:"kid,omitempty"`                         // of the key that it names
+	Expiry   int64  `json:"exp,omitempty" is:"seconds since 1970"` // zero if it does not say
+	Verified bool   `json:"verified" is:"false, always"`
 
 	// Header and Claims are those of a JWT (RFC 7519 §3), with numbers as [json.Number].
-	Header, Claims map[string]any
+	Header map[string]any `json:"header,omitempty" is:"the members of a JWT's header"`
+	Claims map[string]any `json:"claims,omitempty" is:"the claims of a JWT"`
 }
 
 var base64url = base64.RawURLEncoding.Strict()

@@ -25,8 +25,8 @@ import (
 // Deployment is where Try adds a client and a user of its own, and removes them.
 type Deployment struct {
 	Registrar *oauth.Registrar
-	// Users and SignIns are nil where the client alone is to be tried: then it asks for
-	// itself, and what it leaves of tokens is dead without it.
+	// Users is nil where the client alone is to be tried: then it asks for itself. SignIns
+	// may be nil with it: what is left of the tokens is dead without the client.
 	Users   *oauth.UserRegistrar
 	SignIns *oauth.SignIns
 
@@ -213,9 +213,9 @@ func (r *run) walk(ctx context.Context) {
 	const ipad, iphone = "smoke-ipad", "smoke-iphone"
 	var a, b answer
 	issued := func(got answer) bool { return got.status == http.StatusOK && got.AccessToken.Len() > 0 }
-	introspected := func(token endpoint.Secret, want bool) func() (answer, error, bool) {
+	introspected := func(of *answer, want bool) func() (answer, error, bool) {
 		return func() (answer, error, bool) {
-			got, err := r.post(ctx, wire.IntrospectPath, url.Values{"token": {token.Reveal()}})
+			got, err := r.post(ctx, wire.IntrospectPath, url.Values{"token": {of.AccessToken.Reveal()}})
 			ok := got.status == http.StatusOK && got.Active != nil && *got.Active == want
 			return got, err, ok && (!want || (r.alone || got.Username == r.user.Username) && strings.HasPrefix(got.Device, "smoke-"))
 		}
@@ -248,7 +248,7 @@ func (r *run) walk(ctx context.Context) {
 			got, err := r.post(ctx, wire.TokenPath, url.Values{"grant_type": {string(oauth.RefreshTokenGrant)}, "refresh_token": {b.RefreshToken.Reveal()}})
 			return got, err, issued(got)
 		}, true},
-		{"introspect the first: active", func() (answer, error, bool) { return introspected(a.AccessToken, true)() }, false},
+		{"introspect the first: active", introspected(&a, true), false},
 		{"be refused with a wrong password", func() (answer, error, bool) {
 			got, err := r.login(ctx, ipad, secret.New("not the password"))
 			return got, err, got.status == http.StatusBadRequest && got.code == string(oauth.InvalidGrant)
@@ -257,8 +257,8 @@ func (r *run) walk(ctx context.Context) {
 			got, err := r.post(ctx, wire.RevokePath, url.Values{"token": {a.AccessToken.Reveal()}})
 			return got, err, got.status == http.StatusOK
 		}, false},
-		{"introspect the first: inactive", func() (answer, error, bool) { return introspected(a.AccessToken, false)() }, false},
-		{"introspect the other: active", func() (answer, error, bool) { return introspected(b.AccessToken, true)() }, false},
+		{"introspect the first: inactive", introspected(&a, false), false},
+		{"introspect the other: active", introspected(&b, true), false},
 		{"ask once more and get a new one", func() (answer, error, bool) {
 			got, err := r.login(ctx, ipad, r.password)
 			return got, err, issued(got) && !got.AccessToken.Equal(a.AccessToken.Text)
