@@ -74,7 +74,7 @@ func userRolesCommand(p *program) *cobra.Command {
 			r := s.userRegistrar()
 			u, err := r.User(ctx, args[0])
 			if err == nil {
-				u, err = r.SetRoles(ctx, u, roles)
+				u, err = r.ChangeUser(ctx, u, oauth.UserChange{Roles: &roles})
 			}
 			return viewUser(u), fmt.Sprintf("The user %s has the roles %s, and all tokens issued before are ended.", shown(args[0]), list(u.Roles)),
 				p.explain(err, "the roles are stored, but tokens issued before may still be active")

@@ -81,7 +81,7 @@ var registrarChanges = []registrarChange{
 		return err
 	}, func(now snapshot) bool { return now.user.PasswordHash.Reveal() == newPassword && now.ended() }},
 	{"set roles", func(t *testing.T, r registrars, u oauth.User) error {
-		_, err := r.SetRoles(t.Context(), u, []string{"editor"})
+		_, err := r.ChangeUser(t.Context(), u, oauth.UserChange{Roles: &[]string{"editor"}})
 		return err
 	}, func(now snapshot) bool { return len(now.user.Roles) == 1 && now.ended() }},
 	{"disable a user", func(t *testing.T, r registrars, u oauth.User) error {

@@ -207,11 +207,6 @@ func (r *UserRegistrar) SetPassword(ctx context.Context, u User, password secret
 	return r.ChangeUser(ctx, u, UserChange{Password: &password})
 }
 
-// SetRoles is ChangeUser with other roles.
-func (r *UserRegistrar) SetRoles(ctx context.Context, u User, roles []string) (User, error) {
-	return r.ChangeUser(ctx, u, UserChange{Roles: &roles})
-}
-
 // SetUserDisabled is ChangeUser that refuses a user's logins, or lets the user log in
 // again.
 func (r *UserRegistrar) SetUserDisabled(ctx context.Context, u User, disabled bool) error {

@@ -44,7 +44,7 @@ func TestChangeUser(t *testing.T) {
 			r.Users = watched{UserRegistry: s.UserRegistry, before: func(string) {
 				if faster {
 					faster = false
-					if _, err := newRegistrar(s).SetRoles(t.Context(), ann, []string{"faster"}); err != nil {
+					if _, err := newRegistrar(s).ChangeUser(t.Context(), ann, oauth.UserChange{Roles: &[]string{"faster"}}); err != nil {
 						t.Error(err)
 					}
 				}

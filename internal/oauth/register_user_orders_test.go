@@ -141,7 +141,7 @@ func TestNoOrderOfLoginAndNewRolesLeavesAnOldRole(t *testing.T) {
 				},
 				func(call func(context.Context) error) {
 					registrar.faulty.Intercept(call)
-					_, err := registrar.SetRoles(t.Context(), alice, nil)
+					_, err := registrar.ChangeUser(t.Context(), alice, oauth.UserChange{Roles: new([]string)})
 					w.must(err)
 				},
 			}, func(order uint) {

@@ -16,7 +16,7 @@ func TestRegistrarUsers(t *testing.T) {
 			u, subject := addUser(t, r, "ann")
 			for i, change := range []func() (oauth.User, error){
 				func() (oauth.User, error) { return r.SetPassword(t.Context(), u, secret.New("a newer one")) },
-				func() (oauth.User, error) { return r.SetRoles(t.Context(), u, []string{"editor"}) },
+				func() (oauth.User, error) { return r.ChangeUser(t.Context(), u, oauth.UserChange{Roles: &[]string{"editor"}}) },
 			} {
 				saved, err := change()
 				if err != nil || saved.ID != u.ID {
@@ -52,7 +52,7 @@ func TestRegistrarUsers(t *testing.T) {
 			r.Users = watched{UserRegistry: s.UserRegistry, before: func(string) {
 				wantState(t, s, subject, oauth.SubjectState{})
 			}}
-			if _, err := r.SetRoles(t.Context(), u, []string{"editor"}); err != nil {
+			if _, err := r.ChangeUser(t.Context(), u, oauth.UserChange{Roles: &[]string{"editor"}}); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -93,7 +93,7 @@ func TestRegistrarUsers(t *testing.T) {
 			}
 			_, err = r.SetPassword(t.Context(), u, secret.New(strings.Repeat("p", oauth.MaxPassword+1)))
 			wantChange(t, "set the password", err, oauth.InvalidEntry)
-			_, err = r.SetRoles(t.Context(), u, []string{"device_x"})
+			_, err = r.ChangeUser(t.Context(), u, oauth.UserChange{Roles: &[]string{"device_x"}})
 			wantChange(t, "set the roles", err, oauth.InvalidEntry)
 			_, err = r.User(t.Context(), "nobody")
 			wantChange(t, "look at nobody", err, oauth.NoSuchEntry)
