@@ -10,6 +10,8 @@
 package bearer
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -73,6 +75,11 @@ type Locator struct {
 	Subject       [16]byte
 	Client        [8]byte
 	Authorization [16]byte
+}
+
+// Compare orders locators by their bytes.
+func (l Locator) Compare(m Locator) int {
+	return cmp.Or(bytes.Compare(l.Subject[:], m.Subject[:]), bytes.Compare(l.Client[:], m.Client[:]), bytes.Compare(l.Authorization[:], m.Authorization[:]))
 }
 
 // RID is the random id of an Authorization's item. It enters each secret and

@@ -90,6 +90,11 @@ func (v View) Judge(r Record, loc bearer.Locator) Verdict {
 	if r.Locator() != loc {
 		return Tampered
 	}
+	return v.JudgeListed(r)
+}
+
+// JudgeListed is Judge for a record of a list, which leaves out those that were edited.
+func (v View) JudgeListed(r Record) Verdict {
 	e := r.Epochs
 	ahead := e.Subject > v.Epochs.Subject || e.Client > v.Epochs.Client || e.Issuer > v.Epochs.Issuer ||
 		r.ScopesVersion > v.Scopes.Current

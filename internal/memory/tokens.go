@@ -2,7 +2,6 @@ package memory
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -18,7 +17,7 @@ import (
 type Tokens struct {
 	store
 	records map[bearer.Locator]ledger.Record
-	keys    map[[16]byte][]bearer.Locator // those of records, by subject, in the order of inOrder
+	keys    map[[16]byte][]bearer.Locator // those of records, by subject, in order
 	states  map[[16]byte]oauth.SubjectState
 
 	replayed map[bearer.Locator]ledger.Nonce // of the records that MarkReplayed noted
@@ -53,14 +52,9 @@ func (t *Tokens) report(w oauth.Write) {
 	}
 }
 
-// inOrder compares the keys of one subject.
-func inOrder(a, b bearer.Locator) int {
-	return cmp.Or(bytes.Compare(a.Client[:], b.Client[:]), bytes.Compare(a.Authorization[:], b.Authorization[:]))
-}
-
 func (t *Tokens) put(loc bearer.Locator, r ledger.Record) {
 	keys := t.keys[loc.Subject]
-	if at, found := slices.BinarySearchFunc(keys, loc, inOrder); !found {
+	if at, found := slices.BinarySearchFunc(keys, loc, bearer.Locator.Compare); !found {
 		t.keys[loc.Subject] = slices.Insert(keys, at, loc)
 	}
 	t.records[loc] = copyRecord(r)
@@ -69,7 +63,7 @@ func (t *Tokens) put(loc bearer.Locator, r ledger.Record) {
 func (t *Tokens) remove(loc bearer.Locator) {
 	delete(t.records, loc)
 	keys := t.keys[loc.Subject]
-	if at, found := slices.BinarySearchFunc(keys, loc, inOrder); found {
+	if at, found := slices.BinarySearchFunc(keys, loc, bearer.Locator.Compare); found {
 		t.keys[loc.Subject] = slices.Delete(keys, at, at+1)
 	}
 	if len(t.keys[loc.Subject]) == 0 {
@@ -139,9 +133,9 @@ func (t *Tokens) Near(ctx context.Context, a ledger.Authorization, most int, aft
 	first.Authorization, last.Authorization = [16]byte{}, [16]byte(bytes.Repeat([]byte{0xff}, 16))
 	err = t.do(ctx, "list authorizations near one", func() {
 		keys := t.keys[own.Subject]
-		from, _ := slices.BinarySearchFunc(keys, first, inOrder)
-		at, _ := slices.BinarySearchFunc(keys, own, inOrder)
-		to, _ := slices.BinarySearchFunc(keys, last, inOrder)
+		from, _ := slices.BinarySearchFunc(keys, first, bearer.Locator.Compare)
+		at, _ := slices.BinarySearchFunc(keys, own, bearer.Locator.Compare)
+		to, _ := slices.BinarySearchFunc(keys, last, bearer.Locator.Compare)
 		near.Share = 1
 		switch {
 		case to-from <= most:

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/storetest"
@@ -35,8 +36,8 @@ func TestKeysFollowRecords(t *testing.T) {
 		}
 		n := 0
 		for subject, keys := range tokens.keys {
-			if len(keys) == 0 || !slices.IsSortedFunc(keys, inOrder) {
-				t.Fatalf("%d keys of a subject, in order: %v", len(keys), slices.IsSortedFunc(keys, inOrder))
+			if len(keys) == 0 || !slices.IsSortedFunc(keys, bearer.Locator.Compare) {
+				t.Fatalf("%d keys of a subject, in order: %v", len(keys), slices.IsSortedFunc(keys, bearer.Locator.Compare))
 			}
 			for _, loc := range keys {
 				if _, found := tokens.records[loc]; !found || loc.Subject != subject {

@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"math"
@@ -36,9 +35,8 @@ func (i *Issuer) makeRoom(ctx context.Context, v ledger.View, client Client, com
 	}
 	loc := coming.Locator()
 	records := slices.DeleteFunc(near.Records, func(r ledger.Record) bool {
-		at := r.Locator()
-		verdict := v.Judge(r, at)
-		return at == loc || verdict != ledger.Alive && verdict != ledger.Behind
+		verdict := v.JudgeListed(r)
+		return r.Locator() == loc || verdict != ledger.Alive && verdict != ledger.Behind
 	})
 	excess := min(len(records)-(allowedNear(client.maxAuthorizations(), near.Share)-1), maxEvictions)
 	if excess <= 0 {
@@ -48,8 +46,7 @@ func (i *Issuer) makeRoom(ctx context.Context, v ledger.View, client Client, com
 		if older := cmp.Compare(a.LastIssued(), b.LastIssued()); older != 0 {
 			return older
 		}
-		la, lb := a.Locator(), b.Locator() // each takes a hash
-		return bytes.Compare(la.Authorization[:], lb.Authorization[:])
+		return a.Locator().Compare(b.Locator()) // which takes hashes
 	})
 	for _, r := range records[:excess] {
 		// One that was used since we listed it stays: it is no longer the oldest.

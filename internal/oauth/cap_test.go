@@ -1,7 +1,6 @@
 package oauth_test
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -69,10 +68,7 @@ func TestCapAgainstChosenNames(t *testing.T) {
 	scratch.editClient("backend", func(c *oauth.Client) { c.MaxAuthorizations = 10_000 })
 	scratch.fleet(10_000, names)
 	all := scratch.records(backendItself)
-	slices.SortFunc(all, func(a, b ledger.Record) int {
-		la, lb := a.Locator(), b.Locator()
-		return bytes.Compare(la.Authorization[:], lb.Authorization[:])
-	})
+	slices.SortFunc(all, func(a, b ledger.Record) int { return a.Locator().Compare(b.Locator()) })
 	for i, r := range all {
 		names[i] = r.Authorization.Scope.WithDevice(r.Authorization.Scope.Device()).String()
 	}

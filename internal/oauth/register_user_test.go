@@ -16,7 +16,9 @@ func TestRegistrarUsers(t *testing.T) {
 			u, subject := addUser(t, r, "ann")
 			for i, change := range []func() (oauth.User, error){
 				func() (oauth.User, error) { return r.SetPassword(t.Context(), u, secret.New("a newer one")) },
-				func() (oauth.User, error) { return r.ChangeUser(t.Context(), u, oauth.UserChange{Roles: &[]string{"editor"}}) },
+				func() (oauth.User, error) {
+					return r.ChangeUser(t.Context(), u, oauth.UserChange{Roles: &[]string{"editor"}})
+				},
 			} {
 				saved, err := change()
 				if err != nil || saved.ID != u.ID {

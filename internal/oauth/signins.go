@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -104,9 +103,11 @@ func (d *SignIns) ListAll(ctx context.Context, registry TokenRegistry, f Filter)
 
 func lastIssuedFirst(all []ledger.Record) {
 	slices.SortFunc(all, func(a, b ledger.Record) int {
-		la, lb := a.Locator(), b.Locator()
-		return cmp.Or(cmp.Compare(b.LastIssued(), a.LastIssued()), cmp.Compare(a.Authorization.Scope.Device(), b.Authorization.Scope.Device()),
-			bytes.Compare(la.Subject[:], lb.Subject[:]), bytes.Compare(la.Client[:], lb.Client[:]), bytes.Compare(la.Authorization[:], lb.Authorization[:]))
+		order := cmp.Or(cmp.Compare(b.LastIssued(), a.LastIssued()), cmp.Compare(a.Authorization.Scope.Device(), b.Authorization.Scope.Device()))
+		if order != 0 {
+			return order
+		}
+		return a.Locator().Compare(b.Locator()) // which takes hashes
 	})
 }
 
@@ -129,7 +130,7 @@ func (d *SignIns) isActive(ctx context.Context, r ledger.Record, state SubjectSt
 		view = viewOf(now, ring, state, client, registered, ledger.Nonce{})
 	}
 	// A record that the view is behind was written a moment ago: it is listed.
-	v := view.Judge(r, r.Locator())
+	v := view.JudgeListed(r)
 	return v == ledger.Alive || v == ledger.Behind, nil
 }
 
