@@ -114,12 +114,7 @@ starts:
 		if err != nil {
 			return none, err
 		}
-		if authorization.Format == ledger.JWT && !ring.Signs() {
-			if ring, err = i.ringThatSigns(ctx); err != nil {
-				return none, err
-			}
-		}
-		rules := ledger.Rules{Ring: ring, Terms: client.terms()}
+		rules := ledger.Rules{Terms: client.terms()}
 		var reading Reading
 		unread, granted := true, false // granted: this request was granted before, and lost a race
 		for range maxConflicts {
@@ -137,7 +132,12 @@ starts:
 				if outdated {
 					continue starts
 				}
-				rules.View, unread = viewOf(now, ring, reading.State, client, registered, ahead), false
+				if authorization.Format == ledger.JWT && !ring.Signs() {
+					if ring, err = i.ringThatSigns(ctx); err != nil {
+						return none, err
+					}
+				}
+				rules.Ring, rules.View, unread = ring, viewOf(now, ring, reading.State, client, registered, ahead), false
 			}
 			var current *ledger.Record
 			var seen ledger.Nonce

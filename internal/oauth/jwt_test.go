@@ -207,6 +207,9 @@ func TestNoPairToSignWith(t *testing.T) {
 	if _, err := bare.refresh("backend", a.RefreshToken); !errors.Is(err, oauth.ErrUnavailable) {
 		t.Errorf("a refresh: %v, want ErrUnavailable", err)
 	}
+	w.must(w.tokens.Raise(t.Context(), w.userSubject("bob"), oauth.StateChange{Disabled: new(true)}))
+	_, err := bare.token("backend", bare.passwordForm("bob", "device_a")...)
+	wantCode(t, err, oauth.InvalidGrant)                 // which a pair would not change
 	bare.ring.set(t, func(r *ring) { r.signing = true }) // which the instance has not read
 	again := bare.login("backend", "alice", "device_a")
 	if !same(again.AccessToken, a.AccessToken) {
