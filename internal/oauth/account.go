@@ -91,7 +91,7 @@ func (a *Account) owner(ctx context.Context, caller Introspection, source string
 	}
 	owner, err := g.owner(ctx, client, a.Registrar.Now().Unix())
 	if err == nil && owner.ID != user.ID { // removed, and added again under the same name
-		err = errWrongPassword()
+		err = errWrongPassword
 	}
 	return owner, err
 }

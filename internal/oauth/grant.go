@@ -116,7 +116,7 @@ type proof struct {
 	refresh bearer.Token  // zero for a login
 	shown   bearer.Bearer // refresh as the client sent it
 
-	denied func() error // the answer if the subject is disabled or userVersion is too old
+	denied error // the answer if the subject is disabled or userVersion is too old
 }
 
 func (p proof) isLogin() bool { return p.refresh.Kind != bearer.Refresh }
@@ -140,11 +140,11 @@ func (i *Issuer) parse(req TokenRequest) (q question, err error) {
 		return q, refuse(InvalidRequest, "grant_type is missing")
 	}
 	if !slices.Contains(GrantTypes(), name) {
-		return q, errUnsupportedGrant()
+		return q, errUnsupportedGrant
 	}
 	q.grantType = name
 	if i.Grants != nil && !slices.Contains(i.Grants, name) {
-		return q, errUnsupportedGrant()
+		return q, errUnsupportedGrant
 	}
 	asked, scopeErr := requestedScope(form)
 	q.scope, q.sent, q.resource, q.issuer = asked, form[paramScope], form[paramResource], req.Credentials.Audience
@@ -186,6 +186,4 @@ func requestedScope(form Form) (scope.Set, error) {
 	return set.WithDevice(device), nil
 }
 
-func errUnsupportedGrant() error {
-	return refuse(UnsupportedGrantType, "grant_type is not supported")
-}
+var errUnsupportedGrant = refuse(UnsupportedGrantType, "grant_type is not supported")

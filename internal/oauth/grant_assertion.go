@@ -26,7 +26,7 @@ type assertionGrant struct {
 	token      secret.Text
 	expect     Expectation
 	// refused is the answer to a token that proves nothing, whatever the reason.
-	refused func() error
+	refused error
 }
 
 // parseTokenExchange is for an ID token in, and an access token out: fob's own tokens
@@ -34,7 +34,7 @@ type assertionGrant struct {
 func (i *Issuer) parseTokenExchange(form Form) (grant, error) {
 	switch {
 	case i.Assertions == nil:
-		return nil, errUnsupportedGrant()
+		return nil, errUnsupportedGrant
 	case form[paramSubjectToken] == "":
 		return nil, refuse(InvalidRequest, "subject_token is missing")
 	case form[paramSubjectTokenType] != IDTokenType:
@@ -49,7 +49,7 @@ func (i *Issuer) parseTokenExchange(form Form) (grant, error) {
 		token:  secret.New(form[paramSubjectToken]),
 		expect: Expectation{IDToken: true, Nonce: form[paramNonce]},
 		// RFC 8693 §2.2.2 wants invalid_request, where all other grants have invalid_grant.
-		refused: func() error { return refuse(InvalidRequest, "the subject_token is not accepted") },
+		refused: refuse(InvalidRequest, "the subject_token is not accepted"),
 	}, nil
 }
 
@@ -66,7 +66,7 @@ func exchangeTarget(form Form) (string, error) {
 func (i *Issuer) parseJWTBearer(form Form) (grant, error) {
 	switch {
 	case i.Assertions == nil:
-		return nil, errUnsupportedGrant()
+		return nil, errUnsupportedGrant
 	case form[paramAssertion] == "":
 		return nil, refuse(InvalidRequest, "assertion is missing")
 	}
@@ -74,7 +74,7 @@ func (i *Issuer) parseJWTBearer(form Form) (grant, error) {
 		issuers: i.Issuers, assertions: i.Assertions, users: i.Users,
 		token:   secret.New(form[paramAssertion]),
 		expect:  Expectation{Nonce: form[paramNonce]},
-		refused: func() error { return refuse(InvalidGrant, "the assertion is not accepted") }, // RFC 7523 §3.1
+		refused: refuse(InvalidGrant, "the assertion is not accepted"), // RFC 7523 §3.1
 	}, nil
 }
 
@@ -98,7 +98,7 @@ func (g assertionGrant) prove(ctx context.Context, client Client, _ int64) (proo
 	}, g.expect)
 	refused := func(why string) (proof, error) {
 		event.Reason, event.Refusal = ReasonAssertion, why
-		return proof{}, g.refused()
+		return proof{}, g.refused
 	}
 	if r, ok := errors.AsType[*RefusedAssertion](err); ok {
 		return refused(r.Reason)

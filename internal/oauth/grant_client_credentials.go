@@ -18,8 +18,6 @@ func (clientCredentialsGrant) prove(_ context.Context, client Client, _ int64) (
 	return proof{
 		subject:     ledger.Subject{Kind: ledger.ClientSubject, ID: string(client.ID)},
 		userVersion: anyUserVersion,
-		denied: func() error {
-			return refuse(InvalidGrant, "the client's own tokens are disabled")
-		},
+		denied:      refuse(InvalidGrant, "the client's own tokens are disabled"),
 	}, nil
 }

@@ -36,7 +36,7 @@ type passwordGrant struct {
 
 // An unknown, wrong, disabled and throttled user get the same answer (RFC 6749
 // §4.3.2, RFC 9700 §4.3.2): it must not reveal which names exist.
-func errWrongPassword() error { return refuse(InvalidGrant, "the username or password is wrong") }
+var errWrongPassword = refuse(InvalidGrant, "the username or password is wrong")
 
 func (i *Issuer) parsePassword(req TokenRequest, q question) (grant, error) {
 	g := passwordGrant{
@@ -101,7 +101,7 @@ func (g passwordGrant) owner(ctx context.Context, client Client, now int64) (Use
 	}
 	if !admitted {
 		EventOf(ctx).Reason = ReasonThrottled
-		return User{}, errWrongPassword()
+		return User{}, errWrongPassword
 	}
 	check := g.checkHere
 	if g.own != nil {
@@ -116,7 +116,7 @@ func (g passwordGrant) owner(ctx context.Context, client Client, now int64) (Use
 		if err := g.users.CountFailure(ctx, now, a.counters...); err != nil {
 			return User{}, err
 		}
-		return User{}, errWrongPassword()
+		return User{}, errWrongPassword
 	}
 	user, unsaved := c.user.seenAt(g.source, now)
 	switch {

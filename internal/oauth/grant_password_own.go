@@ -121,7 +121,7 @@ func (g passwordGrant) whoWasFirst(ctx context.Context, u User, a attempt, now i
 	if err := g.users.CountFailure(ctx, now, a.counters...); err != nil {
 		return User{}, err
 	}
-	return User{}, errWrongPassword()
+	return User{}, errWrongPassword
 }
 
 // maxWhole is how many bytes of a password bcrypt compares, which most systems have.

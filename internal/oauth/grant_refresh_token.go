@@ -15,9 +15,7 @@ type refreshTokenGrant struct {
 }
 
 // Every refresh token that does not work gets this answer.
-func errInvalidRefresh() error {
-	return refuse(InvalidGrant, "the refresh token is invalid, expired, revoked or of another client")
-}
+var errInvalidRefresh = refuse(InvalidGrant, "the refresh token is invalid, expired, revoked or of another client")
 
 func (i *Issuer) parseRefreshToken(form Form) (grant, error) {
 	open := func(ctx context.Context, b bearer.Bearer) (bearer.Token, error) { return openBearer(ctx, i.Keys, b) }
@@ -45,7 +43,7 @@ func (g refreshTokenGrant) prove(ctx context.Context, client Client, now int64) 
 	}
 	if why != "" {
 		EventOf(ctx).Reason = why
-		return proof{}, errInvalidRefresh()
+		return proof{}, errInvalidRefresh
 	}
 	return proof{
 		refresh: t,

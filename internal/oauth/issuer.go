@@ -163,7 +163,7 @@ starts:
 
 			// 6. Decide: the same token again, the next one, or none.
 			var decided ledger.Decision
-			refusal := func() error { return errCannotMint }
+			refusal := errCannotMint
 			if proved.isLogin() {
 				withRefresh := mayHaveRefreshToken(client, proved, authorization)
 				decided = rules.Issue(current, authorization, withRefresh, newRID())
@@ -184,7 +184,7 @@ starts:
 				if !proved.isLogin() {
 					event.Reason = reasonOf(rules.View, reading, proved.refresh)
 				}
-				return none, refusal()
+				return none, refusal
 
 			case ledger.Return:
 				event.Outcome = outcomeOf(proved, decided)
@@ -200,7 +200,7 @@ starts:
 				}
 				if ended {
 					event.Outcome = Replayed
-					return none, refusal()
+					return none, refusal
 				}
 				reading.Record = left
 				event.Raced++
@@ -283,7 +283,7 @@ func deny(e *Event, p proof, state SubjectState) error {
 	if state.Disabled {
 		e.Reason = ReasonDisabled
 	}
-	return p.denied()
+	return p.denied
 }
 
 func ringOf[R any](ctx context.Context, keys Keys[R], fresh bool) (R, error) {

@@ -173,7 +173,7 @@ func checkRefresh(e *Event, c Client, registered ResourceScopes, q question, d l
 	a, granted := d.Record.Authorization, d.Answer.Scope
 	if a.Format == ledger.JWT && a.Issuer != q.issuer {
 		e.Reason = ReasonIssuer
-		return errInvalidRefresh()
+		return errInvalidRefresh
 	}
 	if q.scope.HasOrdinary() && q.scope != granted || q.scope.Device() != "" && q.scope.Device() != granted.Device() {
 		e.Reason = ReasonScopeOther
@@ -185,7 +185,7 @@ func checkRefresh(e *Event, c Client, registered ResourceScopes, q question, d l
 	for _, name := range granted.Ordinary() {
 		if why := c.mayNotUse(name, registered); why != "" {
 			e.Reason, e.Scope = why, name // which was granted once, so it is not a secret
-			return errInvalidRefresh()
+			return errInvalidRefresh
 		}
 	}
 	return nil

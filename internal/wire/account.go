@@ -23,7 +23,7 @@ func Account(verifier *oauth.Verifier, account *oauth.Account, o Options) http.H
 		case last == accountSegment:
 			serve, method = leave, http.MethodDelete
 		case parent != accountSegment || last != passwordSegment:
-			return answer{}, errNothingHere()
+			return answer{}, errNothingHere
 		}
 		if r.Method != method {
 			return answer{}, errMethodNotIn(method)
@@ -80,7 +80,7 @@ func leave(w http.ResponseWriter, r *http.Request, account *oauth.Account, calle
 // ofAccount makes an error of [oauth.Account] one of this resource.
 func ofAccount(err error) error {
 	if oauth.IsChange(err, oauth.NoSuchEntry) { // removed since the token was read
-		return errInvalidToken()
+		return errInvalidToken
 	}
 	if e, ok := errors.AsType[*oauth.Error](err); ok && e.Code == oauth.InsufficientAuthentication {
 		return &resourceError{refused: e, maxAge: strconv.Itoa(oauth.FreshSignIn)}

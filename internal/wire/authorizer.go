@@ -89,16 +89,14 @@ func (p Policy) judge(r *http.Request, source CallerSource) (caller oauth.Intros
 	}
 	if !open {
 		oauth.EventOf(r.Context()).Reason = oauth.ReasonRoute
-		return caller, errClosed()
+		return caller, errClosed
 	}
 	return caller, needs(r.Context(), caller, needed.Ordinary()...)
 }
 
 // errClosed is for a route without a line. Asking for another scope would not help, so
 // none is named.
-func errClosed() error {
-	return refuseResource(oauth.InsufficientScope, "no token opens this route")
-}
+var errClosed = refuseResource(oauth.InsufficientScope, "no token opens this route")
 
 // errNoRoute is a defect of the deployment.
 var errNoRoute = errors.New("the gateway does not say which route it guards: scopes by route need an authorizer of type REQUEST")

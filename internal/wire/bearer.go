@@ -71,21 +71,13 @@ func ofResource(err error) error {
 
 // errInvalidToken reads alike for every token that is not good, so that nobody
 // learns from it why.
-func errInvalidToken() error {
-	return refuseResource(oauth.InvalidToken, "the token is invalid, expired, revoked or not for this resource")
-}
+var errInvalidToken = refuseResource(oauth.InvalidToken, "the token is invalid, expired, revoked or not for this resource")
 
 // errNoToken has a code in its body, as every error of this package has.
-func errNoToken() error {
-	e := refuseResource(oauth.InvalidToken, "an access token is missing")
-	e.noToken = true
-	return e
-}
+var errNoToken = &resourceError{refused: &oauth.Error{Code: oauth.InvalidToken, Description: "an access token is missing"}, noToken: true}
 
 func errInsufficientScope(scope string) error {
-	e := refuseResource(oauth.InsufficientScope, "the access token lacks a scope")
-	e.scope = scope
-	return e
+	return &resourceError{refused: &oauth.Error{Code: oauth.InsufficientScope, Description: "the access token lacks a scope"}, scope: scope}
 }
 
 // readBearer reads the token of a request from its Authorization header, the one
@@ -100,11 +92,11 @@ func readBearer(header http.Header) (bearer.Bearer, error) {
 	}
 	scheme, token, _ := strings.Cut(value, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return bearer.Bearer{}, errNoToken() // also "an unsupported authentication method" (RFC 6750 §3.1)
+		return bearer.Bearer{}, errNoToken // also "an unsupported authentication method" (RFC 6750 §3.1)
 	}
 	token = strings.TrimLeft(token, " ") // RFC 9110 §11.4: 1*SP
 	if !isB64token(token) {
-		return bearer.Bearer{}, errInvalidToken()
+		return bearer.Bearer{}, errInvalidToken
 	}
 	return bearer.FromClient(token), nil
 }

@@ -69,9 +69,7 @@ func (s holderSource) Caller(ctx context.Context, token bearer.Bearer, _ ...stri
 
 // errNeedsRefreshToken is a 403 and not a 401, for which an app would refresh and then
 // log out. insufficient_scope would make it ask for another scope.
-func errNeedsRefreshToken() error {
-	return refuseResource(oauth.UnsupportedTokenType, "an access token ends its own device alone: send the refresh token as the bearer to end others")
-}
+var errNeedsRefreshToken = refuseResource(oauth.UnsupportedTokenType, "an access token ends its own device alone: send the refresh token as the bearer to end others")
 
 type devices struct{ signIns *oauth.SignIns }
 
@@ -79,7 +77,7 @@ type devices struct{ signIns *oauth.SignIns }
 func (d devices) end(ctx context.Context, caller oauth.Introspection, named device) (answer, error) {
 	handle := named.handleFor(caller.Subject)
 	if caller.Kind != bearer.Refresh && handle != oauth.HandleOf(caller.Subject, caller.Scope.Device()) {
-		return answer{}, errNeedsRefreshToken()
+		return answer{}, errNeedsRefreshToken
 	}
 	return d.endDevice(ctx, caller.Subject, named, caller.Locator)
 }
@@ -115,7 +113,7 @@ func (d devices) signOut(w http.ResponseWriter, r *http.Request, caller oauth.In
 		return d.end(r.Context(), caller, named)
 	case "others", "all":
 		if caller.Kind != bearer.Refresh {
-			return answer{}, errNeedsRefreshToken()
+			return answer{}, errNeedsRefreshToken
 		}
 		if which == "all" {
 			return done(r.Context(), oauth.Revoked, d.signIns.SignOut(r.Context(), caller.Subject))

@@ -17,7 +17,7 @@ func DeviceLabels(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) h
 	return newHandler("account", o, func(w http.ResponseWriter, r *http.Request) (answer, error) {
 		parent, last := lastSegments(r.URL.Path)
 		if parent != devicesSegment || last == "" {
-			return answer{}, errNothingHere()
+			return answer{}, errNothingHere
 		}
 		if r.Method != http.MethodPatch {
 			return answer{}, errMethodNotIn(http.MethodPatch)

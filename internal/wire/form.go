@@ -69,6 +69,8 @@ var (
 	errTooLarge = invalidRequest("the body has more than 16 KiB")
 	// errCoding has a status of its own too.
 	errCoding = invalidRequest("the body must have no content coding such as gzip")
+
+	errEncoding = invalidRequest("the body is not application/x-www-form-urlencoded in UTF-8")
 )
 
 // readRequest reads what a client asks with a form and its own credentials.
@@ -170,17 +172,17 @@ func parseForm(body string, known func(name string) bool) (oauth.Form, error) {
 		return nil, invalidRequest("the body has more than 100 parameters")
 	}
 	if strings.Contains(body, ";") {
-		return nil, errEncoding()
+		return nil, errEncoding
 	}
 	form := oauth.Form{}
 	for pair := range strings.SplitSeq(body, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		name, ok := unescape(name)
 		if !ok {
-			return nil, errEncoding()
+			return nil, errEncoding
 		}
 		if value, ok = unescape(value); !ok {
-			return nil, errEncoding()
+			return nil, errEncoding
 		}
 		if !known(name) {
 			continue
@@ -192,10 +194,6 @@ func parseForm(body string, known func(name string) bool) (oauth.Form, error) {
 	}
 	maps.DeleteFunc(form, func(_, value string) bool { return value == "" })
 	return form, nil
-}
-
-func errEncoding() error {
-	return invalidRequest("the body is not application/x-www-form-urlencoded in UTF-8")
 }
 
 // unescape decodes one name or value of a form. It reports false for a broken

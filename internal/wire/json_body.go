@@ -63,9 +63,9 @@ func ofChange(err error) error {
 	case oauth.InvalidEntry:
 		return invalid(e.Err)
 	case oauth.NoSuchEntry:
-		return errNoSuchUser()
+		return errNoSuchUser
 	case oauth.EntryChanged:
-		return errChanged()
+		return errChanged
 	case oauth.InDoubt, oauth.HalfDone:
 		return oauth.Unavailable(string(e.Kind), e.Err)
 	}

@@ -58,6 +58,4 @@ func lastSegments(path string) (parent, last string) {
 	return "", path
 }
 
-func errNothingHere() error {
-	return &oauth.Error{Code: oauth.NotFound, Description: "there is nothing at this path"}
-}
+var errNothingHere = &oauth.Error{Code: oauth.NotFound, Description: "there is nothing at this path"}

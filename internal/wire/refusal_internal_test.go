@@ -49,13 +49,13 @@ func TestRefusalOf(t *testing.T) {
 		"unknown code":            {known("unheard_of"), row{500, "server_error", "", ""}},
 		"a panic":                 {PanicError("x"), row{500, "server_error", "", ""}},
 
-		"no token":                      {errNoToken(), row{401, "invalid_token", "WWW-Authenticate", `Bearer realm="fob"`}},
-		"a bad token":                   {errInvalidToken(), row{401, "invalid_token", "WWW-Authenticate", `Bearer realm="fob", error="invalid_token"`}},
+		"no token":                      {errNoToken, row{401, "invalid_token", "WWW-Authenticate", `Bearer realm="fob"`}},
+		"a bad token":                   {errInvalidToken, row{401, "invalid_token", "WWW-Authenticate", `Bearer realm="fob", error="invalid_token"`}},
 		"a token without a scope":       {errInsufficientScope("a b"), row{403, "insufficient_scope", "WWW-Authenticate", `Bearer realm="fob", error="insufficient_scope", scope="a b"`}},
-		"a token of the wrong kind":     {errNeedsRefreshToken(), row{403, "unsupported_token_type", "WWW-Authenticate", `Bearer realm="fob", error="unsupported_token_type"`}},
+		"a token of the wrong kind":     {errNeedsRefreshToken, row{403, "unsupported_token_type", "WWW-Authenticate", `Bearer realm="fob", error="unsupported_token_type"`}},
 		"a bad request of a resource":   {refuseResource(oauth.InvalidRequest, "why"), row{400, "invalid_request", "WWW-Authenticate", `Bearer realm="fob", error="invalid_request"`}},
 		"a method of a resource":        {errMethodNotIn("GET", "DELETE"), row{405, "invalid_request", "Allow", "GET, DELETE"}},
-		"doubt next to a resource's":    {errors.Join(errInvalidToken(), oauth.ErrUnavailable), row{503, "temporarily_unavailable", "Retry-After", "2"}},
+		"doubt next to a resource's":    {errors.Join(errInvalidToken, oauth.ErrUnavailable), row{503, "temporarily_unavailable", "Retry-After", "2"}},
 		"nobody judged for the gateway": {errNoAuthorizer, row{500, "server_error", "", ""}},
 	} {
 		r := refusalOf(c.err)

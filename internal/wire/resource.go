@@ -54,7 +54,7 @@ func callerOf(w http.ResponseWriter, r *http.Request, source CallerSource, isSec
 		return oauth.Introspection{}, err
 	}
 	if !caller.Active {
-		return oauth.Introspection{}, errInvalidToken()
+		return oauth.Introspection{}, errInvalidToken
 	}
 	return caller, nil
 }

@@ -48,13 +48,13 @@ func (p People) subjectID(ctx context.Context, text json.RawMessage) (string, er
 	switch {
 	case format == "opaque" && id != "" && !read.Has("iss") && !read.Has("sub"): // RFC 9493 §3.2.7
 		if !isUserID(id) {
-			return "", errNoSuchUser()
+			return "", errNoSuchUser
 		}
 		return id, nil
 	case format == "iss_sub" && iss != "" && sub != "" && !read.Has("id"): // RFC 9493 §3.2.3
 		id, found, err := p.Registrar.UserOfIssuer(ctx, p.Issuers, iss, sub)
 		if err == nil && !found {
-			err = errNoSuchUser()
+			err = errNoSuchUser
 		}
 		return id, err
 	}

@@ -205,7 +205,7 @@ func (u users) removeAgain(ctx context.Context, id string) (answer, error) {
 		return answer{}, err
 	}
 	if !state.Disabled {
-		return answer{}, errNoSuchUser()
+		return answer{}, errNoSuchUser
 	}
 	_, err = u.SignIns.End(ctx, subject, oauth.Filter{})
 	return done(ctx, oauth.Removed, err)
@@ -259,7 +259,7 @@ func (p People) signOutSubject(ctx context.Context, subject ledger.Subject) (ans
 		return answer{}, err
 	}
 	if !known {
-		return answer{}, errNoSuchUser()
+		return answer{}, errNoSuchUser
 	}
 	return done(ctx, oauth.Revoked, p.SignIns.SignOut(ctx, subject))
 }

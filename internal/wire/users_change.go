@@ -69,11 +69,9 @@ func ifMatch(header http.Header, now uint64) (version uint64, err error) {
 	tag := `"` + strconv.FormatUint(now, 10) + `"`
 	// No tag of fob has a comma in it.
 	if !slices.ContainsFunc(strings.Split(value, ","), func(t string) bool { return strings.TrimSpace(t) == tag }) {
-		return 0, errChanged()
+		return 0, errChanged
 	}
 	return now, nil
 }
 
-func errChanged() error {
-	return &oauth.Error{Code: oauth.PreconditionFailed, Description: "the user was changed since that ETag: read it again"}
-}
+var errChanged = &oauth.Error{Code: oauth.PreconditionFailed, Description: "the user was changed since that ETag: read it again"}

@@ -42,7 +42,7 @@ func usersPath(path string) (usersPlace, error) {
 			return userPath(rest[0], rest[1:])
 		}
 	}
-	return usersPlace{}, errNothingHere()
+	return usersPlace{}, errNothingHere
 }
 
 // userPath reads what follows the id of a user.
@@ -51,20 +51,18 @@ func userPath(id string, rest []string) (usersPlace, error) {
 	case len(rest) == 0:
 		return usersPlace{part: oneUser, id: id}, nil
 	case rest[0] != devicesSegment || len(rest) > 2:
-		return usersPlace{}, errNothingHere()
+		return usersPlace{}, errNothingHere
 	case len(rest) == 1:
 		return usersPlace{part: userDevices, id: id}, nil
 	case rest[1] == signOutSegment:
 		return usersPlace{userSignOut, id, rest[1]}, nil
 	case rest[1] == "":
-		return usersPlace{}, errNothingHere()
+		return usersPlace{}, errNothingHere
 	}
 	return usersPlace{userDevice, id, rest[1]}, nil
 }
 
-func errNoSuchUser() error {
-	return &oauth.Error{Code: oauth.NotFound, Description: "there is no such user"}
-}
+var errNoSuchUser = &oauth.Error{Code: oauth.NotFound, Description: "there is no such user"}
 
 // isUserID reports what could be the id of a user. It is written to the log.
 func isUserID(id string) bool {
