@@ -38,18 +38,18 @@ func (w *budgetWorld) sign(key assertiontest.Key, issuer, sub, audience string) 
 
 // keyed is a request of a client that signs an assertion in the place of a secret.
 func (w *budgetWorld) keyed(key assertiontest.Key, id string, form oauth.Form) func(context.Context) error {
-	credentials := oauth.Credentials{Assertion: secret.New(w.sign(key, id, id, budgetFob)), Audience: budgetFob}
+	credentials := oauth.Credentials{Assertion: secret.New(w.sign(key, id, id, budgetFob))}
 	return func(ctx context.Context) error {
-		_, err := w.issuer.Token(ctx, oauth.TokenRequest{Credentials: credentials, Form: form, Source: w.source})
+		_, err := w.issuer.Token(ctx, oauth.TokenRequest{Credentials: credentials, Form: form, Issuer: budgetFob, Source: w.source})
 		return err
 	}
 }
 
 // trusted is a request of the client robot, for which its platform signs.
 func (w *budgetWorld) trusted(key assertiontest.Key, subject string) func(context.Context) error {
-	credentials := oauth.Credentials{ID: "robot", Assertion: secret.New(w.sign(key, budgetPlatform, subject, budgetFob)), Audience: budgetFob}
+	credentials := oauth.Credentials{ID: "robot", Assertion: secret.New(w.sign(key, budgetPlatform, subject, budgetFob))}
 	return func(ctx context.Context) error {
-		_, err := w.issuer.Token(ctx, oauth.TokenRequest{Credentials: credentials, Form: clientCredentialsForm(""), Source: w.source})
+		_, err := w.issuer.Token(ctx, oauth.TokenRequest{Credentials: credentials, Form: clientCredentialsForm(""), Issuer: budgetFob, Source: w.source})
 		return err
 	}
 }

@@ -143,9 +143,7 @@ func (w *budgetWorld) refused(want oauth.Code, request func(context.Context) err
 
 // at is a request to fob under its name.
 func (w *budgetWorld) at(id ledger.ClientID, form oauth.Form) oauth.TokenRequest {
-	credentials := oauthtest.Credentials(id)
-	credentials.Audience = budgetFob
-	return oauth.TokenRequest{Credentials: credentials, Form: form, Source: w.source}
+	return oauth.TokenRequest{Credentials: oauthtest.Credentials(id), Form: form, Issuer: budgetFob, Source: w.source}
 }
 
 func (w *budgetWorld) token(id ledger.ClientID, form oauth.Form) func(context.Context) error {

@@ -290,9 +290,8 @@ type Credentials struct {
 	ID     ledger.ClientID
 	Secret secret.Text
 	// Assertion is a JWT that the client signed, in the place of a secret; ID may be
-	// empty then. Audience is the issuer identifier that it must be for.
+	// empty then.
 	Assertion secret.Text
-	Audience  string
 }
 
 // ErrInvalidClient is every failure of client authentication. All of them read

@@ -36,9 +36,10 @@ type Trust struct {
 func (c Client) Asserts() bool { return c.JWKS != "" || c.Trusts != Trust{} }
 
 // authenticateAssertion proves the client of a request that shows an assertion: one that
-// the client signed, or one that an issuer which it trusts signed about its subject.
-func (i *Issuer) authenticateAssertion(ctx context.Context, cred Credentials, fresh bool) (Client, error) {
-	if i.Assertions == nil || cred.Audience == "" {
+// the client signed, or one that an issuer which it trusts signed about its subject. It must
+// be for audience.
+func (i *Issuer) authenticateAssertion(ctx context.Context, cred Credentials, audience string, fresh bool) (Client, error) {
+	if i.Assertions == nil || audience == "" {
 		return Client{}, ErrInvalidClient
 	}
 	var client Client
@@ -59,9 +60,9 @@ func (i *Issuer) authenticateAssertion(ctx context.Context, cred Credentials, fr
 		case !found || c.Disabled || c.Public:
 			return Signer{}, false, &RefusedAssertion{Reason: "the client is unknown, disabled or public"}
 		case c.JWKS != "":
-			signer = c.signer(cred.Audience)
+			signer = c.signer(audience)
 		case iss == c.Trusts.Issuer:
-			if signer, err = i.signerFor(ctx, c, cred.Audience); err != nil {
+			if signer, err = i.signerFor(ctx, c, audience); err != nil {
 				return Signer{}, false, err
 			}
 		default:

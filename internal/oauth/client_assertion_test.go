@@ -51,7 +51,8 @@ func (w keyWorld) claims(change assertiontest.Members) assertiontest.Members {
 
 func (w keyWorld) ask(id ledger.ClientID, token string) error {
 	_, err := w.issuer.Token(w.context(), oauth.TokenRequest{
-		Credentials: oauth.Credentials{ID: id, Assertion: secret.New(token), Audience: fobName},
+		Credentials: oauth.Credentials{ID: id, Assertion: secret.New(token)},
+		Issuer:      fobName,
 		Form:        oauth.Form{"grant_type": "client_credentials"},
 	})
 	return err
@@ -146,7 +147,7 @@ func TestClientAssertionElsewhere(t *testing.T) {
 	w := newKeyWorld(t)
 	token := w.key.Sign(t, nil, w.claims(nil))
 	for _, id := range []ledger.ClientID{"", "signer", "app"} {
-		cred := oauth.Credentials{ID: id, Assertion: secret.New(token), Audience: fobName}
+		cred := oauth.Credentials{ID: id, Assertion: secret.New(token)}
 		wantInvalidClient(t, "revoke as "+string(id), w.verifier.Revoke(w.context(), cred, bearer.FromClient("x")))
 		_, err := w.verifier.Introspect(w.context(), cred, bearer.FromClient("x"))
 		wantInvalidClient(t, "introspect as "+string(id), err)

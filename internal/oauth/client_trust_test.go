@@ -75,7 +75,8 @@ func (w trustWorld) role(key assertiontest.Key, change assertiontest.Members) st
 
 func (w trustWorld) ask(id ledger.ClientID, token string) error {
 	_, err := w.issuer.Token(w.context(), oauth.TokenRequest{
-		Credentials: oauth.Credentials{ID: id, Assertion: secret.New(token), Audience: fobName},
+		Credentials: oauth.Credentials{ID: id, Assertion: secret.New(token)},
+		Issuer:      fobName,
 		Form:        oauth.Form{"grant_type": "client_credentials"},
 	})
 	return err
@@ -163,8 +164,8 @@ func TestHostileTrust(t *testing.T) {
 			t.Errorf("%s: event %+v", what, w.event)
 		}
 	}
-	cred := oauth.Credentials{ID: "nightly", Secret: secret.New(good), Audience: fobName}
-	_, err := w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: cred, Form: oauth.Form{"grant_type": "client_credentials"}})
+	cred := oauth.Credentials{ID: "nightly", Secret: secret.New(good)}
+	_, err := w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: cred, Issuer: fobName, Form: oauth.Form{"grant_type": "client_credentials"}})
 	wantInvalidClient(t, "as a secret", err)
 	wantInvalidClient(t, "without a secret", w.ask("nightly", ""))
 

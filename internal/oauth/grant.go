@@ -128,7 +128,7 @@ type question struct {
 	scope     scope.Set
 	sent      string // scope as it was sent
 	resource  string // RFC 8707; empty for none
-	issuer    string // the service's own identifier, as the request reached it
+	issuer    string // see [TokenRequest].Issuer
 }
 
 // parse reads a request without asking any store. The grant type is set as soon
@@ -147,7 +147,7 @@ func (i *Issuer) parse(req TokenRequest) (q question, err error) {
 		return q, errUnsupportedGrant
 	}
 	asked, scopeErr := requestedScope(form)
-	q.scope, q.sent, q.resource, q.issuer = asked, form[paramScope], form[paramResource], req.Credentials.Audience
+	q.scope, q.sent, q.resource, q.issuer = asked, form[paramScope], form[paramResource], req.Issuer
 	switch name {
 	case PasswordGrant:
 		q.grant, err = i.parsePassword(req, q)

@@ -37,6 +37,9 @@ type Issuer struct {
 type TokenRequest struct {
 	Credentials Credentials
 	Form        Form
+	// Issuer is the service's own identifier as the request reached it: the iss of a JWT,
+	// and whom an assertion of the client must be for. It may be empty.
+	Issuer string
 	// Source is where the request came from as the gateway saw it, or an edge that proved
 	// itself, never as any other header says: an IPv4 address or an IPv6 /64.
 	Source string
@@ -80,7 +83,7 @@ starts:
 		fresh := start > 0
 
 		// 2. Authenticate the client.
-		client, err := i.authenticate(ctx, req.Credentials, fresh)
+		client, err := i.authenticate(ctx, req, fresh)
 		if err != nil {
 			return none, err
 		}
@@ -251,11 +254,11 @@ func (i *Issuer) ringThatSigns(ctx context.Context) (*bearer.MintRing, error) {
 }
 
 // authenticate proves the client of a request by whatever it showed.
-func (i *Issuer) authenticate(ctx context.Context, cred Credentials, fresh bool) (Client, error) {
-	if cred.Assertion.Len() > 0 {
-		return i.authenticateAssertion(ctx, cred, fresh)
+func (i *Issuer) authenticate(ctx context.Context, req TokenRequest, fresh bool) (Client, error) {
+	if req.Credentials.Assertion.Len() > 0 {
+		return i.authenticateAssertion(ctx, req.Credentials, req.Issuer, fresh)
 	}
-	return authenticate(ctx, i.Clients, cred, fresh)
+	return authenticate(ctx, i.Clients, req.Credentials, fresh)
 }
 
 func outcomeOf(p proof, d ledger.Decision) Outcome {

@@ -125,9 +125,7 @@ func (w *world) context() context.Context {
 // token asks for a token; form is pairs of name and value.
 func (w *world) token(client ledger.ClientID, form ...string) (ledger.Answer, error) {
 	w.t.Helper()
-	credentials := oauthtest.Credentials(client)
-	credentials.Audience = w.name
-	return w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: credentials, Form: formOf(form), Source: "192.0.2.1"})
+	return w.issuer.Token(w.context(), oauth.TokenRequest{Credentials: oauthtest.Credentials(client), Form: formOf(form), Issuer: w.name, Source: "192.0.2.1"})
 }
 
 func formOf(pairs []string) oauth.Form {

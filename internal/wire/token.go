@@ -13,13 +13,12 @@ func Token(issuer *oauth.Issuer, o Options) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		credentials.Audience = o.issuerOf(r)
 		user, err := userSourceOf(form)
 		if err != nil {
 			return answer{}, err
 		}
 		t, err := issuer.Token(r.Context(), oauth.TokenRequest{
-			Credentials: credentials, Form: form, Source: o.sourceOf(r).counted, UserSource: user,
+			Credentials: credentials, Form: form, Issuer: o.issuerOf(r), Source: o.sourceOf(r).counted, UserSource: user,
 		})
 		if err != nil {
 			return answer{}, err

@@ -232,9 +232,9 @@ func (i *instance) do(ctx context.Context, r Request, a *Answer) error {
 	}
 	credentials := oauthtest.Credentials(r.Client)
 	if r.ClientAssertion != "" {
-		credentials = oauth.Credentials{Assertion: secret.New(r.ClientAssertion), Audience: fobName}
+		credentials = oauth.Credentials{Assertion: secret.New(r.ClientAssertion)}
 	}
-	resp, err := i.issuer.Token(ctx, oauth.TokenRequest{Credentials: credentials, Form: form, Source: fmt.Sprintf("192.0.2.%d", rand.IntN(256))})
+	resp, err := i.issuer.Token(ctx, oauth.TokenRequest{Credentials: credentials, Form: form, Issuer: fobName, Source: fmt.Sprintf("192.0.2.%d", rand.IntN(256))})
 	a.Access, a.Refresh = resp.AccessToken.Reveal(), resp.RefreshToken.Reveal()
 	return err
 }
