@@ -67,7 +67,7 @@ func (s stores) userRegistrar() *oauth.UserRegistrar {
 	return &oauth.UserRegistrar{
 		Users: s.users, Subjects: s.subjects, Tokens: s.tokens, Registry: s.registry,
 		Passwords: password.Hasher{}, Now: time.Now,
-		OwnUsers: oauth.AskedUntilFirst, // commands do not know the mode: so are people whom own users still keep
+		OwnUsersMode: oauth.AskedUntilFirst, // commands do not know the mode: so are people whom own users still keep
 	}
 }
 

@@ -70,7 +70,7 @@ no password that fob has logs in.`,
 			r := s.userRegistrar()
 			r.Policy = *policy
 			if takeOver {
-				r.OwnUsers = oauth.NeverAsked
+				r.OwnUsersMode = oauth.NeverAsked
 			}
 			u, err := changePassword(ctx, p, r, args[0])
 			return viewUser(u), fmt.Sprintf("The password of %s is changed, and all tokens issued before are ended.", shown(args[0])),

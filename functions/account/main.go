@@ -38,7 +38,7 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 	signIns := &oauth.SignIns{Tokens: tokens, Subjects: tokens, Clients: verifier.Clients, Keys: verifier.Keys, Now: verifier.Now}
 	account := &oauth.Account{
 		Logins: users, SignIns: signIns,
-		Registrar: &oauth.UserRegistrar{Users: users, Subjects: tokens, Tokens: tokens, Passwords: password.Hasher{}, OwnUsers: compose.OwnUsersMode(c.OwnUsers), Now: verifier.Now},
+		Registrar: &oauth.UserRegistrar{Users: users, Subjects: tokens, Tokens: tokens, Passwords: password.Hasher{}, OwnUsersMode: compose.OwnUsersMode(c.OwnUsers), Now: verifier.Now},
 	}
 	return wire.ForUsers(wire.Account(verifier, account, o), wire.DeviceLabels(verifier, signIns, o)), nil
 }

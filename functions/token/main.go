@@ -62,7 +62,7 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 		if err != nil {
 			return nil, fmt.Errorf("configuration: FOB_OWN_USERS: %w", err)
 		}
-		issuer.OwnUsers, issuer.KeepUsers = own, c.Mode.Keeps()
+		issuer.OwnUsers, issuer.OwnUsersMode = own, compose.OwnUsersMode(c.OwnUsers)
 	}
 	if err := compose.Warm(ctx, o.Log, clients, ring); err != nil {
 		return nil, err

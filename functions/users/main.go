@@ -38,7 +38,7 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 	tokens, users := dynamo.NewTokens(db, c.TokensTable), dynamo.NewUsers(db, c.UsersTable)
 	return wire.ForBackEnds(wire.People{
 		Verifier:  verifier,
-		Registrar: &oauth.UserRegistrar{Users: users, Subjects: tokens, Tokens: tokens, Passwords: password.Hasher{}, OwnUsers: compose.OwnUsersMode(c.OwnUsers), Now: verifier.Now},
+		Registrar: &oauth.UserRegistrar{Users: users, Subjects: tokens, Tokens: tokens, Passwords: password.Hasher{}, OwnUsersMode: compose.OwnUsersMode(c.OwnUsers), Now: verifier.Now},
 		SignIns:   &oauth.SignIns{Tokens: tokens, Subjects: tokens, Clients: verifier.Clients, Keys: verifier.Keys, Now: verifier.Now},
 		Issuers:   dynamo.NewIssuers(db, c.ClientsTable),
 		NewUser:   userimport.ParseUser,

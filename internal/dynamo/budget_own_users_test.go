@@ -30,46 +30,46 @@ func testBudgetOfOwnUsers(t *testing.T, endpoint string, absent float64) {
 	type request = func(context.Context) error
 	for _, test := range []struct {
 		name    string
-		keep    bool
+		mode    oauth.OwnUsersMode
 		prepare func(w *budgetWorld, login func(password string) request, own *ownUsers) request
 		outcome oauth.Outcome
 		code    oauth.Code
 		price   price
 	}{
-		{"asked, the first login", false, func(_ *budgetWorld, login func(string) request, _ *ownUsers) request {
+		{"asked, the first login", oauth.AskedAtEach, func(_ *budgetWorld, login func(string) request, _ *ownUsers) request {
 			return login(budgetPassword)
 		}, oauth.Issued, "", price{calls: map[string]int{read: 3, query: 1, put: 1 + 1, update: 1}, none: 4 + 2 + 3, write: 3}},
-		{"kept, the first login", true, func(_ *budgetWorld, login func(string) request, _ *ownUsers) request {
+		{"kept, the first login", oauth.AskedUntilFirst, func(_ *budgetWorld, login func(string) request, _ *ownUsers) request {
 			return login(budgetPassword)
 		}, oauth.Issued, "", price{calls: map[string]int{read: 3, query: 1, put: 1 + 1, update: 1}, none: 4 + 2 + 3, write: 3}},
-		{"asked, returned", false, func(w *budgetWorld, login func(string) request, _ *ownUsers) request {
+		{"asked, returned", oauth.AskedAtEach, func(w *budgetWorld, login func(string) request, _ *ownUsers) request {
 			w.must(login(budgetPassword)(w.t.Context()))
 			return login(budgetPassword)
 		}, oauth.Returned, "", price{calls: map[string]int{read: 2}, found: 2, none: 4}},
-		{"kept, returned", true, func(w *budgetWorld, login func(string) request, _ *ownUsers) request {
+		{"kept, returned", oauth.AskedUntilFirst, func(w *budgetWorld, login func(string) request, _ *ownUsers) request {
 			w.must(login(budgetPassword)(w.t.Context()))
 			return login(budgetPassword)
 		}, oauth.Returned, "", price{calls: map[string]int{read: 2}, found: 2, none: 4}},
-		{"asked, returned, with other roles", false, func(w *budgetWorld, login func(string) request, own *ownUsers) request {
+		{"asked, returned, with other roles", oauth.AskedAtEach, func(w *budgetWorld, login func(string) request, own *ownUsers) request {
 			w.must(login(budgetPassword)(w.t.Context()))
 			own.roles = []string{"staff"}
 			return login(budgetPassword)
 		}, oauth.Returned, "", price{calls: map[string]int{read: 2, put: 1}, found: 2, none: 4, write: 1}},
-		{"asked, wrong password", false, func(w *budgetWorld, login func(string) request, _ *ownUsers) request {
+		{"asked, wrong password", oauth.AskedAtEach, func(w *budgetWorld, login func(string) request, _ *ownUsers) request {
 			w.must(login(budgetPassword)(w.t.Context()))
 			return login("another")
 		}, "", oauth.InvalidGrant, price{calls: map[string]int{read: 1, update: 3}, found: 1, none: 3, write: 3}},
-		{"kept, wrong password", true, func(w *budgetWorld, login func(string) request, _ *ownUsers) request {
+		{"kept, wrong password", oauth.AskedUntilFirst, func(w *budgetWorld, login func(string) request, _ *ownUsers) request {
 			w.must(login(budgetPassword)(w.t.Context()))
 			return login("another")
 		}, "", oauth.InvalidGrant, price{calls: map[string]int{read: 1, update: 3}, found: 1, none: 3, write: 3}},
-		{"kept, a name that nobody has", true, func(_ *budgetWorld, login func(string) request, _ *ownUsers) request {
+		{"kept, a name that nobody has", oauth.AskedUntilFirst, func(_ *budgetWorld, login func(string) request, _ *ownUsers) request {
 			return login("another")
 		}, "", oauth.InvalidGrant, price{calls: map[string]int{read: 1, update: 3}, none: 4, write: 3}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w, own := newBudgetWorld(t, endpoint), new(ownUsers)
-			w.issuer.OwnUsers, w.issuer.KeepUsers = own, test.keep
+			w.issuer.OwnUsers, w.issuer.OwnUsersMode = own, test.mode
 			login := func(password string) request {
 				form := passwordForm(password, device(1))
 				form["username"] = budgetOwnUser

@@ -65,7 +65,7 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		Keys: keys.NewCache(fetch, time.Now),
 		Now:  time.Now,
 
-		OwnUsers: s.OwnUsers, KeepUsers: s.OwnUsersMode == oauth.AskedUntilFirst,
+		OwnUsers: s.OwnUsers, OwnUsersMode: s.OwnUsersMode,
 	}
 	verifier := &oauth.Verifier{
 		Tokens:  s.Tokens,
@@ -82,7 +82,7 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 	receiver := &oauth.Receiver{Issuers: issuer.Issuers, Assertions: issuer.Assertions, Subjects: s.Subjects}
 	signIns := &oauth.SignIns{Tokens: s.Tokens, Subjects: s.Subjects, Clients: clients, Keys: verifier.Keys, Now: time.Now}
 	people := &oauth.UserRegistrar{
-		Users: s.People, Subjects: s.Subjects, Tokens: s.Tokens, Passwords: issuer.Passwords, OwnUsers: s.OwnUsersMode, Now: time.Now,
+		Users: s.People, Subjects: s.Subjects, Tokens: s.Tokens, Passwords: issuer.Passwords, OwnUsersMode: s.OwnUsersMode, Now: time.Now,
 	}
 	backEnds := wire.ForBackEnds(wire.People{
 		Verifier: verifier, SignIns: signIns, Issuers: issuer.Issuers, NewUser: userimport.ParseUser,

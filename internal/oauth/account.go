@@ -20,7 +20,7 @@ const (
 	maxRemovals = 3
 )
 
-// Account changes and deletes the user who is signed in, unless [OwnUsers] [OwnUsersMode.Keep] that user. Its methods take what
+// Account changes and deletes the user who is signed in, unless [OwnUsersMode.Owns] that user. Its methods take what
 // [Verifier.Holder] says of the token that asks, which must be a user's refresh token with
 // [AccountScope], and the source as [TokenRequest] has it. It cannot mint.
 type Account struct {
@@ -100,7 +100,7 @@ func (a *Account) owner(ctx context.Context, caller Introspection, source string
 // and that of another user.
 func (a *Account) user(ctx context.Context, caller Introspection) (User, error) {
 	user, err := a.Registrar.UserByID(ctx, caller.Subject.ID)
-	if err == nil && a.Registrar.OwnUsers.Keep(user) {
+	if err == nil && a.Registrar.OwnUsersMode.Owns(user) {
 		err = refuse(InvalidGrant, "the password and the account are kept by another system, which changes and deletes them")
 	}
 	return user, err

@@ -22,7 +22,7 @@ const home = "192.0.2.1" // where the world's logins come from
 // account is for changes whose calls to the stores faulty sees.
 func (w *world) account() (a *oauth.Account, faulty *storetest.Faulty) {
 	r, faulty := faultyRegistrar(storetest.Stores{Tokens: w.tokens, Subjects: w.tokens, Registry: w.tokens, Users: w.users, UserRegistry: w.users})
-	r.Passwords, r.OwnUsers, r.UserRegistrar.Now = w.hasher, w.ownUsersMode(), w.clock.Now
+	r.Passwords, r.OwnUsersMode, r.UserRegistrar.Now = w.hasher, w.issuer.OwnUsersMode, w.clock.Now
 	signIns := &oauth.SignIns{Tokens: r.Tokens, Subjects: r.Subjects, Clients: w.verifier.Clients, Keys: w.verifier.Keys, Now: w.clock.Now}
 	return &oauth.Account{Logins: faulty, Registrar: r.UserRegistrar, SignIns: signIns}, faulty
 }

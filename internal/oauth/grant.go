@@ -15,6 +15,9 @@ import (
 // left out (RFC 6749 §3.2).
 type Form map[string]string
 
+// GrantType is that which the request asks for, known or not.
+func (f Form) GrantType() GrantType { return GrantType(f[paramGrantType]) }
+
 // Parameters of the token endpoint. A new one also belongs in [TokenParameters].
 const (
 	paramGrantType      = "grant_type"     // RFC 6749 §4.3.2, §4.4.2, §6
@@ -135,7 +138,7 @@ type question struct {
 // as it is known, also with an error.
 func (i *Issuer) parse(req TokenRequest) (q question, err error) {
 	form := req.Form
-	name := GrantType(form[paramGrantType])
+	name := form.GrantType()
 	if name == "" {
 		return q, refuse(InvalidRequest, "grant_type is missing")
 	}

@@ -30,7 +30,7 @@ type passwordGrant struct {
 	signedIn func(ctx context.Context, client Client, u User) (bool, error)
 
 	own     OwnUsers // nil where fob alone has users
-	keep    bool     // somebody whom own proved, with a hash of fob, so that the next login asks nobody
+	keep    bool     // somebody whom own proved, with a hash of fob
 	stateOf func(ctx context.Context, client Client, u User) (SubjectState, error)
 }
 
@@ -44,7 +44,7 @@ func (i *Issuer) parsePassword(req TokenRequest, q question) (grant, error) {
 		signedIn: func(ctx context.Context, client Client, u User) (bool, error) {
 			return i.signedIn(ctx, client, u, q)
 		},
-		own: i.OwnUsers, keep: i.KeepUsers, stateOf: i.stateOf,
+		own: i.OwnUsers, keep: i.OwnUsersMode == AskedUntilFirst, stateOf: i.stateOf,
 		username: NormalUsername(req.Form[paramUsername]), password: secret.New(req.Form[paramPassword]),
 	}
 	switch {
@@ -103,11 +103,12 @@ func (g passwordGrant) owner(ctx context.Context, client Client, now int64) (Use
 		EventOf(ctx).Reason = ReasonThrottled
 		return User{}, errWrongPassword
 	}
-	check := g.checkHere
-	if g.own != nil {
-		check = g.checkOwn
+	var c checked
+	if g.own == nil {
+		c, err = g.checkHere(a)
+	} else {
+		c, err = g.checkOwn(ctx, client, a, now)
 	}
-	c, err := check(ctx, client, a, now)
 	if err != nil {
 		return User{}, err
 	}
@@ -147,7 +148,7 @@ type checked struct {
 
 // checkHere compares the password with the hash that fob has. For a name that does not
 // exist the hash is empty, and Verify does the same work.
-func (g passwordGrant) checkHere(_ context.Context, _ Client, a attempt, _ int64) (checked, error) {
+func (g passwordGrant) checkHere(a attempt) (checked, error) {
 	c := checked{user: a.login.User}
 	ok, outdated, err := g.passwords.Verify(g.password, c.user.PasswordHash)
 	switch {

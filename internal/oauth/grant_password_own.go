@@ -29,7 +29,7 @@ func (g passwordGrant) checkOwn(ctx context.Context, client Client, a attempt, n
 	var here checked
 	if g.keep {
 		var err error
-		if here, err = g.checkHere(ctx, client, a, now); err != nil || here.why == "" {
+		if here, err = g.checkHere(a); err != nil || here.why == "" {
 			return here, err
 		}
 	}

@@ -9,17 +9,6 @@ import (
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
-// ownUsersMode is the mode of the issuer, which /account and /users have to know.
-func (w *world) ownUsersMode() oauth.OwnUsersMode {
-	switch {
-	case w.issuer.OwnUsers == nil:
-		return oauth.NeverAsked
-	case w.issuer.KeepUsers:
-		return oauth.AskedUntilFirst
-	}
-	return oauth.AskedAtEach
-}
-
 // Here nobody can change what is kept there.
 func TestWhatIsKeptElsewhere(t *testing.T) {
 	w, own := newOwnWorld(t, false)
@@ -63,7 +52,7 @@ func TestWhoKeepsWhat(t *testing.T) {
 		{oauth.AskedUntilFirst, oauth.UserAsked, true},
 		{oauth.AskedUntilFirst, oauth.UserKept, false},
 	} {
-		if got := c.mode.Keep(oauth.User{Origin: c.origin}); got != c.there {
+		if got := c.mode.Owns(oauth.User{Origin: c.origin}); got != c.there {
 			t.Errorf("mode %d, origin %q: kept there is %v", c.mode, c.origin, got)
 		}
 	}
@@ -79,7 +68,7 @@ func TestBackToAskingEachTime(t *testing.T) {
 	w.must(err)
 	want(t, "the phone stays", true, stays)
 
-	w.issuer.KeepUsers = false
+	w.issuer.OwnUsersMode = oauth.AskedAtEach
 	account, _ = w.account()
 	_, err = account.ChangePassword(w.context(), w.holder(phone), home, chosen, secret.New("green chair by a window"))
 	wantCode(t, err, oauth.InvalidGrant)
@@ -100,7 +89,7 @@ func TestOwnUsersAreAskedNoMore(t *testing.T) {
 	phone := w.login("app", "ann", "read device_phone")
 	cyds := w.login("app", "cyd", "read device_phone")
 	ann, there := w.user("ann"), w.issuer.OwnUsers
-	w.issuer.OwnUsers = nil
+	w.issuer.OwnUsers, w.issuer.OwnUsersMode = nil, oauth.NeverAsked
 	w.refusedFor(oauth.ReasonPassword, "ann", oauthtest.Password("ann"))
 	account, _ := w.account()
 	_, err := account.ChangePassword(w.context(), w.holder(phone), home, secret.New("any"), chosen)
@@ -121,7 +110,7 @@ func TestOwnUsersAreAskedNoMore(t *testing.T) {
 	w.wantActive("api", cyds.AccessToken, false)
 
 	// And asked again: the password of here counts, and not the one of there.
-	w.issuer.OwnUsers, w.issuer.KeepUsers = there, true
+	w.issuer.OwnUsers, w.issuer.OwnUsersMode = there, oauth.AskedUntilFirst
 	w.refusedFor(oauth.ReasonPassword, "ann", oauthtest.Password("ann"))
 	asked := own.asked
 	_, err = w.token("app", "grant_type", "password", "username", "ann", "password", chosen.Reveal(), "scope", "read device_phone")

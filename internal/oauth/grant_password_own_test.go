@@ -38,8 +38,15 @@ func newOwnWorld(t *testing.T, keep bool) (*world, *ownUsers) {
 		"ann": {ID: "17", Username: "ann", Roles: []string{"staff", "boss"}},
 		"cyd": {ID: "18", Username: "cyd"},
 	}}
-	w.issuer.OwnUsers, w.issuer.KeepUsers = own, keep
+	w.issuer.OwnUsers, w.issuer.OwnUsersMode = own, modeOf(keep)
 	return w, own
+}
+
+func modeOf(keep bool) oauth.OwnUsersMode {
+	if keep {
+		return oauth.AskedUntilFirst
+	}
+	return oauth.AskedAtEach
 }
 
 func bothWays(t *testing.T, test func(t *testing.T, keep bool)) {
@@ -299,7 +306,7 @@ func TestOwnUsersChangeTheWay(t *testing.T) {
 	w.login("app", "ann", "read")
 	id := w.user("ann").ID
 	for _, keep := range []bool{false, true} {
-		w.issuer.KeepUsers = keep
+		w.issuer.OwnUsersMode = modeOf(keep)
 		w.login("app", "ann", "read")
 		if u := w.user("ann"); u.ID != id || (u.Origin == oauth.UserAsked) == keep || (u.PasswordHash.Len() > 0) != keep {
 			t.Errorf("keep = %v: %+v", keep, u)

@@ -16,10 +16,10 @@ type Issuer struct {
 	Clients   *ClientCache
 	Users     Users
 	Passwords Passwords
-	// OwnUsers are asked who a name and a password are. Nil for users of fob alone.
-	OwnUsers OwnUsers
-	// KeepUsers keeps somebody whom OwnUsers proved with a hash of fob, and then asks no more.
-	KeepUsers bool
+	// OwnUsers are asked who a name and a password are, when OwnUsersMode says. Nil for users
+	// of fob alone.
+	OwnUsers     OwnUsers
+	OwnUsersMode OwnUsersMode
 	// Issuers and Assertions are for logins that others prove. Without them those grants
 	// are not supported.
 	Issuers    *IssuerCache

@@ -21,7 +21,7 @@ func (w *world) registrar() *oauth.Registrar {
 }
 
 func (w *world) userRegistrar() *oauth.UserRegistrar {
-	return &oauth.UserRegistrar{Users: w.users, Subjects: w.tokens, Tokens: w.tokens, Registry: w.tokens, Passwords: w.hasher, OwnUsers: w.ownUsersMode(), Now: time.Now}
+	return &oauth.UserRegistrar{Users: w.users, Subjects: w.tokens, Tokens: w.tokens, Registry: w.tokens, Passwords: w.hasher, OwnUsersMode: w.issuer.OwnUsersMode, Now: time.Now}
 }
 
 // scopes changes the registry, which the caches learn within ten seconds.

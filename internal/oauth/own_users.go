@@ -53,12 +53,12 @@ type OwnUsersMode int
 const (
 	NeverAsked      OwnUsersMode = iota
 	AskedAtEach                  // login
-	AskedUntilFirst              // login that they prove, which keeps the user here
+	AskedUntilFirst              // login that they prove, which keeps the user here with a hash of fob
 )
 
-// Keep reports whether OwnUsers keep the password and the roles of u: changed here, they would
-// not count at the next login.
-func (m OwnUsersMode) Keep(u User) bool {
+// Owns reports whether the password and the roles of u are those of OwnUsers: changed here,
+// they would not count at the next login.
+func (m OwnUsersMode) Owns(u User) bool {
 	switch m {
 	case AskedAtEach: // also of those who were kept here before, under another mode
 		return u.Origin != UserOfFob

@@ -29,14 +29,14 @@ type Registrar struct {
 //
 // For its methods holds what [Registrar] says of its own.
 type UserRegistrar struct {
-	Users     UserRegistry
-	Subjects  Subjects
-	Tokens    Tokens
-	Registry  TokenRegistry  // for ForgetUser
-	Passwords Passwords      // for AddUser with a password, and for another password
-	Policy    PasswordPolicy // for the same two
-	OwnUsers  OwnUsersMode   // of the deployment
-	Now       func() time.Time
+	Users        UserRegistry
+	Subjects     Subjects
+	Tokens       Tokens
+	Registry     TokenRegistry  // for ForgetUser
+	Passwords    Passwords      // for AddUser with a password, and for another password
+	Policy       PasswordPolicy // for the same two
+	OwnUsersMode OwnUsersMode
+	Now          func() time.Time
 }
 
 // maxLostWrites bounds how often one change loses to others. Programs that start

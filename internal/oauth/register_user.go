@@ -164,7 +164,7 @@ func (r *UserRegistrar) ChangeUser(ctx context.Context, u User, c UserChange) (s
 		if c.Version > 0 && c.Version != now.Version {
 			return &ChangeError{Kind: EntryChanged, Entry: UserEntry, Name: u.Username}
 		}
-		if r.OwnUsers.Keep(now) && (c.Password != nil || c.Roles != nil) {
+		if r.OwnUsersMode.Owns(now) && (c.Password != nil || c.Roles != nil) {
 			return invalidEntry(UserEntry, u.Username, errors.New("the password and the roles of this user are kept by your own users: change them there, and end the user's tokens here"))
 		}
 		if c.Password != nil {

@@ -51,7 +51,7 @@ type UserOrigin string
 const (
 	UserOfFob UserOrigin = ""      // somebody with the right to
 	UserAsked UserOrigin = "asked" // a login that OwnUsers proved, who are asked each time
-	UserKept  UserOrigin = "kept"  // such a login, with a hash of fob: see [Issuer].KeepUsers
+	UserKept  UserOrigin = "kept"  // such a login, with a hash of fob: see [AskedUntilFirst]
 )
 
 // NormalUsername is the spelling in which a username is stored and looked up: NFC, since

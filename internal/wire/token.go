@@ -31,7 +31,7 @@ func Token(issuer *oauth.Issuer, o Options) http.Handler {
 			RefreshExpiresIn: t.RefreshExpiresIn,
 			Scope:            t.Scope.String(),
 		}
-		if oauth.EventOf(r.Context()).Grant == oauth.TokenExchangeGrant {
+		if form.GrantType() == oauth.TokenExchangeGrant {
 			body.IssuedTokenType = oauth.AccessTokenType
 		}
 		return jsonAnswer(body)

@@ -16,7 +16,7 @@ import (
 )
 
 func (w *world) people(signIns *oauth.SignIns, issuers *memory.Issuers) wire.People {
-	r := &oauth.UserRegistrar{Users: w.users, Subjects: w.tokens, Tokens: w.tokens, Passwords: new(oauthtest.Passwords), OwnUsers: oauth.AskedUntilFirst, Now: w.now.Now}
+	r := &oauth.UserRegistrar{Users: w.users, Subjects: w.tokens, Tokens: w.tokens, Passwords: new(oauthtest.Passwords), OwnUsersMode: oauth.AskedUntilFirst, Now: w.now.Now}
 	return wire.People{Verifier: w.verifier, Registrar: r, SignIns: signIns, Issuers: issuers, NewUser: userimport.ParseUser}
 }
 
