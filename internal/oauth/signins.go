@@ -56,11 +56,12 @@ func (d *SignIns) active(ctx context.Context, subject ledger.Subject, f Filter) 
 		return nil, err
 	}
 	now := d.Now().Unix()
+	gone := map[ledger.ClientID]bool{}
 	for _, r := range records {
 		if !f.selects(r.Authorization) {
 			continue
 		}
-		ok, err := d.isActive(ctx, r, state, now)
+		ok, err := d.isActive(ctx, r, state, now, gone)
 		if err != nil {
 			return nil, err
 		}
@@ -75,6 +76,7 @@ func (d *SignIns) active(ctx context.Context, subject ledger.Subject, f Filter) 
 func (d *SignIns) ListAll(ctx context.Context, registry TokenRegistry, f Filter) (found []ledger.Record, err error) {
 	now := d.Now().Unix()
 	states := map[ledger.Subject]SubjectState{}
+	gone := map[ledger.ClientID]bool{}
 	err = registry.Each(ctx, func(r ledger.Record) error {
 		if !f.selects(r.Authorization) {
 			return nil
@@ -88,7 +90,7 @@ func (d *SignIns) ListAll(ctx context.Context, registry TokenRegistry, f Filter)
 			}
 			states[subject] = state
 		}
-		ok, err := d.isActive(ctx, r, state, now)
+		ok, err := d.isActive(ctx, r, state, now, gone)
 		if ok {
 			found = append(found, r)
 		}
@@ -111,11 +113,22 @@ func lastIssuedFirst(all []ledger.Record) {
 	})
 }
 
-// isActive reports whether anything in a record is active.
-func (d *SignIns) isActive(ctx context.Context, r ledger.Record, state SubjectState, now int64) (bool, error) {
-	client, exists, err := d.Clients.Client(ctx, r.Authorization.Client)
-	if err != nil || !exists || client.Disabled || state.Disabled {
+// isActive reports whether anything in a record is active. It keeps in gone the clients that
+// do not exist, which the cache does not.
+func (d *SignIns) isActive(ctx context.Context, r ledger.Record, state SubjectState, now int64, gone map[ledger.ClientID]bool) (bool, error) {
+	id := r.Authorization.Client
+	if gone[id] || state.Disabled {
+		return false, nil
+	}
+	client, exists, err := d.Clients.Client(ctx, id)
+	if err != nil {
 		return false, err
+	}
+	if !exists {
+		gone[id] = true
+	}
+	if !exists || client.Disabled {
+		return false, nil
 	}
 	registered, err := d.Clients.ResourceScopes(ctx)
 	if err != nil {

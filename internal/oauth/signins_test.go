@@ -44,7 +44,7 @@ func want[T any](t testing.TB, what string, want, got T) {
 	}
 }
 
-func TestSignInsListsWhatStands(t *testing.T) {
+func TestSignInsListsWhatIsActive(t *testing.T) {
 	w := newWorld(t)
 	d := w.signIns()
 	want(t, "nobody logged in", []string{}, w.listed(d, "alice", oauth.Filter{}))
@@ -122,6 +122,24 @@ func TestSignInsListsNothingThatIsDead(t *testing.T) {
 			want(t, "after, of all", []string{}, names(all))
 		})
 	}
+}
+
+// However many records a client left that was removed, it is looked up once.
+func TestSignInsLooksUpARemovedClientOnce(t *testing.T) {
+	w := newWorld(t)
+	for _, device := range []string{"device_a", "device_b", "device_c"} {
+		w.login("backend", "alice", device)
+	}
+	_, err := w.clients.RemoveClient(t.Context(), "backend")
+	w.must(err)
+	w.advance(10)
+	d := w.signIns()
+	_, err = d.List(w.context(), w.userSubject("alice"), oauth.Filter{})
+	w.must(err)
+	want(t, "calls of List: the state, the records, the client", 3, w.event.StoreCalls)
+	_, err = d.ListAll(w.context(), w.tokens, oauth.Filter{})
+	w.must(err)
+	want(t, "calls of ListAll: the records, the state, the client", 3, w.event.StoreCalls)
 }
 
 // Without the key ring everything but the ring is judged.
