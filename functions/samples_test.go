@@ -27,7 +27,7 @@ type reply struct {
 
 type sample struct {
 	asItIs reply
-	// filledIn is the reply once a real token stands where the sample has none.
+	// filledIn is the reply once a real token is where the sample has none.
 	filledIn *reply
 }
 

@@ -82,16 +82,16 @@ func listDevices(ctx context.Context, p *program, s stores, which selection, r *
 	if err != nil {
 		return err
 	}
-	var standing []ledger.Record
+	var active []ledger.Record
 	if one {
-		standing, err = d.List(ctx, subject, which.filter)
+		active, err = d.List(ctx, subject, which.filter)
 	} else {
-		standing, err = d.ListAll(ctx, s.registry, which.filter)
+		active, err = d.ListAll(ctx, s.registry, which.filter)
 	}
 	if err != nil {
 		return err
 	}
-	if len(standing) == 0 {
+	if len(active) == 0 {
 		if err := which.clientIsKnown(ctx, s); err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func listDevices(ctx context.Context, p *program, s stores, which selection, r *
 			p.say("%s", which.nothing())
 		}
 	}
-	return printTable(p, standing, []string{"USER", "CLIENT", "DEVICE", "SCOPES", "ISSUED", "UNTIL"}, func(r ledger.Record) (deviceView, []string) {
+	return printTable(p, active, []string{"USER", "CLIENT", "DEVICE", "SCOPES", "ISSUED", "UNTIL"}, func(r ledger.Record) (deviceView, []string) {
 		a := r.Authorization
 		v := deviceView{
 			Subject: a.Subject.ID, Username: a.Username, ClientID: string(a.Client), Device: string(a.Scope.Device()),

@@ -342,7 +342,7 @@ func TestSleepEndsWithTheContext(t *testing.T) {
 }
 
 // Two operators at one ring in Secrets Manager: the one who comes second is told
-// so, and the first one's change stands.
+// so, and the first one's change stays.
 func TestOvertakenOperator(t *testing.T) {
 	f, err := newRing("0", time.Now(), "1:active:48h")
 	if err != nil {

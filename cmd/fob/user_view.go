@@ -79,11 +79,11 @@ func showUser(ctx context.Context, p *program, s stores, u oauth.User, r *ring) 
 	if err != nil {
 		return err
 	}
-	standing, err := d.List(ctx, subject, oauth.Filter{})
+	active, err := d.List(ctx, subject, oauth.Filter{})
 	if err != nil {
 		return err
 	}
-	view, signedIn := viewUser(u), len(standing)
+	view, signedIn := viewUser(u), len(active)
 	view.Disabled, view.SignedIn = new(u.Disabled || state.Disabled), &signedIn
 	rows := [][]string{
 		{"username", view.Username},

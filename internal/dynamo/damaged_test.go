@@ -46,12 +46,12 @@ func TestDamagedNonce(t *testing.T) {
 				t.Fatal(err)
 			}
 			seen := damage(first)
-			stands, found, err := stores.Tokens.Save(t.Context(), second, seen)
-			if err != nil || !found || stands.Nonce != second.Nonce {
+			there, found, err := stores.Tokens.Save(t.Context(), second, seen)
+			if err != nil || !found || there.Nonce != second.Nonce {
 				t.Errorf("wn is %s: it cannot be replaced: %v, %v", how, found, err)
 			}
-			stands, found, err = stores.Tokens.Save(t.Context(), first, seen)
-			if err != nil || !found || stands.Nonce != second.Nonce {
+			there, found, err = stores.Tokens.Save(t.Context(), first, seen)
+			if err != nil || !found || there.Nonce != second.Nonce {
 				t.Errorf("wn was %s: the record that replaced it was replaced too: %v, %v", how, found, err)
 			}
 			seen = damage(second)

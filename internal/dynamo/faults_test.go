@@ -74,8 +74,8 @@ func TestThrottledTwiceIsNoOutage(t *testing.T) {
 			ok(`{"ConsumedCapacity":{"TableName":"tokens","CapacityUnits":1}}`))
 		r := storetest.Record("ipad")
 		start := time.Now()
-		stands, found, err := stores.Tokens.Save(ctx, r, ledger.Nonce{})
-		if err != nil || !found || stands.Nonce != r.Nonce {
+		there, found, err := stores.Tokens.Save(ctx, r, ledger.Nonce{})
+		if err != nil || !found || there.Nonce != r.Nonce {
 			t.Errorf("Save = found %v, %v", found, err)
 		}
 		if len(network.requests) != 3 || event.StoreCalls != 1 || event.WriteUnits != 1 {
@@ -238,13 +238,13 @@ func TestSaveWhenTheConditionFails(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, seen %v", c.name, seen != ledger.Nonce{}), func(t *testing.T) {
 				inBubble(t, func(t *testing.T, ctx context.Context, event *oauth.Event) {
 					_, stores := scripted(c.answers...)
-					stands, found, err := stores.Tokens.Save(ctx, mine, seen)
-					if err != nil || found != c.found || stands.Nonce != c.nonce {
+					there, found, err := stores.Tokens.Save(ctx, mine, seen)
+					if err != nil || found != c.found || there.Nonce != c.nonce {
 						t.Errorf("Save = found %v, mine %v, %v; want found %v, mine %v",
-							found, stands.Nonce == mine.Nonce, err, c.found, c.nonce == mine.Nonce)
+							found, there.Nonce == mine.Nonce, err, c.found, c.nonce == mine.Nonce)
 					}
-					if stands.Nonce == mine.Nonce {
-						if d := cmp.Diff(mine.Access, stands.Access); d != "" {
+					if there.Nonce == mine.Nonce {
+						if d := cmp.Diff(mine.Access, there.Access); d != "" {
 							t.Errorf("our own came back changed (-want +got):\n%s", d)
 						}
 					}
@@ -271,7 +271,7 @@ func TestEndWhenTheConditionFails(t *testing.T) {
 		name    string
 		answers []answer
 		ended   bool
-		stands  ledger.Nonce
+		there   ledger.Nonce
 	}{
 		{"another is there", []answer{conditionFailed(withNonce(left.Nonce))}, false, left.Nonce},
 		{"nothing is there", []answer{conditionFailed("")}, true, ledger.Nonce{}},
@@ -280,8 +280,8 @@ func TestEndWhenTheConditionFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, ctx context.Context, event *oauth.Event) {
 				_, stores := scripted(c.answers...)
-				stands, ended, err := stores.Tokens.End(ctx, left.Locator(), ledger.EndCondition{Nonce: ledger.Nonce{1}})
-				if err != nil || ended != c.ended || stands.Nonce != c.stands {
+				there, ended, err := stores.Tokens.End(ctx, left.Locator(), ledger.EndCondition{Nonce: ledger.Nonce{1}})
+				if err != nil || ended != c.ended || there.Nonce != c.there {
 					t.Errorf("End = ended %v, %v; want %v", ended, err, c.ended)
 				}
 				if event.StoreCalls != 1 {

@@ -205,9 +205,9 @@ type overtaken struct {
 }
 
 func (o *overtaken) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (ledger.Record, bool, error) {
-	stands, found, err := o.Tokens.Save(ctx, r, seen)
+	there, found, err := o.Tokens.Save(ctx, r, seen)
 	if o.done || err != nil {
-		return stands, found, err
+		return there, found, err
 	}
 	o.done = true
 	o.after()

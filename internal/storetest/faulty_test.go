@@ -24,8 +24,8 @@ func wantInjected(t *testing.T, err error) {
 
 func TestFaultyFailsTheCallItWasTold(t *testing.T) {
 	for _, c := range []struct {
-		how    storetest.Fault
-		stands bool
+		how   storetest.Fault
+		there bool
 	}{{storetest.Before, false}, {storetest.After, true}} {
 		stores := newStores()
 		f := storetest.NewFaulty(stores)
@@ -35,19 +35,19 @@ func TestFaultyFailsTheCallItWasTold(t *testing.T) {
 			t.Fatalf("the first call: %v, %v", got.Found, err)
 		}
 		var event oauth.Event
-		stands, found, err := f.Save(oauth.WithEvent(t.Context(), &event), r, ledger.Nonce{})
+		there, found, err := f.Save(oauth.WithEvent(t.Context(), &event), r, ledger.Nonce{})
 		wantInjected(t, err)
-		if found || stands.Nonce != (ledger.Nonce{}) {
+		if found || there.Nonce != (ledger.Nonce{}) {
 			t.Error("the call that failed gave its result away")
 		}
 		if event.StoreCalls != 1 {
 			t.Errorf("the call that failed counted %d times in the event", event.StoreCalls)
 		}
-		if got, err := stores.Tokens.Read(t.Context(), r.Locator()); err != nil || got.Found != c.stands {
-			t.Errorf("fault %v: the write took effect: %v, %v; want %v", c.how, got.Found, err, c.stands)
+		if got, err := stores.Tokens.Read(t.Context(), r.Locator()); err != nil || got.Found != c.there {
+			t.Errorf("fault %v: the write took effect: %v, %v; want %v", c.how, got.Found, err, c.there)
 		}
 		// Tried again with the same arguments it succeeds, either way.
-		if stands, found, err := f.Save(t.Context(), r, ledger.Nonce{}); err != nil || !found || stands.Nonce != r.Nonce {
+		if there, found, err := f.Save(t.Context(), r, ledger.Nonce{}); err != nil || !found || there.Nonce != r.Nonce {
 			t.Errorf("the call after: found %v, %v", found, err)
 		}
 		if f.Calls() != 3 {

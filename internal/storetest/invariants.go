@@ -25,13 +25,13 @@ func CheckInvariants(t testing.TB, tokens oauth.Tokens, subjects ...ledger.Subje
 			t.Errorf("check the invariants of %v: %v", subject, err)
 			continue
 		}
-		standing := map[bearer.Locator]bool{}
+		listed := map[bearer.Locator]bool{}
 		for _, r := range records {
 			loc := r.Locator()
-			if standing[loc] {
+			if listed[loc] {
 				t.Errorf("%s: two records at one locator", describe(r))
 			}
-			standing[loc] = true
+			listed[loc] = true
 
 			// The record at the locator must be the listed one: else the record
 			// is under a key that is not its own.

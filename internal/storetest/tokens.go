@@ -19,7 +19,7 @@ var tokensTests = []test{
 	{"what was saved comes back whole", func(t *testing.T, s Stores) {
 		for _, r := range []ledger.Record{Record("ipad"), Record(""), sparseRecord()} {
 			wantSaved(t, s, r, ledger.Nonce{})
-			wantStands(t, s, r)
+			wantThere(t, s, r)
 		}
 	}},
 	{"a long scope and a long device come back whole", func(t *testing.T, s Stores) {
@@ -36,7 +36,7 @@ var tokensTests = []test{
 		r := Record("")
 		r.Authorization.Scope = set.WithDevice(scope.Device(strings.Repeat("d", scope.MaxDeviceLength)))
 		wantSaved(t, s, r, ledger.Nonce{})
-		wantStands(t, s, r)
+		wantThere(t, s, r)
 	}},
 	{"save makes a record only where there is none", func(t *testing.T, s Stores) {
 		winner, loser := Record("ipad"), next(Record("ipad"))
@@ -48,17 +48,17 @@ var tokensTests = []test{
 		second, third, late := next(first), next(first), next(first)
 		wantSaved(t, s, first, ledger.Nonce{})
 		wantSaved(t, s, second, first.Nonce)
-		wantStands(t, s, second)
+		wantThere(t, s, second)
 		wantLost(t, s, late, first.Nonce, second)
 		wantSaved(t, s, third, second.Nonce)
-		wantStands(t, s, third)
+		wantThere(t, s, third)
 	}},
 	{"save replaces the whole record", func(t *testing.T, s Stores) {
 		full := Record("ipad")
 		bare := ledger.Record{Nonce: nonce(), Authorization: full.Authorization, Access: full.Access}
 		wantSaved(t, s, full, ledger.Nonce{})
 		wantSaved(t, s, bare, full.Nonce)
-		wantStands(t, s, bare)
+		wantThere(t, s, bare)
 	}},
 	{"a save that comes twice is saved once", func(t *testing.T, s Stores) {
 		first := Record("ipad")
@@ -67,15 +67,15 @@ var tokensTests = []test{
 		second := next(first)
 		wantSaved(t, s, second, first.Nonce)
 		wantSaved(t, s, second, first.Nonce)
-		wantStands(t, s, second)
+		wantThere(t, s, second)
 	}},
 	{"save does not bring back what was ended", func(t *testing.T, s Stores) {
 		first := Record("ipad")
 		wantSaved(t, s, first, ledger.Nonce{})
 		wantEnded(t, s, first.Locator(), ledger.EndCondition{Nonce: first.Nonce})
-		stands, found, err := s.Tokens.Save(t.Context(), next(first), first.Nonce)
+		there, found, err := s.Tokens.Save(t.Context(), next(first), first.Nonce)
 		if found || err != nil {
-			t.Errorf("Save after an end = %+v, %v, %v; want nothing", stands, found, err)
+			t.Errorf("Save after an end = %+v, %v, %v; want nothing", there, found, err)
 		}
 		wantReading(t, s, first.Locator(), oauth.Reading{})
 	}},
@@ -116,14 +116,14 @@ var tokensTests = []test{
 				wantReading(t, s, r.Locator(), oauth.Reading{})
 				continue
 			}
-			stands, ended, err := s.Tokens.End(t.Context(), r.Locator(), c.when)
+			there, ended, err := s.Tokens.End(t.Context(), r.Locator(), c.when)
 			if ended || err != nil {
 				t.Errorf("End by %s = ended %v, %v; want it refused", c.name, ended, err)
 			}
-			if d := diff(r, stands); d != "" {
+			if d := diff(r, there); d != "" {
 				t.Errorf("End by %s returned another record than is there (-want +got):\n%s", c.name, d)
 			}
-			wantStands(t, s, r)
+			wantThere(t, s, r)
 		}
 	}},
 	{"a noted replay changes nothing that is read", func(t *testing.T, s Stores) {
@@ -139,7 +139,7 @@ var tokensTests = []test{
 		wantSaved(t, s, r, ledger.Nonce{})
 		note(ledger.Nonce{9})
 		note(r.Nonce)
-		wantStands(t, s, r)
+		wantThere(t, s, r)
 		wantEnded(t, s, r.Locator(), ledger.EndCondition{Nonce: r.Nonce})
 		note(r.Nonce)
 		wantReading(t, s, r.Locator(), oauth.Reading{})
@@ -232,12 +232,12 @@ var tokensTests = []test{
 			}
 		}
 		renewed := next(r)
-		stands, found, err := s.Tokens.Save(t.Context(), renewed, ledger.Nonce{})
-		if err != nil || !found || stands.Nonce != r.Nonce {
+		there, found, err := s.Tokens.Save(t.Context(), renewed, ledger.Nonce{})
+		if err != nil || !found || there.Nonce != r.Nonce {
 			t.Errorf("Save over an unseen damaged record = found %v, %v; want the damaged one to win", found, err)
 		}
 		wantSaved(t, s, renewed, r.Nonce)
-		wantStands(t, s, renewed)
+		wantThere(t, s, renewed)
 
 		s.Damage(t, loc)
 		wantEnded(t, s, loc, ledger.EndCondition{Nonce: renewed.Nonce})
@@ -251,31 +251,31 @@ var tokensTests = []test{
 
 		wantSaved(t, s, r, ledger.Nonce{})
 		spoil(r)
-		wantStands(t, s, want)
+		wantThere(t, s, want)
 		got, err := s.Tokens.Read(t.Context(), want.Locator())
 		if err != nil {
 			t.Fatal(err)
 		}
 		spoil(got.Record)
-		wantStands(t, s, want)
+		wantThere(t, s, want)
 		listed, err := s.Tokens.List(t.Context(), want.Authorization.Subject, "")
 		if err != nil || len(listed) != 1 {
 			t.Fatalf("List = %d records, %v", len(listed), err)
 		}
 		spoil(listed[0])
-		wantStands(t, s, want)
+		wantThere(t, s, want)
 		lost, _, err := s.Tokens.Save(t.Context(), next(want), nonce())
 		if err != nil {
 			t.Fatal(err)
 		}
 		spoil(lost)
-		wantStands(t, s, want)
+		wantThere(t, s, want)
 		refused, _, err := s.Tokens.End(t.Context(), want.Locator(), ledger.EndCondition{Nonce: nonce()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		spoil(refused)
-		wantStands(t, s, want)
+		wantThere(t, s, want)
 	}},
 	{"of many who make a record one wins and all see it", func(t *testing.T, s Stores) {
 		wantOneWinner(t, s, Record("ipad"), ledger.Nonce{})
@@ -294,8 +294,8 @@ var tokensTests = []test{
 		together(crowd, func(i int) {
 			if i%2 == 0 {
 				r := next(first)
-				stands, found, err := s.Tokens.Save(t.Context(), r, first.Nonce)
-				won[i], errs[i] = found && stands.Nonce == r.Nonce, err
+				there, found, err := s.Tokens.Save(t.Context(), r, first.Nonce)
+				won[i], errs[i] = found && there.Nonce == r.Nonce, err
 				return
 			}
 			_, ends[i], errs[i] = s.Tokens.End(t.Context(), first.Locator(), ledger.EndCondition{Nonce: first.Nonce})
@@ -319,7 +319,7 @@ var tokensTests = []test{
 func wantOneWinner(t *testing.T, s Stores, base ledger.Record, seen ledger.Nonce) {
 	t.Helper()
 	mine := make([]ledger.Record, crowd)
-	stands := make([]ledger.Record, crowd)
+	there := make([]ledger.Record, crowd)
 	found := make([]bool, crowd)
 	errs := make([]error, crowd)
 	for i := range mine {
@@ -327,22 +327,22 @@ func wantOneWinner(t *testing.T, s Stores, base ledger.Record, seen ledger.Nonce
 		mine[i].Access.Hash = hash(fmt.Sprint("racer ", i))
 	}
 	together(crowd, func(i int) {
-		stands[i], found[i], errs[i] = s.Tokens.Save(t.Context(), mine[i], seen)
+		there[i], found[i], errs[i] = s.Tokens.Save(t.Context(), mine[i], seen)
 	})
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
 	won := make([]bool, crowd)
 	for i := range mine {
-		won[i] = found[i] && stands[i].Nonce == mine[i].Nonce
-		if d := diff(stands[0], stands[i]); d != "" || !found[i] {
+		won[i] = found[i] && there[i].Nonce == mine[i].Nonce
+		if d := diff(there[0], there[i]); d != "" || !found[i] {
 			t.Errorf("two saw different winners, found %v (-one +other):\n%s", found[i], d)
 		}
 	}
 	if n := count(won); n != 1 {
 		t.Errorf("%d won, want 1", n)
 	}
-	wantStands(t, s, stands[0])
+	wantThere(t, s, there[0])
 }
 
 func count(list []bool) (n int) {

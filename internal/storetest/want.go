@@ -13,25 +13,25 @@ import (
 
 func wantSaved(t *testing.T, s Stores, r ledger.Record, seen ledger.Nonce) {
 	t.Helper()
-	stands, found, err := s.Tokens.Save(t.Context(), r, seen)
+	there, found, err := s.Tokens.Save(t.Context(), r, seen)
 	if err != nil || !found {
 		t.Fatalf("Save = found %v, %v; want it saved", found, err)
 	}
-	if d := diff(r, stands); d != "" {
+	if d := diff(r, there); d != "" {
 		t.Fatalf("Save returned another record than the one saved (-want +got):\n%s", d)
 	}
 }
 
 func wantLost(t *testing.T, s Stores, r ledger.Record, seen ledger.Nonce, winner ledger.Record) {
 	t.Helper()
-	stands, found, err := s.Tokens.Save(t.Context(), r, seen)
+	there, found, err := s.Tokens.Save(t.Context(), r, seen)
 	if err != nil || !found {
 		t.Fatalf("Save = found %v, %v; want the winner", found, err)
 	}
-	if d := diff(winner, stands); d != "" {
+	if d := diff(winner, there); d != "" {
 		t.Errorf("Save returned another record than the winner (-want +got):\n%s", d)
 	}
-	wantStands(t, s, winner)
+	wantThere(t, s, winner)
 }
 
 func wantEnded(t *testing.T, s Stores, loc bearer.Locator, when ledger.EndCondition) {
@@ -41,8 +41,8 @@ func wantEnded(t *testing.T, s Stores, loc bearer.Locator, when ledger.EndCondit
 	}
 }
 
-// wantStands reads r, of a subject without a state.
-func wantStands(t *testing.T, s Stores, r ledger.Record) {
+// wantThere reads r, of a subject without a state.
+func wantThere(t *testing.T, s Stores, r ledger.Record) {
 	t.Helper()
 	wantReading(t, s, r.Locator(), oauth.Reading{Record: r, Found: true})
 }

@@ -286,9 +286,9 @@ func TestDevicesInDoubt(t *testing.T) {
 			}
 			again := w.login(t, by, asApp, "devices device_now").text("access_token")
 			got, _ := w.page(t, by, again, "")
-			stand := map[string]bool{}
+			handles := map[string]bool{}
 			for _, e := range got {
-				stand[e.Handle] = true
+				handles[e.Handle] = true
 			}
 			want := map[string]bool{}
 			for _, device := range map[string][]scope.Device{
@@ -299,7 +299,7 @@ func TestDevicesInDoubt(t *testing.T) {
 			}[name] {
 				want[handleOf(device)] = true
 			}
-			if diff := cmp.Diff(stand, want); diff != "" {
+			if diff := cmp.Diff(handles, want); diff != "" {
 				t.Errorf("%s: got -, want +:\n%s", name, diff)
 			}
 		})

@@ -68,11 +68,11 @@ func (v fileVault) Write(ctx context.Context, d Document) (Document, error) {
 	if info, err := os.Lstat(v.path); err != nil || !info.Mode().IsRegular() {
 		return Document{}, errors.Join(fmt.Errorf("write key file: %s is not a regular file", v.path), err)
 	}
-	stands, err := os.ReadFile(v.path)
+	there, err := os.ReadFile(v.path)
 	if err != nil {
 		return Document{}, fmt.Errorf("write key file: %w", err)
 	}
-	if !bytes.Equal(stands, from) {
+	if !bytes.Equal(there, from) {
 		return Document{}, fmt.Errorf("write key file: %w", oauth.ErrConflict)
 	}
 	temp, err := os.CreateTemp(filepath.Dir(v.path), ".fob-keys-*") // mode 0600

@@ -146,11 +146,11 @@ func (v *secretsVault) replace(ctx context.Context, arn, text, seen string) (str
 	// A refusal means that somebody else moved the label, or that an earlier try of
 	// this call did and its reply was lost. An outage leaves it open.
 	failed := &SecretError{arn, "move AWSCURRENT in", outage(err)}
-	stands, lookErr := v.get(ctx, arn)
+	there, lookErr := v.get(ctx, arn)
 	switch {
-	case lookErr == nil && *stands.VersionId == version:
+	case lookErr == nil && *there.VersionId == version:
 		return version, nil
-	case lookErr == nil && *stands.VersionId != seen:
+	case lookErr == nil && *there.VersionId != seen:
 		return "", &SecretError{arn, "move AWSCURRENT in", oauth.ErrConflict}
 	case isLabelElsewhere(err):
 		// Nobody knows where, or the two answers contradict each other: one is old.

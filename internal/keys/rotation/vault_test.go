@@ -95,9 +95,9 @@ func TestVaults(t *testing.T) {
 			if wrote, err = v.Write(t.Context(), raised(t, wrote)); err != nil {
 				t.Fatal(err)
 			}
-			stands := read(t, v)
-			wantStates(t, stands, map[uint8]bearer.State{1: bearer.Active, 2: bearer.Prepublished})
-			if stands.IssuerEpoch() != 1 || !stands.mint[2].Equal(wrote.mint[2]) || !stands.check[2].Equal(wrote.check[2]) {
+			there := read(t, v)
+			wantStates(t, there, map[uint8]bearer.State{1: bearer.Active, 2: bearer.Prepublished})
+			if there.IssuerEpoch() != 1 || !there.mint[2].Equal(wrote.mint[2]) || !there.check[2].Equal(wrote.check[2]) {
 				t.Error("what was read is not what was written")
 			}
 

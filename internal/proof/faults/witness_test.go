@@ -23,8 +23,8 @@ type witness struct {
 
 	visited bool // another instance was there during this attempt
 
-	stood  map[bearer.Locator]ledger.Record // when the invariants were checked last
-	ledger []*answeredToken
+	checked map[bearer.Locator]ledger.Record // when the invariants were checked last
+	ledger  []*answeredToken
 	// doubting reports whether a request under way is about to end a token. Nil
 	// means that it ends none.
 	doubting func(*answeredToken) bool
@@ -93,9 +93,9 @@ func (w *witness) ended(tokens []*answeredToken) {
 	}
 }
 
-// standing finds the slot that holds a token of a record that the subject's
+// slotOf finds the slot that holds a token of a record that the subject's
 // epoch has not killed.
-func (w *witness) standing(k *answeredToken) (_ ledger.Record, slot string) {
+func (w *witness) slotOf(k *answeredToken) (_ ledger.Record, slot string) {
 	w.Helper()
 	reading, err := w.stores.Tokens.Read(w.Context(), k.token.Locator)
 	if err != nil {
@@ -122,7 +122,7 @@ func (w *witness) standing(k *answeredToken) (_ ledger.Record, slot string) {
 func (w *witness) active(k *answeredToken) bool {
 	w.Helper()
 	if k.token.Kind == bearer.Refresh {
-		c, slot := w.standing(k)
+		c, slot := w.slotOf(k)
 		return slot != "" && w.clock.Load() < min(k.token.Expiry, c.RefreshIdle)
 	}
 	visited := w.visited
@@ -167,7 +167,7 @@ func (w *witness) born(a answer) {
 			}
 			continue
 		}
-		record, slot := w.standing(k)
+		record, slot := w.slotOf(k)
 		switch {
 		case slot != "" && w.active(k):
 			k.state, k.rid = live, record.RID
@@ -177,7 +177,7 @@ func (w *witness) born(a answer) {
 		case w.visited:
 			k.state = hasEnded
 		default:
-			w.Errorf("answered a %v that is inactive at birth; it stands in slot %q", k.token.Kind, slot)
+			w.Errorf("answered a %v that is inactive at birth; it is in slot %q", k.token.Kind, slot)
 		}
 		if !fresh {
 			continue
@@ -201,19 +201,19 @@ func (w *witness) observe() {
 	w.stats.checks.Add(1)
 	w.checkStore()
 
-	standing := map[bearer.Locator]int{}
+	actives := map[bearer.Locator]int{}
 	for _, k := range w.ledger {
 		active := w.active(k)
 		if active && k.token.Kind == bearer.Access {
-			standing[k.token.Locator]++
+			actives[k.token.Locator]++
 		}
 		switch {
 		case k.state == hasEnded:
 			if active {
 				w.Errorf("a %v of generation %d is active after it ended", k.token.Kind, k.token.Generation)
 			}
-			if record, slot := w.standing(k); slot != "" {
-				w.Errorf("a %v that ended stands in slot %s of a record of %s", k.token.Kind, slot, record.Authorization.Client)
+			if record, slot := w.slotOf(k); slot != "" {
+				w.Errorf("a %v that ended is in slot %s of a record of %s", k.token.Kind, slot, record.Authorization.Client)
 			}
 		case k.state == inDoubt:
 			if !active && (w.pausing == nil || !w.pausing(k)) {
@@ -223,7 +223,7 @@ func (w *witness) observe() {
 			w.Errorf("a %v of generation %d is inactive, and nobody ended it", k.token.Kind, k.token.Generation)
 		}
 	}
-	for _, n := range standing {
+	for _, n := range actives {
 		if n > 2 {
 			w.Errorf("%d access tokens of one Authorization are active", n)
 		}
@@ -234,18 +234,18 @@ func (w *witness) observe() {
 // the last time.
 func (w *witness) checkStore() {
 	w.Helper()
-	stands := map[bearer.Locator]ledger.Record{}
+	now := map[bearer.Locator]ledger.Record{}
 	for _, subject := range w.subjects {
 		records, err := w.stores.Tokens.List(w.Context(), subject, "")
 		if err != nil {
 			w.Errorf("list: %v", err)
 		}
 		for _, c := range records {
-			stands[c.Locator()] = c
+			now[c.Locator()] = c
 		}
 	}
-	if w.stood == nil || !reflect.DeepEqual(w.stood, stands) {
+	if w.checked == nil || !reflect.DeepEqual(w.checked, now) {
 		storetest.CheckInvariants(w, w.stores.Tokens, w.subjects...)
-		w.stood = stands
+		w.checked = now
 	}
 }

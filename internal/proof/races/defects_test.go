@@ -117,9 +117,9 @@ type forgetful struct {
 }
 
 func (s forgetful) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (ledger.Record, bool, error) {
-	stands, found, err := s.Tokens.Save(ctx, r, seen)
-	if err != nil || stands.Nonce != r.Nonce || seen != (ledger.Nonce{}) {
-		return stands, found, err
+	there, found, err := s.Tokens.Save(ctx, r, seen)
+	if err != nil || there.Nonce != r.Nonce || seen != (ledger.Nonce{}) {
+		return there, found, err
 	}
 	if err := pause(ctx, upTo(5*staleness)); err != nil {
 		return ledger.Record{}, false, oauth.Unavailable("wait for the second try", err)
@@ -136,11 +136,11 @@ type overwriter struct{ oauth.Tokens }
 
 func (s overwriter) Save(ctx context.Context, r ledger.Record, seen ledger.Nonce) (ledger.Record, bool, error) {
 	for {
-		stands, found, err := s.Tokens.Save(ctx, r, seen)
-		if err != nil || found && stands.Nonce == r.Nonce {
-			return stands, found, err
+		there, found, err := s.Tokens.Save(ctx, r, seen)
+		if err != nil || found && there.Nonce == r.Nonce {
+			return there, found, err
 		}
-		seen = stands.Nonce
+		seen = there.Nonce
 	}
 }
 

@@ -34,10 +34,10 @@ func TestModelOfTokens(t *testing.T) {
 	atOnce := func(s step) step { s.atOnce = true; return s }
 
 	for _, test := range []struct {
-		name   string
-		steps  []step
-		stands bool // the refresh token serves more than once
-		want   bool
+		name  string
+		steps []step
+		stays bool // the refresh token serves more than once
+		want  bool
 	}{
 		{name: "the same token again", steps: []step{issue(1, 2), issue(1, 2), introspect(1, true)}, want: true},
 		{name: "two tokens", steps: []step{issue(1, 2), issue(3, 4)}},
@@ -97,17 +97,17 @@ func TestModelOfTokens(t *testing.T) {
 		{name: "is only one", steps: []step{issue(1, 2), unknown(refresh(2, 0, 0)), issue(1, 3), refresh(2, 1, 4)}},
 		{name: "and no old one", steps: []step{issue(1, 2), revoke(1), issue(3, 4), unknown(refresh(4, 0, 0)), issue(3, 2)}},
 
-		{name: "it stands", stands: true, steps: []step{issue(1, 2), refresh(2, 1, 2), refresh(2, 1, 2), introspect(2, true)}, want: true},
-		{name: "it stands and rotates", stands: true, steps: []step{issue(1, 2), refresh(2, 1, 3)}},
-		{name: "it serves after revoke", stands: true, steps: []step{issue(1, 2), revoke(1), refresh(2, 1, 2)}},
-		{name: "it is active after revoke", stands: true, steps: []step{issue(1, 2), revoke(1), introspect(2, true)}},
+		{name: "it stays", stays: true, steps: []step{issue(1, 2), refresh(2, 1, 2), refresh(2, 1, 2), introspect(2, true)}, want: true},
+		{name: "it stays and rotates", stays: true, steps: []step{issue(1, 2), refresh(2, 1, 3)}},
+		{name: "it serves after revoke", stays: true, steps: []step{issue(1, 2), revoke(1), refresh(2, 1, 2)}},
+		{name: "it is active after revoke", stays: true, steps: []step{issue(1, 2), revoke(1), introspect(2, true)}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var history []porcupine.Operation
 			for n, s := range test.steps {
 				op := porcupine.Operation{
 					ClientId: n, Call: int64(10 * n), Return: int64(10*n + 5),
-					Input:  input{Verb: s.verb, Subject: "ann", Authorization: "ann's ipad", Token: s.token, Rotates: !test.stands},
+					Input:  input{Verb: s.verb, Subject: "ann", Authorization: "ann's ipad", Token: s.token, Rotates: !test.stays},
 					Output: s.out,
 				}
 				if s.verb == doSignOut || s.verb == doDisable || s.verb == doEnable {
