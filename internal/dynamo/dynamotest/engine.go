@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -165,7 +166,7 @@ func (e *engine) start() (endpoint string, err error) {
 	if err != nil {
 		return "", notInstalledError{"engines are started through sh, which is not on the path"}
 	}
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return "", err
 	}
@@ -192,13 +193,18 @@ func (e *engine) start() (endpoint string, err error) {
 	return endpoint, nil
 }
 
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
-	if err != nil {
-		return "", err
+// FreePort returns a port of loopback that nothing listens on, for a program that must be given
+// one. It is none that the system gives to connections and to those who ask for any port, from
+// 32768 on Linux and 49152 elsewhere: before the program has it, one of many could get it.
+func FreePort() (port string, err error) {
+	for range 100 {
+		port = strconv.Itoa(20_000 + rand.IntN(12_000)) //nolint:gosec // guards no secret
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil { //nolint:noctx // at once
+			return port, l.Close()
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
+	return "", err
 }
 
 // awaitAnswer returns when the endpoint speaks HTTP, whatever it says.

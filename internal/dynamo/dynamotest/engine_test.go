@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,27 @@ func answers(address string) error {
 func TestEngineIsShared(t *testing.T) {
 	if a, b := Engine(t), Engine(t); a != b {
 		t.Errorf("two engines, at %s and %s", a, b)
+	}
+}
+
+// A port that the system hands out can be somebody else's before a program listens there.
+func TestFreePort(t *testing.T) {
+	lowest := 32768
+	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
+		if _, err := fmt.Sscan(string(text), &lowest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ports := map[string]bool{}
+	for range 20 {
+		port, err := FreePort()
+		if n, _ := strconv.Atoi(port); err != nil || n < 1024 || n >= lowest {
+			t.Errorf("port %s of those below %d: %v", port, lowest, err)
+		}
+		ports[port] = true
+	}
+	if len(ports) < 2 {
+		t.Errorf("all programs get the port of %v", ports)
 	}
 }
 
