@@ -77,7 +77,10 @@ type Event struct {
 
 	Raced    int // writes lost to another request for the same Authorization
 	Tampered int // items that were edited from outside
-	Evicted  int // Authorizations that the cap ended, to make room for another
+	// Evicted is how many Authorizations the cap ended, to make room for another. A request
+	// that does so at the same moment may count the same ones: to a store, one that is gone has
+	// ended, as its own first try may have deleted it.
+	Evicted int
 }
 
 func (e *Event) at(loc bearer.Locator) {
