@@ -119,11 +119,6 @@ func (f *Faulty) try(ctx context.Context, doing string, call func() error) error
 	return nil
 }
 
-// Try makes a call for which Faulty has no method. It is counted, and fails, like the others.
-func (f *Faulty) Try(ctx context.Context, doing string, call func() error) error {
-	return f.try(ctx, doing, call)
-}
-
 // Read implements oauth.Tokens.
 func (f *Faulty) Read(ctx context.Context, loc bearer.Locator) (reading oauth.Reading, err error) {
 	err = f.try(ctx, "read an authorization", func() (err error) {

@@ -20,7 +20,7 @@ var (
 
 // tried is the value of one call, unless the call fails.
 func tried[T any](ctx context.Context, f *Faulty, doing string, call func() (T, error)) (v T, err error) {
-	err = f.Try(ctx, doing, func() (err error) {
+	err = f.try(ctx, doing, func() (err error) {
 		v, err = call()
 		return err
 	})
@@ -47,7 +47,7 @@ func (f FaultyRegistry) ListClients(ctx context.Context) ([]oauth.Client, error)
 
 // SaveResourceScopes implements oauth.ClientRegistry.
 func (f FaultyRegistry) SaveResourceScopes(ctx context.Context, s oauth.ResourceScopes) error {
-	return f.Try(ctx, "save the resource scopes", func() error { return f.stores.Clients.SaveResourceScopes(ctx, s) })
+	return f.try(ctx, "save the resource scopes", func() error { return f.stores.Clients.SaveResourceScopes(ctx, s) })
 }
 
 // SaveIssuer implements oauth.IssuerRegistry.
@@ -87,7 +87,7 @@ func (f FaultyRegistry) UserByID(ctx context.Context, id string) (oauth.User, bo
 
 // UsersAfter implements oauth.UserRegistry.
 func (f FaultyRegistry) UsersAfter(ctx context.Context, after string, limit int) (page []oauth.User, next string, err error) {
-	err = f.Try(ctx, "list the users", func() error {
+	err = f.try(ctx, "list the users", func() error {
 		page, next, err = f.stores.UserRegistry.UsersAfter(ctx, after, limit)
 		return err
 	})
@@ -101,10 +101,10 @@ func (f FaultyRegistry) RemoveUser(ctx context.Context, u oauth.User) (bool, err
 
 // Each implements oauth.TokenRegistry.
 func (f FaultyRegistry) Each(ctx context.Context, visit func(ledger.Record) error) error {
-	return f.Try(ctx, "read all authorizations", func() error { return f.stores.Registry.Each(ctx, visit) })
+	return f.try(ctx, "read all authorizations", func() error { return f.stores.Registry.Each(ctx, visit) })
 }
 
 // Forget implements oauth.TokenRegistry.
 func (f FaultyRegistry) Forget(ctx context.Context, subject ledger.Subject) error {
-	return f.Try(ctx, "forget a subject's state", func() error { return f.stores.Registry.Forget(ctx, subject) })
+	return f.try(ctx, "forget a subject's state", func() error { return f.stores.Registry.Forget(ctx, subject) })
 }
