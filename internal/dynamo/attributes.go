@@ -27,6 +27,7 @@ const (
 	attrTTL   = "ttl" // N, Unix seconds; DynamoDB sweeps the item some time after
 	attrNonce = "wn"  // B, drawn anew for each write
 	attrAdded = "cr"  // N, created, Unix seconds; of the item of an id, last written
+	attrWhy   = "why" // of a record and of a state, for those who follow the table
 
 	// A record.
 	attrKind          = "kd"

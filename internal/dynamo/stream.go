@@ -50,7 +50,7 @@ func (r StreamRecord) Write() (oauth.Write, error) {
 	case strings.HasPrefix(sort, recordPrefix) && r.Name == "REMOVE" && r.Identity.Principal != sweeper:
 		w.Ended, err = recordOf(before)
 		in := reader{item: before}
-		w.Replayed = in.text("why") == replayed
+		w.Replayed = in.text(attrWhy) == replayed
 	}
 	if err != nil {
 		return oauth.Write{}, err
@@ -86,7 +86,7 @@ func raiseOf(before, after item) (*oauth.Raise, error) {
 	if stateKey(ledger.SubjectKey(raise.Subject)).identity() != after.identity() {
 		return nil, fmt.Errorf("the item %q does not name its subject", after.identity())
 	}
-	for _, cause := range strings.Fields(in.text("why")) {
+	for _, cause := range strings.Fields(in.text(attrWhy)) {
 		raise.Why = append(raise.Why, oauth.Cause(cause))
 	}
 	return &raise, in.fault()

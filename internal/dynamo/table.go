@@ -153,12 +153,25 @@ func (t table) get(ctx context.Context, doing string, key item) (item, error) {
 
 // remove deletes one item, and reports whether it was there.
 func (t table) remove(ctx context.Context, doing string, key item) (existed bool, err error) {
-	out, err := call(ctx, t.name, doing, t.db.DeleteItem, &dynamodb.DeleteItemInput{
+	return t.removeIf(ctx, doing, key, "", nil)
+}
+
+// removeIf is remove on condition, unless that is empty. An item that does not fulfil it
+// stays, and existed is false.
+func (t table) removeIf(ctx context.Context, doing string, key item, condition string, values item) (existed bool, err error) {
+	in := &dynamodb.DeleteItemInput{
 		TableName:              &t.name,
 		Key:                    key,
 		ReturnValues:           types.ReturnValueAllOld,
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
-	})
+	}
+	if condition != "" {
+		in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = &condition, names(condition), values
+	}
+	out, err := call(ctx, t.name, doing, t.db.DeleteItem, in)
+	if _, failed := conflict(err); failed {
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -109,20 +108,10 @@ func (u *Users) User(ctx context.Context, username string) (oauth.User, bool, er
 // RemoveUser implements oauth.UserRegistry with two conditional deletes: the user, and
 // then the item of the id, which an earlier try may have left.
 func (u *Users) RemoveUser(ctx context.Context, user oauth.User) (existed bool, err error) {
-	const condition = "#id = :id"
-	out, err := call(ctx, u.table.name, "remove a user", u.table.db.DeleteItem, &dynamodb.DeleteItemInput{
-		TableName:                 &u.table.name,
-		Key:                       userKey(user.Username),
-		ConditionExpression:       aws.String(condition),
-		ExpressionAttributeNames:  names(condition),
-		ExpressionAttributeValues: item{":id": text(user.ID)},
-		ReturnValues:              types.ReturnValueAllOld,
-		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
-	})
-	if _, failed := conflict(err); err != nil && !failed {
+	existed, err = u.table.removeIf(ctx, "remove a user", userKey(user.Username), "#id = :id", item{":id": text(user.ID)})
+	if err != nil {
 		return false, err
 	}
-	existed = out != nil && len(out.Attributes) > 0
 	return existed, u.forgetID(ctx, user)
 }
 

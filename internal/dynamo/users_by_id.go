@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/fob-oauth/fob/internal/oauth"
@@ -104,22 +102,11 @@ func (u *Users) leftOver(ctx context.Context, doing string, it, of item, id stri
 
 // forgetID deletes the item of a user's id, unless it is of a user with another name.
 func (u *Users) forgetID(ctx context.Context, user oauth.User) error {
-	const condition = "#user = :user"
 	key, ok := userIDKey(user.ID)
 	if !ok {
 		return nil
 	}
-	_, err := call(ctx, u.table.name, "forget a user's id", u.table.db.DeleteItem, &dynamodb.DeleteItemInput{
-		TableName:                 &u.table.name,
-		Key:                       key,
-		ConditionExpression:       aws.String(condition),
-		ExpressionAttributeNames:  names(condition),
-		ExpressionAttributeValues: item{":user": userKey(user.Username)[partitionKey]},
-		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
-	})
-	if _, failed := conflict(err); failed {
-		return nil
-	}
+	_, err := u.table.removeIf(ctx, "forget a user's id", key, "#user = :user", item{":user": userKey(user.Username)[partitionKey]})
 	return err
 }
 
