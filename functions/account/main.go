@@ -35,10 +35,9 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 		return nil, err
 	}
 	tokens, users := dynamo.NewTokens(db, c.TokensTable), dynamo.NewUsers(db, c.UsersTable)
-	signIns := &oauth.SignIns{Tokens: tokens, Subjects: tokens, Clients: verifier.Clients, Keys: verifier.Keys, Now: verifier.Now}
-	account := &oauth.Account{
-		Logins: users, SignIns: signIns,
+	return wire.AccountAndDeviceLabels(verifier, &oauth.Account{
+		Logins:    users,
+		SignIns:   verifier.SignIns(tokens),
 		Registrar: &oauth.UserRegistrar{Users: users, Subjects: tokens, Tokens: tokens, Passwords: password.Hasher{}, OwnUsersMode: compose.OwnUsersMode(c.OwnUsers), Now: verifier.Now},
-	}
-	return wire.ForUsers(wire.Account(verifier, account, o), wire.DeviceLabels(verifier, signIns, o)), nil
+	}, o), nil
 }

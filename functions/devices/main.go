@@ -12,7 +12,6 @@ import (
 	"github.com/fob-oauth/fob/internal/compose"
 	"github.com/fob-oauth/fob/internal/config"
 	"github.com/fob-oauth/fob/internal/dynamo"
-	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
@@ -32,7 +31,5 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens := dynamo.NewTokens(db, c.TokensTable)
-	signIns := &oauth.SignIns{Tokens: tokens, Subjects: tokens, Clients: verifier.Clients, Keys: verifier.Keys, Now: verifier.Now}
-	return wire.Devices(verifier, signIns, o), nil
+	return wire.Devices(verifier, verifier.SignIns(dynamo.NewTokens(db, c.TokensTable)), o), nil
 }

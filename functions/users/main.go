@@ -36,10 +36,10 @@ func newHandler(ctx context.Context, o wire.Options) (http.Handler, error) {
 		return nil, err
 	}
 	tokens, users := dynamo.NewTokens(db, c.TokensTable), dynamo.NewUsers(db, c.UsersTable)
-	return wire.ForBackEnds(wire.People{
+	return wire.UsersAndSignOut(wire.UserResources{
 		Verifier:  verifier,
 		Registrar: &oauth.UserRegistrar{Users: users, Subjects: tokens, Tokens: tokens, Passwords: password.Hasher{}, OwnUsersMode: compose.OwnUsersMode(c.OwnUsers), Now: verifier.Now},
-		SignIns:   &oauth.SignIns{Tokens: tokens, Subjects: tokens, Clients: verifier.Clients, Keys: verifier.Keys, Now: verifier.Now},
+		SignIns:   verifier.SignIns(tokens),
 		Issuers:   dynamo.NewIssuers(db, c.ClientsTable),
 		NewUser:   userimport.ParseUser,
 	}, o), nil

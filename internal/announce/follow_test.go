@@ -119,7 +119,7 @@ func act(t *testing.T, s stores) (heard []announce.Event) {
 		Keys: oauthtest.Keys[*bearer.MintRing]{Always: ring}, Now: clock.Now,
 	}
 	verifier := &oauth.Verifier{Tokens: s.tokens, Clients: clients, Keys: oauthtest.Keys[*bearer.CheckRing]{Always: ring.CheckRing}, Now: clock.Now}
-	signIns := &oauth.SignIns{Tokens: s.tokens, Subjects: s.tokens, Clients: clients, Keys: verifier.Keys, Now: clock.Now}
+	signIns := verifier.SignIns(s.tokens)
 	registrar := &oauth.UserRegistrar{Users: s.users, Subjects: s.tokens, Tokens: s.tokens, Registry: s.tokens, Passwords: passwords, Now: clock.Now}
 	must := func(err error) {
 		t.Helper()

@@ -141,13 +141,12 @@ func parse(text string) (Token, []byte, bool) {
 	if len(text) != textLen {
 		return Token{}, nil, false
 	}
-	var t Token
-	body, isAccess := strings.CutPrefix(text, Access.prefix())
-	if isAccess {
-		t.Kind = Access
-	} else if body, isAccess = strings.CutPrefix(text, Refresh.prefix()); isAccess {
+	t := Token{Name: Name{Kind: Access}}
+	if strings.HasPrefix(text, Refresh.prefix()) {
 		t.Kind = Refresh
-	} else {
+	}
+	body, ok := strings.CutPrefix(text, t.Kind.prefix())
+	if !ok {
 		return Token{}, nil, false
 	}
 	raw, err := encoding.DecodeString(body)

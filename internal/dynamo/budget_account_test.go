@@ -26,7 +26,7 @@ func testBudgetOfAccounts(t *testing.T, endpoint string, absent float64) {
 	a := &oauth.Account{
 		Logins:    users,
 		Registrar: &oauth.UserRegistrar{Users: users, Subjects: tokens, Tokens: tokens, Passwords: new(oauthtest.Passwords), Now: w.now.Now},
-		SignIns:   &oauth.SignIns{Tokens: tokens, Subjects: tokens, Clients: w.verifier.Clients, Keys: w.verifier.Keys, Now: w.now.Now},
+		SignIns:   w.verifier.SignIns(tokens),
 	}
 	phone := w.mustLogin("app", device(0)).RefreshToken
 	w.mustLogin("app", device(1))

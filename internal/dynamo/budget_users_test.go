@@ -44,10 +44,10 @@ func (w *budgetWorld) backEnds(endpoint string) (h http.Handler, log *bytes.Buff
 
 	v, log := w.verifier, new(bytes.Buffer)
 	tokens := v.Tokens.(*dynamo.Tokens)
-	return wire.ForBackEnds(wire.People{
+	return wire.UsersAndSignOut(wire.UserResources{
 		Verifier: v, Issuers: w.issuer.Issuers, NewUser: userimport.ParseUser,
 		Registrar: &oauth.UserRegistrar{Users: w.issuer.Users.(*dynamo.Users), Subjects: tokens, Tokens: tokens, Passwords: w.issuer.Passwords, Now: v.Now},
-		SignIns:   &oauth.SignIns{Tokens: tokens, Subjects: tokens, Clients: v.Clients, Keys: v.Keys, Now: v.Now},
+		SignIns:   v.SignIns(tokens),
 	}, wire.Options{Log: slog.New(slog.NewJSONHandler(log, nil))}), log, a.AccessToken.Reveal()
 }
 

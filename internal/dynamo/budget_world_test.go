@@ -210,13 +210,13 @@ func (w *budgetWorld) revoke(id ledger.ClientID, b bearer.Bearer) func(context.C
 // anything else is done.
 func (w *budgetWorld) devices(b bearer.Bearer, do func(context.Context, *oauth.SignIns, oauth.Introspection) error) func(context.Context) error {
 	v := w.verifier
-	directory := &oauth.SignIns{Tokens: v.Tokens, Subjects: v.Tokens.(*dynamo.Tokens), Clients: v.Clients, Keys: v.Keys, Now: v.Now}
+	signIns := v.SignIns(v.Tokens.(*dynamo.Tokens))
 	return func(ctx context.Context) error {
 		me, err := v.Holder(ctx, b)
 		if err != nil || !me.Active {
 			return err
 		}
-		return do(ctx, directory, me)
+		return do(ctx, signIns, me)
 	}
 }
 

@@ -80,11 +80,11 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		Now: time.Now,
 	}
 	receiver := &oauth.Receiver{Issuers: issuer.Issuers, Assertions: issuer.Assertions, Subjects: s.Subjects}
-	signIns := &oauth.SignIns{Tokens: s.Tokens, Subjects: s.Subjects, Clients: clients, Keys: verifier.Keys, Now: time.Now}
+	signIns := verifier.SignIns(s.Subjects)
 	people := &oauth.UserRegistrar{
 		Users: s.People, Subjects: s.Subjects, Tokens: s.Tokens, Passwords: issuer.Passwords, OwnUsersMode: s.OwnUsersMode, Now: time.Now,
 	}
-	backEnds := wire.ForBackEnds(wire.People{
+	backEnds := wire.UsersAndSignOut(wire.UserResources{
 		Verifier: verifier, SignIns: signIns, Issuers: issuer.Issuers, NewUser: userimport.ParseUser,
 		Registrar: people,
 	}, o)

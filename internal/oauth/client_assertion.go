@@ -146,7 +146,7 @@ func onBehalf(claims Claims) bool {
 }
 
 // faultsOfAssertions does not look into the keys, and does not look up the issuer: see
-// ofKeys and ofTrust.
+// faultsOfKeys and faultOfTrust.
 func (c Client) faultsOfAssertions() error {
 	var faults []error
 	switch {

@@ -48,17 +48,17 @@ func (r *Registrar) CheckClient(ctx context.Context, c Client, s secret.Text, fo
 	if err != nil {
 		return err
 	}
-	var ofSecret error
+	var secretFault error
 	if s.Len() > 0 {
-		ofSecret = ValidateClientSecret(s)
+		secretFault = ValidateClientSecret(s)
 	}
 	c = r.asNew(c, s)
-	ofTrust, err := r.ofTrust(ctx, c)
+	trustFault, err := r.faultOfTrust(ctx, c)
 	if err != nil {
 		return err
 	}
 	return invalidEntry(ClientEntry, string(c.ID),
-		append(found, ofNewID(c.ID), ofUse(c), ofUnused(c), ofSecret, r.ofKeys(c), ofTrust, c.Validate(), ofScopes(c, scopes))...)
+		append(found, faultOfNewID(c.ID), faultsOfUse(c), faultsOfUnused(c), secretFault, r.faultsOfKeys(c), trustFault, c.Validate(), faultsOfScopes(c, scopes))...)
 }
 
 // asNew is c as AddClient saves it. The epoch begins at the time, so that a client
@@ -76,19 +76,19 @@ func (r *Registrar) asNew(c Client, s secret.Text) Client {
 	return c
 }
 
-// ofNewID has the fault of an id that changes in a Basic header of a client that does not
+// faultOfNewID has the fault of an id that changes in a Basic header of a client that does not
 // form-encode it (RFC 6749 §2.3.1), as most do not. [Client.Validate] does not have it: a
 // client from before goes on.
-func ofNewID(id ledger.ClientID) error {
+func faultOfNewID(id ledger.ClientID) error {
 	if strings.ContainsAny(string(id), ":+%") {
 		return errors.New("a client id must not have : + or %, which most clients send in a way that makes it another id")
 	}
 	return nil
 }
 
-// ofUse has the faults of settings that contradict each other. [Client.Validate] does
+// faultsOfUse has the faults of settings that contradict each other. [Client.Validate] does
 // not have them, so that a client from before a rule can be disabled and signed out.
-func ofUse(c Client) error {
+func faultsOfUse(c Client) error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if len(c.Grants) == 0 && len(c.Introspects) == 0 {
@@ -117,9 +117,9 @@ func ofUse(c Client) error {
 	return errors.Join(faults...)
 }
 
-// ofUnused has the faults of settings that have no effect on a new client. A client
+// faultsOfUnused has the faults of settings that have no effect on a new client. A client
 // that loses a grant keeps what it may need when the grant comes back.
-func ofUnused(c Client) error {
+func faultsOfUnused(c Client) error {
 	getsTokens := c.Scopes != (scope.Set{}) || len(c.Audiences) > 0 || c.AccessLifetime > 0 || c.MaxAuthorizations > 0
 	refreshes := c.RefreshIdle > 0 || c.RefreshAbsolute > 0 || c.RefreshGrace > 0
 	switch {
@@ -135,8 +135,8 @@ func ofUnused(c Client) error {
 	return nil
 }
 
-// ofKeys has the faults of assertions that cannot do what the client is for.
-func (r *Registrar) ofKeys(c Client) error {
+// faultsOfKeys has the faults of assertions that cannot do what the client is for.
+func (r *Registrar) faultsOfKeys(c Client) error {
 	var faults []error
 	if c.Asserts() && len(c.Secrets) == 0 && len(c.Introspects) > 0 {
 		faults = append(faults, errors.New("a client that introspects needs a secret: an assertion serves at /token alone"))
@@ -147,8 +147,8 @@ func (r *Registrar) ofKeys(c Client) error {
 	return errors.Join(faults...)
 }
 
-// ofTrust has the fault of a client whose issuer could never prove it.
-func (r *Registrar) ofTrust(ctx context.Context, c Client) (fault, err error) {
+// faultOfTrust has the fault of a client whose issuer could never prove it.
+func (r *Registrar) faultOfTrust(ctx context.Context, c Client) (fault, err error) {
 	if c.Trusts.Issuer == "" {
 		return nil, nil
 	}
@@ -172,7 +172,7 @@ func texts[T ~string](all []T) []string {
 	return out
 }
 
-func ofScopes(c Client, registered ResourceScopes) error {
+func faultsOfScopes(c Client, registered ResourceScopes) error {
 	var faults []error
 	for _, name := range c.Scopes.Ordinary() {
 		if _, exists := registered.Roles[name]; !exists {
@@ -214,16 +214,16 @@ func (r *Registrar) CheckEdit(ctx context.Context, id ledger.ClientID, edit func
 
 func (r *Registrar) edit(ctx context.Context, c *Client, edit func(*Client) error) error {
 	before := *c
-	faults := []error{edit(c), ofUse(*c), r.ofKeys(*c), c.Validate()}
+	faults := []error{edit(c), faultsOfUse(*c), r.faultsOfKeys(*c), c.Validate()}
 	if c.Scopes != before.Scopes {
 		scopes, err := r.Clients.ResourceScopes(ctx)
 		if err != nil {
 			return err
 		}
-		faults = append(faults, ofScopes(*c, scopes))
+		faults = append(faults, faultsOfScopes(*c, scopes))
 	}
 	if c.Trusts != before.Trusts {
-		fault, err := r.ofTrust(ctx, *c)
+		fault, err := r.faultOfTrust(ctx, *c)
 		if err != nil {
 			return err
 		}
@@ -311,7 +311,7 @@ func (r *Registrar) DropSecret(ctx context.Context, id ledger.ClientID, newer bo
 			return c.MayAddSecret(true)
 		case len(c.Secrets) == 1 && !newer && c.Asserts():
 			c.Secrets = nil
-			return invalidEntry(ClientEntry, string(id), r.ofKeys(*c))
+			return invalidEntry(ClientEntry, string(id), r.faultsOfKeys(*c))
 		case len(c.Secrets) < maxClientSecrets:
 			return &ChangeError{Kind: OneSecret, Entry: ClientEntry, Name: string(id)}
 		case newer:

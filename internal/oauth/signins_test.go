@@ -16,9 +16,7 @@ import (
 )
 
 func (w *world) signIns() *oauth.SignIns {
-	return &oauth.SignIns{
-		Tokens: w.tokens, Subjects: w.tokens, Clients: w.verifier.Clients, Keys: w.verifier.Keys, Now: w.verifier.Now,
-	}
+	return w.verifier.SignIns(w.tokens)
 }
 
 // listed are the clients and devices of a user's sign-ins, in their order.

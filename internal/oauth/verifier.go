@@ -17,6 +17,11 @@ type Verifier struct {
 	Now     func() time.Time
 }
 
+// SignIns are those whose tokens v verifies. subjects has their states.
+func (v *Verifier) SignIns(subjects Subjects) *SignIns {
+	return &SignIns{Tokens: v.Tokens, Subjects: subjects, Clients: v.Clients, Keys: v.Keys, Now: v.Now}
+}
+
 // open verifies a presented token. ok is false for a token that fob did not
 // make.
 func (v *Verifier) open(ctx context.Context, b bearer.Bearer) (t bearer.Token, ok bool, err error) {

@@ -54,8 +54,9 @@ func DeviceLabels(verifier *oauth.Verifier, signIns *oauth.SignIns, o Options) h
 	})
 }
 
-// ForUsers is [Account] and [DeviceLabels] in one function.
-func ForUsers(account, labels http.Handler) http.Handler {
+// AccountAndDeviceLabels is both resources of the function that writes for signed-in users.
+func AccountAndDeviceLabels(verifier *oauth.Verifier, a *oauth.Account, o Options) http.Handler {
+	account, labels := Account(verifier, a, o), DeviceLabels(verifier, a.SignIns, o)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPatch {
 			labels.ServeHTTP(w, r)

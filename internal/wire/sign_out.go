@@ -14,7 +14,7 @@ import (
 // has it: in the format opaque with a sub of fob, or in the format iss_sub with a registered
 // issuer and its own sub. It takes access tokens of clients that speak for themselves and
 // have the scope [oauth.SignOutScope].
-func SignOut(p People, o Options) http.Handler {
+func SignOut(p UserResources, o Options) http.Handler {
 	return newHandler("users", o, func(w http.ResponseWriter, r *http.Request) (answer, error) {
 		if r.Method != http.MethodPost {
 			return answer{}, errMethodNotIn(http.MethodPost)
@@ -36,7 +36,7 @@ func SignOut(p People, o Options) http.Handler {
 }
 
 // subjectID is the sub of fob that an identifier means.
-func (p People) subjectID(ctx context.Context, text json.RawMessage) (string, error) {
+func (p UserResources) subjectID(ctx context.Context, text json.RawMessage) (string, error) {
 	if text == nil {
 		return "", invalidRequest("sub_id is missing")
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/fob-oauth/fob/internal/oauth"
 )
 
-// People are what the resources for back ends work on.
-type People struct {
+// UserResources are what [Users] and [SignOut] work on.
+type UserResources struct {
 	Verifier  *oauth.Verifier
 	Registrar *oauth.UserRegistrar
 	SignIns   *oauth.SignIns
@@ -39,7 +39,7 @@ type People struct {
 //
 // It takes access tokens of clients that speak for themselves and have the scope
 // [oauth.UsersScope]. Like [Devices], it takes a Verifier and no gateway's word.
-func Users(p People, o Options) http.Handler {
+func Users(p UserResources, o Options) http.Handler {
 	u := users{p, devices{p.SignIns}, o}
 	return newHandler("users", o, func(w http.ResponseWriter, r *http.Request) (answer, error) {
 		at, err := usersPath(r.URL.Path)
@@ -58,8 +58,8 @@ func Users(p People, o Options) http.Handler {
 	})
 }
 
-// ForBackEnds is [Users] and [SignOut] in one function.
-func ForBackEnds(p People, o Options) http.Handler {
+// UsersAndSignOut is both resources of the function for back ends.
+func UsersAndSignOut(p UserResources, o Options) http.Handler {
 	users, signOut := Users(p, o), SignOut(p, o)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// That of a user's devices is not the global one, whatever the id.
@@ -72,7 +72,7 @@ func ForBackEnds(p People, o Options) http.Handler {
 }
 
 type users struct {
-	People
+	UserResources
 	devices devices
 	options Options
 }
@@ -96,7 +96,7 @@ func (u users) methodOf(part usersPart, method string) (usersMethod, error) {
 }
 
 // backEnd refuses whom these resources are not for.
-func (p People) backEnd(w http.ResponseWriter, r *http.Request, name string) error {
+func (p UserResources) backEnd(w http.ResponseWriter, r *http.Request, name string) error {
 	caller, err := callerOf(w, r, p.Verifier, isSecretName)
 	if err != nil {
 		return err
@@ -253,7 +253,7 @@ func (u users) signOut(w http.ResponseWriter, r *http.Request, at usersPlace) (a
 
 // signOutSubject ends all that a user has, who need not be in fob's tables. It leaves
 // something behind, so it is not done for an id that nobody has.
-func (p People) signOutSubject(ctx context.Context, subject ledger.Subject) (answer, error) {
+func (p UserResources) signOutSubject(ctx context.Context, subject ledger.Subject) (answer, error) {
 	known, err := p.Registrar.KnowsUser(ctx, subject)
 	if err != nil {
 		return answer{}, err

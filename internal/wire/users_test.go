@@ -15,9 +15,9 @@ import (
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
-func (w *world) people(signIns *oauth.SignIns, issuers *memory.Issuers) wire.People {
+func (w *world) people(signIns *oauth.SignIns, issuers *memory.Issuers) wire.UserResources {
 	r := &oauth.UserRegistrar{Users: w.users, Subjects: w.tokens, Tokens: w.tokens, Passwords: new(oauthtest.Passwords), OwnUsersMode: oauth.AskedUntilFirst, Now: w.now.Now}
-	return wire.People{Verifier: w.verifier, Registrar: r, SignIns: signIns, Issuers: issuers, NewUser: userimport.ParseUser}
+	return wire.UserResources{Verifier: w.verifier, Registrar: r, SignIns: signIns, Issuers: issuers, NewUser: userimport.ParseUser}
 }
 
 // usersRoute is what a gateway with the template's routes matches.

@@ -91,7 +91,7 @@ func newWorld(t *testing.T) *world {
 		Keys: oauthtest.Keys[*bearer.MintRing]{Always: ring}, Now: w.now.Now,
 	}
 	w.verifier = &oauth.Verifier{Tokens: w.tokens, Clients: cache, Keys: oauthtest.Keys[*bearer.CheckRing]{Always: ring.CheckRing}, Now: w.now.Now}
-	signIns := &oauth.SignIns{Tokens: w.tokens, Subjects: w.tokens, Clients: cache, Keys: w.verifier.Keys, Now: w.now.Now}
+	signIns := w.verifier.SignIns(w.tokens)
 	options := wire.Options{Log: slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	w.options = options
 	people := w.people(signIns, issuers)

@@ -60,17 +60,17 @@ func endpoints(t testing.TB, s requestStores, roots *x509.CertPool, now func() t
 	verifier := &oauth.Verifier{
 		Tokens: s.Tokens, Clients: cache, Keys: oauthtest.Keys[*bearer.CheckRing]{Always: ring.CheckRing}, Now: now,
 	}
-	backEnds := wire.People{
+	backEnds := wire.UserResources{
 		Verifier: verifier, Issuers: issuer.Issuers, NewUser: userimport.ParseUser,
 		Registrar: &oauth.UserRegistrar{Users: s.People, Subjects: s.Subjects, Tokens: s.Tokens, Passwords: issuer.Passwords, Now: now},
-		SignIns:   &oauth.SignIns{Tokens: s.Tokens, Subjects: s.Subjects, Clients: cache, Keys: verifier.Keys, Now: now},
+		SignIns:   verifier.SignIns(s.Subjects),
 	}
 	o := wire.Options{Issuer: fobName, Log: log}
 	return map[string]http.Handler{
 		"token":      wire.Token(issuer, o),
 		"revoke":     wire.Revoke(verifier, o),
 		"introspect": wire.Introspect(verifier, o),
-		"users":      wire.ForBackEnds(backEnds, o),
+		"users":      wire.UsersAndSignOut(backEnds, o),
 		"account":    wire.Account(verifier, &oauth.Account{Logins: s.Users, Registrar: backEnds.Registrar, SignIns: backEnds.SignIns}, o),
 		"labels":     wire.DeviceLabels(verifier, backEnds.SignIns, o),
 		"devices":    wire.Devices(verifier, backEnds.SignIns, o),
