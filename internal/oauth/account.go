@@ -20,9 +20,10 @@ const (
 	maxRemovals = 3
 )
 
-// Account changes and deletes the user who is signed in, unless [OwnUsersMode.Owns] that user. Its methods take what
-// [Verifier.Holder] says of the token that asks, which must be a user's refresh token with
-// [AccountScope], and the source as [TokenRequest] has it. It cannot mint.
+// Account changes and deletes the user who is signed in, unless the password is with the
+// team's own users; see [OwnUsersMode.Owns]. Its methods take what [Verifier.Holder] says of
+// the token that asks, which must be a user's refresh token with [AccountScope], and the
+// source as [TokenRequest] has it. It cannot mint.
 type Account struct {
 	Logins    Users // counts wrong passwords, together with the token endpoint
 	Registrar *UserRegistrar

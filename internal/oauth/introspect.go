@@ -52,7 +52,6 @@ func (v *Verifier) Introspect(ctx context.Context, cred Credentials, token beare
 		return Introspection{}, refuse(InvalidRequest, "token is missing")
 	}
 	event.Outcome = Inactive
-	now := v.Now().Unix()
 	t, ok, err := v.open(ctx, token)
 	if err != nil || !ok {
 		return Introspection{}, err
@@ -64,7 +63,7 @@ func (v *Verifier) Introspect(ctx context.Context, cred Credentials, token beare
 	if !own && len(caller.Introspects) == 0 {
 		return inactive(event, ReasonAudience)
 	}
-	found, err := v.find(ctx, t, now, false)
+	found, err := v.find(ctx, t, false)
 	if err != nil || !found.Active {
 		return Introspection{}, err
 	}
@@ -96,7 +95,6 @@ func (v *Verifier) Holder(ctx context.Context, token bearer.Bearer) (Introspecti
 func (v *Verifier) caller(ctx context.Context, token bearer.Bearer, refreshToo bool, audiences []string) (Introspection, error) {
 	event := EventOf(ctx)
 	event.Outcome = Inactive
-	now := v.Now().Unix()
 	t, ok, err := v.open(ctx, token)
 	if err != nil || !ok {
 		return Introspection{}, err
@@ -104,7 +102,7 @@ func (v *Verifier) caller(ctx context.Context, token bearer.Bearer, refreshToo b
 	if t.Kind != bearer.Access && !refreshToo {
 		return inactive(event, ReasonKind)
 	}
-	found, err := v.find(ctx, t, now, t.Kind == bearer.Refresh)
+	found, err := v.find(ctx, t, t.Kind == bearer.Refresh)
 	if err != nil || !found.Active {
 		return Introspection{}, err
 	}
@@ -123,8 +121,8 @@ func (i Introspection) isFor(audiences []string) bool {
 // find returns what a token asserts that was opened, or the zero Introspection if
 // it is not active. exchangeable asks instead for a refresh token that could be
 // exchanged now, which one in its grace can. The caller decides who may know.
-func (v *Verifier) find(ctx context.Context, t bearer.Token, now int64, exchangeable bool) (Introspection, error) {
-	event, none := EventOf(ctx), Introspection{}
+func (v *Verifier) find(ctx context.Context, t bearer.Token, exchangeable bool) (Introspection, error) {
+	event, none, now := EventOf(ctx), Introspection{}, v.Now().Unix()
 	if t.Expiry <= now {
 		return inactive(event, ReasonExpired)
 	}

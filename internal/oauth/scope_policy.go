@@ -88,7 +88,7 @@ func authorizationOf(e *Event, client Client, registered ResourceScopes, p proof
 		a.Format, a.Issuer = ledger.JWT, q.issuer
 	}
 	if a.Audiences, refusal = client.audiencesFor(q.resource); refusal == nil {
-		a.Scope, refusal = grantScope(e, client, registered, q.scope, q.sent, p.roles)
+		a.Scope, refusal = grantScope(e, client, registered, q, p.roles)
 	}
 	return a, refusal
 }
@@ -111,22 +111,21 @@ func (c Client) audiencesFor(resource string) ([]string, error) {
 // invalid_scope. WSO2 drops what it may not grant and so lands everybody in one
 // shared token. The device escapes validation, and only the device. Without any
 // ordinary scope in the request the client's default scopes are granted, less
-// those that this subject may not have: nobody asked for them. sent is what was
-// requested as it was sent.
-func grantScope(e *Event, c Client, registered ResourceScopes, requested scope.Set, sent string, roles []string) (scope.Set, error) {
-	if requested.HasOrdinary() {
-		for _, name := range requested.Ordinary() {
+// those that this subject may not have: nobody asked for them.
+func grantScope(e *Event, c Client, registered ResourceScopes, q question, roles []string) (scope.Set, error) {
+	if q.scope.HasOrdinary() {
+		for _, name := range q.scope.Ordinary() {
 			why := c.mayNotUse(name, registered)
 			if why == "" && !holdsRoleFor(name, registered, roles) {
 				why = ReasonScopeRole
 			}
 			if why != "" {
-				at := slices.Index(strings.Split(sent, " "), name) + 1
+				at := slices.Index(strings.Split(q.sent, " "), name) + 1
 				e.Reason, e.Scope = why, c.loggedScope(name, at, registered)
 				return scope.Set{}, refuse(InvalidScope, fmt.Sprintf("scope number %d is unknown or not allowed for this client or user", at))
 			}
 		}
-		return requested, nil
+		return q.scope, nil
 	}
 	granted := slices.DeleteFunc(c.DefaultScopes.Ordinary(), func(name string) bool {
 		return c.mayNotUse(name, registered) != "" || !holdsRoleFor(name, registered, roles)
@@ -135,7 +134,7 @@ func grantScope(e *Event, c Client, registered ResourceScopes, requested scope.S
 	if err != nil {
 		return scope.Set{}, err // the registration holds what Validate refuses
 	}
-	return set.WithDevice(requested.Device()), nil
+	return set.WithDevice(q.scope.Device()), nil
 }
 
 // loggedScope is a scope for the log: its name if an operator wrote it, else its number in
