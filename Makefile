@@ -122,8 +122,8 @@ $(checkov)/bin/checkov:
 local:
 	go run ./cmd/fob serve
 
-# Each sample event in Lambda's image, where there is Docker: docs/sam-local.md says what it
-# needs. One of them: make invoke FUNCTION=RevokeFunction EVENT=functions/revoke/events/revoke.json
+# Each sample event in Lambda's image, and SAM's gateway, where there is Docker: docs/sam-local.md
+# says what it needs. One event: make invoke FUNCTION=RevokeFunction EVENT=functions/revoke/events/revoke.json
 FUNCTION ?=
 EVENT    ?=
 invoke:

@@ -39,6 +39,14 @@ func (a answer) text(t *testing.T, name string) string {
 	return s
 }
 
+func answerOf(o outcome) answer {
+	a := answer{status: o.response.StatusCode, header: http.Header{}, body: o.response.Body, took: o.took}
+	for name, value := range o.response.Headers {
+		a.header.Set(name, value)
+	}
+	return a
+}
+
 // send hands the instance an event and checks what is true of every answer.
 func (i *instance) send(t *testing.T, event []byte) answer {
 	t.Helper()
@@ -53,10 +61,7 @@ func (i *instance) sendWithin(t *testing.T, event []byte, left time.Duration) an
 	if o.failed {
 		t.Fatalf("%s refused the event:\n%s", i.name, i.stdout.all(t))
 	}
-	a := answer{status: o.response.StatusCode, header: http.Header{}, body: o.response.Body, took: o.took}
-	for name, value := range o.response.Headers {
-		a.header.Set(name, value)
-	}
+	a := answerOf(o)
 	i.keep(t, a)
 
 	if o.response.IsBase64Encoded || len(o.response.MultiValueHeaders) > 0 || len(o.response.Cookies) > 0 {

@@ -68,7 +68,11 @@ type instance struct {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	endpoint := dynamotest.Engine(t)
+	return newStageAt(t, dynamotest.Engine(t))
+}
+
+func newStageAt(t *testing.T, endpoint string) *stage {
+	t.Helper()
 	s := &stage{fixture: dynamotest.New(t, endpoint), endpoint: endpoint}
 	s.know("check key", checkKey)
 	s.know("mint key", mintKey)

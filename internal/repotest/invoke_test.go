@@ -4,37 +4,30 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 )
 
-// TestInvoke: make invoke says where there is no Docker, hands each sample to its function
-// where there is one, and fails if one of them gets no answer. docker and sam are stand-ins.
+// TestInvoke: make invoke says where there is no Docker, hands one event to its function, and
+// without one builds for this machine and fails if TestSAMLocal does. All programs are stand-ins.
 func TestInvoke(t *testing.T) {
-	samples, err := filepath.Glob("../../functions/*/events/*.json")
-	if err != nil || len(samples) == 0 {
-		t.Fatalf("%d samples, %v", len(samples), err)
-	}
+	const built = "      - arm64\n          Ref: AuthorizerFunction.Alias\n          - httpMethod\n"
 	for _, test := range []struct {
-		name, docker, answer string
-		args                 []string
-		ok                   bool
-		want                 string
-		lines                int // that say what a sample got
+		name, docker, program, machine string
+		args                           []string
+		ok                             bool
+		want, template                 string
 	}{
-		{"no Docker", "exit 1", "", nil, false, "no Docker answers here", 0},
-		{"every sample", "exit 0", `{"statusCode": 401, "body": ""}`, nil, true, `functions/revoke/events/revoke.json: "statusCode": 401`, len(samples) - 1},
-		{"a function that dies", "exit 0", "Error: Runtime exited", nil, false, "functions/me/events/me.json: NO ANSWER", len(samples) - 1},
-		{"one", "exit 0", `{"statusCode": 200}`, []string{"MeFunction", "functions/me/events/me.json"}, true, "local invoke MeFunction --event functions/me/events/me.json", 0},
+		{"no Docker", "exit 1", "exit 0", "arm64", nil, false, "no Docker answers here", built},
+		{"every sample", "exit 0", "echo go $*", "arm64", nil, true, "go test ./functions -run ^TestSAMLocal$", "      - arm64\n          Fn::GetAtt: [AuthorizerFunction, Arn]\n"},
+		{"on x86-64", "exit 0", "echo $GOARCH go $*", "x86_64", nil, true, "amd64 go build -tags lambda.norpc -trimpath -ldflags -s -w -o .aws-sam/build/MeFunction/bootstrap ./functions/me",
+			"      - x86_64\n          Fn::GetAtt: [AuthorizerFunction, Arn]\n"},
+		{"a test that fails", "exit 0", "exit 1", "arm64", nil, false, "sam build", "      - arm64\n          Fn::GetAtt: [AuthorizerFunction, Arn]\n"},
+		{"one", "exit 0", "exit 1", "arm64", []string{"MeFunction", "functions/me/events/me.json"}, true, "sam local invoke MeFunction --event functions/me/events/me.json",
+			"      - arm64\n          Fn::GetAtt: [AuthorizerFunction, Arn]\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			root := t.TempDir()
-			for _, folder := range []string{".ci", "bin", ".aws-sam/build/MeFunction", "functions"} {
-				if err := os.MkdirAll(filepath.Join(root, folder), 0o700); err != nil {
-					t.Fatal(err)
-				}
-			}
 			write := func(name, text string) {
 				t.Helper()
 				if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o700); err != nil {
@@ -46,10 +39,10 @@ func TestInvoke(t *testing.T) {
 			}
 			write(".ci/invoke", readText(t, "../../.ci/invoke"))
 			write("keys.json", "{}")
-			write("bin/docker", "#!/bin/sh\n"+test.docker+"\n")
-			write("bin/sam", "#!/bin/sh\necho \"sam $*\"\n[ \"$1\" = build ] || echo '"+test.answer+"'\n")
-			for _, sample := range samples {
-				write(strings.TrimPrefix(filepath.ToSlash(sample), "../../"), "{}")
+			write(".aws-sam/build/template.yaml", built)
+			write(".aws-sam/build/MeFunction/bootstrap", "")
+			for name, text := range map[string]string{"docker": test.docker, "go": test.program, "uname": "echo " + test.machine, "sam": "echo sam $*"} {
+				write("bin/"+name, "#!/bin/sh\n"+text+"\n")
 			}
 			cmd := exec.CommandContext(t.Context(), filepath.Join(root, ".ci/invoke"), test.args...)
 			cmd.Env = append(os.Environ(), "PATH="+filepath.Join(root, "bin")+":"+os.Getenv("PATH"))
@@ -57,8 +50,12 @@ func TestInvoke(t *testing.T) {
 			if (err == nil) != test.ok || !strings.Contains(string(out), test.want) {
 				t.Errorf("%v, want %q in\n%s", err, test.want, out)
 			}
-			if n := len(regexp.MustCompile(`(?m)^functions/\S+\.json: `).FindAll(out, -1)); n != test.lines {
-				t.Errorf("%d lines about samples, want %d:\n%s", n, test.lines, out)
+			if got := readText(t, filepath.Join(root, ".aws-sam/build/template.yaml")); got != test.template {
+				t.Errorf("the built template is\n%s", got)
+			}
+			_, err = os.Stat(filepath.Join(root, ".aws-sam/build/MeFunction/keys.json"))
+			if (err == nil) != (len(test.args) > 0) {
+				t.Errorf("keys.json in the build folder: %v", err)
 			}
 		})
 	}
