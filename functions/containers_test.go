@@ -26,11 +26,12 @@ import (
 // containers are the functions as `sam build` left them, which SAM runs in Lambda's image with
 // the environment of the template.
 type containers struct {
-	functions, gateway string // addresses
-	logs               []string
+	template           string
+	functions, gateway string   // addresses
+	logs               []string // paths
 }
 
-func (s *stage) startContainers(t *testing.T) *containers {
+func (s *stage) startContainers(t *testing.T, build string) *containers {
 	t.Helper()
 	// The engine of the tests is on loopback, which a container does not reach.
 	engine, err := url.Parse(s.endpoint)
@@ -61,14 +62,13 @@ func (s *stage) startContainers(t *testing.T) *containers {
 	s.know("private key", private.Reveal())
 	ring := fmt.Appendf(nil, `{"check": {"issuer_epoch": 0, "states": {"1": "active"}, "1": %q, "signing": {"1": %q}}, "mint": {"1": %q, "signing": {"1": %q}}}`,
 		checkKey, public.Reveal(), mintKey, private.Reveal())
-	folders, err := filepath.Glob("../.aws-sam/build/*Function")
+	folders, err := filepath.Glob(filepath.Join(build, "*Function"))
 	must(t, err)
 	if len(folders) != len(allNames()) {
 		t.Fatalf("%d functions are built: run make invoke", len(folders))
 	}
 	for _, folder := range folders {
 		must(t, os.WriteFile(filepath.Join(folder, "keys.json"), ring, 0o600))
-		t.Cleanup(func() { _ = os.Remove(filepath.Join(folder, "keys.json")) }) // sam deploy takes the folder as it is
 	}
 	// DynamoDB Local keeps other tables for other credentials and Regions.
 	cfg := dynamotest.Config(s.endpoint)
@@ -76,7 +76,7 @@ func (s *stage) startContainers(t *testing.T) *containers {
 	must(t, err)
 	aws := append(os.Environ(), "AWS_DEFAULT_REGION="+cfg.Region, "AWS_REGION="+cfg.Region,
 		"AWS_ACCESS_KEY_ID="+credentials.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+credentials.SecretAccessKey, "AWS_SESSION_TOKEN=")
-	c := &containers{}
+	c := &containers{template: filepath.Join(build, "template.yaml")}
 	c.functions = c.start(t, aws, "start-lambda", environment)
 	c.gateway = c.start(t, aws, "start-api", environment)
 	return c
@@ -94,7 +94,7 @@ func (c *containers) start(t *testing.T, aws []string, command, environment stri
 
 	log, err := os.Create(filepath.Join(t.TempDir(), command))
 	must(t, err)
-	cmd := exec.Command("sam", "local", command, "--port", port, "--warm-containers", "LAZY", "--env-vars", environment, "--add-host", "host.docker.internal:host-gateway")
+	cmd := exec.Command("sam", "local", command, "--template", c.template, "--port", port, "--warm-containers", "LAZY", "--env-vars", environment, "--add-host", "host.docker.internal:host-gateway")
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = aws, "..", log, log
 	must(t, cmd.Start())
 	ended := make(chan struct{})

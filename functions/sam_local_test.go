@@ -23,7 +23,8 @@ import (
 // gateway for the promise and for what docs/sam-local.md says of it. `make invoke` builds the
 // functions and runs this.
 func TestSAMLocal(t *testing.T) {
-	if os.Getenv("FOB_SAM_LOCAL") == "" {
+	build := os.Getenv("FOB_SAM_LOCAL")
+	if build == "" {
 		t.Skip("it needs Docker: run make invoke")
 	}
 	engine := dynamotest.Engine
@@ -40,7 +41,7 @@ func TestSAMLocal(t *testing.T) {
 		TokenFormat: ledger.JWT, Created: app.Created, Epoch: app.Epoch,
 	})
 	must(t, err)
-	c := s.startContainers(t)
+	c := s.startContainers(t, build)
 
 	credentials := []string{"client_id", demoClient, "client_secret", demoClientSecret}
 	post := func(path string, credentials []string, nameValues ...string) answer {

@@ -20,10 +20,10 @@ func TestInvoke(t *testing.T) {
 	}{
 		{"no Docker", "exit 1", "exit 0", "arm64", nil, false, "no Docker answers here", built},
 		{"every sample", "exit 0", "echo go $*", "arm64", nil, true, "go test ./functions -run ^TestSAMLocal$", "      - arm64\n          Fn::GetAtt: [AuthorizerFunction, Arn]\n"},
-		{"on x86-64", "exit 0", "echo $GOARCH go $*", "x86_64", nil, true, "amd64 go build -tags lambda.norpc -trimpath -ldflags -s -w -o .aws-sam/build/MeFunction/bootstrap ./functions/me",
+		{"on x86-64", "exit 0", "echo $GOARCH go $*", "x86_64", nil, true, "amd64 go build -tags lambda.norpc -trimpath -ldflags -s -w -o .aws-sam/local/MeFunction/bootstrap ./functions/me",
 			"      - x86_64\n          Fn::GetAtt: [AuthorizerFunction, Arn]\n"},
 		{"a test that fails", "exit 0", "exit 1", "arm64", nil, false, "sam build", "      - arm64\n          Fn::GetAtt: [AuthorizerFunction, Arn]\n"},
-		{"one", "exit 0", "exit 1", "arm64", []string{"MeFunction", "functions/me/events/me.json"}, true, "sam local invoke MeFunction --event functions/me/events/me.json",
+		{"one", "exit 0", "exit 1", "arm64", []string{"MeFunction", "functions/me/events/me.json"}, true, "sam local invoke MeFunction --template .aws-sam/local/template.yaml --event functions/me/events/me.json",
 			"      - arm64\n          Fn::GetAtt: [AuthorizerFunction, Arn]\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -39,8 +39,8 @@ func TestInvoke(t *testing.T) {
 			}
 			write(".ci/invoke", readText(t, "../../.ci/invoke"))
 			write("keys.json", "{}")
-			write(".aws-sam/build/template.yaml", built)
-			write(".aws-sam/build/MeFunction/bootstrap", "")
+			write(".aws-sam/local/template.yaml", built)
+			write(".aws-sam/local/MeFunction/bootstrap", "")
 			for name, text := range map[string]string{"docker": test.docker, "go": test.program, "uname": "echo " + test.machine, "sam": "echo sam $*"} {
 				write("bin/"+name, "#!/bin/sh\n"+text+"\n")
 			}
@@ -50,10 +50,10 @@ func TestInvoke(t *testing.T) {
 			if (err == nil) != test.ok || !strings.Contains(string(out), test.want) {
 				t.Errorf("%v, want %q in\n%s", err, test.want, out)
 			}
-			if got := readText(t, filepath.Join(root, ".aws-sam/build/template.yaml")); got != test.template {
+			if got := readText(t, filepath.Join(root, ".aws-sam/local/template.yaml")); got != test.template {
 				t.Errorf("the built template is\n%s", got)
 			}
-			_, err = os.Stat(filepath.Join(root, ".aws-sam/build/MeFunction/keys.json"))
+			_, err = os.Stat(filepath.Join(root, ".aws-sam/local/MeFunction/keys.json"))
 			if (err == nil) != (len(test.args) > 0) {
 				t.Errorf("keys.json in the build folder: %v", err)
 			}
