@@ -43,6 +43,50 @@ func TestCommandsOfPages(t *testing.T) {
 	}
 }
 
+// TestPagesHaveNoComments: no command of a page that people paste has a comment. An interactive
+// zsh, as macOS has it, takes the words of one for arguments: umask 077 failed, and files with
+// secrets were open to others.
+func TestPagesHaveNoComments(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(pages) < 20 {
+		t.Fatalf("%d pages: %v", len(pages), err)
+	}
+	for _, page := range pages {
+		if filepath.Base(page) == "commands.md" {
+			continue // comments are lines of their own there
+		}
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range commentsOf(string(text)) {
+			t.Errorf("%s: %s", filepath.Base(page), line)
+		}
+	}
+	page := "x\n```console\n$ umask 077  # secrets\n# Next.\n$ curl 'http://a#b'\n```\n    make a # why\n    # then\n```python\nx = 1  # no\n```\n# Heading\n"
+	if got := commentsOf(page); len(got) != 4 {
+		t.Errorf("found %q", got)
+	}
+}
+
+// commentsOf are the lines with a comment in the blocks of a page that a shell runs.
+func commentsOf(page string) (lines []string) {
+	comment := regexp.MustCompile(`(^|\s)#\s`)
+	fence := ""
+	for line := range strings.SplitSeq(page, "\n") {
+		language, isFence := strings.CutPrefix(line, "```")
+		switch {
+		case isFence && fence != "":
+			fence = ""
+		case isFence:
+			fence = language + " block"
+		case (fence == "console block" || fence == "" && strings.HasPrefix(line, "    ")) && comment.MatchString(line):
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
 // commandsOf are the commands of fob in the code of a page, each without what the shell does
 // with it.
 func commandsOf(page string) (commands []string) {
