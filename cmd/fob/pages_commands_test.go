@@ -51,7 +51,7 @@ func TestPagesHaveNoComments(t *testing.T) {
 	if err != nil || len(pages) < 20 {
 		t.Fatalf("%d pages: %v", len(pages), err)
 	}
-	for _, page := range pages {
+	for _, page := range append(pages, "../../SAR.md", "../../CONTRIBUTING.md") {
 		if filepath.Base(page) == "commands.md" {
 			continue // comments are lines of their own there
 		}
