@@ -35,7 +35,7 @@ func without(t *testing.T, text, member string) string {
 func TestBackBeforeJWTs(t *testing.T) {
 	page, err := os.ReadFile("../docs/deploying.md")
 	must(t, err)
-	steps := regexp.MustCompile(`(?s)fob client set ID --token-format opaque.*fob client sign-out ID.*CHECK_KEYS_ARN MINT_KEYS_ARN; do.*jq -c 'del\(\.signing\)'`)
+	steps := regexp.MustCompile(`(?s)fob client set ID --token-format opaque.*fob client sign-out ID.*CHECK_KEYS_ARN MINT_KEYS_ARN; do.*jq -c 'del\(\.signing, \.paired\)'`)
 	if !steps.Match(page) {
 		t.Error("docs/deploying.md has other steps than this test")
 	}
@@ -48,7 +48,7 @@ func TestBackBeforeJWTs(t *testing.T) {
 	must(t, err)
 	s.know("private key", private.Reveal())
 	secrets := map[string]string{
-		checkARN: strings.Replace(checkKeys, "{", `{"signing": {"1": "`+public.Reveal()+`"}, `, 1),
+		checkARN: strings.Replace(checkKeys, "{", `{"signing": {"1": "`+public.Reveal()+`"}, "paired": {"1": 1767323045}, `, 1),
 		mintARN:  strings.Replace(mintKeys, "{", `{"signing": {"1": "`+private.Reveal()+`"}, `, 1),
 	}
 	started := func(name string) *instance {
@@ -80,6 +80,9 @@ func TestBackBeforeJWTs(t *testing.T) {
 	// 3. CheckKeys first.
 	for _, arn := range []string{checkARN, mintARN} {
 		secrets[arn] = without(t, secrets[arn], "signing")
+		if arn == checkARN {
+			secrets[arn] = without(t, secrets[arn], "paired")
+		}
 		token, introspect := started("token"), started("introspect")
 		if again := token.login(t, "device_ipad"); again.text(t, "access_token") != after || again.line.text("outcome") != "returned" {
 			t.Errorf("after %s: the second token is not the first: %v", arn, again.line)

@@ -26,7 +26,9 @@ and the longest life of a token of any client after it became verify-only.
 
 A key may have a pair of RSA keys, with which JWT access tokens are signed. Then the next
 key gets one too, and is prepublished for two hours, five minutes and 90 seconds: API
-Gateway keeps public keys for two hours, and a cache before it for five minutes.
+Gateway keeps public keys for two hours, and a cache before it for five minutes. The
+public key of a verify-only key leaves the key set by itself after 30 days and an hour:
+no JWT under it can live longer.
 
   fob key rotate     does all of it, with the waits
   fob key pair       gives the active key a pair
@@ -46,8 +48,9 @@ func keyCommand(p *program) *cobra.Command {
 		Use:   "list",
 		Short: "List the keys, and what may be done with each",
 		Long: `List the keys with their states, since when they have them, and what may be done
-next. If a time was not recorded, that of the last change of the ring is shown: it is
-never earlier than the true one.
+next, and until when a verify-only key's public key is in the key set of JWTs. If a time
+was not recorded, that of the last change of the ring is shown: it is never earlier than
+the true one.
 
 When a key can be retired depends on the clients, so their table is read if a key
 is verify-only.`,
@@ -112,8 +115,7 @@ and reports its progress on standard error.
 It can be stopped at any point, and run again: it goes on where it stopped. A key
 that was activated less than a day ago, by a rotation or in the place of one that
 leaked, is not turned once more, unless with --again, so that running it twice is one
-rotation. Nor is a key that got its pair less than a day ago. The key that it leaves as
-verify-only is retired by a later run.`,
+rotation. The key that it leaves as verify-only is retired by a later run.`,
 		Example: "  fob key rotate",
 		Args:    noArgs,
 		RunE: p.withRing(&r, func(ctx context.Context, v rotation.Vault, _ []string) error {
@@ -124,7 +126,7 @@ verify-only is retired by a later run.`,
 		cmd.Flags().Var(&longest, "longest-life", "the longest life of a token, such as 90d, where the table of clients cannot be asked")
 	}
 	retire.Flags().BoolVar(&now, "now", false, "at once, with all of its tokens: the key has leaked")
-	rotate.Flags().BoolVar(&again, "again", false, "even if the active key, or its pair, is less than a day old")
+	rotate.Flags().BoolVar(&again, "again", false, "even if the active key is less than a day old")
 	printsJSON(list, ringView{})
 	printsJSON(add, keyView{})
 	printsJSON(activate, keyView{})
@@ -180,6 +182,8 @@ type keyView struct {
 	Next     string `json:"next,omitempty" is:"\"activate\" or \"retire\""`
 	NextFrom string `json:"next_from,omitempty" is:"time"` // when that loses nothing
 	Signs    bool   `json:"signs,omitempty" is:"true, if it has a pair for JWTs"`
+	// PublishedUntil is of a verify-only key that has a pair.
+	PublishedUntil string `json:"published_until,omitempty" is:"time"`
 }
 
 // ringView is what may be shown of the ring.
@@ -189,7 +193,11 @@ type ringView struct {
 }
 
 func viewKey(k rotation.Key) keyView {
-	return keyView{KID: k.KID, State: string(k.State), Since: timestamp(k.Since.Unix()), Signs: k.Signs}
+	v := keyView{KID: k.KID, State: string(k.State), Since: timestamp(k.Since.Unix()), Signs: k.Signs}
+	if until := k.PublishedUntil(); !until.IsZero() {
+		v.PublishedUntil = timestamp(until.Unix())
+	}
+	return v
 }
 
 // viewNext shows the next step too. longest matters for a verify-only key alone.
@@ -259,13 +267,21 @@ func listKeys(ctx context.Context, p *program, v rotation.Vault, given seconds) 
 
 func nextInWords(p *program, k rotation.Key, longest time.Duration) string {
 	step, from := k.Next(longest)
+	words := fmt.Sprintf("can be %sd now", step)
 	switch {
 	case step == rotation.NoStep:
 		return "-"
 	case p.now().Before(from):
-		return fmt.Sprintf("can be %sd from %s", step, timestamp(from.Unix()))
+		words = fmt.Sprintf("can be %sd from %s", step, timestamp(from.Unix()))
 	}
-	return fmt.Sprintf("can be %sd now", step)
+	switch until := k.PublishedUntil(); {
+	case until.IsZero():
+	case p.now().Before(until):
+		words += ", is in the key set until " + timestamp(until.Unix())
+	default:
+		words += ", left the key set at " + timestamp(until.Unix())
+	}
+	return words
 }
 
 func addKey(ctx context.Context, p *program, v rotation.Vault) error {

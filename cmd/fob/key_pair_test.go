@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -25,13 +26,18 @@ func scriptLater(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &f))
 	var check map[string]json.RawMessage
 	ts.Check(json.Unmarshal(f.Check, &check))
-	since := map[string]int64{}
-	ts.Check(json.Unmarshal(check["since"], &since))
-	for kid := range since {
-		since[kid] -= int64(by.Seconds())
+	for _, name := range []string{"since", "paired"} {
+		times := map[string]int64{}
+		if check[name] == nil {
+			continue
+		}
+		ts.Check(json.Unmarshal(check[name], &times))
+		for kid := range times {
+			times[kid] -= int64(by.Seconds())
+		}
+		check[name], err = json.Marshal(times)
+		ts.Check(err)
 	}
-	check["since"], err = json.Marshal(since)
-	ts.Check(err)
 	f.Check, err = json.Marshal(check)
 	ts.Check(err)
 	text, err := json.Marshal(f)
@@ -186,22 +192,52 @@ func TestLongLivedJWTsAreWarnedOf(t *testing.T) {
 	}
 }
 
-// A key that got its pair today is not turned: it may be in the place of one that leaked. The
-// command does not say that it was activated today, and how to turn it.
+// The age of a key is its own, and not that of its pair: an old key is turned also on the day
+// on which it got its pair, and shows since when it is active.
 func TestRotateAfterThePair(t *testing.T) {
 	p := newKeyProgram(t, "1:active:4800h")
-	if code, _, said := p.fob("key", "pair"); code != 0 {
-		t.Fatal(said)
+	since := func() string {
+		_, out, _ := p.fob("key", "list", "--json")
+		return regexp.MustCompile(`"since": "[^"]+"`).FindString(out)
 	}
-	code, out, said := p.fob("key", "rotate")
-	if code != 0 || said != "" || out != "Nothing was turned: key 1 became active or got its pair at 2030-03-17T17:46:40Z, less than a day ago. With --again it is turned anyway.\n" {
-		t.Errorf("exit code %d, %q, %q", code, out, said)
+	began, age := p.now, since()
+	if code, out, said := p.fob("key", "pair", "--json"); code != 0 || age == "" || !strings.Contains(out, age) {
+		t.Fatalf("exit code %d, %q, %q", code, out, said)
 	}
-	began := p.now
-	if code, _, said = p.fob("key", "rotate", "--again"); code != 0 || p.now.Sub(began) != rotation.PublicationWait+rotation.StepWait {
-		t.Errorf("exit code %d after %v, %q", code, p.now.Sub(began), said)
+	if is := since(); is != age {
+		t.Errorf("key 1 is active %s, and was %s", is, age)
+	}
+	if code, out, said := p.fob("key", "rotate"); code != 0 || p.now.Sub(began) != rotation.PublicationWait+rotation.StepWait {
+		t.Errorf("exit code %d after %v, %q, %q", code, p.now.Sub(began), out, said)
 	}
 	p.want("1:verify-only 2:active")
+}
+
+// fob key list says until when a verify-only key is in the key set.
+func TestListOfAKeyThatLeavesTheKeySet(t *testing.T) {
+	p := newKeyProgram(t, "1:active:48h")
+	for _, args := range [][]string{{"key", "pair"}, {"key", "rotate"}} {
+		if code, _, said := p.fob(args...); code != 0 {
+			t.Fatal(said)
+		}
+	}
+	for _, c := range []struct {
+		after time.Duration
+		want  string
+	}{
+		{0, "can be retired from 2030-06-15T19:54:40Z, is in the key set until 2030-04-16T20:53:10Z"},
+		{31 * 24 * time.Hour, "can be retired from 2030-06-15T19:54:40Z, left the key set at 2030-04-16T20:53:10Z"},
+		{60 * 24 * time.Hour, "can be retired now, left the key set at 2030-04-16T20:53:10Z"},
+	} {
+		p.now = p.now.Add(c.after)
+		code, out, said := p.fob("key", "list", "--longest-life", "90d")
+		if code != 0 || !strings.Contains(out, "  "+c.want+"\n2    active       ") || strings.Count(out, "key set") != 1 {
+			t.Errorf("exit code %d, want %q:\n%s%s", code, c.want, out, said)
+		}
+	}
+	if code, out, said := p.fob("key", "list", "--longest-life", "90d", "--json"); code != 0 || strings.Count(out, `"published_until": "2030-04-16T20:53:10Z"`) != 1 || strings.Count(out, "published_until") != 1 {
+		t.Errorf("exit code %d, %q, %q", code, out, said)
+	}
 }
 
 // A full mint secret is refused before anything is written, and the answer says what to do.

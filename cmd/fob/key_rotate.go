@@ -45,11 +45,7 @@ func rotateKeys(ctx context.Context, p *program, v rotation.Vault, given seconds
 	}
 	text := fmt.Sprintf("Key %d is active at every instance, since %s.", done.Active.KID, view.Active.Since)
 	if !view.Turned {
-		what := "is active since"
-		if view.Active.Signs {
-			what = "became active or got its pair at"
-		}
-		text = fmt.Sprintf("Nothing was turned: key %d %s %s, less than a day ago. With --again it is turned anyway.", done.Active.KID, what, view.Active.Since)
+		text = fmt.Sprintf("Nothing was turned: key %d is active since %s, less than a day ago. With --again it is turned anyway.", done.Active.KID, view.Active.Since)
 	}
 	if len(retired) > 0 {
 		text = "Retired: " + strings.Join(retired, ", ") + ".\n" + text

@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"maps"
 	"strings"
 	"sync"
 
@@ -207,8 +208,8 @@ func newKey(text [32]byte) key {
 type CheckRing struct {
 	issuerEpoch uint64
 	active      uint8
-	activeSince int64 // Unix seconds; zero if the secret does not say
 	states      map[uint8]State
+	since       map[uint8]int64 // Unix seconds, where the secret says it
 	keys        map[uint8]key
 	verifying   map[uint8]*verifying
 }
@@ -274,16 +275,17 @@ func (r *MintRing) ActiveKID() uint8 { return r.active }
 
 // ActiveSince is when the active key became active, in Unix seconds, or zero if that is
 // not known.
-func (r *MintRing) ActiveSince() int64 { return r.activeSince }
+func (r *MintRing) ActiveSince() int64 { return r.since[r.active] }
 
 // Written returns the ring of a check secret that was written at a time, in Unix seconds.
 // Where the secret itself does not say since when its key is active, this is the time.
 func (r *MintRing) Written(at int64) *MintRing {
-	if r.activeSince != 0 {
+	if r.ActiveSince() != 0 {
 		return r
 	}
 	check := *r.CheckRing
-	check.activeSince = at
+	check.since = maps.Clone(check.since)
+	check.since[r.active] = at
 	return &MintRing{CheckRing: &check, mint: r.mint, signing: r.signing}
 }
 

@@ -216,7 +216,7 @@ func TestParseRings(t *testing.T) {
 	if err != nil || r.IssuerEpoch() != 3 {
 		t.Fatalf("ParseCheckRing = %v, %v", r, err)
 	}
-	const dated = `{"issuer_epoch": 3, "states": {"1": "active"}, "since": {"1": 1767323045}, "1": "` + checkText1 + `"}`
+	const dated = `{"issuer_epoch": 3, "states": {"1": "active"}, "since": {"1": 1767323045}, "paired": {"1": 1767323046}, "1": "` + checkText1 + `"}`
 	if _, err := ParseCheckRing([]byte(dated)); err != nil {
 		t.Errorf("a ring that says since when: %v", err)
 	}
@@ -249,6 +249,8 @@ func TestParseRings(t *testing.T) {
 		"since before 1970":    `{"issuer_epoch": 0, "states": {"1": "active"}, "since": {"1": -1}, "1": "` + checkText1 + `"}`,
 		"since of no key":      `{"issuer_epoch": 0, "states": {"1": "active"}, "since": {"2": 1767323045}, "1": "` + checkText1 + `"}`,
 		"since of a text":      `{"issuer_epoch": 0, "states": {"1": "active"}, "since": {"` + checkText2 + `": 1767323045}, "1": "` + checkText1 + `"}`,
+		"paired null":          `{"issuer_epoch": 0, "states": {"1": "active"}, "paired": null, "1": "` + checkText1 + `"}`,
+		"paired of no key":     `{"issuer_epoch": 0, "states": {"1": "active"}, "paired": {"2": 1767323045}, "1": "` + checkText1 + `"}`,
 		"key that is a number": `{"issuer_epoch": 0, "states": {"1": "active"}, "1": 12345678901234567890123456789012}`,
 	} {
 		r, err := ParseCheckRing([]byte(check))

@@ -142,7 +142,7 @@ func TestSealJWTRefuses(t *testing.T) {
 		}
 	}
 	without := ring2(t, Active, VerifyOnly)
-	if _, _, ok := without.SealJWT(n, rid, goldenClaims); ok || without.Signs() || len(without.JWKS()) != 0 {
+	if _, _, ok := without.SealJWT(n, rid, goldenClaims); ok || without.Signs() || len(without.JWKS(0)) != 0 {
 		t.Error("a ring without pairs signs")
 	}
 	mint, check := signingSecrets(t, Active, VerifyOnly)
@@ -219,8 +219,30 @@ func TestStatesOfJWTs(t *testing.T) {
 		if state == Retired {
 			published = 1
 		}
-		if keys := r.JWKS(); len(keys) != published || keys[published-1].ID != r.verifying[2].id || !r.Signs() {
+		if keys := r.JWKS(0); len(keys) != published || keys[published-1].ID != r.verifying[2].id || !r.Signs() {
 			t.Errorf("with a %s key the published ones are %+v", state, keys)
+		}
+	}
+	// A verify-only key leaves the set when its JWTs have ended, if the secret says when that is.
+	const since, end = 1_767_323_045, 1_767_323_045 + JWTsLeft
+	for _, states := range [][2]State{{VerifyOnly, Active}, {Prepublished, Active}, {Active, VerifyOnly}} {
+		for _, dated := range []bool{true, false} {
+			mint, check := signingSecrets(t, states[0], states[1])
+			if dated {
+				check["since"] = map[string]int64{"1": since, "2": since + JWTsLeft}
+			}
+			r, err := ParseMintRing(secretJSON(t, mint), secretJSON(t, check))
+			if err != nil {
+				t.Fatal(err)
+			}
+			left := states[0] == VerifyOnly && dated
+			before, after := r.JWKS(end-1), r.JWKS(end)
+			if len(before) != 2 || len(after) == 2 == left || after[len(after)-1].ID != r.verifying[2].id {
+				t.Errorf("%v, and the secret says since when: %v: %d keys, and then %d", states, dated, len(before), len(after))
+			}
+			if _, err := r.Open(FromClient(goldenJWT)); err != nil {
+				t.Errorf("a key that left the key set verifies no more at fob: %v", err)
+			}
 		}
 	}
 	// An instance may have the ring from before the key, or from before its pair.

@@ -40,10 +40,11 @@ func badRing(which string, err error) error {
 //	{"issuer_epoch": 0, "states": {"1": "active"}, "1": "<text of at least 32 characters>"}
 //
 // An optional member "since", {"1": 1767323045}, says when a key entered its state,
-// in Unix seconds. It is for the operators who turn keys, and for [MintRing.ActiveSince];
-// no token depends on it.
+// in Unix seconds. It is for the operators who turn keys, for [MintRing.ActiveSince] and for
+// [CheckRing.JWKS]; no answer about a token depends on it.
 //
-// An optional member "signing", {"1": "<public key>"}, has the public keys of JWTs.
+// An optional member "signing", {"1": "<public key>"}, has the public keys of JWTs. Another
+// one, "paired", says like "since" when a key got its own, if that was after it entered its state.
 //
 // It refuses a ring without exactly one active key, a key without a state or a
 // state without a key, and key texts that are short or doubled. Its errors name
@@ -53,7 +54,7 @@ func ParseCheckRing(check []byte) (*CheckRing, error) {
 	if err != nil {
 		return nil, badRing("check", err)
 	}
-	r := &CheckRing{states: map[uint8]State{}}
+	r := &CheckRing{states: map[uint8]State{}, since: map[uint8]int64{}}
 	var errs []error
 	states := map[string]State{}
 	// null would leave the epoch at 0 and revive what a higher one ended.
@@ -63,11 +64,12 @@ func ParseCheckRing(check []byte) (*CheckRing, error) {
 	if raw, ok := members["states"]; !ok || json.Unmarshal(raw, &states) != nil {
 		errs = append(errs, errors.New("states must be an object from key id to state"))
 	}
-	since, err := parseSince(members["since"], states)
+	since, err := parseTimes(members, "since", states)
+	errs = append(errs, err)
+	_, err = parseTimes(members, "paired", states)
 	errs = append(errs, err)
 	delete(members, "issuer_epoch")
 	delete(members, "states")
-	delete(members, "since")
 	signing, err := parseSigningMember(members)
 	errs = append(errs, err)
 	r.keys, err = parseKeys("fob check", members)
@@ -93,6 +95,9 @@ func ParseCheckRing(check []byte) (*CheckRing, error) {
 			errs = append(errs, fmt.Errorf("key %d: unknown state", kid))
 		}
 		r.states[kid] = state
+		if when, said := since[id]; said {
+			r.since[kid] = when
+		}
 	}
 	r.verifying, err = parseVerifying(signing, r.states)
 	errs = append(errs, err)
@@ -107,28 +112,30 @@ func ParseCheckRing(check []byte) (*CheckRing, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, badRing("check", err)
 	}
-	r.activeSince = since[strconv.Itoa(int(r.active))]
 	return r, nil
 }
 
-// parseSince refuses times that an operator who turns keys could not rely on.
-func parseSince(raw json.RawMessage, states map[string]State) (since map[string]int64, err error) {
-	if raw == nil {
+// parseTimes takes a member out of members. It refuses times that an operator who turns keys
+// could not rely on.
+func parseTimes(members map[string]json.RawMessage, name string, states map[string]State) (times map[string]int64, err error) {
+	raw, ok := members[name]
+	if !ok {
 		return nil, nil
 	}
-	if json.Unmarshal(raw, &since) != nil || since == nil {
-		return nil, errors.New("since must be an object from key id to Unix seconds")
+	delete(members, name)
+	if json.Unmarshal(raw, &times) != nil || times == nil {
+		return nil, fmt.Errorf("%s must be an object from key id to Unix seconds", name)
 	}
-	for id, when := range since {
+	for id, when := range times {
 		// The id is shown only if it is one: it may be a text in the wrong place.
 		if _, ok := states[id]; !ok {
-			return nil, errors.New("since has a key id that states has not")
+			return nil, fmt.Errorf("%s has a key id that states has not", name)
 		}
 		if when <= 0 {
-			return nil, fmt.Errorf("key %s: since must be Unix seconds after 1970", id)
+			return nil, fmt.Errorf("key %s: %s must be Unix seconds after 1970", id, name)
 		}
 	}
-	return since, nil
+	return times, nil
 }
 
 // ParseMintRing reads the mint secret, {"1": "<text>"}, and the check secret.

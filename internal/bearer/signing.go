@@ -140,6 +140,23 @@ func (r *MintRing) Signs() bool {
 // HasPair reports whether JWTs can be verified under kid.
 func (r *CheckRing) HasPair(kid uint8) bool { return r.verifying[kid] != nil }
 
+const (
+	// MaxAccessLifetime is the longest life of an access token of any client, in seconds.
+	MaxAccessLifetime = 30 * 24 * 3600
+
+	// JWTsLeft is for how long a JWT under a key can live after the key became verify-only, in
+	// seconds. Instances that were behind made JWTs under it for a minute more, and clocks
+	// differ: an hour covers both by far.
+	JWTsLeft = MaxAccessLifetime + 3600
+)
+
+// jwtsEnded reports whether no JWT under kid can live. No setting of a client can change that
+// later, or could before. fob goes on verifying under kid: it compares a JWT with its record.
+func (r *CheckRing) jwtsEnded(kid uint8, now int64) bool {
+	since, said := r.since[kid]
+	return r.states[kid] == VerifyOnly && said && now >= since+JWTsLeft
+}
+
 // A JWK is a public key as it is published (RFC 7517 §4, RFC 7518 §6.3.1).
 type JWK struct {
 	Type      string `json:"kty"`
@@ -150,12 +167,12 @@ type JWK struct {
 	Exponent  string `json:"e"`
 }
 
-// JWKS are the keys of the JWTs that can be active, and those that will be: all with a
-// pair but the retired ones, by key id.
-func (r *CheckRing) JWKS() []JWK {
+// JWKS are the keys of the JWTs that can be active now, and those that will be: all with a
+// pair, by key id, but the retired ones and those whose JWTs have ended. now is Unix seconds.
+func (r *CheckRing) JWKS(now int64) []JWK {
 	all := []JWK{}
 	for _, kid := range slices.Sorted(maps.Keys(r.verifying)) {
-		if v := r.verifying[kid]; r.Verifies(kid) {
+		if v := r.verifying[kid]; r.Verifies(kid) && !r.jwtsEnded(kid, now) {
 			all = append(all, JWK{
 				Type: "RSA", Use: "sig", Algorithm: algorithm, ID: v.id,
 				Modulus:  encoding.EncodeToString(v.rsa.N.Bytes()),

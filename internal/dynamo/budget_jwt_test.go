@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/dynamo/dynamotest"
 	"github.com/fob-oauth/fob/internal/ledger"
+	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/wire"
 )
@@ -64,8 +66,8 @@ func testBudgetOfJWTs(t *testing.T, endpoint string, absent float64) {
 	w.signJWTs(endpoint)
 	w.measure(func(ctx context.Context) error {
 		rec := httptest.NewRecorder()
-		keys := oauthtest.Keys[*bearer.CheckRing]{Always: w.ring.CheckRing}
-		wire.KeySet(keys, wire.Options{}).ServeHTTP(rec, httptest.NewRequestWithContext(ctx, http.MethodGet, wire.KeySetPath, nil))
+		v := &oauth.Verifier{Keys: oauthtest.Keys[*bearer.CheckRing]{Always: w.ring.CheckRing}, Now: time.Now}
+		wire.KeySet(v, wire.Options{}).ServeHTTP(rec, httptest.NewRequestWithContext(ctx, http.MethodGet, wire.KeySetPath, nil))
 		if rec.Code != http.StatusOK {
 			return fmt.Errorf("the key set: %d %s", rec.Code, rec.Body)
 		}

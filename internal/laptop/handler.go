@@ -122,7 +122,7 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		wire.MePath:              wire.Me(verifier, o),
 		wire.MetadataPath:        metadata,
 		wire.OpenIDMetadataPath:  metadata,
-		wire.KeySetPath:          wire.KeySet(verifier.Keys, o),
+		wire.KeySetPath:          wire.KeySet(verifier, o),
 		wire.MeMetadataPath:      metadata,
 		wire.DevicesMetadataPath: metadata,
 		OpenAPIPath:              http.HandlerFunc(describe),

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
 	"github.com/fob-oauth/fob/internal/scope"
 	"github.com/fob-oauth/fob/internal/secret"
@@ -28,7 +29,7 @@ const (
 	DefaultRefreshGrace      = 60
 	DefaultMaxAuthorizations = 25
 
-	maxAccessLifetime    = 30 * 24 * 3600
+	maxAccessLifetime    = bearer.MaxAccessLifetime
 	maxRefreshAbsolute   = 366 * 24 * 3600
 	minRefreshGrace      = 30
 	maxRefreshGrace      = 10 * 60

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/ledger"
@@ -77,7 +78,7 @@ func (down) Ring(context.Context) (*bearer.CheckRing, error) {
 func TestKeySet(t *testing.T) {
 	signing := oauthtest.SigningRing(t, "")
 	verifier := func(ring *bearer.MintRing) *oauth.Verifier {
-		return &oauth.Verifier{Keys: oauthtest.Keys[*bearer.CheckRing]{Always: ring.CheckRing}}
+		return &oauth.Verifier{Keys: oauthtest.Keys[*bearer.CheckRing]{Always: ring.CheckRing}, Now: time.Now}
 	}
 	ask := func(v *oauth.Verifier, method, path string) *httptest.ResponseRecorder {
 		rec := httptest.NewRecorder()
@@ -91,7 +92,7 @@ func TestKeySet(t *testing.T) {
 		rec := ask(verifier(signing), http.MethodGet, path)
 		var set struct{ Keys []bearer.JWK }
 		must(t, json.Unmarshal(rec.Body.Bytes(), &set))
-		if len(set.Keys) != 1 || set.Keys[0] != signing.JWKS()[0] || set.Keys[0].Exponent != "AQAB" || rec.Header().Get("Cache-Control") != "public, max-age=300" {
+		if len(set.Keys) != 1 || set.Keys[0] != signing.JWKS(0)[0] || set.Keys[0].Exponent != "AQAB" || rec.Header().Get("Cache-Control") != "public, max-age=300" {
 			t.Errorf("%s: %s, kept by %q", path, rec.Body, rec.Header().Get("Cache-Control"))
 		}
 	}

@@ -53,11 +53,12 @@ const (
 type Key struct {
 	KID   uint8
 	State bearer.State
-	// Since is when it entered the state or got its pair in it, or the latest moment at
-	// which that can have been.
+	// Since is when it entered the state, or the latest moment at which that can have been.
 	Since time.Time
 	// Signs: it has a pair, with which JWTs are signed.
 	Signs bool
+	// Paired is when it got its pair, if that was after Since, and zero else.
+	Paired time.Time
 }
 
 // Document is the two secrets, as they were read or are to be written. A method that
@@ -171,7 +172,11 @@ func (d Document) Key(kid uint8) (Key, bool) {
 func (d Document) Active() Key { return d.in(bearer.Active)[0] }
 
 func (d Document) key(kid uint8) Key {
-	return Key{kid, d.states[kid], time.Unix(d.since[kid], 0).UTC(), d.pairs.complete(kid)}
+	k := Key{KID: kid, State: d.states[kid], Since: time.Unix(d.since[kid], 0).UTC(), Signs: d.pairs.complete(kid)}
+	if at, said := d.pairs.since[kid]; said {
+		k.Paired = time.Unix(at, 0).UTC()
+	}
+	return k
 }
 
 func (d Document) in(state bearer.State) []Key {
@@ -180,6 +185,7 @@ func (d Document) in(state bearer.State) []Key {
 
 func (d Document) enter(kid uint8, state bearer.State, now time.Time) {
 	d.states[kid], d.since[kid] = state, now.Unix()
+	delete(d.pairs.since, kid)
 }
 
 // Step is what may be done with a key.
@@ -196,7 +202,7 @@ const (
 func (k Key) Next(longest time.Duration) (Step, time.Time) {
 	switch k.State {
 	case bearer.Prepublished:
-		return ActivateStep, k.Since.Add(k.publication())
+		return ActivateStep, k.asItIs().Add(k.publication())
 	case bearer.VerifyOnly:
 		// Instances that were behind made tokens under it for some moments more.
 		return RetireStep, k.Since.Add(StepWait + longest)

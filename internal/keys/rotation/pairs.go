@@ -27,19 +27,46 @@ func (k Key) publication() time.Duration {
 	return StepWait
 }
 
+// asItIs is since when the key is in its state and has its pair.
+func (k Key) asItIs() time.Time {
+	if k.Paired.After(k.Since) {
+		return k.Paired
+	}
+	return k.Since
+}
+
 // JWTsFrom is the time from which on every instance knows the pair of an active key. Until
 // then, an instance that has the ring from before the pair may call a JWT dead.
-func (k Key) JWTsFrom() time.Time { return k.Since.Add(StepWait) }
+func (k Key) JWTsFrom() time.Time { return k.asItIs().Add(StepWait) }
 
-// pairs are the members "signing" of both secrets, by kid.
-type pairs struct{ private, public map[uint8]secret.Text }
+// PublishedUntil is when a verify-only key leaves the key set, because no JWT under it is left.
+// It is zero for other keys, and for those without a pair.
+func (k Key) PublishedUntil() time.Time {
+	if k.State != bearer.VerifyOnly || !k.Signs {
+		return time.Time{}
+	}
+	return k.Since.Add(bearer.JWTsLeft * time.Second)
+}
 
-// signingMember is named by package bearer's documentation of the secrets.
-const signingMember = "signing"
+// pairs are the members "signing" of both secrets and "paired" of the check secret, by kid.
+type pairs struct {
+	private, public map[uint8]secret.Text
+	since           map[uint8]int64 // Unix seconds, of a pair that is younger than its key's state
+}
+
+// They are named by package bearer's documentation of the secrets.
+const (
+	signingMember = "signing"
+	pairedMember  = "paired"
+)
 
 // parsePairs takes the members out of both secrets.
 func parsePairs(mint, check map[string]json.RawMessage) (pairs, error) {
-	p := pairs{map[uint8]secret.Text{}, map[uint8]secret.Text{}}
+	p := pairs{map[uint8]secret.Text{}, map[uint8]secret.Text{}, map[uint8]int64{}}
+	if raw, ok := check[pairedMember]; ok && json.Unmarshal(raw, &p.since) != nil {
+		return pairs{}, errCannotChange
+	}
+	delete(check, pairedMember)
 	for _, half := range []struct {
 		of   map[string]json.RawMessage
 		into map[uint8]secret.Text
@@ -63,6 +90,9 @@ func parsePairs(mint, check map[string]json.RawMessage) (pairs, error) {
 // write puts the members into both secrets, if there is a pair. Older programs than this
 // feature take a ring without them alone.
 func (p pairs) write(mint, check map[string]any) {
+	if len(p.since) > 0 {
+		check[pairedMember] = p.since
+	}
 	for _, half := range []struct {
 		from map[uint8]secret.Text
 		to   map[string]any
@@ -77,7 +107,9 @@ func (p pairs) write(mint, check map[string]any) {
 	}
 }
 
-func (p pairs) clone() pairs { return pairs{maps.Clone(p.private), maps.Clone(p.public)} }
+func (p pairs) clone() pairs {
+	return pairs{maps.Clone(p.private), maps.Clone(p.public), maps.Clone(p.since)}
+}
 
 func (p pairs) complete(kid uint8) bool { return p.public[kid].Len() > 0 }
 
@@ -99,7 +131,7 @@ func (d *Document) addPair(kid uint8) (err error) {
 // instance may still read a check secret from before a key was retired.
 func (d Document) dropOldPairs(now time.Time) {
 	for _, k := range d.in(bearer.Retired) {
-		if now.Sub(k.Since) > StepWait {
+		if !now.Before(k.Since.Add(StepWait)) {
 			delete(d.pairs.private, k.KID)
 			delete(d.pairs.public, k.KID)
 		}
@@ -107,8 +139,8 @@ func (d Document) dropOldPairs(now time.Time) {
 }
 
 // Sign gives pairs to the active key and to one that is prepublished, so that new JWTs can
-// be signed now and after the next rotation. changed is false if they had them. Their
-// waits begin anew: until [Key.JWTsFrom], and until the activation.
+// be signed now and after the next rotation. changed is false if they had them. The
+// waits begin with the pairs: until [Key.JWTsFrom], and until the activation.
 func (d Document) Sign(now time.Time) (_ Document, changed bool, _ error) {
 	d = d.clone()
 	for _, k := range append(d.in(bearer.Active), d.in(bearer.Prepublished)...) {
@@ -118,7 +150,7 @@ func (d Document) Sign(now time.Time) (_ Document, changed bool, _ error) {
 		if err := d.addPair(k.KID); err != nil {
 			return Document{}, false, err
 		}
-		d.enter(k.KID, k.State, now)
+		d.pairs.since[k.KID] = now.Unix()
 		changed = true
 	}
 	if !changed {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/keys/keystest"
+	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/oauth/oauthtest"
 	"github.com/fob-oauth/fob/internal/wire"
 )
@@ -56,7 +57,7 @@ func TestTurningWithPairs(t *testing.T) {
 	jwt := sealJWT(t, ringOf(t, d), 1)
 	at := began.Add(48 * time.Hour)
 	d, k, err := d.Add(at)
-	if err != nil || !k.Signs || len(ringOf(t, d).JWKS()) != 2 {
+	if err != nil || !k.Signs || len(ringOf(t, d).JWKS(at.Unix())) != 2 {
 		t.Fatalf("Add: %+v, %v", k, err)
 	}
 	if _, err := d.Activate(2, at.Add(StepWait)); !wantRefusal(t, err, TooEarly).From.Equal(at.Add(2*time.Hour + 5*time.Minute + StepWait)) {
@@ -67,7 +68,7 @@ func TestTurningWithPairs(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := ringOf(t, d)
-	if again := sealJWT(t, r, 1); again != jwt || !r.Signs() || len(r.JWKS()) != 2 {
+	if again := sealJWT(t, r, 1); again != jwt || !r.Signs() || len(r.JWKS(at.Unix())) != 2 {
 		t.Errorf("under the verify-only key the JWT became\n%s, and was\n%s", again, jwt)
 	}
 	at = at.Add(StepWait + time.Hour)
@@ -75,8 +76,8 @@ func TestTurningWithPairs(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = ringOf(t, d)
-	if _, err := r.Open(bearer.FromClient(jwt)); !errors.Is(err, bearer.ErrRetiredKey) || len(r.JWKS()) != 1 {
-		t.Errorf("Open after the retirement: %v, with %d published keys", err, len(r.JWKS()))
+	if _, err := r.Open(bearer.FromClient(jwt)); !errors.Is(err, bearer.ErrRetiredKey) || len(r.JWKS(at.Unix())) != 1 {
+		t.Errorf("Open after the retirement: %v, with %d published keys", err, len(r.JWKS(at.Unix())))
 	}
 	// The pair goes with the next key, but not within the wait: an instance may read the
 	// check secret from before the retirement.
@@ -105,11 +106,21 @@ func TestSign(t *testing.T) {
 			t.Errorf("key %d has a pair: %v", kid, k.Signs)
 		}
 	}
-	if k, _ := d.Key(3); !k.Since.Equal(at) {
-		t.Errorf("the prepublished key's public key is out since %v, want %v", k.Since, at)
+	k3, _ := d.Key(3)
+	if _, from := k3.Next(0); !from.Equal(at.Add(PublicationWait)) {
+		t.Errorf("the prepublished key can be activated from %v on, and its public key is out since %v", from, at)
 	}
 	if k := d.Active(); !k.JWTsFrom().Equal(at.Add(StepWait)) {
 		t.Errorf("clients can be set to JWTs from %v on, and the pair is there since %v", k.JWTsFrom(), at)
+	}
+	// The age of the keys is what it was: a key that is too old is turned, and the alarm on it rings.
+	for _, k := range d.Keys() {
+		if !k.Since.Equal(began) {
+			t.Errorf("key %d is %s since %v, want %v", k.KID, k.State, k.Since, began)
+		}
+	}
+	if ring := ringOf(t, d); ring.ActiveSince() != began.Unix() {
+		t.Errorf("the ring has the active key since %v", ring.ActiveSince())
 	}
 	if _, changed, err = d.Sign(at.Add(time.Minute)); changed || err != nil {
 		t.Errorf("a second Sign: %v, %v", changed, err)
@@ -117,8 +128,16 @@ func TestSign(t *testing.T) {
 	// A document as it is stored and read again.
 	mint, check, _ := d.texts()
 	read, err := parseDocument(mint, check, began)
-	if err != nil || read.pairs.private[2].Reveal() != d.pairs.private[2].Reveal() || !read.Active().Signs {
+	if err != nil || read.pairs.private[2].Reveal() != d.pairs.private[2].Reveal() || !read.Active().Signs || read.Active() != d.Active() {
 		t.Errorf("what is read is not what was written: %v", err)
+	}
+	// The time of a pair is kept until the key enters its next state.
+	later, err := d.Activate(3, at.Add(PublicationWait))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, check, err := later.texts(); err != nil || strings.Contains(string(check), pairedMember) || d.Active().Paired != at.UTC() {
+		t.Errorf("after the turn the time of a pair is there, or it was not before, or %v", err)
 	}
 }
 
@@ -126,7 +145,8 @@ func TestSign(t *testing.T) {
 func TestPublicationWaitCoversTheKeySetsAge(t *testing.T) {
 	rec := httptest.NewRecorder()
 	ring := oauthtest.Keys[*bearer.CheckRing]{Always: ringOf(t, signing(t, bearer.Active)).CheckRing}
-	wire.KeySet(ring, wire.Options{}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, wire.KeySetPath, nil))
+	v := &oauth.Verifier{Keys: ring, Now: func() time.Time { return began }}
+	wire.KeySet(v, wire.Options{}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, wire.KeySetPath, nil))
 	want := fmt.Sprintf("public, max-age=%d", int(keySetAge.Seconds()))
 	if got := rec.Header().Get("Cache-Control"); got != want {
 		t.Errorf("the key set is kept by %q, and the wait is made for %q", got, want)
@@ -142,8 +162,8 @@ func TestRetireNowWithPairs(t *testing.T) {
 		t.Fatalf("RetireNow: %+v, %v", replacement, err)
 	}
 	r := ringOf(t, d)
-	if _, err := r.Open(bearer.FromClient(jwt)); !errors.Is(err, bearer.ErrRetiredKey) || len(r.JWKS()) != 1 {
-		t.Errorf("Open: %v, with %d published keys", err, len(r.JWKS()))
+	if _, err := r.Open(bearer.FromClient(jwt)); !errors.Is(err, bearer.ErrRetiredKey) || len(r.JWKS(began.Unix())) != 1 {
+		t.Errorf("Open: %v, with %d published keys", err, len(r.JWKS(began.Unix())))
 	}
 	sealJWT(t, r, replacement.KID)
 	// Secrets that are nearly full have room for the next one.

@@ -1,5 +1,11 @@
 package rotation
 
+import (
+	"time"
+
+	"github.com/fob-oauth/fob/internal/bearer"
+)
+
 // maxSecret is how many bytes a secret of Secrets Manager holds.
 const maxSecret = 64 << 10
 
@@ -15,4 +21,14 @@ func (d Document) leavesRoom(left int) error {
 		return &StepError{Reason: NoRoom}
 	}
 	return err
+}
+
+// roomFrom is when the last pair of a retired key can go, or zero if none is left.
+func (d Document) roomFrom() (from time.Time) {
+	for _, k := range d.in(bearer.Retired) {
+		if goes := k.Since.Add(StepWait); k.Signs && goes.After(from) {
+			from = goes
+		}
+	}
+	return from
 }

@@ -1,6 +1,9 @@
 package rotation
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,4 +77,81 @@ func TestRoomAfterARetirement(t *testing.T) {
 	if d, _, err = d.Sign(began.Add(StepWait + time.Second)); err != nil || d.pairs.private[1].Len()+d.pairs.public[1].Len() != 0 {
 		t.Errorf("the retired key keeps its pair, or %v", err)
 	}
+}
+
+// A rotation at a full mint secret retires the oldest key, waits until its pair can go, and then
+// adds the next. It does so as well if it was stopped in that wait.
+func TestRotationWaitsForRoom(t *testing.T) {
+	const longest = time.Hour
+	for _, stopped := range []bool{false, true} {
+		now := began
+		v := newVault(t, func() time.Time { return now }, bearer.Active)
+		write := func(d Document, err error) {
+			t.Helper()
+			if err == nil {
+				_, err = v.Write(t.Context(), d)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		d, _, err := read(t, v).Sign(now)
+		write(d, err)
+		d, _, err = read(t, v).Add(now)
+		write(d, err)
+		now = now.Add(PublicationWait)
+		d, err = read(t, v).Activate(2, now)
+		write(d, err)
+		now = now.Add(48 * time.Hour)
+		// Without the pair of key 1 there is room for another key with a pair. Its text stays.
+		d = filled(t, read(t, v), maxSecret-spareRoom-200)
+		d.newMint = true
+		write(d, nil)
+
+		var waits []time.Duration
+		r := Rotation{
+			Vault: v,
+			Now:   func() time.Time { return now },
+			Sleep: func(_ context.Context, d time.Duration) error {
+				if waits = append(waits, d); stopped && len(waits) == 1 {
+					now = now.Add(d / 2)
+					return errStopped
+				}
+				now = now.Add(d)
+				return nil
+			},
+			Longest: func(context.Context) (time.Duration, error) { return longest, nil },
+			Say:     func(string) {},
+		}
+		want := []time.Duration{StepWait, PublicationWait, StepWait}
+		if stopped {
+			if _, err := r.Run(t.Context()); !errors.Is(err, errStopped) {
+				t.Fatalf("a stopped rotation: %v", err)
+			}
+			want = slices.Insert(want, 1, StepWait/2)
+		}
+		done, err := r.Run(t.Context())
+		if err != nil || !done.Turned || done.Active.KID != 3 || !slices.Equal(waits, want) {
+			t.Errorf("stopped: %v: %+v after the waits %v, %v", stopped, done, waits, err)
+		}
+		wantStates(t, read(t, v), map[uint8]bearer.State{1: bearer.Retired, 2: bearer.VerifyOnly, 3: bearer.Active})
+	}
+}
+
+// Where nothing makes room, it is refused at once.
+func TestRotationWithoutRoom(t *testing.T) {
+	now := began
+	v := newVault(t, func() time.Time { return now }, bearer.Active)
+	d, _, err := read(t, v).Sign(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Write(t.Context(), filled(t, d, maxSecret-spareRoom)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Rotation{
+		Vault: v, Now: func() time.Time { return now }, Again: true, Say: func(string) {},
+		Sleep: func(context.Context, time.Duration) error { t.Error("it waits"); return nil },
+	}.Run(t.Context())
+	wantRefusal(t, err, NoRoom)
 }

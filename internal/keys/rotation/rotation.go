@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -62,13 +63,9 @@ func (r Rotation) Run(ctx context.Context) (Rotated, error) {
 		r.Say(fmt.Sprintf("key %d is prepublished since %s: going on with it", next.KID, stamp(next.Since)))
 		active, known, err = r.activate(ctx, next, from)
 	case r.Again || r.Now().Sub(active.Since) >= recently:
-		if d, active, err = d.Add(r.Now()); err != nil {
+		if active, err = r.add(ctx, d); err != nil {
 			return done, err
 		}
-		if _, err = r.Vault.Write(ctx, d); err != nil {
-			return done, err
-		}
-		r.Say(fmt.Sprintf("key %d is added, prepublished", active.KID))
 		active, known, err = r.activate(ctx, active, r.Now().Add(active.publication()))
 	case d.turnedLast():
 		done.Active = active // by a run that may have been stopped in its last wait
@@ -119,6 +116,30 @@ func (r Rotation) retire(ctx context.Context, d Document) (Document, []uint8, er
 	}
 	r.Say(fmt.Sprintf("retired, its last token has run out: %s", kids(retired)))
 	return d, retired, nil
+}
+
+// add makes the next key. Where a full mint secret has no room for one, it waits for the room
+// of a key that was retired just now, perhaps by this run.
+func (r Rotation) add(ctx context.Context, d Document) (Key, error) {
+	after, k, err := d.Add(r.Now())
+	full, isStep := errors.AsType[*StepError](err)
+	if from := d.roomFrom(); isStep && full.Reason == NoRoom && r.Now().Before(from) {
+		if err := r.Await(ctx, from, "the pair of a retired key can make room"); err != nil {
+			return Key{}, err
+		}
+		if d, err = r.Vault.Read(ctx); err != nil {
+			return Key{}, err
+		}
+		after, k, err = d.Add(r.Now())
+	}
+	if err != nil {
+		return Key{}, err
+	}
+	if _, err = r.Vault.Write(ctx, after); err != nil {
+		return Key{}, err
+	}
+	r.Say(fmt.Sprintf("key %d is added, prepublished", k.KID))
+	return k, nil
 }
 
 // activate waits until k is known everywhere and activates it. It returns the
