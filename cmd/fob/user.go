@@ -81,6 +81,43 @@ no password that fob has logs in.`,
 	return cmd
 }
 
+const userRolesHelp = `Give a user other roles. They take the place of those that the user has; with --none
+the user has no role.
+
+Scopes that ask for a role are judged at login, so that all tokens from before are
+ended, on every device.`
+
+func userRolesCommand(p *program) *cobra.Command {
+	var roles []string
+	var none bool
+	cmd := &cobra.Command{
+		Use:   "roles NAME",
+		Short: "Give a user other roles and end all of the user's tokens",
+		Long:  userRolesHelp,
+		Example: `  fob user roles ann@example.com --role editor --role admin
+  fob user roles ann@example.com --none`,
+		Args: oneArg("the user's name"),
+		PreRunE: func(*cobra.Command, []string) error {
+			if none == (len(roles) > 0) {
+				return fail(exitUsage, "give either --role, once for each, or --none")
+			}
+			return nil
+		},
+		RunE: p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
+			r := s.userRegistrar()
+			u, err := r.User(ctx, args[0])
+			if err == nil {
+				u, err = r.ChangeUser(ctx, u, oauth.UserChange{Roles: &roles})
+			}
+			return viewUser(u), fmt.Sprintf("The user %s has the roles %s, and all tokens issued before are ended.", shown(args[0]), list(u.Roles)),
+				p.explain(err, "the roles are stored, but tokens issued before may still be active")
+		}),
+	}
+	cmd.Flags().StringArrayVar(&roles, "role", nil, "`role` that the user has; repeat for more")
+	cmd.Flags().BoolVar(&none, "none", false, "the user has no role")
+	return printsJSON(cmd, userView{})
+}
+
 func addUser(ctx context.Context, p *program, r *oauth.UserRegistrar, name string, roles []string) (oauth.User, error) {
 	u, err := r.User(ctx, name)
 	if err == nil { // known before the password is asked for
