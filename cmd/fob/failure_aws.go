@@ -60,8 +60,8 @@ func kindOf(err error, code string) kind {
 		return badRequest
 	case "AccessDeniedException", "AccessDenied":
 		return forbidden
-	case "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "MissingAuthenticationTokenException",
-		"InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken", "MissingAuthenticationToken":
+	case "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException",
+		"InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken":
 		return badCredentials
 	}
 	if errors.Is(err, oauth.ErrUnavailable) {

@@ -74,10 +74,7 @@ func (s selection) one(ctx context.Context, from stores) (subject ledger.Subject
 		}
 		return oauth.SubjectOf(u.ID), true, err
 	case s.subject != "":
-		subject, err = findSubject(ctx, from, s.subject)
-		if s.issuer != "" && exitCode(err) == exitNotFound {
-			err = fail(exitNotFound, "nobody whom %s calls %q has signed in: see fob issuer list for the names of issuers", s.issuer, s.sub)
-		}
+		subject, err = s.findSubject(ctx, from)
 		return subject, true, err
 	}
 	return ledger.Subject{}, false, nil
@@ -99,18 +96,20 @@ func (s selection) issuerIsKnown(ctx context.Context, from stores) error {
 // findSubject refuses a sub without a user or client: it may be a slip, or a user's
 // name. A subject that was ever signed in or out has a state or records; any other
 // is looked up in the registry.
-func findSubject(ctx context.Context, from stores, sub string) (ledger.Subject, error) {
-	subject := oauth.SubjectOf(sub)
+func (s selection) findSubject(ctx context.Context, from stores) (ledger.Subject, error) {
+	subject := oauth.SubjectOf(s.subject)
 	known, err := from.userRegistrar().KnowsUser(ctx, subject)
-	if err != nil || known {
+	switch {
+	case err != nil || known:
 		return subject, err
+	case s.issuer != "":
+		return subject, fail(exitNotFound, "nobody whom %s calls %q has signed in: see fob issuer list for the names of issuers", s.issuer, s.sub)
+	case subject.Kind == ledger.UserSubject:
+		return subject, fail(exitNotFound, "nobody has the id %q: see fob user list", s.subject)
 	}
-	if subject.Kind == ledger.UserSubject {
-		return subject, fail(exitNotFound, "nobody has the id %q: see fob user list", sub)
-	}
-	_, err = from.registrar().Client(ctx, ledger.ClientID(sub))
+	_, err = from.registrar().Client(ctx, ledger.ClientID(s.subject))
 	if oauth.IsChange(err, oauth.NoSuchEntry) {
-		err = fail(exitNotFound, "there is no subject %q: it is a client's id, or a user's, which begins with u_; for a user's name there is --user", sub)
+		err = fail(exitNotFound, "there is no subject %q: it is a client's id, or a user's, which begins with u_; for a user's name there is --user", s.subject)
 	}
 	return subject, err
 }

@@ -56,11 +56,7 @@ func smokeCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			url := setting{output: "ApiUrl", value: strings.Join(args, "")} // one argument, or none
-			if err := p.tables.learn(cmd.Context(), &url); err != nil {
-				return err
-			}
-			base, err := parseBase(url.value)
+			base, err := p.tables.base(cmd.Context(), &setting{output: "ApiUrl", value: strings.Join(args, "")}) // one argument, or none
 			if err != nil {
 				return err
 			}

@@ -46,16 +46,18 @@ func (t *tables) choose() error {
 	return nil
 }
 
-// learn fills a setting from the stack, unless it has a value.
-func (t *tables) learn(ctx context.Context, s *setting) error {
-	if s.value != "" {
-		return nil
+// base is the address before /token: the stack's own, unless s has another.
+func (t *tables) base(ctx context.Context, s *setting) (string, error) {
+	if s.value == "" {
+		cfg, err := t.awsConfig(ctx)
+		if err == nil {
+			err = t.fromStack(ctx, cfg, s)
+		}
+		if err != nil {
+			return "", err
+		}
 	}
-	cfg, err := t.awsConfig(ctx)
-	if err != nil {
-		return err
-	}
-	return t.fromStack(ctx, cfg, s)
+	return parseBase(s.value)
 }
 
 // endpointSource is what gave the endpoint, or what may have led the SDK elsewhere.

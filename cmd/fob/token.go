@@ -68,10 +68,7 @@ func (c *caller) check(p *program, files ...secretFile) error {
 func (c *caller) asking(p *program, run func(ctx context.Context, client *endpoint.Client, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
-		if err := p.tables.learn(ctx, c.url); err != nil {
-			return err
-		}
-		base, err := parseBase(c.url.value)
+		base, err := p.tables.base(ctx, c.url)
 		if err != nil {
 			return err
 		}
