@@ -51,7 +51,30 @@ type Stores struct {
 const answerTimeout = 10 * time.Second
 
 // Handler serves each endpoint at its path. fetch returns the key ring.
+//
+// A ServeMux would redirect paths to those that it would rather have, and a client would
+// send its credentials along. The paths are routes, as the template has them.
 func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o wire.Options) http.Handler {
+	endpoints := endpointsOf(s, fetch, o)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		if !s.InProcess {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, answerTimeout)
+			defer cancel()
+		}
+		route := routeOf(r.URL.Path)
+		endpoint, ok := endpoints[route]
+		if !ok {
+			refuse(w, http.StatusNotFound, "fob serves "+strings.Join(slices.Sorted(maps.Keys(endpoints)), ", "))
+			return
+		}
+		endpoint.ServeHTTP(w, r.WithContext(wire.WithGateway(ctx, wire.Gateway{Route: r.Method + " " + route})))
+	})
+}
+
+// endpointsOf has each endpoint by its path.
+func endpointsOf(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o wire.Options) map[string]http.Handler {
 	clients := oauth.NewClientCache(s.Clients, time.Now)
 	issuer := &oauth.Issuer{
 		Tokens:    s.Tokens,
@@ -89,8 +112,6 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		Registrar: people,
 	}, o)
 	account := wire.Account(verifier, &oauth.Account{Logins: s.Users, SignIns: signIns, Registrar: people}, o)
-	// No ServeMux: it redirects paths that it would rather have, and a client would
-	// send its credentials along. The paths are routes, as the template has them.
 	labels := wire.DeviceLabels(verifier, signIns, o)
 	ofDevices := wire.Devices(verifier, signIns, o)
 	devices := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -101,7 +122,7 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		ofDevices.ServeHTTP(w, r)
 	})
 	metadata := wire.Metadata(oauth.GrantTypes(), o)
-	endpoints := map[string]http.Handler{
+	return map[string]http.Handler{
 		wire.TokenPath:      wire.Token(issuer, o),
 		wire.RevokePath:     wire.Revoke(verifier, o),
 		wire.IntrospectPath: wire.Introspect(verifier, o),
@@ -127,21 +148,6 @@ func Handler(s Stores, fetch func(context.Context) (*bearer.MintRing, error), o 
 		wire.DevicesMetadataPath: metadata,
 		OpenAPIPath:              http.HandlerFunc(describe),
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := r.Context()
-		if !s.InProcess {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, answerTimeout)
-			defer cancel()
-		}
-		route := routeOf(r.URL.Path)
-		endpoint, ok := endpoints[route]
-		if !ok {
-			refuse(w, http.StatusNotFound, "fob serves "+strings.Join(slices.Sorted(maps.Keys(endpoints)), ", "))
-			return
-		}
-		endpoint.ServeHTTP(w, r.WithContext(wire.WithGateway(ctx, wire.Gateway{Route: r.Method + " " + route})))
-	})
 }
 
 // OpenAPIPath is where the description of all endpoints is.

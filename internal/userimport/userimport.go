@@ -123,33 +123,37 @@ func (r *run) read(ctx context.Context, in io.Reader, users chan<- newUser) erro
 			if !more {
 				return nil
 			}
-			if l.err != nil {
-				return l.err
-			}
-			u, name, fault := r.check(l)
-			if fault != nil {
-				r.refused++
-				if err := r.Refused(Refusal{l.number, name, strings.ReplaceAll(fault.Error(), "\n", "; ")}); err != nil {
-					return err
-				}
-				r.Progress(l.size, r.imported.Load()+r.existing.Load())
-				continue
-			}
-			r.good++
-			if kind := u.hash.Kind(); kind.Revealing() {
-				r.revealing[kind]++
-			}
-			if r.Registrar == nil {
-				r.Progress(l.size, r.good)
-				continue
-			}
-			select {
-			case users <- u:
-			case <-ctx.Done():
-				return nil
+			if err := r.take(ctx, l, users); err != nil {
+				return err
 			}
 		}
 	}
+}
+
+// take checks a line, and sends its user if it is good.
+func (r *run) take(ctx context.Context, l line, users chan<- newUser) error {
+	if l.err != nil {
+		return l.err
+	}
+	u, name, fault := r.check(l)
+	if fault != nil {
+		r.refused++
+		r.Progress(l.size, r.imported.Load()+r.existing.Load())
+		return r.Refused(Refusal{l.number, name, strings.ReplaceAll(fault.Error(), "\n", "; ")})
+	}
+	r.good++
+	if kind := u.hash.Kind(); kind.Revealing() {
+		r.revealing[kind]++
+	}
+	if r.Registrar == nil {
+		r.Progress(l.size, r.good)
+		return nil
+	}
+	select {
+	case users <- u:
+	case <-ctx.Done():
+	}
+	return nil
 }
 
 // check returns the user of a line, or the name if there is one and every fault.
