@@ -15,7 +15,6 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/fob-oauth/fob/internal/endpoint"
 	"github.com/fob-oauth/fob/internal/secret"
 	"github.com/fob-oauth/fob/internal/text"
 )
@@ -113,9 +112,9 @@ func (p *program) readSecret(ctx context.Context, g secretFile) (secret.Text, er
 		return lineOf(input, g.what, g.place()) // or the error
 	}
 	for _, name := range g.members {
-		var member endpoint.Secret
+		var member secret.Text
 		if raw, found := members[name]; found && json.Unmarshal(raw, &member) == nil && member.Len() > 0 {
-			return member.Text, nil
+			return member, nil
 		}
 	}
 	return secret.Text{}, fail(exitUsage, "the JSON in %s has no %s", g.place(), strings.Join(g.members, " or "))

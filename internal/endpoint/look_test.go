@@ -19,15 +19,15 @@ func TestLookAtTokensOfFob(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	active, err := d.api.Introspect(t.Context(), got.AccessToken.Text)
+	active, err := d.api.Introspect(t.Context(), got.AccessToken)
 	if err != nil {
 		t.Fatal(err)
 	}
-	access, ok := endpoint.Look(got.AccessToken.Text)
+	access, ok := endpoint.Look(got.AccessToken)
 	if want := (endpoint.Sight{Kind: "access_token", Format: endpoint.Opaque, KeyID: "1", Expiry: active.Expiry}); !ok || cmp.Diff(want, access) != "" {
 		t.Errorf("the access token is seen as %+v, want %+v", access, want)
 	}
-	refresh, ok := endpoint.Look(got.RefreshToken.Text)
+	refresh, ok := endpoint.Look(got.RefreshToken)
 	if !ok || refresh.Kind != "refresh_token" || refresh.Format != endpoint.Opaque || refresh.Expiry <= active.Expiry {
 		t.Errorf("the refresh token is seen as %+v", refresh)
 	}

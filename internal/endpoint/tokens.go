@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"context"
-	"encoding/json"
 	"net/url"
 	"strings"
 
@@ -11,27 +10,16 @@ import (
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
-// Secret is a member of an answer that must not be shown.
-type Secret struct{ secret.Text }
-
-// UnmarshalJSON takes a text.
-func (s *Secret) UnmarshalJSON(b []byte) error {
-	var text string
-	err := json.Unmarshal(b, &text)
-	s.Text = secret.New(text)
-	return err
-}
-
 // Tokens are the answer of the token endpoint (RFC 6749 §5.1). Times are in seconds from
 // the answer.
 type Tokens struct {
-	AccessToken      Secret `json:"access_token"`
-	TokenType        string `json:"token_type"`
-	ExpiresIn        int64  `json:"expires_in"`
-	RefreshToken     Secret `json:"refresh_token"` // empty if there is none
-	RefreshExpiresIn int64  `json:"refresh_token_expires_in"`
-	Scope            string `json:"scope"`
-	IssuedTokenType  string `json:"issued_token_type"` // of an exchange alone
+	AccessToken      secret.Text `json:"access_token"`
+	TokenType        string      `json:"token_type"`
+	ExpiresIn        int64       `json:"expires_in"`
+	RefreshToken     secret.Text `json:"refresh_token"` // empty if there is none
+	RefreshExpiresIn int64       `json:"refresh_token_expires_in"`
+	Scope            string      `json:"scope"`
+	IssuedTokenType  string      `json:"issued_token_type"` // of an exchange alone
 }
 
 // Login is what proves for whom a token is asked: a name and a password, the ID token of

@@ -102,22 +102,22 @@ func TestLifeOfAToken(t *testing.T) {
 	}
 	again, err := d.app.Get(t.Context(), d.login("read", "device_ipad"))
 	must(err)
-	if !again.AccessToken.Equal(ipad.AccessToken.Text) {
+	if !again.AccessToken.Equal(ipad.AccessToken) {
 		t.Error("the second login has another token")
 	}
-	next, err := d.app.Refresh(t.Context(), ipad.RefreshToken.Text)
+	next, err := d.app.Refresh(t.Context(), ipad.RefreshToken)
 	must(err)
-	if !next.AccessToken.Equal(ipad.AccessToken.Text) || next.RefreshToken.Equal(ipad.RefreshToken.Text) {
+	if !next.AccessToken.Equal(ipad.AccessToken) || next.RefreshToken.Equal(ipad.RefreshToken) {
 		t.Error("a refresh has another access token, or the same refresh token")
 	}
-	active, err := d.api.Introspect(t.Context(), ipad.AccessToken.Text)
+	active, err := d.api.Introspect(t.Context(), ipad.AccessToken)
 	must(err)
 	knowsAll(t, d, wire.IntrospectPath, active)
 	if !active.Active || active.Device != "ipad" || active.Username != d.demo.Username || active.ClientID != d.demo.PublicClientID {
 		t.Errorf("introspected %+v", active)
 	}
-	must(d.app.Revoke(t.Context(), next.RefreshToken.Text))
-	ended, err := d.api.Introspect(t.Context(), ipad.AccessToken.Text)
+	must(d.app.Revoke(t.Context(), next.RefreshToken))
+	ended, err := d.api.Introspect(t.Context(), ipad.AccessToken)
 	must(err)
 	if ended.Active {
 		t.Error("a revoked token is active")
@@ -143,7 +143,7 @@ func TestLogins(t *testing.T) {
 			continue
 		}
 		knowsAll(t, d, wire.TokenPath, got)
-		active, err := d.api.Introspect(t.Context(), got.AccessToken.Text)
+		active, err := d.api.Introspect(t.Context(), got.AccessToken)
 		if err != nil || !active.Active {
 			t.Errorf("%s: %v, %v", name, active, err)
 		}

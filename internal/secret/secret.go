@@ -9,6 +9,7 @@ package secret
 
 import (
 	"crypto/subtle"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -78,3 +79,11 @@ func (t Text) GoString() string             { return Redacted }
 func (t Text) LogValue() slog.Value         { return slog.StringValue(Redacted) }
 func (t Text) MarshalText() ([]byte, error) { return []byte(Redacted), nil }
 func (t Text) MarshalJSON() ([]byte, error) { return []byte(`"` + Redacted + `"`), nil }
+
+// UnmarshalJSON takes a text, such as a token in an answer.
+func (t *Text) UnmarshalJSON(b []byte) error {
+	var text string
+	err := json.Unmarshal(b, &text)
+	*t = New(text)
+	return err
+}

@@ -53,6 +53,22 @@ func TestTextIsNeverShown(t *testing.T) {
 	}
 }
 
+// A text comes in by JSON, and an error about another value does not quote it.
+func TestUnmarshalJSON(t *testing.T) {
+	var answer struct{ Token, Absent, Null Text }
+	if err := json.Unmarshal([]byte(`{"Token":"canary-7f3a","Null":null}`), &answer); err != nil || answer.Token.Reveal() != "canary-7f3a" {
+		t.Errorf("%q, %v", answer.Token.Reveal(), err)
+	}
+	if answer.Absent.Len()+answer.Null.Len() > 0 {
+		t.Error("there is a text where none came in")
+	}
+	for _, text := range []string{`{"Token":73773}`, `{"Token":["73773"]}`, `{"Token":{"x":"73773"}}`} {
+		if err := json.Unmarshal([]byte(text), &answer); err == nil || strings.Contains(err.Error(), "73773") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 func TestEqual(t *testing.T) {
 	if !New("a").Equal(New("a")) || New("a").Equal(New("b")) || New("a").Equal(New("aa")) || !New("").Equal(Text{}) {
 		t.Error("Equal is wrong")

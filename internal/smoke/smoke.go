@@ -177,11 +177,11 @@ type run struct {
 type answer struct {
 	status int
 
-	AccessToken  endpoint.Secret `json:"access_token"`
-	RefreshToken endpoint.Secret `json:"refresh_token"`
-	Active       *bool           `json:"active"`
-	Device       string          `json:"device"`
-	Username     string          `json:"username"`
+	AccessToken  secret.Text `json:"access_token"`
+	RefreshToken secret.Text `json:"refresh_token"`
+	Active       *bool       `json:"active"`
+	Device       string      `json:"device"`
+	Username     string      `json:"username"`
 
 	code string // of an error, as a terminal may show it
 }
@@ -237,12 +237,12 @@ func (r *run) walk(ctx context.Context) {
 		}, false},
 		{"ask again and get the same", func() (answer, error, bool) {
 			got, err := r.login(ctx, ipad, r.password)
-			return got, err, issued(got) && got.AccessToken.Equal(a.AccessToken.Text)
+			return got, err, issued(got) && got.AccessToken.Equal(a.AccessToken)
 		}, false},
 		{"issue another for another device", func() (answer, error, bool) {
 			var err error
 			b, err = r.login(ctx, iphone, r.password)
-			return b, err, issued(b) && !b.AccessToken.Equal(a.AccessToken.Text)
+			return b, err, issued(b) && !b.AccessToken.Equal(a.AccessToken)
 		}, false},
 		{"refresh", func() (answer, error, bool) {
 			got, err := r.post(ctx, wire.TokenPath, url.Values{"grant_type": {string(oauth.RefreshTokenGrant)}, "refresh_token": {b.RefreshToken.Reveal()}})
@@ -261,7 +261,7 @@ func (r *run) walk(ctx context.Context) {
 		{"introspect the other: active", introspected(&b, true), false},
 		{"ask once more and get a new one", func() (answer, error, bool) {
 			got, err := r.login(ctx, ipad, r.password)
-			return got, err, issued(got) && !got.AccessToken.Equal(a.AccessToken.Text)
+			return got, err, issued(got) && !got.AccessToken.Equal(a.AccessToken)
 		}, false},
 	} {
 		if step.ofUsers && r.alone {
