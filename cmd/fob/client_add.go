@@ -104,9 +104,7 @@ func addClient(ctx context.Context, p *program, r *oauth.Registrar, o clientOpti
 	// From here on a Ctrl-C waits: a secret must not be stored without being shown.
 	ctx = context.WithoutCancel(ctx)
 	saved, err := r.AddClient(ctx, c, text)
-	if oauth.IsChange(err, oauth.InDoubt) {
-		saved, err = afterDoubt(ctx, p, r, saved, err, "if fob client show finds it, remove it and add it again")
-	}
+	saved, err = afterDoubt(ctx, p, r, saved, err, "if fob client show finds it, remove it and add it again")
 	if err != nil {
 		return err
 	}

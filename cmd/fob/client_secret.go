@@ -78,14 +78,12 @@ func addSecret(ctx context.Context, p *program, r *oauth.Registrar, id ledger.Cl
 	}
 	// From here on a Ctrl-C waits: a secret must not be stored without being shown.
 	ctx = context.WithoutCancel(ctx)
-	saved, err := r.AddSecret(ctx, id, text, o.now)
-	if oauth.IsChange(err, oauth.InDoubt) {
-		advice := "it may have got a secret that nobody will see: look at fob client show, and drop the newest of two with fob client rotate-secret --cancel"
-		if o.now {
-			advice = "it may be left with a secret that nobody will see: run the same command again"
-		}
-		saved, err = afterDoubt(ctx, p, r, saved, err, advice)
+	advice := "it may have got a secret that nobody will see: look at fob client show, and drop the newest of two with fob client rotate-secret --cancel"
+	if o.now {
+		advice = "it may be left with a secret that nobody will see: run the same command again"
 	}
+	saved, err := r.AddSecret(ctx, id, text, o.now)
+	saved, err = afterDoubt(ctx, p, r, saved, err, advice)
 	if err != nil {
 		return err
 	}
@@ -125,9 +123,13 @@ func secretInWords(view clientView) string {
 		"\nThe secret is shown this once and kept nowhere: put it where the client needs it."
 }
 
-// afterDoubt looks for a client whose write was not answered, so that a secret
-// which landed is shown after all. otherwise is what to say if nothing is seen.
+// afterDoubt takes what AddClient or AddSecret returned. It looks for a client whose write
+// was not answered, so that a secret which landed is shown after all. otherwise is what to
+// say if nothing is seen.
 func afterDoubt(ctx context.Context, p *program, r *oauth.Registrar, sent oauth.Client, doubt error, otherwise string) (oauth.Client, error) {
+	if !oauth.IsChange(doubt, oauth.InDoubt) {
+		return sent, doubt
+	}
 	explained := p.cause(doubt)
 	if exitCode(explained) != exitUnavailable || errors.Is(doubt, syscall.ECONNREFUSED) {
 		return oauth.Client{}, explained // it was refused, or it was not received

@@ -169,13 +169,11 @@ func endDevices(ctx context.Context, p *program, s stores, which selection) erro
 		}
 		return halfDone(err, fmt.Sprintf("%s ended and more may be left, so run the same command again", plural(int64(ended), "sign-in is", "sign-ins are")))
 	}
+	text := fmt.Sprintf("%d signed out.", ended)
 	if ended == 0 {
 		if err := which.clientIsKnown(ctx, s); err != nil {
 			return err
 		}
-	}
-	text := fmt.Sprintf("%d signed out.", ended)
-	if ended == 0 {
 		text = which.nothing()
 	}
 	return p.confirm(endedView{ended}, text)
