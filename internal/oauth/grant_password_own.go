@@ -78,27 +78,32 @@ func (g passwordGrant) checkOwn(ctx context.Context, client Client, a attempt, n
 	if known && !keep {
 		return checked{user: user}, nil
 	}
-	return checked{user: user, save: func(ctx context.Context, u User) (User, error) {
-		if keep {
-			var err error
-			if u.PasswordHash, err = g.passwords.Hash(g.password); err != nil {
-				return User{}, err
-			}
-			u.Origin = UserKept
+	save := func(ctx context.Context, u User) (User, error) { return g.saveOwn(ctx, u, a, keep, now) }
+	return checked{user: user, save: save}, nil
+}
+
+// saveOwn writes the entry of somebody whom the team's system proved; with keep, also a hash
+// of the password.
+func (g passwordGrant) saveOwn(ctx context.Context, u User, a attempt, keep bool, now int64) (User, error) {
+	if keep {
+		var err error
+		if u.PasswordHash, err = g.passwords.Hash(g.password); err != nil {
+			return User{}, err
 		}
-		saved, err := g.users.SaveUser(ctx, u)
-		switch {
-		case err == nil:
-			return saved, nil
-		case found:
-			// The login goes on, and the next one tries again. The version is the one that
-			// was read, so a change since is found out.
-			return u, nil
-		case errors.Is(err, ErrConflict):
-			return g.whoWasFirst(ctx, u, a, now)
-		}
-		return User{}, err // else a back end would not find who is signed in
-	}}, nil
+		u.Origin = UserKept
+	}
+	saved, err := g.users.SaveUser(ctx, u)
+	switch {
+	case err == nil:
+		return saved, nil
+	case a.login.Found:
+		// The login goes on, and the next one tries again. The version is the one that
+		// was read, so a change since is found out.
+		return u, nil
+	case errors.Is(err, ErrConflict):
+		return g.whoWasFirst(ctx, u, a, now)
+	}
+	return User{}, err // else a back end would not find who is signed in
 }
 
 // whoWasFirst is what a login of u gets where somebody has the name or the id already. An id
