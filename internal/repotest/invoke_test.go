@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -58,6 +59,27 @@ func TestInvoke(t *testing.T) {
 				t.Errorf("keys.json in the build folder: %v", err)
 			}
 		})
+	}
+}
+
+// TestSAMLocalPage: the page changes the built template as make invoke does, and gives keys to
+// every function.
+func TestSAMLocalPage(t *testing.T) {
+	page := readText(t, "../../docs/sam-local.md")
+	changes := regexp.MustCompile(`sed -i\.\S+ '[^']+'`).FindAllString(readText(t, "../../.ci/invoke"), -1)
+	if len(changes) != 2 {
+		t.Fatalf("make invoke makes the changes %q", changes)
+	}
+	for _, want := range append(changes, "\n    for folder in .aws-sam/build/*Function; do cp keys.json $folder; done\n") {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	template := readText(t, "../../template.yaml")
+	for _, changed := range []string{"FunctionArn: !Ref AuthorizerFunction.Alias\n", "Context: [routeKey, httpMethod]\n"} {
+		if strings.Count(template, changed) != 1 {
+			t.Errorf("the template has no %q to change", changed)
+		}
 	}
 }
 
