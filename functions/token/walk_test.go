@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -21,9 +22,10 @@ import (
 	"github.com/fob-oauth/fob/internal/wire"
 )
 
-// mostFiles is how many files a reader of one login may have to open. Before you raise
-// it, look for what a common login need not call, and for files that are one idea.
-const mostFiles = 27
+// mostFiles is how many files a reader of one login may have to open, and mostLines how many
+// lines to read there. Before you raise one, look for what a common login need not call, and
+// for files that are one idea (docs/decisions/0115-how-long-the-program-is.md).
+const mostFiles, mostLines = 27, 1200
 
 // walked names the DynamoDB engine to the processes that TestWalk starts, and logins is
 // how often those log in.
@@ -50,9 +52,21 @@ func TestWalk(t *testing.T) {
 	}
 	fewer, more := counted("2"), counted("3")
 	var files []string
-	for i, line := range more {
-		if file, _, _ := strings.Cut(line, ":"); line != fewer[i] && !slices.Contains(files, file) {
+	lines := map[string]bool{} // file and number
+	for i, block := range more {
+		if block == fewer[i] {
+			continue
+		}
+		file, place, _ := strings.Cut(block, ":")
+		if !slices.Contains(files, file) {
 			files = append(files, file)
+		}
+		var first, last, column int
+		if _, err := fmt.Sscanf(place, "%d.%d,%d.", &first, &column, &last); err != nil {
+			t.Fatal(err)
+		}
+		for ; first <= last; first++ {
+			lines[file+":"+strconv.Itoa(first)] = true
 		}
 	}
 
@@ -62,6 +76,10 @@ func TestWalk(t *testing.T) {
 		if !strings.Contains(section, filepath.Base(file)) {
 			t.Errorf("docs/architecture.md does not name %s", file)
 		}
+	}
+	t.Logf("%d lines in %d files", len(lines), len(files))
+	if len(lines) > mostLines || len(lines) < 800 {
+		t.Errorf("a login executes %d lines, want at most %d", len(lines), mostLines)
 	}
 	if len(files) > mostFiles || len(files) < 20 {
 		t.Errorf("a login executes code in %d files, want at most %d:\n%s", len(files), mostFiles, strings.Join(files, "\n"))

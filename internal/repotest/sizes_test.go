@@ -3,7 +3,9 @@ package repotest_test
 import (
 	"go/ast"
 	"go/parser"
+	"go/scanner"
 	"go/token"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -68,6 +70,53 @@ func TestSizes(t *testing.T) {
 		if n > mostMethods {
 			t.Errorf("%s has %d methods, more than %d", name, n, mostMethods)
 		}
+	}
+}
+
+// mostCode is how many lines of the program have code. Before you raise it, look for what
+// can go (docs/decisions/0115-how-long-the-program-is.md).
+const mostCode = 21_100
+
+// TestCode counts the lines with code in what fob and the functions are built of. Comments
+// and empty lines are free.
+func TestCode(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if and .Module .Module.Main}}{{range .GoFiles}}{{$.Dir}}/{{.}}\n{{end}}{{end}}", "./cmd/fob", "./functions/...")
+	cmd.Dir = "../.."
+	cmd.Stderr = t.Output()
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, code := 0, 0
+	for path := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n") {
+		files++
+		code += linesOfCode([]byte(readText(t, path)))
+	}
+	t.Logf("%d lines of code in %d files", code, files)
+	if files < 150 || code > mostCode {
+		t.Errorf("%d lines of code in %d files, want at most %d", code, files, mostCode)
+	}
+}
+
+// linesOfCode counts the lines that have a part of a token: a text of many lines is code too.
+func linesOfCode(source []byte) (n int) {
+	file := token.NewFileSet().AddFile("", -1, len(source))
+	var s scanner.Scanner
+	s.Init(file, source, nil, 0)
+	last := 0
+	for {
+		pos, tok, text := s.Scan()
+		if tok == token.EOF {
+			return n
+		}
+		if tok == token.SEMICOLON && text != ";" {
+			continue // the scanner's own
+		}
+		first := file.Line(pos)
+		end := first + strings.Count(text, "\n")
+		n += end - max(first-1, last)
+		last = end
 	}
 }
 
