@@ -75,7 +75,7 @@ func TestSizes(t *testing.T) {
 
 // mostCode is how many lines of the program have code. Before you raise it, look for what
 // can go (docs/decisions/0115-how-long-the-program-is.md).
-const mostCode = 21_100
+const mostCode = 21_200
 
 // TestCode counts the lines with code in what fob and the functions are built of. Comments
 // and empty lines are free.
