@@ -79,7 +79,7 @@ func serveCommand(p *program) *cobra.Command {
 		Example: `  fob serve
   fob serve --dynamodb http://localhost:8000 --keys keys.json`,
 		Args:    noArgs,
-		PreRunE: func(*cobra.Command, []string) error { return o.check(p) },
+		PreRunE: func(cmd *cobra.Command, _ []string) error { return o.check(cmd.Context(), p) },
 		RunE:    func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), p, o) },
 	}
 	flags := cmd.Flags()
@@ -104,7 +104,7 @@ const (
 const goodbye = 5 * time.Second
 
 // check refuses flags that cannot work, before anything is begun.
-func (o *serveOptions) check(p *program) (err error) {
+func (o *serveOptions) check(ctx context.Context, p *program) (err error) {
 	if _, _, err := net.SplitHostPort(o.addr); err != nil {
 		return fail(exitUsage, "--addr wants host:port, such as 127.0.0.1:8080")
 	}
@@ -113,6 +113,9 @@ func (o *serveOptions) check(p *program) (err error) {
 	}
 	if o.tokenFormat != ledger.Opaque && o.tokenFormat != ledger.JWT {
 		return fail(exitUsage, "--%s is opaque or jwt", tokenFormatFlag)
+	}
+	if err := (oauth.Client{ID: laptop.DemoApp, Public: true, AccessLifetime: int64(o.accessLifetime)}).Validate(); err != nil {
+		return fail(exitUsage, "--access-lifetime: %s", oneLine(err.Error()))
 	}
 	mode, known := map[string]oauth.OwnUsersMode{"ask": oauth.AskedAtEach, "migrate": oauth.AskedUntilFirst}[o.ownUsersMode]
 	switch {
@@ -134,8 +137,10 @@ func (o *serveOptions) check(p *program) (err error) {
 		return fail(exitUsage, "fob serve is for this machine: deploy a stack with sam deploy, and leave out %s", p.tables.stack.source())
 	case p.tables.endpoint.value != "" && o.keys.value == "":
 		return fail(exitUsage, "the tables %s outlive this process, and so must the key ring: give --keys FILE, which is made if it is missing", p.tables.where())
+	case p.tables.endpoint.value != "":
+		_, err = p.tables.connect(ctx) // which asks nobody yet
 	}
-	return nil
+	return err
 }
 
 func serve(ctx context.Context, p *program, o serveOptions) error {
