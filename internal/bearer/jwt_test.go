@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -244,6 +245,12 @@ func TestStatesOfJWTs(t *testing.T) {
 				t.Errorf("a key that left the key set verifies no more at fob: %v", err)
 			}
 		}
+	}
+	// A time far ahead, as a hand may write it, ends no JWT.
+	mint, check := signingSecrets(t, VerifyOnly, Active)
+	check["since"] = map[string]int64{"1": math.MaxInt64}
+	if r, err := ParseMintRing(secretJSON(t, mint), secretJSON(t, check)); err != nil || len(r.JWKS(end)) != 2 {
+		t.Errorf("a verify-only key whose time is far ahead left the key set, or %v", err)
 	}
 	// An instance may have the ring from before the key, or from before its pair.
 	if _, err := ring2(t, Active, VerifyOnly).Open(FromClient(goldenJWT)); !errors.Is(err, ErrUnknownKey) {

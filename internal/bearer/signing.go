@@ -154,7 +154,7 @@ const (
 // later, or could before. fob goes on verifying under kid: it compares a JWT with its record.
 func (r *CheckRing) jwtsEnded(kid uint8, now int64) bool {
 	since, said := r.since[kid]
-	return r.states[kid] == VerifyOnly && said && now >= since+JWTsLeft
+	return r.states[kid] == VerifyOnly && said && now-JWTsLeft >= since // a sum with since could overflow
 }
 
 // A JWK is a public key as it is published (RFC 7517 §4, RFC 7518 §6.3.1).
