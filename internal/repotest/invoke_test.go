@@ -42,7 +42,7 @@ func TestInvoke(t *testing.T) {
 			write("keys.json", "{}")
 			write(".aws-sam/local/template.yaml", built)
 			write(".aws-sam/local/MeFunction/bootstrap", "")
-			for name, text := range map[string]string{"docker": test.docker, "go": test.program, "uname": "echo " + test.machine, "sam": "echo sam $*"} {
+			for name, text := range map[string]string{"docker": test.docker, "go": test.program, "uname": "echo " + test.machine, "sam": "echo sam $* >&2; echo answer of $1"} {
 				write("bin/"+name, "#!/bin/sh\n"+text+"\n")
 			}
 			cmd := exec.CommandContext(t.Context(), filepath.Join(root, ".ci/invoke"), test.args...)
@@ -50,6 +50,9 @@ func TestInvoke(t *testing.T) {
 			out, err := cmd.CombinedOutput()
 			if (err == nil) != test.ok || !strings.Contains(string(out), test.want) {
 				t.Errorf("%v, want %q in\n%s", err, test.want, out)
+			}
+			if strings.Contains(string(out), "answer of build") || test.args != nil && !strings.Contains(string(out), "answer of local") {
+				t.Errorf("SAM's advice to deploy the build is shown, or an answer is not:\n%s", out)
 			}
 			if got := readText(t, filepath.Join(root, ".aws-sam/local/template.yaml")); got != test.template {
 				t.Errorf("the built template is\n%s", got)
