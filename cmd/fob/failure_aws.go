@@ -211,6 +211,8 @@ func explainStep(r *rotation.StepError) error {
 		return fail(exitNotFound, "%v: see fob key list", r)
 	case rotation.UsedUp:
 		return fail(exitConflict, "%v: docs/runbook.md says how to begin again", r)
+	case rotation.SlowClock:
+		return fail(exitFailure, "%v: set it first, or the public key of the active one would leave the key set while its JWTs live", r)
 	case rotation.NoRoom:
 		return fail(exitConflict, "%v: run fob key rotate when the oldest verify-only key can be retired (fob key list), "+
 			"or end that key and its tokens with fob key retire KID --now; 90 seconds later there is room", r)

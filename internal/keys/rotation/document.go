@@ -17,7 +17,6 @@ import (
 
 	"github.com/fob-oauth/fob/internal/bearer"
 	"github.com/fob-oauth/fob/internal/keys"
-	"github.com/fob-oauth/fob/internal/oauth"
 	"github.com/fob-oauth/fob/internal/secret"
 )
 
@@ -71,8 +70,9 @@ type Document struct {
 	check  map[uint8]secret.Text
 	pairs  pairs
 
-	newMint bool // the mint secret must be written too
-	from    any  // the vault's own: what it read
+	newMint bool          // the mint secret must be written too
+	from    any           // the vault's own: what it read
+	behind  time.Duration // how far this machine's clock is behind the vault's, if that has one
 }
 
 // parseDocument reads the two secrets. A key without a time gets written, the time
@@ -210,15 +210,6 @@ func (k Key) Next(longest time.Duration) (Step, time.Time) {
 	return NoStep, time.Time{}
 }
 
-// LongestLife is how long a token of any of these clients can live.
-func LongestLife(clients []oauth.Client) time.Duration {
-	var longest int64
-	for _, c := range clients {
-		longest = max(longest, c.LongestTokenLife())
-	}
-	return time.Duration(longest) * time.Second
-}
-
 // Reason is why a change was refused.
 type Reason int
 
@@ -228,6 +219,7 @@ const (
 	TooEarly
 	UsedUp
 	NoRoom
+	SlowClock
 )
 
 // StepError is the error of a change that must not be made. The ring is as it was.
@@ -249,6 +241,8 @@ func (r *StepError) Error() string {
 		return fmt.Sprintf("all key ids from 1 to %d are used up", lastKID)
 	case NoRoom:
 		return "the mint secret has no room for another key with a pair"
+	case SlowClock:
+		return "the clock of this machine is more than ten minutes behind that of Secrets Manager"
 	}
 	return fmt.Sprintf("key %d is %s", r.Key.KID, r.Key.State)
 }
@@ -273,6 +267,9 @@ func (d Document) may(kid uint8, step Step, now time.Time, longest time.Duration
 // written the mint secret, Add continues with its key. Only one key can be
 // prepublished at a time.
 func (d Document) Add(now time.Time) (Document, Key, error) {
+	if d.behind > mostBehind {
+		return Document{}, Key{}, errSlowClock
+	}
 	if waiting := d.in(bearer.Prepublished); len(waiting) > 0 {
 		return Document{}, Key{}, &StepError{Reason: WrongState, Key: waiting[0]}
 	}
@@ -320,6 +317,9 @@ func kidAfter(kid uint8) (uint8, error) {
 
 // Activate makes a prepublished key the active one, and the active one verify-only.
 func (d Document) Activate(kid uint8, now time.Time) (Document, error) {
+	if d.behind > mostBehind {
+		return Document{}, errSlowClock
+	}
 	if err := d.may(kid, ActivateStep, now, 0); err != nil {
 		return Document{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fob-oauth/fob/internal/bearer"
+	"github.com/fob-oauth/fob/internal/oauth"
 )
 
 // recently is how long after an activation a rotation says that it was done: it
@@ -170,6 +171,15 @@ func (r Rotation) activate(ctx context.Context, k Key, from time.Time) (Key, tim
 	}
 	r.Say(fmt.Sprintf("key %d is active, and key %d verifies the tokens that were made under it", k.KID, before.KID))
 	return d.Active(), r.Now().Add(StepWait), nil
+}
+
+// LongestLife is how long a token of any of these clients can live.
+func LongestLife(clients []oauth.Client) time.Duration {
+	var longest int64
+	for _, c := range clients {
+		longest = max(longest, c.LongestTokenLife())
+	}
+	return time.Duration(longest) * time.Second
 }
 
 // Await returns at a time of the wall clock, or with an error when ctx ends. It says once

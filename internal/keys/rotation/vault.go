@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
@@ -59,6 +61,14 @@ func NewVault(cfg aws.Config, mintARN, checkARN string) Vault {
 	return &secretsVault{sm: keys.NewClient(cfg), mintARN: mintARN, checkARN: checkARN}
 }
 
+// mostBehind is how far the clock that keys are added and activated by may be behind that of
+// Secrets Manager: bearer.JWTsLeft has an hour for it. With a time that is too early, the public key
+// of the key before leaves the key set while JWTs under it live. The SDK corrects a wrong clock
+// for its signatures, so nothing else shows it.
+const mostBehind = 10 * time.Minute
+
+var errSlowClock = &StepError{Reason: SlowClock}
+
 // SecretError says which secret an error is about.
 type SecretError struct {
 	Secret string // its ARN or name
@@ -83,6 +93,7 @@ func (v *secretsVault) Read(ctx context.Context) (Document, error) {
 		return Document{}, err
 	}
 	d.from = versions{*mint.VersionId, *check.VersionId}
+	d.behind, _ = awsmiddleware.GetAttemptSkew(check.ResultMetadata)
 	return d, nil
 }
 
