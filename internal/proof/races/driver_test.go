@@ -146,6 +146,7 @@ type authorization struct {
 // recording is one that is being written.
 type recording struct {
 	authorizations []*authorization
+	removal        sync.RWMutex // see apart
 
 	mu         sync.Mutex // guards what follows
 	numbers    map[string]int
@@ -257,9 +258,11 @@ func (d *driver) operate(t *testing.T, h *recording, lane int, atEnd bool) {
 	}
 
 	var answer Answer
+	over := h.apart(verb)
 	call := time.Since(d.began)
 	err := d.instances[lane%processes].Call("Instance.Do", req, &answer)
 	returned := time.Since(d.began)
+	over()
 	if err != nil {
 		t.Errorf("%s: %v", verb, err)
 		return

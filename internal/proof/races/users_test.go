@@ -64,6 +64,21 @@ func chooseChange(roll int, atEnd bool) action {
 	return doEndDevice
 }
 
+// apart keeps changes that enable the user and a removal from being under way at once, until
+// over is called. A login next to both may outlive them
+// (docs/decisions/0058-enabled-while-removed.md), and no order of the model explains it.
+func (h *recording) apart(verb action) (over func()) {
+	switch verb {
+	case doEnableUser:
+		h.removal.RLock()
+		return h.removal.RUnlock
+	case doRemove:
+		h.removal.Lock()
+		return h.removal.Unlock
+	}
+	return func() {}
+}
+
 // choosePassword picks which one a login shows: mostly the one that was set last.
 func (h *recording) choosePassword() int {
 	h.mu.Lock()
