@@ -117,6 +117,7 @@ func tryExample(t *testing.T, cmd *cobra.Command, line string) {
 		t.Errorf("%s: %s: %v", cmd.CommandPath(), line, err)
 	}
 	if found.PreRunE != nil {
+		found.SetContext(t.Context())
 		if err := found.PreRunE(found, found.Flags().Args()); err != nil {
 			t.Errorf("%s: %s: %v", cmd.CommandPath(), line, err)
 		}
