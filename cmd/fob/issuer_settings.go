@@ -60,7 +60,7 @@ func issuerAddCommand(p *program) *cobra.Command {
 	completeValues(cmd, flag, string(oauth.HashedSubjects), string(oauth.NamedSubjects), string(oauth.ClientSubjects))
 	cmd.RunE = p.changing(func(ctx context.Context, s stores, args []string) (any, string, error) {
 		i := oauth.TrustedIssuer{
-			Signer:   oauth.Signer{Name: args[0], Algorithms: oauth.Algorithms()[:2]},
+			Signer:   oauth.Signer{Name: args[0], Algorithms: []string{"RS256", "ES256"}},
 			Subjects: oauth.SubjectRule(*subject),
 		}
 		if err := settings.apply(&i); err != nil {
